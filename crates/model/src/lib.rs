@@ -1,0 +1,21 @@
+//! The words of the project: what a record, an identifier, a cursor and a ledger are.
+//!
+//! Every other crate speaks in these types and none of them is needed to understand this one.
+//! There is no I/O here, no clock, no thread and no async: [`json`] turns one text into a flat
+//! [`json::Tape`], [`path`] names a place inside it, and the rest is plain data.
+
+pub mod fault;
+pub mod id;
+pub mod input;
+pub mod json;
+pub mod ledger;
+pub mod path;
+pub mod record;
+pub mod time;
+
+pub use fault::{Faults, NoFaults};
+pub use id::{FileId, RawHash, RecordId};
+pub use input::{FileEntry, FileState, Residue, ResidueClass};
+pub use ledger::Ledger;
+pub use record::{Direction, DocType, Envelope, EventTime, TimeQuality};
+pub use time::{Clock, Micros};
