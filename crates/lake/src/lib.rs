@@ -1,1 +1,34 @@
-//! stub
+//! What do we know for certain? The lake: Delta tables of Parquet that hold every byte that was read.
+//!
+//! ```text
+//! Lake::open → writer(now) ─┬→ appender (one a thread) → Parts ─┐
+//!                           └→ commit(parts, file entries, note) ┴→ Snapshot
+//! Lake::open_existing → snapshot() → parts, files, notes, scan, replay
+//! ```
+//!
+//! Only this crate writes below `lake/`. It knows nothing of formats, frames or schemas: rows come
+//! as [`stele_model::Envelope`] and [`stele_model::Residue`]. The tables are described for other
+//! programs in `docs/formats/lake.md`.
+
+mod appender;
+mod civil;
+mod delta;
+mod error;
+mod lake;
+mod lock;
+mod log_check;
+mod migrate;
+mod part;
+mod rows;
+mod snapshot;
+mod store;
+mod tables;
+mod writer;
+
+pub use appender::{AppendContext, Appender, FileRef, Parts};
+pub use error::{Kind, LakeError};
+pub use lake::Lake;
+pub use part::{PartInfo, PartStats};
+pub use snapshot::{Pruned, Snapshot, Totals};
+pub use tables::{Column, ColumnKind, NULL_PARTITION, SCHEMA_PROPERTY, SCHEMA_VERSION, Table, lake_dir};
+pub use writer::{CommitNote, DEFAULT_TENANT, FAILPOINTS, Writer};

@@ -1,0 +1,211 @@
+//! The lake as one commit left it: which parts, which inputs, which notes.
+//!
+//! A snapshot is the version of `events` and the versions of the other tables that this version
+//! pins. What those tables hold beyond is provisional and not seen.
+
+use std::collections::HashMap;
+
+use serde::{Deserialize, Serialize};
+use stele_model::{FileEntry, FileId, Micros};
+
+use crate::delta::{DeltaLog, Home};
+use crate::error::LakeError;
+use crate::migrate;
+use crate::part::PartInfo;
+use crate::rows::{NoteRow, read_files, read_notes};
+use crate::tables::{SCHEMA_VERSION, Table, lake_dir};
+
+/// The lake at one version.
+#[derive(Clone)]
+pub struct Snapshot {
+    pub(crate) home: Home,
+    version: u64,
+    schema_version: u32,
+    events: Vec<PartInfo>,
+    quarantine: Vec<PartInfo>,
+    files: Vec<PartInfo>,
+    notes: Vec<PartInfo>,
+}
+
+impl std::fmt::Debug for Snapshot {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Snapshot").field("version", &self.version).finish_non_exhaustive()
+    }
+}
+
+/// Sizes of a snapshot.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Totals {
+    /// Records.
+    pub records: u64,
+    /// Rows of the quarantine table, of every class.
+    pub residues: u64,
+    /// Parts of all tables.
+    pub parts: u64,
+    /// Bytes of these parts on disk.
+    pub bytes_on_disk: u64,
+}
+
+/// What was removed from one input by one prune.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pruned {
+    /// The input.
+    pub file_id: FileId,
+    /// Rows that were removed.
+    pub rows: u64,
+    /// What the prune was asked to remove, in words.
+    pub reason: String,
+    /// When.
+    pub at: Micros,
+}
+
+/// Note kinds.
+pub(crate) const CATALOGUE: &str = "catalogue";
+/// A catalogue that takes the place of all before it.
+pub(crate) const CATALOGUE_WHOLE: &str = "catalogue_whole";
+/// A list of [`Pruned`].
+pub(crate) const PRUNE: &str = "prune";
+
+impl Snapshot {
+    pub(crate) fn load(home: &Home, version: Option<u64>) -> Result<Self, LakeError> {
+        let events = DeltaLog::load(home, Table::Events, version)?;
+        let schema_version = migrate::version_of(&events)?;
+        migrate::readable(&lake_dir(&home.data_dir), schema_version)?;
+        let pinned = |table: Table| -> Result<Vec<PartInfo>, LakeError> {
+            match events.pin(table.app_id())? {
+                Some(version) => DeltaLog::load(home, table, Some(version))?.parts(),
+                None => Ok(Vec::new()),
+            }
+        };
+        Ok(Self {
+            home: home.clone(),
+            version: events.version(),
+            schema_version,
+            quarantine: pinned(Table::Quarantine)?,
+            files: pinned(Table::Files)?,
+            notes: pinned(Table::Notes)?,
+            events: events.parts()?,
+        })
+    }
+
+    /// From tables that are loaded already at the versions that `events` pins.
+    pub(crate) fn of(home: &Home, events: &DeltaLog, others: [&DeltaLog; 3]) -> Result<Self, LakeError> {
+        let [quarantine, files, notes] = others;
+        Ok(Self {
+            home: home.clone(),
+            version: events.version(),
+            schema_version: SCHEMA_VERSION,
+            events: events.parts()?,
+            quarantine: quarantine.parts()?,
+            files: files.parts()?,
+            notes: notes.parts()?,
+        })
+    }
+
+    /// Its number: the version of the `events` table.
+    pub fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// The schema version of the lake.
+    pub fn schema_version(&self) -> u32 {
+        self.schema_version
+    }
+
+    /// The parts that hold records.
+    pub fn event_parts(&self) -> &[PartInfo] {
+        &self.events
+    }
+
+    /// The parts that hold everything else of the inputs.
+    pub fn quarantine_parts(&self) -> &[PartInfo] {
+        &self.quarantine
+    }
+
+    /// The parts of `files`.
+    pub fn file_parts(&self) -> &[PartInfo] {
+        &self.files
+    }
+
+    /// The parts of `notes`.
+    pub fn note_parts(&self) -> &[PartInfo] {
+        &self.notes
+    }
+
+    /// The parts of a table.
+    pub fn parts(&self, table: Table) -> &[PartInfo] {
+        match table {
+            Table::Events => &self.events,
+            Table::Quarantine => &self.quarantine,
+            Table::Files => &self.files,
+            Table::Notes => &self.notes,
+        }
+    }
+
+    /// Counts and sizes, from the log alone.
+    pub fn totals(&self) -> Totals {
+        let rows = |table: Table| self.parts(table).iter().map(|part| part.rows).sum();
+        let all = || Table::ALL.into_iter().flat_map(|table| self.parts(table));
+        Totals {
+            records: rows(Table::Events),
+            residues: rows(Table::Quarantine),
+            parts: all().count() as u64,
+            bytes_on_disk: all().map(|part| part.bytes).sum(),
+        }
+    }
+
+    /// The newest entry of every input, by tenant and URI.
+    ///
+    /// # Errors
+    ///
+    /// When a part of `files` cannot be read.
+    pub fn files(&self) -> Result<Vec<FileEntry>, LakeError> {
+        let mut newest = HashMap::new();
+        for row in read_files(&self.files)? {
+            newest.insert((row.tenant, row.entry.uri.clone()), row.entry);
+        }
+        let mut entries: Vec<(String, FileEntry)> =
+            newest.into_iter().map(|((tenant, _), entry)| (tenant, entry)).collect();
+        entries.sort_by(|a, b| (&a.0, &a.1.uri).cmp(&(&b.0, &b.1.uri)));
+        Ok(entries.into_iter().map(|(_, entry)| entry).collect())
+    }
+
+    /// The catalogues that describe this snapshot, in commit order: merged they are the whole.
+    ///
+    /// # Errors
+    ///
+    /// When a part of `notes` cannot be read.
+    pub fn notes(&self) -> Result<Vec<String>, LakeError> {
+        let mut catalogues = Vec::new();
+        for row in self.note_rows()? {
+            match row.kind.as_str() {
+                CATALOGUE_WHOLE => catalogues = vec![row.body],
+                CATALOGUE => catalogues.push(row.body),
+                _ => {}
+            }
+        }
+        Ok(catalogues)
+    }
+
+    /// Everything that was pruned, oldest first.
+    ///
+    /// # Errors
+    ///
+    /// When a part of `notes` cannot be read.
+    pub fn pruned(&self) -> Result<Vec<Pruned>, LakeError> {
+        let mut all = Vec::new();
+        for row in self.note_rows()?.into_iter().filter(|row| row.kind == PRUNE) {
+            let list: Vec<Pruned> =
+                serde_json::from_str(&row.body).map_err(|error| LakeError::CorruptPart {
+                    path: Table::Notes.dir(&self.home.data_dir),
+                    detail: format!("the prune note of commit {}: {error}", row.commit_no),
+                })?;
+            all.extend(list);
+        }
+        Ok(all)
+    }
+
+    fn note_rows(&self) -> Result<Vec<NoteRow>, LakeError> {
+        read_notes(&self.notes)
+    }
+}

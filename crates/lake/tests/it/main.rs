@@ -1,0 +1,6 @@
+//! The lake from outside: what is promised, and what happens when the world stops in between.
+
+#![allow(clippy::unwrap_used)]
+
+mod commit;
+mod fixture;
