@@ -3,12 +3,12 @@
 //! Everything here is sorted and complete, so two equal catalogues give equal views, and equal
 //! views give equal files. Nothing in this module counts anything.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use stele_model::Micros;
 use stele_model::json::Kind;
 
 /// Everything that was found out about a set of records.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct CatalogueView {
     /// Accepted records.
     pub records: u64,
@@ -21,7 +21,7 @@ pub struct CatalogueView {
 }
 
 /// One event type.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct EventView {
     /// The event's name, or `unknown`.
     pub name: String,
@@ -33,7 +33,7 @@ pub struct EventView {
 }
 
 /// One path of one event.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PathView {
     /// The path as written, see [`stele_model::path`]. Empty for the root.
     pub path: String,
@@ -44,6 +44,7 @@ pub struct PathView {
     /// Indexes of the children in [`EventView::tree`], ascending.
     pub children: Vec<usize>,
     /// How often each kind occurred, indexed by `Kind as usize`.
+    #[serde(with = "crate::render::json::kinds")]
     pub kinds: [u64; 7],
     /// All occurrences: the sum of `kinds`.
     pub nodes: u64,
@@ -97,7 +98,7 @@ impl PathView {
 }
 
 /// The last step of a path.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Step {
     /// The record itself.
@@ -111,7 +112,7 @@ pub enum Step {
 }
 
 /// A place in the input.
-#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Place {
     /// URI of the input.
     pub file: String,
@@ -123,7 +124,7 @@ pub struct Place {
 }
 
 /// One scalar value and the first place where it occurred.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct ValueView {
     /// The value as JSON text, cut at [`crate::SAMPLE_BYTES_MAX`] bytes.
     pub json: String,
@@ -134,7 +135,7 @@ pub struct ValueView {
 }
 
 /// How the members of an object differ by the value of one of them.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct VariantsView {
     /// The member whose value tells the variants apart.
     pub discriminator: String,
@@ -143,7 +144,7 @@ pub struct VariantsView {
 }
 
 /// Objects in which the discriminator has one value.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct VariantView {
     /// The discriminator's value.
     pub value: String,
@@ -154,7 +155,7 @@ pub struct VariantView {
 }
 
 /// An object whose keys are data, not names.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct FoldView {
     /// Why it was folded, in words: `all keys are decimal digits`, or the evidence.
     pub reason: String,
@@ -167,7 +168,7 @@ pub struct FoldView {
 }
 
 /// One input and the order of the records in it.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct FileView {
     /// Where it was read from.
     pub uri: String,

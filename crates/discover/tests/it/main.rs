@@ -1,0 +1,3 @@
+//! Tests of discovery as a user of the crate sees it.
+
+mod render;
