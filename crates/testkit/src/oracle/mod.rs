@@ -143,12 +143,31 @@ impl Count {
         }
     }
 
+    /// Adds what another count found in other records.
+    pub fn merge(&mut self, other: Self) {
+        for (key, row) in other.rows {
+            let mine = self.rows.entry(key).or_default();
+            mine.types.extend(row.types);
+            mine.nodes += row.nodes;
+            mine.records += row.records;
+        }
+        for (event, records) in other.events {
+            *self.events.entry(event).or_default() += records;
+        }
+        self.records += other.records;
+        self.nodes += other.nodes;
+        self.refused.extend(other.refused);
+        self.blank += other.blank;
+    }
+
     /// Event, path, types, nodes and records of each row, separated by tabs; sorted by event,
-    /// then by path.
+    /// then by path. Control characters and backslashes of an event's name are JSON escapes.
     pub fn tsv(&self) -> String {
         let mut out = String::new();
         for ((event, path), row) in &self.rows {
             let types = row.types.iter().copied().collect::<Vec<_>>().join("|");
+            let event = quoted(event).replace("\\\"", "\"");
+            let event = &event[1..event.len() - 1];
             let _ = writeln!(out, "{event}\t{path}\t{types}\t{}\t{}", row.nodes, row.records);
         }
         out
@@ -172,10 +191,10 @@ pub fn event_of(items: &[Item]) -> String {
             return text.clone();
         }
     }
-    if let [only] = members[..] {
-        if let Some(name) = CONTROL_KEYS.into_iter().find(|name| only.key.as_deref() == Some(name)) {
-            return name.to_owned();
-        }
+    if let [only] = members[..]
+        && let Some(name) = CONTROL_KEYS.into_iter().find(|name| only.key.as_deref() == Some(name))
+    {
+        return name.to_owned();
     }
     "unknown".to_owned()
 }

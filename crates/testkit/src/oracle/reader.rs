@@ -238,7 +238,7 @@ impl Reader<'_> {
                 let mut code = u32::from(high);
                 if (0xd800..0xdc00).contains(&high) && self.take(b'\\') && self.take(b'u') {
                     // The partner is only used if it is one; a malformed escape is met again below.
-                    if let Some(low @ 0xdc00..=0xdfff) = self.hex().ok() {
+                    if let Ok(low @ 0xdc00..=0xdfff) = self.hex() {
                         code = 0x10000 + (u32::from(high - 0xd800) << 10) + u32::from(low - 0xdc00);
                     }
                 }
