@@ -4,3 +4,5 @@
 
 mod commit;
 mod fixture;
+mod recover;
+mod replay;
