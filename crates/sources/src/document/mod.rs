@@ -1,0 +1,302 @@
+//! Records out of JSON values that span lines: a root array of objects, an archive that holds
+//! messages somewhere inside, or values that are a record each.
+//!
+//! The content is scanned once and never held as a whole: a block goes out as soon as the parts
+//! in it are settled. A document that breaks loses nothing: the damaged stretch is rejected, and
+//! reading goes on at the next line that begins as the first record did.
+
+mod scan;
+
+use std::sync::Arc;
+
+use memchr::{memchr_iter, memmem, memrchr};
+
+use crate::block::{Block, Layout, Part, PartKind};
+use crate::content::{Content, Done};
+use crate::format::Format;
+use crate::lines::{BYTE_ORDER_MARK, TOO_LONG};
+use crate::profile::Shape;
+use crate::{PIECE_BYTES_MAX, RECORD_BYTES_MAX, Resume, Source, SourceError};
+
+pub(crate) use scan::{Scanner, first_record};
+use scan::Found;
+
+/// How many bytes may be scanned a second time after breaks, over a whole document. As much as
+/// one record may hold: then even a document of nothing but breaks costs a bounded while.
+const RESCAN_BYTES_MAX: usize = RECORD_BYTES_MAX;
+
+/// Reads a content as documents.
+pub(crate) struct DocumentSource {
+    content: Content,
+    format: Arc<Format>,
+    /// What was handed over.
+    done: Done,
+    /// Cut and not handed over yet: the rest of the block in which a run before this one ended.
+    pending: Option<Block>,
+    parts: Parts,
+    block_bytes: usize,
+    scanner: Scanner,
+    /// A record has begun where the settled parts end.
+    record_open: bool,
+    /// The open record is too long, and its beginning was rejected.
+    too_long: bool,
+    /// White space in front of the first record on its line, where it begins one.
+    margin: Option<Vec<u8>>,
+    seen_record: bool,
+    /// Why nothing can be made of the bytes here.
+    broken: Option<String>,
+    rescan_budget: usize,
+}
+
+/// Content that is read and not cut into blocks yet, and the parts at its front.
+struct Parts {
+    buffer: Vec<u8>,
+    /// Content offset of the buffer.
+    offset: u64,
+    /// Line of the first byte of the buffer, and of the byte where `list` ends.
+    first_line: u64,
+    line_no: u64,
+    list: Vec<Part>,
+    /// Where `list` ends.
+    settled: usize,
+}
+
+impl Parts {
+    /// Settles everything up to `end`.
+    fn close(&mut self, end: usize, kind: &PartKind) {
+        while self.settled < end {
+            let bound = if *kind == PartKind::Record { end } else { self.settled + PIECE_BYTES_MAX };
+            let (start, end) = (self.settled, end.min(bound));
+            self.list.push(Part { start, end, line_no: self.line_no, kind: kind.clone() });
+            self.line_no += newlines(&self.buffer[start..end]);
+            self.settled = end;
+        }
+    }
+
+    /// Takes the settled parts out as a block.
+    fn cut(&mut self, ended: bool) -> Block {
+        let rest = self.buffer.split_off(self.settled);
+        let bytes = std::mem::replace(&mut self.buffer, rest);
+        let last = ended && self.buffer.is_empty();
+        let open = last && bytes.last() != Some(&b'\n');
+        let block = Block {
+            byte_offset: self.offset,
+            line_no: self.first_line,
+            lines: self.line_no - self.first_line + u64::from(open),
+            layout: Layout::Parts(std::mem::take(&mut self.list)),
+            last,
+            bytes,
+        };
+        self.offset += self.settled as u64;
+        self.settled = 0;
+        self.first_line = self.line_no;
+        block
+    }
+}
+
+fn newlines(bytes: &[u8]) -> u64 {
+    memchr_iter(b'\n', bytes).count() as u64
+}
+
+impl DocumentSource {
+    pub fn new(
+        mut content: Content,
+        format: Arc<Format>,
+        block_bytes: usize,
+        resume: Option<&Resume>,
+    ) -> Result<Self, SourceError> {
+        let steps = match format.shape() {
+            Shape::Document(steps) => steps.clone(),
+            Shape::Lines | Shape::Frames => Vec::new(),
+        };
+        let mut parts =
+            Parts { buffer: Vec::new(), offset: 0, first_line: 1, line_no: 1, list: Vec::new(), settled: 0 };
+        let mut scanner = Scanner::new(steps);
+        if content.head(BYTE_ORDER_MARK.len()) == BYTE_ORDER_MARK {
+            content.fill(&mut parts.buffer, BYTE_ORDER_MARK.len());
+            scanner.at = BYTE_ORDER_MARK.len();
+        }
+        let mut source = Self {
+            content,
+            format,
+            done: Done::default(),
+            pending: None,
+            parts,
+            block_bytes,
+            scanner,
+            record_open: false,
+            too_long: false,
+            margin: None,
+            seen_record: false,
+            broken: None,
+            rescan_budget: RESCAN_BYTES_MAX,
+        };
+        if let Some(resume) = resume {
+            source.skip(resume)?;
+        }
+        Ok(source)
+    }
+
+    /// Scans again what was handed over before, for the state at its end.
+    fn skip(&mut self, resume: &Resume) -> Result<(), SourceError> {
+        while self.done.bytes < resume.bytes_done {
+            let Some(block) = self.advance() else { break };
+            let missing = usize::try_from(resume.bytes_done - self.done.bytes).unwrap_or(usize::MAX);
+            let old = missing.min(block.bytes.len());
+            self.done.add(&block.bytes[..old]);
+            self.pending = rest(block, old);
+        }
+        if self.done.bytes == resume.bytes_done && self.done.sha256() == resume.sha256 {
+            return Ok(());
+        }
+        let uri = self.content.uri().to_owned();
+        let changed = SourceError::Changed { uri, bytes_done: resume.bytes_done };
+        Err(self.content.take_failure().unwrap_or(changed))
+    }
+
+    /// The next block, or `None` at the end of the content.
+    fn advance(&mut self) -> Option<Block> {
+        loop {
+            let ended = self.content.is_ended();
+            if self.broken.is_some() {
+                self.recover(ended);
+            } else {
+                match self.scanner.next(&self.parts.buffer, ended) {
+                    Found::Begin(at) => self.begin(at),
+                    Found::End(at) => self.end(at),
+                    Found::Break(at, problem) => self.break_at(at, problem),
+                    Found::Nothing if !self.record_open => {
+                        self.parts.close(self.scanner.at, &PartKind::Filler);
+                    }
+                    Found::Nothing if self.parts.buffer.len() - self.parts.settled > RECORD_BYTES_MAX => {
+                        self.too_long = true;
+                        self.parts.close(self.scanner.at, &PartKind::Rejected(TOO_LONG.to_owned()));
+                    }
+                    Found::Nothing => {}
+                }
+            }
+            let all = self.parts.settled == self.parts.buffer.len();
+            if self.parts.settled >= self.block_bytes || (ended && all && self.parts.settled > 0) {
+                self.scanner.at = self.scanner.at.saturating_sub(self.parts.settled);
+                return Some(self.parts.cut(ended));
+            }
+            if ended && all {
+                return None;
+            }
+            if !ended && (self.broken.is_some() || self.scanner.is_starved()) {
+                self.content.fill(&mut self.parts.buffer, self.block_bytes);
+            }
+        }
+    }
+
+    fn begin(&mut self, at: usize) {
+        self.parts.close(at, &PartKind::Filler);
+        self.record_open = true;
+        if !std::mem::replace(&mut self.seen_record, true) {
+            let line = memrchr(b'\n', &self.parts.buffer[..at]).map_or(0, |newline| newline + 1);
+            let margin = &self.parts.buffer[line..at];
+            self.margin = margin.iter().all(u8::is_ascii_whitespace).then(|| margin.to_vec());
+        }
+    }
+
+    fn end(&mut self, at: usize) {
+        let kind =
+            if self.too_long { PartKind::Rejected(TOO_LONG.to_owned()) } else { PartKind::Record };
+        self.parts.close(at, &kind);
+        self.record_open = false;
+        self.too_long = false;
+    }
+
+    fn break_at(&mut self, at: usize, problem: &str) {
+        let place = self.parts.offset + at as u64;
+        self.broken = Some(format!("the document breaks at byte {place}: {problem}"));
+        // Inside a record, the next one may have been taken for part of it; between two, the
+        // next one may begin right here.
+        let mut from = self.parts.settled;
+        if !std::mem::take(&mut self.record_open) {
+            self.parts.close(at, &PartKind::Filler);
+            from = at - at.min(self.margin.as_ref().map_or(0, |margin| margin.len() + 1));
+        }
+        let again = self.scanner.at.saturating_sub(from);
+        if again <= self.rescan_budget {
+            self.rescan_budget -= again;
+            self.scanner.at = from;
+        }
+        self.too_long = false;
+    }
+
+    /// Rejects bytes up to the next line that begins as the first record did.
+    fn recover(&mut self, ended: bool) {
+        let Some(reason) = self.broken.take() else { return };
+        let rejected = PartKind::Rejected(reason);
+        let from = self.scanner.at;
+        if let Some(margin) = self.margin.as_ref().filter(|_| self.scanner.lists_records()) {
+            let sign = [b"\n", margin.as_slice(), b"{"].concat();
+            if let Some(at) = memmem::find(&self.parts.buffer[from..], &sign) {
+                let start = from + at + sign.len() - 1;
+                self.parts.close(start, &rejected);
+                self.scanner.restart(start);
+                return;
+            }
+        }
+        let keep = if ended { 0 } else { self.margin.as_ref().map_or(0, |margin| margin.len() + 1) };
+        let end = self.parts.buffer.len().saturating_sub(keep);
+        self.parts.close(end, &rejected);
+        self.scanner.at = end.max(from);
+        let PartKind::Rejected(reason) = rejected else { return };
+        self.broken = Some(reason);
+    }
+}
+
+/// What of a block lies behind its first `old` bytes.
+fn rest(mut block: Block, old: usize) -> Option<Block> {
+    if old == block.bytes.len() {
+        return None;
+    }
+    let Layout::Parts(parts) = block.layout else { return None };
+    let passed = newlines(&block.bytes[..old]);
+    let later = parts.into_iter().filter(|part| part.end > old).map(|part| {
+        let start = part.start.max(old);
+        let line_no = part.line_no + newlines(&block.bytes[part.start..start]);
+        // A record is never divided; the point can only lie in one if blocks were cut otherwise.
+        let kind = if start > part.start && part.kind == PartKind::Record {
+            PartKind::Rejected("the record begins before the part that was read now".to_owned())
+        } else {
+            part.kind
+        };
+        Part { start: start - old, end: part.end - old, line_no, kind }
+    });
+    block.layout = Layout::Parts(later.collect());
+    block.bytes.drain(..old);
+    block.byte_offset += old as u64;
+    block.line_no += passed;
+    block.lines -= passed;
+    Some(block)
+}
+
+impl Source for DocumentSource {
+    fn format(&self) -> &Arc<Format> {
+        &self.format
+    }
+
+    fn compression(&self) -> &'static str {
+        self.content.compression()
+    }
+
+    fn next_block(&mut self) -> Result<Option<Block>, SourceError> {
+        let pending = self.pending.take();
+        let Some(block) = pending.or_else(|| self.advance()) else {
+            return self.content.take_failure().map_or(Ok(None), Err);
+        };
+        self.done.add(&block.bytes);
+        Ok(Some(block))
+    }
+
+    fn bytes_done(&self) -> u64 {
+        self.done.bytes
+    }
+
+    fn sha256(&self) -> [u8; 32] {
+        self.done.sha256()
+    }
+}

@@ -1,0 +1,204 @@
+//! Blocks of whole lines. A line is cut at `\n` and nowhere else; what a line means is not
+//! decided here.
+
+use std::sync::Arc;
+
+use memchr::{memchr, memchr_iter, memrchr};
+
+use crate::block::{Block, Layout, Part, PartKind};
+use crate::content::{Content, Done};
+use crate::format::Format;
+use crate::{PIECE_BYTES_MAX, RECORD_BYTES_MAX, Resume, Source, SourceError};
+
+pub(crate) const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// Reads a content as lines.
+pub(crate) struct LineSource {
+    content: Content,
+    format: Arc<Format>,
+    done: Done,
+    /// Line of the next byte.
+    line_no: u64,
+    /// Read and not yet handed over.
+    carry: Vec<u8>,
+    block_bytes: usize,
+    inside: Inside,
+}
+
+/// Where the next byte stands.
+enum Inside {
+    /// At the start of a line.
+    Nothing,
+    /// In a line whose beginning was handed over as rejected.
+    TooLong,
+    /// In a line that was handed over as far as it went, as the last of a run before this one;
+    /// whether it has been counted.
+    Earlier { counted: bool },
+}
+
+impl LineSource {
+    pub fn new(
+        mut content: Content,
+        format: Arc<Format>,
+        block_bytes: usize,
+        resume: Option<&Resume>,
+    ) -> Result<Self, SourceError> {
+        let mut done = Done::default();
+        let mut line_no = 1;
+        let mut inside = Inside::Nothing;
+        if let Some(resume) = resume {
+            let prefix = Prefix::read(&mut content, resume, &mut done)?;
+            line_no = prefix.newlines + 1;
+            if !prefix.ends_line {
+                inside = Inside::Earlier { counted: resume.lines_done > prefix.newlines };
+            }
+        }
+        Ok(Self { content, format, done, line_no, carry: Vec::new(), block_bytes, inside })
+    }
+
+    /// Takes `bytes` out as a block and advances.
+    fn block(&mut self, bytes: Vec<u8>, layout: Layout, lines: u64) -> Block {
+        let last = self.carry.is_empty() && self.content.is_ended();
+        let block =
+            Block { byte_offset: self.done.bytes, line_no: self.line_no, layout, last, lines, bytes };
+        self.done.add(&block.bytes);
+        self.line_no += lines;
+        block
+    }
+
+    /// The rest of a line whose beginning is already out, as far as it is known.
+    fn rest_of_line(&mut self, mut bytes: Vec<u8>) -> Block {
+        let newline = memchr(b'\n', &bytes);
+        let ends = newline.is_some() || self.content.is_ended();
+        // One byte is kept back while the end is open, so that a `\n` never stands alone.
+        let cut = newline.map_or(if ends { bytes.len() } else { bytes.len() - 1 }, |at| at + 1);
+        self.carry = bytes.split_off(cut);
+        let (reason, counts) = match self.inside {
+            Inside::Earlier { counted } => ("the line begins before the part that was read now", !counted),
+            _ => (TOO_LONG, true),
+        };
+        let parts = rejected(newline.unwrap_or(bytes.len()), self.line_no, reason);
+        if ends {
+            self.inside = Inside::Nothing;
+        }
+        let line_no = self.line_no;
+        let mut block = self.block(bytes, Layout::Parts(parts), u64::from(ends && counts));
+        if ends {
+            self.line_no = line_no + 1;
+        }
+        block.line_no = line_no;
+        block
+    }
+}
+
+impl Source for LineSource {
+    fn format(&self) -> &Arc<Format> {
+        &self.format
+    }
+
+    fn compression(&self) -> &'static str {
+        self.content.compression()
+    }
+
+    fn next_block(&mut self) -> Result<Option<Block>, SourceError> {
+        let mut bytes = Vec::with_capacity(self.block_bytes.max(self.carry.len()));
+        bytes.append(&mut self.carry);
+        let mut searched = 0;
+        let mut budget = self.block_bytes;
+        loop {
+            let missing = budget.saturating_sub(bytes.len());
+            self.content.fill(&mut bytes, missing);
+            if bytes.is_empty() {
+                return self.content.take_failure().map_or(Ok(None), Err);
+            }
+            if self.done.bytes == 0 && bytes.starts_with(BYTE_ORDER_MARK) {
+                self.carry = bytes.split_off(BYTE_ORDER_MARK.len());
+                let part = Part { start: 0, end: bytes.len(), line_no: 1, kind: PartKind::Filler };
+                let alone = self.carry.is_empty() && self.content.is_ended();
+                return Ok(Some(self.block(bytes, Layout::Parts(vec![part]), u64::from(alone))));
+            }
+            if !matches!(self.inside, Inside::Nothing) {
+                return Ok(Some(self.rest_of_line(bytes)));
+            }
+            if self.content.is_ended() {
+                break;
+            }
+            if let Some(at) = memrchr(b'\n', &bytes[searched..]) {
+                self.carry = bytes[searched + at + 1..].to_vec();
+                bytes.truncate(searched + at + 1);
+                break;
+            }
+            searched = bytes.len();
+            if bytes.len() >= RECORD_BYTES_MAX {
+                self.carry = bytes.split_off(bytes.len() - 1);
+                self.inside = Inside::TooLong;
+                let parts = rejected(bytes.len(), self.line_no, TOO_LONG);
+                return Ok(Some(self.block(bytes, Layout::Parts(parts), 0)));
+            }
+            budget = (2 * bytes.len()).min(RECORD_BYTES_MAX);
+        }
+        let open = bytes.last() != Some(&b'\n');
+        let lines = memchr_iter(b'\n', &bytes).count() as u64 + u64::from(open);
+        Ok(Some(self.block(bytes, Layout::Lines, lines)))
+    }
+
+    fn bytes_done(&self) -> u64 {
+        self.done.bytes
+    }
+
+    fn sha256(&self) -> [u8; 32] {
+        self.done.sha256()
+    }
+}
+
+/// Why a line or a record is rejected that is longer than [`RECORD_BYTES_MAX`].
+pub(crate) const TOO_LONG: &str = "line longer than 64 MiB";
+const _: () = assert!(RECORD_BYTES_MAX == 64 << 20, "the text above says 64 MiB");
+
+/// `len` bytes of one line as parts of bounded size.
+fn rejected(len: usize, line_no: u64, reason: &str) -> Vec<Part> {
+    (0..len)
+        .step_by(PIECE_BYTES_MAX)
+        .map(|start| Part {
+            start,
+            end: (start + PIECE_BYTES_MAX).min(len),
+            line_no,
+            kind: PartKind::Rejected(reason.to_owned()),
+        })
+        .collect()
+}
+
+/// What a run before this one had read.
+struct Prefix {
+    newlines: u64,
+    ends_line: bool,
+}
+
+impl Prefix {
+    /// Reads the prefix again and compares it with what was read then.
+    fn read(content: &mut Content, resume: &Resume, done: &mut Done) -> Result<Self, SourceError> {
+        let mut prefix = Self { newlines: 0, ends_line: true };
+        let mut buffer = Vec::new();
+        while done.bytes < resume.bytes_done {
+            let missing = resume.bytes_done - done.bytes;
+            buffer.clear();
+            content.fill(&mut buffer, PIECE_BYTES_MAX.min(usize::try_from(missing).unwrap_or(usize::MAX)));
+            if buffer.is_empty() {
+                break;
+            }
+            prefix.newlines += memchr_iter(b'\n', &buffer).count() as u64;
+            prefix.ends_line = buffer.last() == Some(&b'\n')
+                || (done.bytes == 0 && buffer == BYTE_ORDER_MARK && resume.lines_done == 0);
+            done.add(&buffer);
+        }
+        if done.bytes < resume.bytes_done || done.sha256() != resume.sha256 {
+            return Err(match content.take_failure() {
+                Some(failure) => failure,
+                None => {
+                    SourceError::Changed { uri: content.uri().to_owned(), bytes_done: resume.bytes_done }
+                }
+            });
+        }
+        Ok(prefix)
+    }
+}

@@ -1,0 +1,171 @@
+//! From an input to a source: recognise the content, then read it in blocks.
+
+use std::fs::File;
+use std::io::Read;
+use std::sync::Arc;
+
+use jiff::tz::TimeZone;
+
+use crate::block::Block;
+use crate::content::{Content, Done};
+use crate::detect::{Detected, detect, foreign};
+use crate::document::DocumentSource;
+use crate::find::Input;
+use crate::format::Format;
+use crate::lines::LineSource;
+use crate::profile::{Profiles, Shape};
+use crate::{BLOCK_BYTES, HEAD_BYTES, PIECE_BYTES_MAX, SourceError};
+
+/// One input being read. The caller asks for blocks until there is none, and may stop after any
+/// of them: `bytes_done`, `sha256` and the lines of the blocks so far are all that [`Resume`]
+/// needs to go on.
+pub trait Source: Send {
+    /// How records of this input are read.
+    fn format(&self) -> &Arc<Format>;
+
+    /// `none`, `gzip` or `zstd`.
+    fn compression(&self) -> &'static str;
+
+    /// The next stretch of content, or `None` at the end.
+    ///
+    /// # Errors
+    ///
+    /// Where reading breaks off. All content before it has been handed over by then; the call
+    /// after it returns `None`.
+    fn next_block(&mut self) -> Result<Option<Block>, SourceError>;
+
+    /// Content bytes in the blocks so far, what was skipped on resumption included.
+    fn bytes_done(&self) -> u64;
+
+    /// SHA-256 of these bytes.
+    fn sha256(&self) -> [u8; 32];
+}
+
+/// How an input is to be read.
+#[derive(Debug, Clone)]
+pub struct OpenOptions {
+    /// Zone of times that state none. Takes precedence over the profile's.
+    pub timezone: Option<TimeZone>,
+    /// Format to use, whatever the content looks like.
+    pub format: Option<String>,
+    /// Where a run before this one stopped.
+    pub resume: Option<Resume>,
+    /// Content bytes in a block, more or less.
+    pub block_bytes: usize,
+}
+
+impl Default for OpenOptions {
+    fn default() -> Self {
+        Self { timezone: None, format: None, resume: None, block_bytes: BLOCK_BYTES }
+    }
+}
+
+/// Where a run stopped, and a proof that the content up to there is still the same.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Resume {
+    /// Content bytes that were handed over.
+    pub bytes_done: u64,
+    /// Lines that were handed over.
+    pub lines_done: u64,
+    /// SHA-256 of these bytes.
+    pub sha256: [u8; 32],
+}
+
+/// Opens `input` and recognises its format.
+///
+/// # Errors
+///
+/// If it cannot be opened, is recognisably something else, has changed below the point of
+/// resumption, or if the options name a format that there is none of.
+pub fn open(
+    input: &Input,
+    profiles: &Profiles,
+    options: &OpenOptions,
+) -> Result<Box<dyn Source>, SourceError> {
+    open_reader(&input.uri, reader(input)?, profiles, options)
+}
+
+/// Opens bytes that come from anywhere.
+///
+/// # Errors
+///
+/// As [`open`].
+pub fn open_reader(
+    uri: &str,
+    reader: Box<dyn Read + Send>,
+    profiles: &Profiles,
+    options: &OpenOptions,
+) -> Result<Box<dyn Source>, SourceError> {
+    let mut content = Content::new(uri, reader)?;
+    let head = content.head(HEAD_BYTES + 1);
+    let cut = head.len() > HEAD_BYTES;
+    let head = &head[..head.len().min(HEAD_BYTES)];
+    if options.format.is_none() {
+        if let Some(what) = foreign(head) {
+            return Err(SourceError::Foreign { uri: uri.to_owned(), what });
+        }
+    }
+    let Detected { profile, shape } = match &options.format {
+        None => detect(head, cut, profiles),
+        Some(name) => detect(head, cut, profiles).forced(profiles.named(name)?),
+    };
+    let lines = matches!(shape, Shape::Lines | Shape::Frames);
+    let format = Arc::new(Format::new(profile, shape, options.timezone.clone()));
+    let block_bytes = options.block_bytes.max(1);
+    let resume = options.resume.as_ref();
+    Ok(if lines {
+        Box::new(LineSource::new(content, format, block_bytes, resume)?)
+    } else {
+        Box::new(DocumentSource::new(content, format, block_bytes, resume)?)
+    })
+}
+
+/// SHA-256 of the first [`HEAD_BYTES`] of content, or of all of it where there is less.
+///
+/// # Errors
+///
+/// If the input cannot be read.
+pub fn head_hash(input: &Input) -> Result<[u8; 32], SourceError> {
+    let mut done = Done::default();
+    done.add(Content::new(&input.uri, file(input)?)?.head(HEAD_BYTES));
+    Ok(done.sha256())
+}
+
+/// SHA-256 of the first `lengths[i]` bytes of content, for each of `lengths`, in one pass. Where
+/// the content is shorter, the hash is that of all there is, which no longer content has. Damage
+/// ends the content.
+///
+/// # Errors
+///
+/// If the input cannot be opened, or is standard input.
+pub fn prefix_hashes(input: &Input, lengths: &[u64]) -> Result<Vec<[u8; 32]>, SourceError> {
+    let mut content = Content::new(&input.uri, file(input)?)?;
+    let mut order: Vec<usize> = (0..lengths.len()).collect();
+    order.sort_by_key(|index| lengths[*index]);
+    let mut hashes = vec![[0; 32]; lengths.len()];
+    let mut done = Done::default();
+    let mut buffer = Vec::new();
+    for index in order {
+        while done.bytes < lengths[index] && !content.is_ended() {
+            let missing = usize::try_from(lengths[index] - done.bytes).unwrap_or(usize::MAX);
+            buffer.clear();
+            content.fill(&mut buffer, missing.min(PIECE_BYTES_MAX));
+            done.add(&buffer);
+        }
+        hashes[index] = done.sha256();
+    }
+    Ok(hashes)
+}
+
+fn reader(input: &Input) -> Result<Box<dyn Read + Send>, SourceError> {
+    if input.path.is_none() { Ok(Box::new(std::io::stdin())) } else { file(input) }
+}
+
+fn file(input: &Input) -> Result<Box<dyn Read + Send>, SourceError> {
+    let Some(path) = &input.path else {
+        return Err(SourceError::Stream { uri: input.uri.clone() });
+    };
+    let file =
+        File::open(path).map_err(|source| SourceError::Unreadable { uri: input.uri.clone(), source })?;
+    Ok(Box::new(file))
+}
