@@ -54,7 +54,7 @@ pub(crate) fn parse_iso(text: &str) -> Option<Micros> {
 }
 
 /// Year, month and day of a day number (Howard Hinnant's `civil_from_days`).
-fn civil(days: i64) -> (i64, i64, i64) {
+pub(crate) fn civil(days: i64) -> (i64, i64, i64) {
     let shifted = days + 719_468;
     let era = shifted.div_euclid(146_097);
     let of_era = shifted.rem_euclid(146_097);

@@ -104,19 +104,22 @@ CREATE MACRO stele_frame_payload(text) AS
   END;
 
 -- Member `data` without its trace: a pair [{"__trace":…}, payload] stands for its payload. NULL if
--- `data` is a frame. One parse finds all that is needed.
+-- `data` is a frame, or is the trace alone: some recorders lose the payload there, and the frame
+-- may still hold it. One parse finds all that is needed.
 CREATE MACRO stele_untraced(raw) AS
   list_transform(
-    [TRY(json_extract(raw, ['$.data', '$.data[1]', '$.data[2]', '$.data[0].__trace', '$.data[0].traceparent']))],
+    [TRY(json_extract(raw, [
+      '$.data', '$.data[1]', '$.data[2]', '$.data[0].__trace', '$.data[0].traceparent', '$.data.__trace']))],
     lambda found:
       CASE
         WHEN starts_with(found[1], '"4') AND stele_is_frame(found[1] ->> '$') THEN NULL
+        WHEN found[6] IS NOT NULL THEN NULL
         WHEN found[2] IS NOT NULL AND found[3] IS NULL AND (found[4] IS NOT NULL OR found[5] IS NOT NULL) THEN found[2]
         ELSE found[1]
       END)[1];
 
--- The payload of a record: member `data` without its trace; the arguments of the frame where
--- `data` is a frame, or is missing and `raw` is one; the record itself where it has neither.
+-- The payload of a record: member `data` without its trace; the arguments of the frame where `data`
+-- is a frame, or does not tell and `raw` is one; the record itself where it has neither.
 CREATE MACRO payload(raw) AS
   coalesce(
     stele_untraced(raw::VARCHAR),

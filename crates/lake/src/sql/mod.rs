@@ -6,15 +6,16 @@
 //! lake, and nothing here prints.
 //!
 //! ```no_run
+//! # use stele_lake::Snapshot;
 //! # use stele_lake::sql::{Params, Sql, SqlOptions, Tables};
-//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! # let (tables, options): (Tables, SqlOptions) = unimplemented!();
-//! let sql = Sql::open(&tables, &options)?;
+//! # fn count(snapshot: &Snapshot, options: &SqlOptions) -> Result<usize, Box<dyn std::error::Error>> {
+//! let sql = Sql::open(&Tables::of(snapshot)?, options)?;
 //! let mut rows = sql.query("SELECT * FROM episode($1)", &Params::positional(["some-game"]))?;
+//! let mut count = 0;
 //! while let Some(batch) = rows.next_batch()? {
-//!     println!("{} rows", batch.num_rows());
+//!     count += batch.num_rows();
 //! }
-//! # Ok(())
+//! # Ok(count)
 //! # }
 //! ```
 
@@ -31,6 +32,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use duckdb::{Config, Connection, InterruptHandle};
 use stele_model::FileEntry;
 
+use crate::error::{At, LakeError};
+use crate::part::PartInfo;
+use crate::snapshot::Snapshot;
+use crate::tables::NULL_PARTITION;
+
 pub use error::SqlError;
 pub use query::{Column, Param, Params, Rows, Shape};
 
@@ -43,6 +49,31 @@ pub struct Tables {
     pub quarantine: Vec<PathBuf>,
     /// The newest entry of every input.
     pub files: Vec<FileEntry>,
+}
+
+impl Tables {
+    /// The tables of a snapshot.
+    ///
+    /// # Errors
+    ///
+    /// If a part of `files` cannot be read, or the working directory is gone.
+    pub fn of(snapshot: &Snapshot) -> Result<Self, LakeError> {
+        // The engine is told absolute paths, so that it opens the same file whatever it thinks the
+        // working directory is.
+        let absolute = |part: &PartInfo| std::path::absolute(&part.path).at("find", &part.path);
+        let event = |part: &PartInfo| {
+            Ok(Part {
+                path: absolute(part)?,
+                doc_type: part.partition("doc_type").unwrap_or(NULL_PARTITION).to_owned(),
+                date: part.partition("date").map(str::to_owned),
+            })
+        };
+        Ok(Self {
+            events: snapshot.event_parts().iter().map(event).collect::<Result<_, LakeError>>()?,
+            quarantine: snapshot.quarantine_parts().iter().map(absolute).collect::<Result<_, _>>()?,
+            files: snapshot.files()?,
+        })
+    }
 }
 
 /// One Parquet file of `events`, which lies in `…/doc_type=X/date=Y/`.
@@ -120,6 +151,13 @@ impl Sql {
         Rows::start(self, text.into_owned(), params)
     }
 
+    /// The rows of a query in a total order: by all columns, from left to right.
+    pub(crate) fn query_in_order(&self, text: &str, params: &Params) -> Result<Rows<'_>, SqlError> {
+        guard::check(&self.connection, text, &self.names.table_macros)?;
+        let text = text.trim_end().trim_end_matches(';');
+        self.query(&format!("SELECT * FROM (\n{text}\n) AS slice ORDER BY ALL"), params)
+    }
+
     /// A handle with which another thread ends the running query, and every later one, of this
     /// [`Sql`].
     pub fn canceller(&self) -> Canceller {
@@ -193,7 +231,13 @@ fn list(connection: &Connection, text: &str) -> Result<Vec<String>, SqlError> {
 }
 
 fn engine(what: &'static str) -> impl Fn(duckdb::Error) -> SqlError {
-    move |error| SqlError::Engine { what, detail: error.to_string() }
+    move |error| {
+        let detail = error.to_string();
+        match detail.strip_prefix("IO Error: ").or_else(|| detail.strip_prefix("Invalid Input Error: No magic bytes")) {
+            Some(part) => SqlError::Part(part.lines().next().unwrap_or_default().to_owned()),
+            None => SqlError::Engine { what, detail },
+        }
+    }
 }
 
 fn utf8(path: &std::path::Path) -> Result<&str, SqlError> {

@@ -14,6 +14,7 @@ use arrow::datatypes::{
 };
 use stele_model::json::{Tape, quote};
 
+use crate::civil::civil;
 use crate::sql::{Shape, SqlError};
 
 const LEAF: &Shape = &Shape { is_json: false, children: Vec::new() };
@@ -254,22 +255,13 @@ fn instant(value: i64, unit_nanos: i128, is_utc: bool, out: &mut String) {
     }
 }
 
-/// The calendar date of a day counted from 1970-01-01, by whole 400-year eras of 146,097 days.
 fn day(days: i64, out: &mut String) {
     match i32::try_from(days) {
         Ok(i32::MAX) => return out.push_str("infinity"),
         Ok(days) if days <= -i32::MAX => return out.push_str("-infinity"),
         _ => {}
     }
-    // Eras begin on 1 March of year 0, so that a leap day ends its year.
-    let shifted = days + 719_468;
-    let (era, day_of_era) = (shifted.div_euclid(146_097), shifted.rem_euclid(146_097));
-    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_from_march = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
-    let year = year_of_era + era * 400 + i64::from(month <= 2);
+    let (year, month, day) = civil(days);
     write_to(out, format_args!("{year:04}-{month:02}-{day:02}"));
 }
 

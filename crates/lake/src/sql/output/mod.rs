@@ -53,9 +53,8 @@ pub fn write(rows: &mut Rows<'_>, format: Format, out: &mut dyn Write) -> Result
         text::csv_header(&columns, &mut buffer);
     }
     loop {
-        match out.write_all(buffer.as_bytes()) {
-            Ok(()) => {}
-            Err(error) => return closed(error, written),
+        if !accepted(out.write_all(buffer.as_bytes()))? {
+            return Ok(Written { rows: written, end: End::Closed });
         }
         buffer.clear();
         let Some(batch) = rows.next_batch()? else { break };
@@ -67,17 +66,41 @@ pub fn write(rows: &mut Rows<'_>, format: Format, out: &mut dyn Write) -> Result
         }
         written += batch.num_rows() as u64;
     }
-    match out.flush() {
-        Ok(()) => Ok(Written { rows: written, end: if rows.limited() { End::Limited } else { End::Complete } }),
-        Err(error) => closed(error, written),
+    let end = match accepted(out.flush())? {
+        false => End::Closed,
+        true if rows.limited() => End::Limited,
+        true => End::Complete,
+    };
+    Ok(Written { rows: written, end })
+}
+
+/// False if the reader of the output went away, which is no error.
+pub(crate) fn accepted(result: io::Result<()>) -> Result<bool, SqlError> {
+    match result {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+        Err(error) => Err(SqlError::Output(error)),
     }
 }
 
-fn closed(error: io::Error, rows: u64) -> Result<Written, SqlError> {
-    if error.kind() == io::ErrorKind::BrokenPipe {
-        return Ok(Written { rows, end: End::Closed });
-    }
-    Err(SqlError::Output(error))
+/// Appends one value as text; nothing for NULL.
+pub(crate) fn value_text(
+    batch: &RecordBatch,
+    columns: &[Column],
+    (column, row): (usize, usize),
+    out: &mut String,
+) -> Result<(), SqlError> {
+    cell::text(batch.column(column), row, &columns[column].shape, out).map(drop)
+}
+
+/// Appends one value as JSON.
+pub(crate) fn value_json(
+    batch: &RecordBatch,
+    columns: &[Column],
+    (column, row): (usize, usize),
+    out: &mut String,
+) -> Result<(), SqlError> {
+    cell::json(batch.column(column), row, &columns[column].shape, out)
 }
 
 /// The rows of a batch as texts, for a table on a terminal; `None` is NULL.
