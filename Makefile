@@ -1,0 +1,65 @@
+# The commands that a person needs. `make help` lists them; CONTRIBUTING.md explains them.
+#
+#   STELE_CACHE        what is fetched and built, outside the checkout    (~/.cache/stele)
+#   CARGO_TARGET_DIR   build output; kept between clones                  ($STELE_CACHE/target)
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+export STELE_CACHE ?= $(HOME)/.cache/stele
+export CARGO_TARGET_DIR ?= $(STELE_CACHE)/target
+export DUCKDB_LIB_DIR := $(STELE_CACHE)/duckdb-1.5.6
+export LD_LIBRARY_PATH := $(DUCKDB_LIB_DIR)$(if $(LD_LIBRARY_PATH),:$(LD_LIBRARY_PATH))
+
+PREFIX ?= /usr/local
+# `dev` is the build that the tests ran; `make install PROFILE=release` compiles everything again.
+PROFILE ?= dev
+out = $(CARGO_TARGET_DIR)/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
+
+.PHONY: help
+help: ## Lists the commands.
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
+
+.PHONY: setup
+setup: ## Installs what the build needs; quick when there is nothing to do.
+	@scripts/setup.sh build
+
+.PHONY: setup-test
+setup-test:
+	@scripts/setup.sh test
+
+.PHONY: build
+build: setup ## Builds the program and the chores with the one profile.
+	cargo build --locked --package stele-cli --package xtask
+	@scripts/link-duckdb.sh
+
+.PHONY: demo
+demo: build ## Shows the program at work on a generated sample, on one page.
+	@scripts/demo.sh
+
+.PHONY: test
+test: setup-test ## Runs every check and test; ends with one line of totals.
+	@scripts/test.sh
+
+.PHONY: bench
+bench: setup-test ## Measures beside DuckDB, Polars and genson-rs (release build).
+	@scripts/bench.sh
+
+.PHONY: torture
+torture: build ## Runs the long fault tests and prints a table with seeds.
+	@scripts/torture.sh
+
+.PHONY: install
+install: setup ## Installs the program and its library below PREFIX.
+	cargo build --locked --package stele-cli --profile $(PROFILE)
+	install -D -m 755 $(out)/stele $(DESTDIR)$(PREFIX)/bin/stele
+	install -D -m 644 $(DUCKDB_LIB_DIR)/libduckdb.so $(DESTDIR)$(PREFIX)/lib/libduckdb.so
+	env -u LD_LIBRARY_PATH $(DESTDIR)$(PREFIX)/bin/stele --version
+
+.PHONY: env
+env: setup ## Prints the environment for cargo by hand: eval "$$(make -s env)".
+	@echo 'export CARGO_TARGET_DIR="$(CARGO_TARGET_DIR)" DUCKDB_LIB_DIR="$(DUCKDB_LIB_DIR)" LD_LIBRARY_PATH="$(LD_LIBRARY_PATH)"'
+
+.PHONY: clean-cache
+clean-cache: ## Removes what was fetched and built.
+	rm -rf -- "$(CARGO_TARGET_DIR)" "$(STELE_CACHE)"/duckdb-* "$(STELE_CACHE)"/npm "$(STELE_CACHE)"/venv-* "$(STELE_CACHE)"/demo

@@ -1,0 +1,94 @@
+#!/usr/bin/env bash
+# Brings what the build needs and a bare Debian machine with Rust does not have. Quick when there
+# is nothing to do; never asks.
+#
+#   scripts/setup.sh build    compiler, libduckdb
+#   scripts/setup.sh test     the same, test tools and other people's readers
+set -euo pipefail
+cd "$(dirname "$0")/.."
+: "${STELE_CACHE:=$HOME/.cache/stele}"
+
+DUCKDB_VERSION=1.5.6
+DUCKDB_PACKAGE=@duckdb/node-bindings-linux-x64@1.5.6-r.1
+DUCKDB_PACKAGE_SHA256=1b9f82478539bb9a1d1df44bd103121a12ae52142c07158dc52b97d2ec1d69ff
+DUCKDB_LIBRARY_SHA256=3f4962cdd266eab2b479a5b5a4a6d063d279b2954ae814ed00385d553b747633
+
+say() { echo "setup: $*" >&2; }
+die() { say "$*"; exit 1; }
+
+# Holds a lock, so that two builds at once do not set up twice.
+mkdir -p "$STELE_CACHE"
+exec 9>"$STELE_CACHE/.setup.lock"
+flock 9
+
+apt_install() {
+    local sudo=()
+    if [ "$(id -u)" != 0 ]; then
+        command -v sudo >/dev/null && sudo -n true 2>/dev/null || die "please install: $* (no root, no sudo)"
+        sudo=(sudo -n)
+    fi
+    command -v apt-get >/dev/null || die "please install: $* (this machine has no apt-get)"
+    say "installing $*"
+    "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends "$@" >&2 ||
+        { "${sudo[@]}" apt-get update -q >&2 &&
+          "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends "$@" >&2; }
+}
+
+need() { # need COMMAND PACKAGE…
+    command -v "$1" >/dev/null || apt_install "${@:2}"
+}
+
+has_sha256() { # has_sha256 FILE HASH
+    [ -f "$1" ] && [ "$(sha256sum "$1" | cut -d' ' -f1)" = "$2" ]
+}
+
+duckdb() {
+    local home="$STELE_CACHE/duckdb-$DUCKDB_VERSION" npm="$STELE_CACHE/npm"
+    local tgz="$npm/duckdb-node-bindings-linux-x64-1.5.6-r.1.tgz"
+    # The stamp saves hashing 70 MB on every build.
+    [ -f "$home/.verified" ] && [ "$home/.verified" -nt "$home/libduckdb.so" ] && return
+    if ! has_sha256 "$home/libduckdb.so" "$DUCKDB_LIBRARY_SHA256"; then
+        if ! has_sha256 "$tgz" "$DUCKDB_PACKAGE_SHA256"; then
+            need npm npm
+            mkdir -p "$npm"
+            say "fetching libduckdb $DUCKDB_VERSION"
+            (cd "$npm" && npm pack --silent "$DUCKDB_PACKAGE" >/dev/null)
+            has_sha256 "$tgz" "$DUCKDB_PACKAGE_SHA256" || die "$tgz is not the package that was reviewed"
+        fi
+        rm -rf "$home.new"
+        mkdir -p "$home.new"
+        tar -xzf "$tgz" -C "$home.new" --strip-components=1 package/libduckdb.so package/LICENSE
+        has_sha256 "$home.new/libduckdb.so" "$DUCKDB_LIBRARY_SHA256" || die "libduckdb.so is not the one that was reviewed"
+        rm -rf "$home"
+        mv "$home.new" "$home"
+    fi
+    # Newer than the library, whose time comes from the package.
+    touch "$home/.verified"
+}
+
+venv() { # venv NAME REQUIREMENTS
+    local home="$STELE_CACHE/venv-$1" stamp
+    stamp="$(sha256sum "$2" | cut -d' ' -f1)"
+    [ -f "$home/.stamp" ] && [ "$(cat "$home/.stamp")" = "$stamp" ] && "$home/bin/python" -c '' 2>/dev/null && return
+    need python3 python3 python3-venv
+    rm -rf "$home"
+    say "installing $2"
+    if ! python3 -m venv "$home" >/dev/null 2>&1; then
+        apt_install python3-venv
+        rm -rf "$home"
+        python3 -m venv "$home"
+    fi
+    "$home/bin/python" -m pip install -q --disable-pip-version-check --no-deps --only-binary :all: \
+        --require-hashes -r "$2" >&2
+    echo "$stamp" >"$home/.stamp"
+}
+
+[ "$(uname -sm)" = "Linux x86_64" ] || die "only Linux on x86-64 is supported"
+command -v cargo >/dev/null || die "please install Rust first (rustup, see rust-version in Cargo.toml)"
+need cc gcc libc6-dev
+duckdb
+case "${1:-build}" in
+    build) ;;
+    test) venv tools scripts/tools.txt; venv readers scripts/requirements.txt ;;
+    *) die "no such set-up: $1; there are build and test" ;;
+esac

@@ -1,0 +1,55 @@
+#!/usr/bin/env bash
+# Every check and every test. All of them run even if one fails; the last line is the total, and
+# $CARGO_TARGET_DIR holds summary.json and junit.xml.
+#
+# Called by `make test`, which sets the environment.
+set -uo pipefail
+cd "$(dirname "$0")/.."
+tools="$STELE_CACHE/venv-tools/bin"
+results="$CARGO_TARGET_DIR/checks.tsv"
+logs="$CARGO_TARGET_DIR/check-logs"
+junit="$CARGO_TARGET_DIR/nextest/ci/junit.xml"
+mkdir -p "$logs"
+rm -f "$results" "$junit" "$CARGO_TARGET_DIR/summary.json" "$CARGO_TARGET_DIR/junit.xml"
+export PATH="$tools:$PATH" CARGO_TERM_COLOR="${CARGO_TERM_COLOR:-never}"
+
+# check NAME COMMAND…: one line of the report; the log is shown if it fails.
+check() {
+    local name="$1" log="$logs/$1.log" start=$SECONDS state=ok
+    shift
+    echo "== $name: $*"
+    if ! "$@" >"$log" 2>&1 </dev/null; then
+        state=failed
+        tail -n 200 "$log"
+    fi
+    printf '%s\t%s\t%s\n' "$name" "$state" "$((SECONDS - start))" >>"$results"
+    echo "== $name: $state ($((SECONDS - start)) s)"
+}
+
+# show NAME COMMAND…: the same with its output on the screen.
+show() {
+    local name="$1" log="$logs/$1.log" start=$SECONDS state=ok
+    shift
+    echo "== $name: $*"
+    "$@" </dev/null 2>&1 | tee "$log" || state=failed
+    printf '%s\t%s\t%s\n' "$name" "$state" "$((SECONDS - start))" >>"$results"
+}
+
+check fmt cargo fmt --all --check
+check typos typos --quiet
+check deny cargo deny --offline --locked check bans licenses sources
+check build cargo build --locked --workspace
+scripts/link-duckdb.sh
+check clippy cargo clippy --locked --workspace --all-targets -- -D warnings
+RUSTDOCFLAGS="-D warnings" check doc cargo doc --locked --workspace --no-deps
+show tests cargo nextest run --locked --workspace --profile ci
+check doctests cargo test --locked --workspace --doc
+check readers "$STELE_CACHE/venv-readers/bin/python" scripts/readers.py
+check demo scripts/demo.sh
+cat "$logs/demo.log" 2>/dev/null
+
+if ! "$CARGO_TARGET_DIR/debug/xtask" summary; then
+    # Without the program that writes the summary there is nothing to add up.
+    [ -f "$CARGO_TARGET_DIR/summary.json" ] || echo "0 passed, 1 failed"
+    exit 1
+fi

@@ -1,0 +1,74 @@
+//! Which crate may know which.
+
+use std::path::Path;
+
+use anyhow::Result;
+use serde_json::Value;
+
+use super::metadata;
+
+/// Every crate and the crates of this workspace that it may depend on. A crate that is not listed
+/// is a finding: it comes with a line here and in `ARCHITECTURE.md`.
+const ALLOWED: [(&str, &[&str]); 8] = [
+    ("stele-model", &[]),
+    ("stele-discover", &["stele-model"]),
+    ("stele-sources", &["stele-model"]),
+    ("stele-lake", &["stele-model"]),
+    ("stele-engine", &["stele-model", "stele-discover", "stele-sources", "stele-lake"]),
+    ("stele-cli", &["stele-model", "stele-engine"]),
+    ("stele-testkit", &["stele-model"]),
+    ("xtask", &["stele-model", "stele-testkit"]),
+];
+
+/// What tests and examples may use beside that.
+const ALLOWED_IN_TESTS: [&str; 1] = ["stele-testkit"];
+
+/// Outside crates that only some of ours may use: what makes a crate heavy stays in one place.
+const KEPT_IN: [(&str, &[&str]); 8] = [
+    ("deltalake", &["stele-lake"]),
+    ("duckdb", &["stele-lake"]),
+    ("object_store", &["stele-lake"]),
+    ("parquet", &["stele-lake"]),
+    ("tokio", &["stele-lake"]),
+    ("clap", &["stele-cli", "xtask"]),
+    ("indicatif", &["stele-cli"]),
+    ("anyhow", &["stele-cli", "xtask"]),
+];
+
+/// Arrows between the crates of the workspace at `root` that nobody allowed.
+///
+/// # Errors
+///
+/// Cargo cannot be asked.
+pub fn arrows(root: &Path) -> Result<Vec<String>> {
+    Ok(arrows_of(&metadata(root)?))
+}
+
+/// The same for the output of `cargo metadata`.
+pub fn arrows_of(metadata: &Value) -> Vec<String> {
+    let mut findings = Vec::new();
+    let packages = metadata["packages"].as_array().map(Vec::as_slice).unwrap_or_default();
+    for package in packages {
+        let name = package["name"].as_str().unwrap_or_default();
+        let Some((_, allowed)) = ALLOWED.iter().find(|(known, _)| *known == name) else {
+            findings.push(format!("{name}: this crate is not on the list of allowed arrows"));
+            continue;
+        };
+        for dependency in package["dependencies"].as_array().map(Vec::as_slice).unwrap_or_default() {
+            let target = dependency["name"].as_str().unwrap_or_default();
+            let in_tests = dependency["kind"] == "dev";
+            let ours = dependency["path"].is_string();
+            if ours && !allowed.contains(&target) && !(in_tests && ALLOWED_IN_TESTS.contains(&target)) {
+                findings.push(format!("{name}: must not depend on {target}"));
+            }
+            let kept = KEPT_IN.iter().find(|(kept, _)| *kept == target);
+            if let Some((_, homes)) = kept
+                && !in_tests
+                && !homes.contains(&name)
+            {
+                findings.push(format!("{name}: {target} belongs to {}", homes.join(" and ")));
+            }
+        }
+    }
+    findings
+}

@@ -1,0 +1,68 @@
+//! Every outside crate that we name has a reason on the page about dependencies.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use serde_json::Value;
+
+use super::metadata;
+
+/// The page that gives the reasons.
+const PAGE: &str = "docs/decisions/0002-dependencies.md";
+
+/// Dependencies without a reason, reasons without a dependency, and dependencies without a user.
+///
+/// # Errors
+///
+/// Cargo cannot be asked, or a file cannot be read.
+pub fn dependencies(root: &Path) -> Result<Vec<String>> {
+    let page = fs::read_to_string(root.join(PAGE)).with_context(|| format!("cannot read {PAGE}"))?;
+    let manifest = fs::read_to_string(root.join("Cargo.toml")).context("cannot read Cargo.toml")?;
+    Ok(dependencies_of(&manifest, &page, &metadata(root)?))
+}
+
+/// The same for a root manifest, the page, and the output of `cargo metadata`.
+pub fn dependencies_of(manifest: &str, page: &str, metadata: &Value) -> Vec<String> {
+    let declared = declared(manifest);
+    let reasons: BTreeSet<&str> = page
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `")?.split_once("` |"))
+        .filter(|(_, reason)| reason.trim_end_matches('|').trim().len() > 3)
+        .map(|(name, _)| name)
+        .collect();
+    let packages = metadata["packages"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let used: BTreeSet<&str> = packages
+        .iter()
+        .flat_map(|package| package["dependencies"].as_array().map(Vec::as_slice).unwrap_or_default())
+        .filter_map(|dependency| dependency["name"].as_str())
+        .collect();
+    let mut findings = Vec::new();
+    for name in &declared {
+        if !reasons.contains(name) {
+            findings.push(format!("{PAGE}: gives no reason for {name}"));
+        }
+        if !used.contains(name) {
+            findings.push(format!("Cargo.toml: no crate uses {name}"));
+        }
+    }
+    for name in reasons.difference(&declared) {
+        findings.push(format!("{PAGE}: {name} is no dependency"));
+    }
+    findings
+}
+
+/// Names in `[workspace.dependencies]` that are not crates of ours. A line a name, as rustfmt's
+/// sibling for manifests would have it; that saves a TOML reader.
+fn declared(manifest: &str) -> BTreeSet<&str> {
+    manifest
+        .lines()
+        .skip_while(|line| *line != "[workspace.dependencies]")
+        .skip(1)
+        .take_while(|line| !line.starts_with('['))
+        .filter(|line| !line.contains("path = "))
+        .filter_map(|line| line.split_once(" = ").map(|(name, _)| name))
+        .filter(|name| !name.starts_with('#'))
+        .collect()
+}
