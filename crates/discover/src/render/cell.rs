@@ -67,7 +67,7 @@ pub(crate) fn row<S: AsRef<str>>(out: &mut dyn io::Write, cells: &[S]) -> io::Re
 }
 
 /// Control characters, line breaks and marks that turn the writing direction, made visible.
-fn visible(text: &str) -> String {
+pub(crate) fn visible(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for character in text.chars() {
         match character {

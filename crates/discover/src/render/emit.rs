@@ -6,6 +6,8 @@ use std::io;
 
 use stele_model::json::quote;
 
+use crate::view::ValueView;
+
 /// Longest key that YAML readers must take without a leading `?` (YAML 1.2, section 7.4.2, allows
 /// 1024 characters; the quotes and escapes count).
 const YAML_KEY_CHARS_MAX: usize = 1000;
@@ -162,6 +164,19 @@ impl<'o> Emitter<'o> {
     pub(crate) fn field_raw(&mut self, key: &str, json: &str) {
         self.key(key);
         self.raw(json);
+    }
+
+    /// A value with its place. A text that is not JSON by itself, because it was cut or hidden, is
+    /// given as `text`.
+    pub(crate) fn sample(&mut self, value: &ValueView) {
+        self.object();
+        if !value.cut && is_scalar(&value.json) {
+            self.field_raw("value", &value.json);
+        } else {
+            self.field("text", &value.json);
+        }
+        self.field("at", &format!("{}:{}", value.place.file, value.place.line));
+        self.end();
     }
 
     fn respell(&self, json: &str) -> String {

@@ -6,7 +6,7 @@ use std::io;
 
 use stele_model::json::Kind;
 
-use super::emit::{Emitter, Style, is_scalar};
+use super::emit::{Emitter, Style};
 use super::facts;
 use crate::view::{CatalogueView, EventView, PathView, ValueView};
 
@@ -81,15 +81,6 @@ fn samples(e: &mut Emitter<'_>, holders: &[Holder<'_>]) {
     values.sort();
     values.dedup_by(|a, b| a.json == b.json);
     e.array();
-    for value in values.into_iter().take(SAMPLES_MAX) {
-        e.object();
-        if !value.cut && is_scalar(&value.json) {
-            e.field_raw("value", &value.json);
-        } else {
-            e.field("text", &value.json);
-        }
-        e.field("at", &facts::at(&value.place));
-        e.end();
-    }
+    values.into_iter().take(SAMPLES_MAX).for_each(|value| e.sample(value));
     e.end();
 }

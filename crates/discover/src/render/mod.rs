@@ -12,6 +12,9 @@
 //! | [`field_index`] | `field_index.json` |
 //! | [`asyncapi`] | `asyncapi.yaml`, AsyncAPI 3.0 |
 //! | [`coverage`] | `coverage_report.md` and `.json` |
+//! | [`dictionary`] | `dictionary.md` with the notes of people merged in |
+//! | [`diff`] | `diff_report.md` and `.json` |
+//! | [`explain`] | everything known about one path |
 //!
 //! [`redact`] hides the values of identity-like fields before any of them is written.
 
@@ -20,8 +23,11 @@ use std::io;
 pub mod asyncapi;
 mod cell;
 pub mod coverage;
+pub mod dictionary;
+pub mod diff;
 mod emit;
 mod error;
+pub mod explain;
 mod facts;
 pub mod field_index;
 pub mod json;

@@ -168,16 +168,7 @@ fn samples(e: &mut Emitter<'_>, path: &PathView) {
     e.flag(path.enumerated);
     e.key("values");
     e.array();
-    for value in &path.values {
-        e.object();
-        if !value.cut && is_scalar(&value.json) {
-            e.field_raw("value", &value.json);
-        } else {
-            e.field("text", &value.json);
-        }
-        e.field("at", &facts::at(&value.place));
-        e.end();
-    }
+    path.values.iter().for_each(|value| e.sample(value));
     e.end();
 }
 

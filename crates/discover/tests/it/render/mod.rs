@@ -1,6 +1,8 @@
 //! The documents that discovery writes.
 
+mod answers;
 mod build;
+mod diffs;
 mod documents;
 mod schemas;
 
