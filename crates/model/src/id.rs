@@ -99,8 +99,8 @@ macro_rules! id {
 }
 
 id! {
-    /// One input's content, as it was when its first byte was taken. A renamed copy has the same
-    /// id; an input that grew keeps the one it had.
+    /// One input, by the beginning of its content. A renamed copy has the same id; an input that
+    /// grew keeps the one it had.
     FileId
 }
 
@@ -115,9 +115,18 @@ id! {
 }
 
 impl FileId {
-    /// The id of an input of `tenant` from the SHA-256 of its content.
+    /// The id of an input of `tenant` from the SHA-256 of the beginning of its content.
     pub fn of(tenant: &str, sha256: &[u8; 32]) -> Self {
         Self(IdHasher::new("file").part(tenant.as_bytes()).part(sha256).finish())
+    }
+
+    /// The id for the `n`-th different content that begins like this one; the 0-th is `self`.
+    #[must_use]
+    pub fn nth(self, n: u64) -> Self {
+        if n == 0 {
+            return self;
+        }
+        Self(IdHasher::new("file-nth").part(&self.0).part(&n.to_le_bytes()).finish())
     }
 }
 

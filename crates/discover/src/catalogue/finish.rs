@@ -34,7 +34,8 @@ impl Catalogue {
         events.sort_by(|a, b| a.name.cmp(&b.name));
         let mut files: Vec<_> = self.files.iter().map(|file| file.view()).collect();
         files.sort_by(|a, b| a.uri.cmp(&b.uri));
-        let nodes = events.iter().map(|event| event.tree[1..].iter().map(|path| path.nodes).sum::<u64>()).sum();
+        let nodes =
+            events.iter().map(|event| event.tree[1..].iter().map(|path| path.nodes).sum::<u64>()).sum();
         CatalogueView { records: events.iter().map(|event| event.records).sum(), nodes, events, files }
     }
 
@@ -43,7 +44,8 @@ impl Catalogue {
     fn payload_tree(&self, event: &Event) -> Option<(Tree, PathId)> {
         let mut tree = Tree::default();
         let merger = Merger { other: &self.tree, ranks: &self.state.ranks, bounded: false };
-        let holder = event.payload_key.as_ref().and_then(|key| self.tree.find_member(event.root, key, &mut 0));
+        let holder =
+            event.payload_key.as_ref().and_then(|key| self.tree.find_member(event.root, key, &mut 0));
         let first = holder.or(event.payload_root)?;
         let root = tree.push_root(self.tree.node(first).first);
         if let Some(holder) = holder {
@@ -77,7 +79,8 @@ impl Catalogue {
             .into_iter()
             .map(|(path, id)| {
                 let node = tree.node(id);
-                let mut children: Vec<usize> = node.children().filter_map(|child| index_of.get(&child).copied()).collect();
+                let mut children: Vec<usize> =
+                    node.children().filter_map(|child| index_of.get(&child).copied()).collect();
                 children.sort_unstable();
                 let (values, enumerated) = self.values(tree, id);
                 PathView {
@@ -117,7 +120,11 @@ impl Catalogue {
         let mut values: Vec<ValueView> = kept
             .iter()
             .take(shown)
-            .map(|kept| ValueView { json: kept.text.to_string(), cut: kept.cut, place: self.place(kept.first) })
+            .map(|kept| ValueView {
+                json: kept.text.to_string(),
+                cut: kept.cut,
+                place: self.place(kept.first),
+            })
             .collect();
         values.sort();
         (values, all && !kept.is_empty())

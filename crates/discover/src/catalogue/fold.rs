@@ -89,7 +89,9 @@ pub(super) fn evidence(tree: &Tree, id: PathId) -> Option<String> {
     }
     let seldom = node.members().filter(|&child| tree.node(child).holders <= 2).count();
     if names >= SELDOM_MIN && !tree.is_root(id) && seldom * 10 >= names * 6 {
-        return Some(format!("{seldom} of {names} keys occur at most twice and their values share one shape"));
+        return Some(format!(
+            "{seldom} of {names} keys occur at most twice and their values share one shape"
+        ));
     }
     None
 }
@@ -120,8 +122,13 @@ fn looks_like_id(key: &str) -> bool {
     let length = key.len();
     let digits = key.bytes().filter(u8::is_ascii_digit).count();
     let hex = key.bytes().filter(u8::is_ascii_hexdigit).count();
-    let plain = key.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b':' | b'.' | b'T' | b'+' | b'@'));
-    plain && ((length >= 8 && digits * 4 >= length) || (length >= 16 && hex * 10 >= length * 9) || (length >= 20 && digits >= 2))
+    let plain = key
+        .bytes()
+        .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b':' | b'.' | b'T' | b'+' | b'@'));
+    plain
+        && ((length >= 8 && digits * 4 >= length)
+            || (length >= 16 && hex * 10 >= length * 9)
+            || (length >= 20 && digits >= 2))
 }
 
 #[cfg(test)]
@@ -130,10 +137,17 @@ mod tests {
 
     #[test]
     fn ids_and_names() {
-        for id in ["20251212-eec31b1b16194f08", "550e8400-e29b-41d4-a716-446655440000", "2025-12-12T17:16:58", "user_000123", "cmaibr7rt0094jp0mc2mbpfu4"] {
+        for id in [
+            "20251212-eec31b1b16194f08",
+            "550e8400-e29b-41d4-a716-446655440000",
+            "2025-12-12T17:16:58",
+            "user_000123",
+            "cmaibr7rt0094jp0mc2mbpfu4",
+        ] {
             assert!(looks_like_id(id), "{id}");
         }
-        for name in ["price", "total_amount", "x2", "levelRequired", "ipv4_addr", "SubjectUserSid", "sha256"] {
+        for name in ["price", "total_amount", "x2", "levelRequired", "ipv4_addr", "SubjectUserSid", "sha256"]
+        {
             assert!(!looks_like_id(name), "{name}");
         }
     }

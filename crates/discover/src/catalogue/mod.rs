@@ -106,7 +106,12 @@ struct State {
 impl Clone for State {
     /// A copy goes on counting by itself; only the indexes are worth copying.
     fn clone(&self) -> Self {
-        Self { by_name: self.by_name.clone(), ranks: self.ranks.clone(), latest: self.latest, ..Self::default() }
+        Self {
+            by_name: self.by_name.clone(),
+            ranks: self.ranks.clone(),
+            latest: self.latest,
+            ..Self::default()
+        }
     }
 }
 
@@ -137,6 +142,25 @@ impl Catalogue {
     /// JSON values below the roots, over all records.
     pub fn nodes(&self) -> u64 {
         self.nodes
+    }
+
+    /// A catalogue with the same folding and rules that has counted nothing.
+    pub fn empty_copy(&self) -> Self {
+        Self::new(self.folding, self.rules.all().to_vec())
+    }
+
+    /// A catalogue under other rules that has counted nothing yet but knows the same files: what
+    /// was found out about their lines does not depend on the rules. Count all records into it
+    /// with [`Catalogue::revisit`] and [`Catalogue::observe`].
+    pub fn recount(&self, rules: Vec<FoldRule>) -> Self {
+        let mut again = Self { files: self.files.clone(), ..Self::new(self.folding, rules) };
+        again.rank_files();
+        again
+    }
+
+    /// The records that follow stand in `uri`, and their lines have been noted before.
+    pub fn revisit(&mut self, uri: &str, format: &str) {
+        self.state.file = self.file(uri, format);
     }
 
     /// Starts a run of neighbouring lines of the file `uri`. Lines of one file may come in several
@@ -195,7 +219,8 @@ impl Catalogue {
 
         if let Some(frame) = record.frame {
             let root = payload_root(&mut self.events[event], &mut self.tree, at);
-            let walk = Walk { text: frame.text, tape: frame.tape, now: now(), ascii: frame.text.is_ascii(), ..walk };
+            let walk =
+                Walk { text: frame.text, tape: frame.tape, now: now(), ascii: frame.text.is_ascii(), ..walk };
             self.state.walker.walk(&mut self.tree, &walk, root, frame.node);
         } else if let Some(payload) = record.payload {
             let holder = record.tape.value(record.text, payload.holder);

@@ -68,9 +68,11 @@ impl Catalogue {
         for (index, event) in catalogue.events.iter().enumerate() {
             catalogue.state.by_name.insert(event.name.clone(), index);
         }
-        catalogue.state.latest = catalogue.events.iter().map(|event| catalogue.tree.node(event.root).last).reduce(
-            |a, b| if catalogue.state.ranks.earlier(a, b) { b } else { a },
-        );
+        catalogue.state.latest = catalogue
+            .events
+            .iter()
+            .map(|event| catalogue.tree.node(event.root).last)
+            .reduce(|a, b| if catalogue.state.ranks.earlier(a, b) { b } else { a });
         Ok(catalogue)
     }
 }

@@ -153,10 +153,6 @@ impl PathNode {
         self.element
     }
 
-    pub(super) fn any_key(&self) -> Option<PathId> {
-        self.any_key
-    }
-
     pub(super) fn has_too_many_names(&self) -> bool {
         self.too_many_names
     }
@@ -263,7 +259,13 @@ impl Tree {
     }
 
     /// Adds the member `name` to `parent`; `None` when `bounded` and there are too many names.
-    pub(super) fn add_member(&mut self, parent: PathId, name: &str, at: Loc, bounded: bool) -> Option<PathId> {
+    pub(super) fn add_member(
+        &mut self,
+        parent: PathId,
+        name: &str,
+        at: Loc,
+        bounded: bool,
+    ) -> Option<PathId> {
         let ordinal = self.node(parent).members.len();
         if bounded && ordinal >= NAMES_MAX {
             self.node_mut(parent).too_many_names = true;

@@ -286,7 +286,8 @@ fn escape_length(bytes: &[u8]) -> usize {
 
 /// Whether `bytes` begin with `\uD8..` to `\uDB..`.
 fn high_surrogate(bytes: &[u8]) -> bool {
-    matches!(bytes.get(2), Some(b'd' | b'D')) && matches!(bytes.get(3), Some(b'8' | b'9' | b'a' | b'A' | b'b' | b'B'))
+    matches!(bytes.get(2), Some(b'd' | b'D'))
+        && matches!(bytes.get(3), Some(b'8' | b'9' | b'a' | b'A' | b'b' | b'B'))
 }
 
 /// Whether `bytes` begin with `\uDC..` to `\uDF..`.

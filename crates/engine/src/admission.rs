@@ -1,0 +1,141 @@
+//! Has this content been seen before? Decided by content alone, never by name or time.
+//!
+//! - Equal content, under any name: a duplicate. The name is noted and no row is written.
+//! - Content that begins with all of a known input and goes on: the same input, grown. Only the
+//!   tail is read.
+//! - Anything else is new, and gets an id from the hash of its first megabyte.
+//!
+//! Files are hashed here only when something that is known makes it possible that they match.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use stele_model::{FileEntry, FileId, FileState};
+use stele_sources::{HEAD_BYTES, Input, SourceError, head_hash, prefix_hashes};
+
+/// How many known inputs of less than a megabyte are compared with the beginning of a new one,
+/// newest first. One pass over that megabyte serves all of them; the bound keeps a directory of
+/// many thousand small files from costing its square.
+const SMALL_CANDIDATES_MAX: usize = 256;
+
+/// What is to be done with an input.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Admission {
+    /// Read all of it under this id.
+    New(FileId),
+    /// Read what comes after this entry's `bytes_done`.
+    Continue(Box<FileEntry>),
+    /// Note the name, if it is new; the content is this entry's.
+    Duplicate(Box<FileEntry>),
+}
+
+/// The inputs that are in the lake or will be after this run.
+#[derive(Debug, Default)]
+pub(crate) struct Known {
+    by_uri: HashMap<String, FileEntry>,
+    by_id: BTreeMap<FileId, Vec<String>>,
+    /// URIs in the order of their last change.
+    order: Vec<String>,
+}
+
+impl Known {
+    pub(crate) fn new(entries: Vec<FileEntry>) -> Self {
+        let mut known = Self::default();
+        entries.into_iter().for_each(|entry| known.put(entry));
+        known
+    }
+
+    /// The newest entry of `uri`.
+    pub(crate) fn get(&self, uri: &str) -> Option<&FileEntry> {
+        self.by_uri.get(uri)
+    }
+
+    /// Notes what became of an input.
+    pub(crate) fn put(&mut self, entry: FileEntry) {
+        let uris = self.by_id.entry(entry.file_id).or_default();
+        if !uris.contains(&entry.uri) {
+            uris.push(entry.uri.clone());
+        }
+        self.order.push(entry.uri.clone());
+        self.by_uri.insert(entry.uri.clone(), entry);
+    }
+
+    /// Decides about `input`.
+    pub(crate) fn admit(&self, tenant: &str, input: &Input) -> Result<Admission, SourceError> {
+        if input.size_on_disk == 0
+            && let Some(entry) = self.by_uri.get(&input.uri).filter(|entry| entry.bytes_done == 0)
+        {
+            return Ok(Admission::Duplicate(Box::new(entry.clone())));
+        }
+        let head = head_hash(input)?;
+        let id = FileId::of(tenant, &head);
+        let candidates = self.candidates(id, input);
+        let mut lengths: Vec<u64> = candidates.iter().map(|entry| entry.bytes_done).collect();
+        if candidates.is_empty() {
+            return Ok(Admission::New(self.unused(id)));
+        }
+        lengths.push(u64::MAX);
+        let hashes = prefix_hashes(input, &lengths)?;
+        let whole = hashes[hashes.len() - 1];
+        let mut longest: Option<&FileEntry> = None;
+        for (entry, hash) in candidates.iter().zip(&hashes) {
+            if hex(hash) != entry.sha256 {
+                continue;
+            }
+            if *hash == whole && entry.state != FileState::Partial {
+                return Ok(Admission::Duplicate(Box::new((*entry).clone())));
+            }
+            // Only the end of an input can be continued; a shorter name of it is a branch.
+            let is_end = self.by_id[&entry.file_id]
+                .iter()
+                .filter_map(|uri| self.by_uri.get(uri))
+                .all(|other| other.file_id != entry.file_id || other.bytes_done <= entry.bytes_done);
+            if is_end && longest.is_none_or(|known| known.bytes_done < entry.bytes_done) {
+                longest = Some(entry);
+            }
+        }
+        Ok(match longest {
+            Some(entry) => Admission::Continue(Box::new(entry.clone())),
+            None => Admission::New(self.unused(id)),
+        })
+    }
+
+    /// Entries whose content may be the beginning of `input`'s.
+    fn candidates(&self, id: FileId, input: &Input) -> Vec<&FileEntry> {
+        let mut seen = HashSet::new();
+        let same_uri = self.by_uri.get(&input.uri).into_iter();
+        let same_head = (0..).map(|n| id.nth(n)).map_while(|id| self.by_id.get(&id)).flatten();
+        let small = self.order.iter().rev().filter_map(|uri| self.by_uri.get(uri));
+        let small = small.filter(|entry| entry.bytes_done < HEAD_BYTES as u64).take(SMALL_CANDIDATES_MAX);
+        same_uri
+            .chain(same_head.filter_map(|uri| self.by_uri.get(uri)))
+            .chain(small)
+            .filter(|entry| entry.bytes_done > 0 && seen.insert((entry.file_id, entry.bytes_done)))
+            .collect()
+    }
+
+    /// The first id after `id` that no input has.
+    fn unused(&self, id: FileId) -> FileId {
+        let mut n = 0;
+        while self.by_id.contains_key(&id.nth(n)) {
+            n += 1;
+        }
+        id.nth(n)
+    }
+}
+
+/// Lower-case hexadecimal digits.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The bytes of a SHA-256 written by [`hex`].
+pub(crate) fn unhex(text: &str) -> Option<[u8; 32]> {
+    let mut out = [0; 32];
+    if text.len() != 64 {
+        return None;
+    }
+    for (index, byte) in out.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(text.get(2 * index..2 * index + 2)?, 16).ok()?;
+    }
+    Some(out)
+}

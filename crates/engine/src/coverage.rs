@@ -1,0 +1,399 @@
+//! The proof: everything is counted again by other code and compared, three ways.
+//!
+//! What discovery counted while reading, what the lake holds when its raw column is counted anew,
+//! and what the source files hold now if they can still be read. Equal numbers are the only good
+//! result; any difference is named with its cause.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::io::{self, Write};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use serde::Serialize;
+use stele_discover::render::coverage::LedgerCheck;
+use stele_discover::view::CatalogueView;
+use stele_discover::{Catalogue, Folding};
+use stele_lake::{Lake, LakeError, Snapshot};
+use stele_model::{FileEntry, FileId, FileState, Ledger};
+use stele_sources::{Input, prefix_hashes};
+
+use crate::EngineError;
+use crate::admission::unhex;
+use crate::catalogue_store::CatalogueStore;
+use crate::discover::in_full;
+use crate::engine::Engine;
+use crate::progress::{Cancel, Progress, Update};
+use crate::recount::{FoldedPaths, KINDS, Recount};
+use crate::scan;
+
+/// Differences that are listed one by one; all are counted.
+const DIFFERENCES_MAX: usize = 50;
+
+/// The result of a coverage check.
+#[derive(Debug, Clone, Serialize)]
+pub struct CoverageReport {
+    /// The lake's version.
+    pub lake_version: u64,
+    /// Whether everything agrees.
+    pub holds: bool,
+    /// Totals, three ways.
+    pub totals: Vec<Comparison>,
+    /// Paths that were compared.
+    pub paths: u64,
+    /// Paths that differ, and records that cannot be read again.
+    pub difference_count: u64,
+    /// The first of them, with the cause.
+    pub differences: Vec<String>,
+    /// Inputs, one by one.
+    pub files: Vec<FileCheck>,
+}
+
+/// One total as discovery counted it, as the lake holds it and as the source holds it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Comparison {
+    /// What was counted.
+    pub name: &'static str,
+    /// While reading.
+    pub discovered: u64,
+    /// Again, from the lake.
+    pub recounted: u64,
+    /// In the source files, where all of them can still be read.
+    pub source: Option<u64>,
+}
+
+impl Comparison {
+    /// Whether all counts are equal.
+    pub fn holds(&self) -> bool {
+        self.discovered == self.recounted && self.source.is_none_or(|source| source == self.recounted)
+    }
+}
+
+/// One input, written back in memory and compared.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct FileCheck {
+    /// The input.
+    pub uri: String,
+    /// Content bytes that its cursor stands for.
+    pub bytes: u64,
+    /// Content bytes that the lake gives back.
+    pub replayed: u64,
+    /// Whether what the lake gives back has the recorded SHA-256.
+    pub exact: bool,
+    /// What the source is now: `unchanged`, `grown`, `changed`, `gone`, `stream` or `unreadable`.
+    pub source: &'static str,
+    /// What is wrong, if anything.
+    pub cause: Option<String>,
+}
+
+impl CoverageReport {
+    /// The totals in the form that the coverage report prints.
+    pub fn checks(&self) -> Vec<LedgerCheck> {
+        let check = |one: &Comparison| LedgerCheck {
+            name: one.name.to_owned(),
+            counted: one.discovered,
+            recounted: Some(one.recounted),
+            source: one.source,
+        };
+        self.totals.iter().map(check).collect()
+    }
+}
+
+impl Engine {
+    /// Counts the lake again and compares.
+    ///
+    /// # Errors
+    ///
+    /// If there is no lake, or it cannot be read at all. Differences are in the report.
+    pub fn coverage(&self, progress: &dyn Progress, cancel: &Cancel) -> Result<CoverageReport, EngineError> {
+        let snapshot = Lake::open_existing(self.data_dir())?.snapshot()?;
+        let store = CatalogueStore::open(self.data_dir(), self.faults())?;
+        let catalogue = store.load(self, &snapshot)?;
+        let entries = inputs_of(&snapshot)?;
+        let mut differences = Differences::default();
+
+        let recounted = self.recount(&snapshot, &catalogue, &mut differences, progress, cancel)?;
+        let view = catalogue.view();
+        let paths = compare_paths(&view, &recounted.paths, &mut differences);
+
+        let mut files = Vec::new();
+        let mut replayed = Ledger::default();
+        let mut in_sources = Some(0);
+        let mut committed = Ledger::default();
+        for (done, entry) in entries.iter().enumerate() {
+            progress.update(&Update {
+                stage: "replay",
+                item: entry.uri.clone(),
+                bytes: replayed.bytes_in,
+                bytes_total: entries.iter().map(|entry| entry.bytes_done).sum(),
+                records: done as u64,
+            });
+            committed += entry.ledger;
+            let records = recounted.records.get(&entry.file_id.to_string()).copied().unwrap_or(0);
+            if records != entry.ledger.records {
+                differences.add(format!(
+                    "{}: {} records were read and the lake holds {records}",
+                    entry.uri, entry.ledger.records
+                ));
+            }
+            let (check, lines) = check_file(&snapshot, entry);
+            replayed.bytes_in += check.replayed;
+            replayed.lines += lines;
+            in_sources = match check.source {
+                "unchanged" | "grown" => in_sources.map(|sum| sum + entry.bytes_done),
+                _ => None,
+            };
+            if let Some(cause) = &check.cause {
+                differences.add(format!("{}: {cause}", entry.uri));
+            }
+            files.push(check);
+        }
+        let total = |name, discovered, recounted| Comparison { name, discovered, recounted, source: None };
+        let totals = vec![
+            Comparison { source: in_sources, ..total("bytes", committed.bytes_in, replayed.bytes_in) },
+            total("lines", committed.lines, replayed.lines),
+            total("records", committed.records, recounted.records.values().sum()),
+            total("records in the catalogue", view.records, recounted.records.values().sum()),
+            total("nodes in the catalogue", view.nodes, recounted.paths.nodes()),
+            total("nodes", committed.nodes, recounted.paths.nodes()),
+        ];
+        for total in totals.iter().filter(|total| !total.holds()) {
+            differences.add(format!(
+                "{}: discovery counted {}, the lake holds {}{}",
+                total.name,
+                total.discovered,
+                total.recounted,
+                total.source.map_or_else(String::new, |source| format!(", the sources hold {source}"))
+            ));
+        }
+        Ok(CoverageReport {
+            lake_version: snapshot.version(),
+            holds: differences.count == 0,
+            totals,
+            paths,
+            difference_count: differences.count,
+            differences: differences.some,
+            files,
+        })
+    }
+
+    fn recount(
+        &self,
+        snapshot: &Snapshot,
+        catalogue: &Catalogue,
+        differences: &mut Differences,
+        progress: &dyn Progress,
+        cancel: &Cancel,
+    ) -> Result<Recounted, EngineError> {
+        let folded = folded_paths(catalogue);
+        let formats = self.formats_of(snapshot)?;
+        let total = snapshot.totals().records;
+        let done = AtomicU64::new(0);
+        let start = || Recounted { paths: Recount::new(folded.clone()), records: HashMap::new() };
+        let parts = scan::in_parallel(snapshot, self.threads(), start, |recounted, row| {
+            recounted.paths.add(row.event_type, formats.json_of(&row));
+            match recounted.records.get_mut(row.file_id) {
+                Some(records) => *records += 1,
+                None => drop(recounted.records.insert(row.file_id.to_owned(), 1)),
+            }
+            let records = done.fetch_add(1, Ordering::Relaxed);
+            if records.is_multiple_of(PROGRESS_EVERY) {
+                let item = row.source.to_owned();
+                progress.update(&Update { stage: "recount", item, bytes: records, bytes_total: total, records });
+                if cancel.is_cancelled() {
+                    return Err(LakeError::Invalid("stopped before everything was counted again".to_owned()));
+                }
+            }
+            Ok(())
+        })?;
+        let mut recounted = start();
+        for part in parts {
+            recounted.paths.merge(part.paths);
+            for (file, records) in part.records {
+                *recounted.records.entry(file).or_default() += records;
+            }
+        }
+        if recounted.paths.unreadable > 0 {
+            differences.add(format!("{} records in the lake cannot be read again", recounted.paths.unreadable));
+        }
+        Ok(recounted)
+    }
+}
+
+/// Records between two reports of progress.
+const PROGRESS_EVERY: u64 = 10_000;
+
+/// What the lake holds, counted anew.
+struct Recounted {
+    paths: Recount,
+    /// Records by file id.
+    records: HashMap<String, u64>,
+}
+
+/// Findings: all are counted, the first are kept.
+#[derive(Default)]
+struct Differences {
+    count: u64,
+    some: Vec<String>,
+}
+
+impl Differences {
+    fn add(&mut self, text: String) {
+        self.count += 1;
+        if self.some.len() < DIFFERENCES_MAX {
+            self.some.push(text);
+        }
+    }
+}
+
+/// The inputs whose rows are in the lake: one entry an id, the longest where an input grew.
+pub(crate) fn inputs_of(snapshot: &Snapshot) -> Result<Vec<FileEntry>, EngineError> {
+    let mut longest: BTreeMap<FileId, FileEntry> = BTreeMap::new();
+    for entry in snapshot.files()? {
+        if entry.state == FileState::Duplicate {
+            continue;
+        }
+        match longest.get(&entry.file_id) {
+            Some(known) if known.bytes_done >= entry.bytes_done => {}
+            _ => drop(longest.insert(entry.file_id, entry)),
+        }
+    }
+    let mut entries: Vec<FileEntry> = longest.into_values().collect();
+    entries.sort_by(|a, b| a.uri.cmp(&b.uri));
+    Ok(entries)
+}
+
+fn folded_paths(catalogue: &Catalogue) -> FoldedPaths {
+    let rule = |rule: &stele_discover::FoldRule| {
+        ((rule.event.clone().unwrap_or_default(), rule.path.clone()), rule.fold)
+    };
+    FoldedPaths {
+        digits: catalogue.folding() != Folding::None,
+        rules: catalogue.rules().iter().map(rule).collect(),
+    }
+}
+
+/// Compares every path both ways; returns how many there are.
+fn compare_paths(view: &CatalogueView, recount: &Recount, differences: &mut Differences) -> u64 {
+    let mut compared = 0;
+    let empty = HashMap::new();
+    let names: BTreeSet<&str> =
+        view.events.iter().map(|event| &*event.name).chain(recount.events().keys().map(|name| &**name)).collect();
+    for name in names {
+        let event = view.events.iter().find(|event| event.name == name);
+        let paths = recount.events().get(name).unwrap_or(&empty);
+        let records = recount.records().get(name).copied().unwrap_or(0);
+        let discovered = event.map_or(0, |event| event.records);
+        if discovered != records {
+            differences.add(format!("event {name}: discovery counted {discovered} records, the lake holds {records}"));
+        }
+        let mut seen = 0;
+        for path in event.map_or(&[][..], |event| &event.tree[1..]) {
+            compared += 1;
+            match paths.get(&path.path) {
+                None => differences.add(format!(
+                    "{name} {}: discovery counted {} nodes, the recount finds none",
+                    path.path, path.nodes
+                )),
+                Some(count) => {
+                    seen += 1;
+                    if count.kinds != path.kinds || count.records != path.records {
+                        differences.add(format!(
+                            "{name} {}: discovery counted {} in {} records, the recount {} in {}",
+                            path.path,
+                            kinds(&path.kinds),
+                            path.records,
+                            kinds(&count.kinds),
+                            count.records
+                        ));
+                    }
+                }
+            }
+        }
+        if seen < paths.len() {
+            let known: BTreeSet<&str> =
+                event.into_iter().flat_map(|event| &event.tree[1..]).map(|path| &*path.path).collect();
+            for (path, count) in paths.iter().filter(|(path, _)| !known.contains(path.as_str())) {
+                differences.add(format!("{name} {path}: the recount finds {} nodes, discovery none", count.nodes()));
+            }
+        }
+    }
+    compared
+}
+
+fn kinds(counts: &[u64; 7]) -> String {
+    let seen = KINDS.iter().zip(counts).filter(|(_, count)| **count > 0);
+    seen.map(|(kind, count)| format!("{count} {kind}")).collect::<Vec<_>>().join(" + ")
+}
+
+/// Writes one input back into nothing; returns what that showed and the lines in it.
+fn check_file(snapshot: &Snapshot, entry: &FileEntry) -> (FileCheck, u64) {
+    let mut sink = LineCounter::default();
+    let mut check = FileCheck {
+        uri: entry.uri.clone(),
+        bytes: entry.bytes_done,
+        replayed: 0,
+        exact: false,
+        source: source_state(entry),
+        cause: None,
+    };
+    match stele_lake::replay::replay(snapshot, entry, &mut sink) {
+        Ok(replayed) => {
+            check.replayed = replayed.bytes;
+            check.exact = replayed.sha256 == entry.sha256;
+            if !check.exact {
+                check.cause = Some("what the lake gives back has another SHA-256 than what was read".to_owned());
+            }
+        }
+        Err(error) => {
+            check.replayed = sink.bytes;
+            check.cause = Some(in_full(&error));
+        }
+    }
+    (check, sink.lines())
+}
+
+/// Counts lines the way a reader does: a last line without `\n` is a line.
+#[derive(Default)]
+struct LineCounter {
+    bytes: u64,
+    newlines: u64,
+    last: Option<u8>,
+}
+
+impl LineCounter {
+    fn lines(&self) -> u64 {
+        self.newlines + u64::from(self.last.is_some_and(|byte| byte != b'\n'))
+    }
+}
+
+impl Write for LineCounter {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.bytes += bytes.len() as u64;
+        self.newlines += bytes.iter().filter(|byte| **byte == b'\n').count() as u64;
+        self.last = bytes.last().copied().or(self.last);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// What has become of the source since it was read.
+fn source_state(entry: &FileEntry) -> &'static str {
+    if entry.uri.starts_with("stdin:") {
+        return "stream";
+    }
+    let path = std::path::PathBuf::from(&entry.uri);
+    let Ok(metadata) = path.metadata() else {
+        return "gone";
+    };
+    let input = Input { uri: entry.uri.clone(), path: Some(path), size_on_disk: metadata.len() };
+    let Ok(hashes) = prefix_hashes(&input, &[entry.bytes_done, u64::MAX]) else {
+        return "unreadable";
+    };
+    match unhex(&entry.sha256) {
+        Some(known) if known == hashes[1] => "unchanged",
+        Some(known) if known == hashes[0] => "grown",
+        _ => "changed",
+    }
+}

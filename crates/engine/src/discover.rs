@@ -1,0 +1,165 @@
+//! Discovery without a lake: read the inputs, count, and hand the catalogue over.
+
+use std::sync::Arc;
+
+use stele_discover::{Catalogue, Folding};
+use stele_model::{FileId, Ledger};
+use stele_sources::{FindOptions, Found, Input, OpenOptions, find, open, open_reader};
+
+use crate::catalogue_store::fold_again;
+use crate::engine::Engine;
+use crate::ingest::InputFailure;
+use crate::pipeline::{Crew, Renewal, with_crew};
+use crate::progress::{Cancel, Progress, Update};
+use crate::worker::{FileJob, Task, Worker};
+use crate::EngineError;
+
+/// How inputs are to be discovered.
+#[derive(Debug, Clone, Default)]
+pub struct DiscoverOptions {
+    /// Format to use for every input, whatever its content looks like.
+    pub format: Option<String>,
+    /// What standard input is called.
+    pub stdin_name: Option<String>,
+}
+
+/// What a discovery came to.
+pub struct Discovered {
+    /// Everything that was found out.
+    pub catalogue: Catalogue,
+    /// Where every byte went.
+    pub ledger: Ledger,
+    /// Inputs that could not be read to their end.
+    pub failures: Vec<InputFailure>,
+    /// Things in the directories that are not inputs.
+    pub skipped: Vec<InputFailure>,
+    /// Whether somebody asked to stop before the end.
+    pub cancelled: bool,
+}
+
+impl Engine {
+    /// Counts everything that `targets` name.
+    ///
+    /// # Errors
+    ///
+    /// If nothing is there to read, or standard input would have to be read twice.
+    pub fn discover(
+        &self,
+        targets: &[String],
+        options: &DiscoverOptions,
+        progress: &dyn Progress,
+        cancel: &Cancel,
+    ) -> Result<Discovered, EngineError> {
+        let open_options =
+            OpenOptions { timezone: self.timezone()?, format: options.format.clone(), ..OpenOptions::default() };
+        let Found { inputs, skipped } = find(targets, &FindOptions { stdin_name: options.stdin_name.clone() })?;
+        if inputs.is_empty() {
+            return Err(EngineError::NoInputs(format!("{} holds no files", targets.join(" "))));
+        }
+        let stdin = inputs.iter().any(|input| input.path.is_none()).then(read_stdin).transpose()?;
+        let pass = Pass { engine: self, inputs: &inputs, stdin, options: &open_options, progress, cancel };
+        let mut found = pass.run(Catalogue::new(self.settings().fold, self.fold_rules()))?;
+        if self.settings().fold == Folding::Auto {
+            found.catalogue = fold_again(found.catalogue, |rules, before| {
+                progress.note("some objects have data for keys; counting again with them folded");
+                Ok(pass.run(Catalogue::new(before.folding(), rules))?.catalogue)
+            })?;
+        }
+        found.skipped =
+            skipped.into_iter().map(|skipped| InputFailure { uri: skipped.uri, reason: skipped.reason }).collect();
+        Ok(found)
+    }
+}
+
+/// Standard input is held in memory, so that it can be counted again.
+fn read_stdin() -> Result<Arc<[u8]>, EngineError> {
+    let mut bytes = Vec::new();
+    std::io::Read::read_to_end(&mut std::io::stdin().lock(), &mut bytes)
+        .map_err(|source| EngineError::Io { what: "read", path: "standard input".into(), source })?;
+    Ok(bytes.into())
+}
+
+/// One reading of all inputs.
+struct Pass<'a> {
+    engine: &'a Engine,
+    inputs: &'a [Input],
+    stdin: Option<Arc<[u8]>>,
+    options: &'a OpenOptions,
+    progress: &'a dyn Progress,
+    cancel: &'a Cancel,
+}
+
+impl Pass<'_> {
+    fn run(&self, blank: Catalogue) -> Result<Discovered, EngineError> {
+        let mut failures = Vec::new();
+        let workers = (0..self.engine.threads()).map(|_| Worker::new(blank.clone(), None)).collect();
+        let yields = with_crew(workers, |crew| {
+            let mut done = 0;
+            for (slot, input) in self.inputs.iter().enumerate() {
+                match self.read(crew, slot, input, &mut done) {
+                    Ok(()) => {}
+                    Err(EngineError::Source(error)) => {
+                        failures.push(InputFailure { uri: input.uri.clone(), reason: in_full(&error) });
+                    }
+                    Err(error) => return Err(error),
+                }
+            }
+            crew.flush(|| {
+                let blank = blank.clone();
+                Ok(Box::new(move |worker: &mut Worker| worker.flush(blank, None)) as Renewal)
+            })
+        })?;
+        let mut catalogue = blank;
+        let mut ledger = Ledger::default();
+        for one in yields {
+            catalogue.merge(one.catalogue);
+            one.ledgers.into_values().for_each(|part| ledger += part);
+        }
+        let cancelled = self.cancel.is_cancelled();
+        Ok(Discovered { catalogue, ledger, failures, skipped: Vec::new(), cancelled })
+    }
+
+    fn read(&self, crew: &Crew, slot: usize, input: &Input, done: &mut u64) -> Result<(), EngineError> {
+        let profiles = self.engine.profiles();
+        let mut source = match (&input.path, &self.stdin) {
+            (None, Some(bytes)) => {
+                let reader = Box::new(std::io::Cursor::new(bytes.clone()));
+                open_reader(&input.uri, reader, profiles, self.options)?
+            }
+            _ => open(input, profiles, self.options)?,
+        };
+        let job = Arc::new(FileJob {
+            slot,
+            uri: input.uri.clone(),
+            format: source.format().clone(),
+            // Only the lake needs an id.
+            file_id: FileId([0; 16]),
+        });
+        while let Some(block) = source.next_block()? {
+            *done += block.bytes.len() as u64;
+            crew.send(Task { file: job.clone(), block })?;
+            self.progress.update(&Update {
+                stage: "discover",
+                item: input.uri.clone(),
+                bytes: *done,
+                bytes_total: self.inputs.iter().map(|input| input.size_on_disk).sum::<u64>().max(*done),
+                records: 0,
+            });
+            if self.cancel.is_cancelled() {
+                break;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// An error with all its causes.
+pub(crate) fn in_full(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
+}

@@ -1,0 +1,183 @@
+//! Is everything where it should be, and what to do if not.
+
+use std::fs;
+use std::io::Write;
+use std::path::Path;
+
+use serde::Serialize;
+use stele_lake::Lake;
+use stele_lake::sql::{Params, SqlOptions};
+
+use crate::EngineError;
+use crate::catalogue_store::CatalogueStore;
+use crate::engine::Engine;
+use crate::error::At;
+use crate::progress::Progress;
+
+/// Memory that the SQL check may use: it asks for one number.
+const SQL_CHECK_MEMORY: u64 = 64 << 20;
+
+/// How a check ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CheckState {
+    /// As it should be.
+    Ok,
+    /// Was wrong and has been put right.
+    Fixed,
+    /// Works, but somebody should know.
+    Warning,
+    /// Does not work.
+    Failed,
+}
+
+/// One thing that was looked at.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Check {
+    /// What was looked at.
+    pub name: String,
+    /// How that ended.
+    pub state: CheckState,
+    /// What was found.
+    pub detail: String,
+    /// What to do next, if anything.
+    pub next: Option<String>,
+}
+
+impl Check {
+    pub(crate) fn new(name: &str, state: CheckState, detail: impl Into<String>, next: Option<&str>) -> Self {
+        Self { name: name.to_owned(), state, detail: detail.into(), next: next.map(str::to_owned) }
+    }
+}
+
+impl Engine {
+    /// Looks at settings, profiles, the data directory, the lake, its catalogue and SQL; with
+    /// `fix`, puts right what can be put right without losing anything.
+    ///
+    /// # Errors
+    ///
+    /// Never for what is found wrong: that is in the checks.
+    pub fn doctor(&self, fix: bool, progress: &dyn Progress) -> Result<Vec<Check>, EngineError> {
+        let mut checks = self.validate_config();
+        checks.push(self.check_data_dir());
+        checks.push(self.check_spool(fix)?);
+        checks.extend(self.check_lake(fix, progress)?);
+        Ok(checks)
+    }
+
+    /// Whether the settings make sense.
+    pub fn validate_config(&self) -> Vec<Check> {
+        let zone = match self.timezone() {
+            Ok(None) => Check::new("time zone", CheckState::Ok, "none declared: naive times stay naive", None),
+            Ok(Some(_)) => {
+                let name = self.settings().timezone.clone().unwrap_or_default();
+                Check::new("time zone", CheckState::Ok, name, None)
+            }
+            Err(error) => Check::new("time zone", CheckState::Failed, error.to_string(), None),
+        };
+        let formats = self.profiles().names().join(", ");
+        vec![zone, Check::new("formats", CheckState::Ok, formats, None)]
+    }
+
+    fn check_data_dir(&self) -> Check {
+        let dir = self.data_dir();
+        let name = "data directory";
+        if !dir.exists() {
+            let detail = format!("{} does not exist yet; the first ingest makes it", dir.display());
+            return Check::new(name, CheckState::Ok, detail, None);
+        }
+        match probe(dir) {
+            Ok(()) => Check::new(name, CheckState::Ok, format!("{} can be written", dir.display()), None),
+            Err(error) => Check::new(
+                name,
+                CheckState::Failed,
+                format!("{} cannot be written: {error}", dir.display()),
+                Some("give this user write permission, or choose another --data-dir"),
+            ),
+        }
+    }
+
+    /// Spools of standard input that a crash left behind.
+    fn check_spool(&self, fix: bool) -> Result<Check, EngineError> {
+        let dir = self.data_dir().join("spool");
+        let mut left = Vec::new();
+        for file in fs::read_dir(&dir).into_iter().flatten() {
+            left.push(file.at("list", &dir)?.path());
+        }
+        if left.is_empty() {
+            return Ok(Check::new("spool", CheckState::Ok, "empty", None));
+        }
+        if !fix {
+            let detail = format!("{} copies of standard input were left behind by runs that were killed", left.len());
+            return Ok(Check::new("spool", CheckState::Warning, detail, Some("stele doctor --fix")));
+        }
+        for path in &left {
+            fs::remove_file(path).at("remove", path)?;
+        }
+        Ok(Check::new("spool", CheckState::Fixed, format!("{} left-over copies removed", left.len()), None))
+    }
+
+    fn check_lake(&self, fix: bool, progress: &dyn Progress) -> Result<Vec<Check>, EngineError> {
+        if !stele_lake::lake_dir(self.data_dir()).exists() {
+            return Ok(vec![Check::new("lake", CheckState::Ok, "none yet", Some("stele ingest PATH"))]);
+        }
+        let report = if fix {
+            stele_lake::doctor::fix(self.data_dir(), self.faults(), self.clock().now())
+        } else {
+            stele_lake::doctor::check(self.data_dir())
+        };
+        let mut checks: Vec<Check> = report.findings.iter().map(Check::from).collect();
+        if checks.iter().any(|check| check.state == CheckState::Failed) {
+            return Ok(checks);
+        }
+        let snapshot = Lake::open_existing(self.data_dir())?.snapshot()?;
+        checks.push(self.check_catalogue(fix, &snapshot, progress)?);
+        checks.push(self.check_sql(&snapshot));
+        Ok(checks)
+    }
+
+    fn check_catalogue(
+        &self,
+        fix: bool,
+        snapshot: &stele_lake::Snapshot,
+        progress: &dyn Progress,
+    ) -> Result<Check, EngineError> {
+        let store = CatalogueStore::open(self.data_dir(), self.faults())?;
+        let records = snapshot.totals().records;
+        let name = "catalogue";
+        let state = match store.stored(self, snapshot)? {
+            Some(catalogue) if catalogue.view().records == records => {
+                return Ok(Check::new(name, CheckState::Ok, format!("covers all {records} records"), None));
+            }
+            Some(catalogue) => format!("covers {} of {records} records", catalogue.view().records),
+            None => "missing, damaged or made under other settings".to_owned(),
+        };
+        if !fix {
+            return Ok(Check::new(name, CheckState::Warning, state, Some("stele doctor --fix")));
+        }
+        let catalogue = store.rebuild(self, snapshot, progress)?;
+        let catalogue = store.settle(self, snapshot, catalogue, progress)?;
+        self.write_manifests(&catalogue, snapshot)?;
+        Ok(Check::new(name, CheckState::Fixed, format!("counted again from the lake: {records} records"), None))
+    }
+
+    fn check_sql(&self, snapshot: &stele_lake::Snapshot) -> Check {
+        let options =
+            SqlOptions { memory_limit: SQL_CHECK_MEMORY, threads: 1, temp_dir: self.data_dir().join("spool") };
+        let answer = self.sql(snapshot, &options).and_then(|sql| {
+            let mut rows = sql.query("SELECT count(*) FROM events", &Params::none())?;
+            rows.next_batch().map(drop)
+        });
+        match answer {
+            Ok(()) => Check::new("sql", CheckState::Ok, "DuckDB reads the lake", None),
+            Err(error) => Check::new("sql", CheckState::Failed, error.to_string(), None),
+        }
+    }
+}
+
+/// Tries to write a file.
+fn probe(dir: &Path) -> std::io::Result<()> {
+    let path = dir.join(".write_test");
+    fs::File::create(&path).and_then(|mut file| file.write_all(b"stele"))?;
+    fs::remove_file(&path)
+}

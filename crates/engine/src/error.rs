@@ -1,0 +1,106 @@
+//! What can go wrong in a run, with what to do about it.
+
+use std::io;
+use std::path::PathBuf;
+
+use stele_lake::LakeError;
+use stele_sources::SourceError;
+
+/// What a caller should do about an error. Decides the exit code of a command line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ErrorKind {
+    /// The same call may succeed later.
+    Retry,
+    /// Somebody has to change an input, an argument or the machine first.
+    Fix,
+    /// The configuration is wrong.
+    Config,
+    /// The program or its data are not what they should be.
+    Report,
+}
+
+/// An error of a run as a whole. Inputs that fail one by one are listed in the result instead.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum EngineError {
+    /// From the lake.
+    #[error(transparent)]
+    Lake(#[from] LakeError),
+    /// From a source, before any input was read.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    /// A configuration file or an environment variable.
+    #[error("{origin}: {reason}")]
+    Config {
+        /// The file, or the variable's name.
+        origin: String,
+        /// What is wrong, naming the key.
+        reason: String,
+    },
+    /// A file outside the lake.
+    #[error("cannot {what} {}: {source}", path.display())]
+    Io {
+        /// What was tried.
+        what: &'static str,
+        /// On which file.
+        path: PathBuf,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// Nothing to read.
+    #[error("nothing to read: {0}")]
+    NoInputs(String),
+    /// A stored catalogue, or an output of discovery.
+    #[error("{}: {reason}", path.display())]
+    Manifest {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// No ingested input has that name.
+    #[error("no ingested input is named {asked}.{}", suggestions(.known))]
+    UnknownInput {
+        /// What was asked for.
+        asked: String,
+        /// Names that come close.
+        known: Vec<String>,
+    },
+    /// A worker thread ended in a way that it never should.
+    #[error("a worker stopped unexpectedly; everything committed before is kept")]
+    WorkerLost,
+}
+
+fn suggestions(known: &[String]) -> String {
+    match known {
+        [] => " Nothing has been ingested yet".to_owned(),
+        known => format!(" Ingested inputs are {}", known.join(", ")),
+    }
+}
+
+impl EngineError {
+    /// What a caller should do about it.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Lake(error) => match error.kind() {
+                stele_lake::Kind::Retry => ErrorKind::Retry,
+                stele_lake::Kind::Fix => ErrorKind::Fix,
+                stele_lake::Kind::Report => ErrorKind::Report,
+            },
+            Self::Source(SourceError::Profile { .. }) | Self::Config { .. } => ErrorKind::Config,
+            Self::Source(_) | Self::Io { .. } | Self::NoInputs(_) | Self::UnknownInput { .. } => ErrorKind::Fix,
+            Self::Manifest { .. } | Self::WorkerLost => ErrorKind::Report,
+        }
+    }
+}
+
+/// Adds what was tried, and on which file, to an I/O result.
+pub(crate) trait At<T> {
+    fn at(self, what: &'static str, path: &std::path::Path) -> Result<T, EngineError>;
+}
+
+impl<T> At<T> for io::Result<T> {
+    fn at(self, what: &'static str, path: &std::path::Path) -> Result<T, EngineError> {
+        self.map_err(|source| EngineError::Io { what, path: path.to_path_buf(), source })
+    }
+}

@@ -1,0 +1,420 @@
+//! Inputs into the lake: admit, read, count, append, commit; then bring the catalogue up to date.
+//!
+//! A batch is everything between two commits. Its Parquet parts and its share of the catalogue are
+//! durable before the one commit that makes records and cursors visible together. What a crash
+//! leaves behind is a batch that never happened.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde::Serialize;
+use stele_discover::Catalogue;
+use stele_lake::{AppendContext, CommitNote, Lake, Writer};
+use stele_model::{FileEntry, FileState, Ledger};
+use stele_sources::{FindOptions, Found, Input, OpenOptions, Resume, Source, SourceError, find, open};
+
+use crate::admission::{Admission, Known, hex, unhex};
+use crate::catalogue_store::CatalogueStore;
+use crate::discover::in_full;
+use crate::engine::Engine;
+use crate::error::At;
+use crate::pipeline::{Crew, Renewal, with_crew};
+use crate::progress::{Cancel, Progress, Update};
+use crate::worker::{FileJob, Task, Worker};
+use crate::EngineError;
+
+/// Input bytes between two commits: a second or so of work, so that a crash costs little, and
+/// parts of some tens of megabytes, so that readers are not slowed by many small files.
+const COMMIT_BYTES: u64 = 256 << 20;
+
+/// How an ingest is to be done.
+#[derive(Debug, Clone, Default)]
+pub struct IngestOptions {
+    /// Format to use for every input, whatever its content looks like.
+    pub format: Option<String>,
+    /// What standard input is called.
+    pub stdin_name: Option<String>,
+    /// Decide and report, but write nothing.
+    pub dry_run: bool,
+}
+
+/// What an ingest came to. The first fields are the totals of the command line's last line.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct IngestSummary {
+    /// Inputs that were met.
+    pub files: u64,
+    /// Records that were added.
+    pub records: u64,
+    /// Lines that were rejected and are kept in quarantine.
+    pub quarantined: u64,
+    /// Content bytes that were read into the lake.
+    pub bytes_in: u64,
+    /// Of these, bytes of records and what stands around them.
+    pub bytes_lake: u64,
+    /// Of these, bytes of rejected lines.
+    pub bytes_quarantine: u64,
+    /// Inputs whose content was in the lake already.
+    pub duplicates: u64,
+    /// Inputs that went on where an earlier run stopped.
+    pub resumed: u64,
+    /// Control lines, such as comments that the format defines.
+    pub control: u64,
+    /// Blank lines.
+    pub blank: u64,
+    /// JSON values below the roots of the records.
+    pub nodes: u64,
+    /// Time from start to end.
+    pub seconds: f64,
+    /// The lake's version after the run; `None` if there is no lake.
+    pub lake_version: Option<u64>,
+    /// Whether somebody asked to stop before the end.
+    pub cancelled: bool,
+    /// Inputs that could not be read to their end.
+    pub failures: Vec<InputFailure>,
+    /// Things in the directories that are not inputs, with the reason.
+    pub skipped: Vec<InputFailure>,
+}
+
+/// An input that failed, with the reason and what was kept.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct InputFailure {
+    /// The input.
+    pub uri: String,
+    /// Why, and what was kept.
+    pub reason: String,
+}
+
+impl Engine {
+    /// Brings everything that `targets` name into the lake.
+    ///
+    /// # Errors
+    ///
+    /// If nothing is there to read, or the lake cannot be written. Inputs that fail one by one are
+    /// in [`IngestSummary::failures`]; all others are done.
+    pub fn ingest(
+        &self,
+        targets: &[String],
+        options: &IngestOptions,
+        progress: &dyn Progress,
+        cancel: &Cancel,
+    ) -> Result<IngestSummary, EngineError> {
+        let started = self.clock().now();
+        let timezone = self.timezone()?;
+        let Found { inputs, skipped } = find(targets, &FindOptions { stdin_name: options.stdin_name.clone() })?;
+        if inputs.is_empty() {
+            return Err(EngineError::NoInputs(no_inputs(targets, skipped.len())));
+        }
+        let lake = Lake::open(self.data_dir(), self.faults())?;
+        let mut writer = lake.writer(started)?;
+        let store = CatalogueStore::open(self.data_dir(), self.faults())?;
+        let before = writer.snapshot()?;
+        let base = store.load(self, &before)?;
+        let bytes_total = inputs.iter().map(|input| input.size_on_disk).sum();
+        let mut run = Run {
+            engine: self,
+            writer: &mut writer,
+            store: &store,
+            known: Known::new(before.files()?),
+            blank: base.empty_copy(),
+            catalogue: base,
+            options: OpenOptions { timezone, format: options.format.clone(), ..OpenOptions::default() },
+            progress,
+            cancel,
+            summary: IngestSummary::default(),
+            batch: Batch::default(),
+            bytes_total,
+            bytes_read: 0,
+        };
+        run.summary.files = inputs.len() as u64;
+        run.summary.skipped =
+            skipped.into_iter().map(|skipped| InputFailure { uri: skipped.uri, reason: skipped.reason }).collect();
+        let context = AppendContext { tenant: self.settings().tenant.clone(), ingested_at: started };
+        let worker = |_| Worker::new(run.blank.clone(), Some(run.writer.appender(context.clone())));
+        let workers = (0..self.threads()).map(worker).collect();
+        with_crew(workers, |crew| {
+            for input in inputs {
+                if cancel.is_cancelled() {
+                    break;
+                }
+                run.input(crew, input, &context)?;
+            }
+            run.commit(crew, &context)
+        })?;
+        let Run { mut summary, catalogue, .. } = run;
+        summary.cancelled = cancel.is_cancelled();
+        let snapshot = writer.snapshot()?;
+        summary.lake_version = Some(snapshot.version());
+        let catalogue = store.settle(self, &snapshot, catalogue, progress)?;
+        self.write_manifests(&catalogue, &snapshot)?;
+        summary.seconds = (self.clock().now() - started) as f64 / 1e6;
+        Ok(summary)
+    }
+}
+
+fn no_inputs(targets: &[String], skipped: usize) -> String {
+    let targets = targets.join(" ");
+    match skipped {
+        0 => format!("{targets} holds no files"),
+        n => format!("{targets} holds no readable files ({n} skipped; run with --json to list them)"),
+    }
+}
+
+/// One ingest under way.
+struct Run<'a> {
+    engine: &'a Engine,
+    writer: &'a mut Writer,
+    store: &'a CatalogueStore,
+    known: Known,
+    /// An empty catalogue with the rules of this run.
+    blank: Catalogue,
+    /// Everything committed so far.
+    catalogue: Catalogue,
+    options: OpenOptions,
+    progress: &'a dyn Progress,
+    cancel: &'a Cancel,
+    summary: IngestSummary,
+    batch: Batch,
+    bytes_total: u64,
+    bytes_read: u64,
+}
+
+/// What the next commit will hold.
+#[derive(Default)]
+struct Batch {
+    /// Inputs by slot: the entry as it was before this batch, and how far reading has come.
+    open: HashMap<usize, FileEntry>,
+    /// Entries that need no records: duplicates and empty inputs.
+    noted: Vec<FileEntry>,
+    bytes: u64,
+    slots: usize,
+}
+
+impl Run<'_> {
+    fn input(&mut self, crew: &mut Crew, input: Input, context: &AppendContext) -> Result<(), EngineError> {
+        let spooled = spool(&input, self.engine.data_dir())?;
+        let input = spooled.as_ref().map_or(&input, |spool| &spool.input);
+        let result = self.admit_and_read(crew, input, context);
+        match result {
+            Ok(()) => Ok(()),
+            Err(Stop::Run(error)) => Err(error),
+            Err(Stop::Input(error)) => {
+                self.fail(&input.uri, &error);
+                Ok(())
+            }
+        }
+    }
+
+    fn fail(&mut self, uri: &str, error: &SourceError) {
+        let reason = in_full(error);
+        self.progress.note(&format!("{uri}: {reason}"));
+        self.summary.failures.push(InputFailure { uri: uri.to_owned(), reason });
+    }
+
+    fn admit_and_read(&mut self, crew: &mut Crew, input: &Input, context: &AppendContext) -> Result<(), Stop> {
+        let admission = self.known.admit(&context.tenant, input)?;
+        let (file_id, before) = match admission {
+            Admission::Duplicate(original) => {
+                self.duplicate(input, *original);
+                return Ok(());
+            }
+            Admission::New(file_id) => (file_id, None),
+            Admission::Continue(entry) => (entry.file_id, Some(*entry)),
+        };
+        let resume = before.as_ref().and_then(|entry| {
+            let sha256 = unhex(&entry.sha256)?;
+            Some(Resume { bytes_done: entry.bytes_done, lines_done: entry.lines_done, sha256 })
+        });
+        self.summary.resumed += u64::from(resume.is_some());
+        let mut source = open(input, self.engine.profiles(), &OpenOptions { resume, ..self.options.clone() })?;
+        let mut entry = FileEntry {
+            file_id,
+            uri: input.uri.clone(),
+            format: source.format().name().to_owned(),
+            compression: source.compression().to_owned(),
+            timezone: self.engine.settings().timezone.clone(),
+            bytes_done: source.bytes_done(),
+            lines_done: before.as_ref().map_or(0, |entry| entry.lines_done),
+            sha256: hex(&source.sha256()),
+            size_on_disk: input.size_on_disk,
+            ledger: before.map_or_else(Ledger::default, |entry| entry.ledger),
+            state: FileState::Partial,
+            updated_at: context.ingested_at,
+        };
+        let slot = self.batch.slots;
+        self.batch.slots += 1;
+        let job = Arc::new(FileJob { slot, uri: input.uri.clone(), format: source.format().clone(), file_id });
+        self.batch.open.insert(slot, entry.clone());
+        let outcome = self.read(crew, &mut *source, &job, &mut entry, context);
+        if outcome.is_ok() && !self.cancel.is_cancelled() {
+            entry.state = FileState::Complete;
+        }
+        self.close(slot, &entry);
+        outcome
+    }
+
+    /// Sends all blocks of `source` to the workers, committing on the way when it gets much.
+    fn read(
+        &mut self,
+        crew: &mut Crew,
+        source: &mut dyn Source,
+        job: &Arc<FileJob>,
+        entry: &mut FileEntry,
+        context: &AppendContext,
+    ) -> Result<(), Stop> {
+        while let Some(block) = source.next_block()? {
+            let bytes = block.bytes.len() as u64;
+            entry.lines_done += block.lines;
+            entry.bytes_done = source.bytes_done();
+            entry.sha256 = hex(&source.sha256());
+            crew.send(Task { file: job.clone(), block })?;
+            self.close(job.slot, entry);
+            self.batch.bytes += bytes;
+            self.bytes_read += bytes;
+            self.report(&job.uri);
+            if self.batch.bytes >= COMMIT_BYTES {
+                self.commit(crew, context)?;
+                // The ledger grew by what the commit found out.
+                if let Some(committed) = self.known.get(&entry.uri) {
+                    entry.ledger = committed.ledger;
+                }
+                self.batch.open.insert(job.slot, entry.clone());
+            }
+            if self.cancel.is_cancelled() {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    /// Notes in the batch how far an input has come.
+    fn close(&mut self, slot: usize, entry: &FileEntry) {
+        self.batch.open.insert(slot, entry.clone());
+        self.known.put(entry.clone());
+    }
+
+    fn report(&self, uri: &str) {
+        self.progress.update(&Update {
+            stage: "ingest",
+            item: uri.to_owned(),
+            bytes: self.bytes_read,
+            bytes_total: self.bytes_total.max(self.bytes_read),
+            records: self.summary.records,
+        });
+    }
+
+    fn duplicate(&mut self, input: &Input, original: FileEntry) {
+        self.bytes_total = self.bytes_total.saturating_sub(input.size_on_disk);
+        if input.size_on_disk == 0 && original.bytes_done == 0 {
+            return;
+        }
+        self.summary.duplicates += 1;
+        if original.uri != input.uri {
+            let entry = FileEntry {
+                uri: input.uri.clone(),
+                size_on_disk: input.size_on_disk,
+                state: FileState::Duplicate,
+                ..original
+            };
+            self.known.put(entry.clone());
+            self.batch.noted.push(entry);
+        }
+    }
+
+    /// Makes everything since the last commit durable and visible.
+    fn commit(&mut self, crew: &mut Crew, context: &AppendContext) -> Result<(), EngineError> {
+        if self.batch.open.is_empty() && self.batch.noted.is_empty() {
+            return Ok(());
+        }
+        let yields = crew.flush(|| {
+            let appender = self.writer.appender(context.clone());
+            let next = self.blank.clone();
+            Ok(Box::new(move |worker: &mut Worker| worker.flush(next, Some(appender))) as Renewal)
+        })?;
+        let mut delta = self.blank.clone();
+        let mut parts = Vec::new();
+        let mut entries = std::mem::take(&mut self.batch.open);
+        for one in yields {
+            delta.merge(one.catalogue);
+            parts.extend(one.parts);
+            for (slot, ledger) in one.ledgers {
+                self.summary.add(&ledger);
+                if let Some(entry) = entries.get_mut(&slot) {
+                    entry.ledger += ledger;
+                }
+            }
+        }
+        let mut entries: Vec<FileEntry> = entries.into_values().collect();
+        entries.append(&mut self.batch.noted);
+        entries.sort_by(|a, b| a.uri.cmp(&b.uri));
+        let catalogue = Some(self.store.put_delta(&delta)?);
+        self.writer.commit(parts, entries.clone(), &CommitNote { catalogue, replaces: false })?;
+        self.catalogue.merge(delta);
+        entries.into_iter().for_each(|entry| self.known.put(entry));
+        self.batch = Batch { slots: self.batch.slots, ..Batch::default() };
+        Ok(())
+    }
+}
+
+impl IngestSummary {
+    fn add(&mut self, ledger: &Ledger) {
+        self.records += ledger.records;
+        self.quarantined += ledger.quarantined;
+        self.bytes_in += ledger.bytes_in;
+        self.bytes_lake += ledger.bytes_lake;
+        self.bytes_quarantine += ledger.bytes_quarantine;
+        self.control += ledger.control;
+        self.blank += ledger.blank;
+        self.nodes += ledger.nodes;
+    }
+}
+
+/// Why reading an input ended early.
+enum Stop {
+    /// The input is at fault; go on with the next.
+    Input(SourceError),
+    /// The run cannot go on.
+    Run(EngineError),
+}
+
+impl From<SourceError> for Stop {
+    fn from(error: SourceError) -> Self {
+        Stop::Input(error)
+    }
+}
+
+impl From<EngineError> for Stop {
+    fn from(error: EngineError) -> Self {
+        Stop::Run(error)
+    }
+}
+
+/// Standard input as a file, so that it can be recognised by its content and resumed like any
+/// other input. Removed at the end.
+struct Spool {
+    input: Input,
+    path: PathBuf,
+}
+
+impl Drop for Spool {
+    fn drop(&mut self) {
+        // A spool that stays behind is found by `doctor`.
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
+
+fn spool(input: &Input, data_dir: &Path) -> Result<Option<Spool>, EngineError> {
+    if input.path.is_some() {
+        return Ok(None);
+    }
+    let dir = data_dir.join("spool");
+    std::fs::create_dir_all(&dir).at("create", &dir)?;
+    let path = dir.join(format!("stdin-{}", std::process::id()));
+    let mut spool = Spool { input: input.clone(), path: path.clone() };
+    let mut file = File::create(&path).at("create", &path)?;
+    spool.input.size_on_disk = io::copy(&mut io::stdin().lock(), &mut file).at("write", &path)?;
+    spool.input.path = Some(path);
+    Ok(Some(spool))
+}

@@ -1,0 +1,51 @@
+//! What is going on, for whoever shows it; and how they say stop.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// A moment of a long piece of work.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Update {
+    /// What is being done, such as `ingest` or `recount`.
+    pub stage: &'static str,
+    /// The input at hand.
+    pub item: String,
+    /// Bytes done.
+    pub bytes: u64,
+    /// Bytes in all, as far as known now.
+    pub bytes_total: u64,
+    /// Records done.
+    pub records: u64,
+}
+
+/// Receives updates, a few a second at the most.
+pub trait Progress: Sync {
+    /// Shows one moment.
+    fn update(&self, update: &Update);
+    /// Says something that the user should know although the work goes on.
+    fn note(&self, text: &str);
+}
+
+/// Shows nothing.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NoProgress;
+
+impl Progress for NoProgress {
+    fn update(&self, _update: &Update) {}
+    fn note(&self, _text: &str) {}
+}
+
+/// A request to stop at the next safe place.
+#[derive(Debug, Default)]
+pub struct Cancel(AtomicBool);
+
+impl Cancel {
+    /// Asks for the stop.
+    pub fn cancel(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether somebody asked.
+    pub fn is_cancelled(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}

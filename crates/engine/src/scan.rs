@@ -1,0 +1,74 @@
+//! Going over the records of the lake again, with the format that each of them was read with.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use stele_lake::scan::{RecordRef, scan_part};
+use stele_lake::{LakeError, Snapshot};
+use stele_sources::{Format, TimeZone};
+
+use crate::EngineError;
+use crate::engine::Engine;
+
+/// The formats of the inputs of a snapshot, by URI.
+pub(crate) struct Formats(HashMap<String, Arc<Format>>);
+
+impl Formats {
+    pub(crate) fn get(&self, uri: &str) -> Option<&Arc<Format>> {
+        self.0.get(uri)
+    }
+
+    /// The JSON of a record: all of it, but for a bare frame.
+    pub(crate) fn json_of<'a>(&self, row: &RecordRef<'a>) -> &'a str {
+        self.get(row.source).and_then(|format| format.json_of(row.raw).ok()).unwrap_or(row.raw)
+    }
+}
+
+impl Engine {
+    /// The formats that the inputs of `snapshot` were read with.
+    pub(crate) fn formats_of(&self, snapshot: &Snapshot) -> Result<Formats, EngineError> {
+        let mut formats = HashMap::new();
+        for entry in snapshot.files()? {
+            let zone = entry.timezone.as_deref().and_then(|name| TimeZone::get(name).ok());
+            // A profile that is not there any more: the plain rules still find the event.
+            let format = self.profiles().format(&entry.format, zone);
+            formats.insert(entry.uri, format);
+        }
+        Ok(Formats(formats))
+    }
+}
+
+/// Hands every record to `take`, on this thread.
+pub(crate) fn records(
+    snapshot: &Snapshot,
+    mut take: impl FnMut(RecordRef<'_>) -> Result<(), LakeError>,
+) -> Result<(), EngineError> {
+    snapshot.scan_records(|batch| batch.iter().try_for_each(&mut take)).map_err(EngineError::from)
+}
+
+/// Hands the records of each part to one of `threads` threads, each with its own state from
+/// `start`; returns the states.
+pub(crate) fn in_parallel<S: Send>(
+    snapshot: &Snapshot,
+    threads: usize,
+    start: impl Fn() -> S + Sync,
+    take: impl Fn(&mut S, RecordRef<'_>) -> Result<(), LakeError> + Sync,
+) -> Result<Vec<S>, EngineError> {
+    let next = AtomicUsize::new(0);
+    let parts = snapshot.event_parts();
+    let work = || {
+        let mut state = start();
+        while let Some(part) = parts.get(next.fetch_add(1, Ordering::Relaxed)) {
+            scan_part(part, &mut |batch| batch.iter().try_for_each(|row| take(&mut state, row)))?;
+        }
+        Ok(state)
+    };
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+        let join = |thread: std::thread::ScopedJoinHandle<'_, Result<S, LakeError>>| {
+            Ok(thread.join().map_err(|_| EngineError::WorkerLost)??)
+        };
+        threads.into_iter().map(join).collect()
+    })
+}
