@@ -166,7 +166,7 @@ impl Engine {
             SqlOptions { memory_limit: SQL_CHECK_MEMORY, threads: 1, temp_dir: self.data_dir().join("spool") };
         let answer = self.sql(snapshot, &options).and_then(|sql| {
             let mut rows = sql.query("SELECT count(*) FROM events", &Params::none())?;
-            rows.next_batch().map(drop)
+            Ok(rows.next_batch().map(drop)?)
         });
         match answer {
             Ok(()) => Check::new("sql", CheckState::Ok, "DuckDB reads the lake", None),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use stele_model::{Clock, Faults, Micros, NoFaults};
 use stele_sources::{Profiles, TimeZone};
 
-use crate::{EngineError, Settings};
+use crate::{EngineError, Settings, failpoints};
 
 /// What the engine takes from the world around it.
 #[derive(Clone)]
@@ -20,6 +20,18 @@ pub struct Environment {
 impl Default for Environment {
     fn default() -> Self {
         Self { clock: Arc::new(SystemClock), faults: Arc::new(NoFaults) }
+    }
+}
+
+impl Environment {
+    /// The machine's clock, and the faults that the environment asks for.
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError::Config`] if `STELE_FAILPOINT` cannot be understood.
+    pub fn from_process(variable: impl Fn(&str) -> Option<String>) -> Result<Self, EngineError> {
+        let faults = failpoints::parse(variable(failpoints::VARIABLE).as_deref())?;
+        Ok(Self { faults, ..Self::default() })
     }
 }
 

@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use stele_lake::LakeError;
+use stele_lake::sql::SqlError;
 use stele_sources::SourceError;
 
 /// What a caller should do about an error. Decides the exit code of a command line.
@@ -26,6 +27,9 @@ pub enum EngineError {
     /// From the lake.
     #[error(transparent)]
     Lake(#[from] LakeError),
+    /// From a query.
+    #[error(transparent)]
+    Sql(#[from] SqlError),
     /// From a source, before any input was read.
     #[error(transparent)]
     Source(#[from] SourceError),
@@ -81,12 +85,14 @@ fn suggestions(known: &[String]) -> String {
 impl EngineError {
     /// What a caller should do about it.
     pub fn kind(&self) -> ErrorKind {
+        let of_lake = |kind| match kind {
+            stele_lake::Kind::Retry => ErrorKind::Retry,
+            stele_lake::Kind::Fix => ErrorKind::Fix,
+            stele_lake::Kind::Report => ErrorKind::Report,
+        };
         match self {
-            Self::Lake(error) => match error.kind() {
-                stele_lake::Kind::Retry => ErrorKind::Retry,
-                stele_lake::Kind::Fix => ErrorKind::Fix,
-                stele_lake::Kind::Report => ErrorKind::Report,
-            },
+            Self::Lake(error) => of_lake(error.kind()),
+            Self::Sql(error) => of_lake(error.kind()),
             Self::Source(SourceError::Profile { .. }) | Self::Config { .. } => ErrorKind::Config,
             Self::Source(_) | Self::Io { .. } | Self::NoInputs(_) | Self::UnknownInput { .. } => ErrorKind::Fix,
             Self::Manifest { .. } | Self::WorkerLost => ErrorKind::Report,

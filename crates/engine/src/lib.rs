@@ -10,6 +10,7 @@
 //! ```
 
 mod admission;
+mod answers;
 mod catalogue_store;
 pub mod config;
 mod coverage;
@@ -17,9 +18,10 @@ mod discover;
 //mod doctor;
 mod engine;
 mod error;
+mod failpoints;
 mod ingest;
 mod manifests;
-//mod migrate;
+mod migrate;
 mod pipeline;
 mod progress;
 mod recount;
@@ -36,10 +38,11 @@ pub use engine::{Engine, Environment, SystemClock};
 pub use error::{EngineError, ErrorKind};
 pub use ingest::{IngestOptions, IngestSummary, InputFailure};
 pub use manifests::OUTPUTS;
-//pub use migrate::{MigrationReport, MigrationRow};
+pub use migrate::{MigrationFacts, MigrationKey, MigrationReport, MigrationRow};
 pub use validate::ValidationReport;
 pub use manifests::{NOTES_FILE, OutputSource};
 pub use progress::{Cancel, NoProgress, Progress, Update};
+pub use stele_sources::SourceError;
 
 /// What a front end needs to show results, so that it depends on the engine alone.
 pub mod lake {

@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use stele_lake::replay::{Replayed, replay};
-use stele_lake::sql::{Sql, SqlError, SqlOptions};
+use stele_lake::sql::{Sql, SqlOptions, Tables};
 use stele_lake::{Lake, Snapshot};
 use stele_model::FileEntry;
 
@@ -41,9 +41,9 @@ impl Engine {
     ///
     /// # Errors
     ///
-    /// [`SqlError`] if the views cannot be made.
-    pub fn sql(&self, snapshot: &Snapshot, options: &SqlOptions) -> Result<Sql, SqlError> {
-        Sql::open(&snapshot.try_into()?, options)
+    /// If the views cannot be made.
+    pub fn sql(&self, snapshot: &Snapshot, options: &SqlOptions) -> Result<Sql, EngineError> {
+        Ok(Sql::open(&Tables::of(snapshot)?, options)?)
     }
 }
 

@@ -1,0 +1,63 @@
+//! What the lake as a whole says: its catalogue, its ledger, its reports.
+
+use std::path::{Path, PathBuf};
+
+use stele_discover::Catalogue;
+use stele_discover::render::coverage::LedgerCheck;
+use stele_lake::{Lake, Snapshot};
+use stele_model::Ledger;
+
+use crate::EngineError;
+use crate::catalogue_store::CatalogueStore;
+use crate::coverage::inputs_of;
+use crate::engine::Engine;
+use crate::manifests::OutputSource;
+
+impl Engine {
+    /// The lake as an earlier commit left it.
+    ///
+    /// # Errors
+    ///
+    /// If there is no lake, or no such commit.
+    pub fn snapshot_at(&self, version: u64) -> Result<Snapshot, EngineError> {
+        Ok(Lake::open_existing(self.data_dir())?.snapshot_at(version)?)
+    }
+
+    /// The catalogue of everything in the newest snapshot.
+    ///
+    /// # Errors
+    ///
+    /// If there is no lake, or it cannot be read.
+    pub fn catalogue(&self) -> Result<Catalogue, EngineError> {
+        let snapshot = self.snapshot()?;
+        CatalogueStore::open(self.data_dir(), self.faults())?.load(self, &snapshot)
+    }
+
+    /// The totals over all inputs of a snapshot. Content that lies there under several names
+    /// counts once.
+    ///
+    /// # Errors
+    ///
+    /// If the list of inputs cannot be read.
+    pub fn ledger(&self, snapshot: &Snapshot) -> Result<Ledger, EngineError> {
+        let mut ledger = Ledger::default();
+        inputs_of(snapshot)?.iter().for_each(|entry| ledger += entry.ledger);
+        Ok(ledger)
+    }
+
+    /// Writes all outputs of discovery for the lake into `dir` and returns their paths.
+    ///
+    /// # Errors
+    ///
+    /// If there is no lake, or a file cannot be written.
+    pub fn write_lake_outputs(
+        &self,
+        dir: &Path,
+        checks: &[LedgerCheck],
+        redact: bool,
+    ) -> Result<Vec<PathBuf>, EngineError> {
+        let view = self.catalogue()?.view();
+        let ledger = self.ledger(&self.snapshot()?)?;
+        self.write_outputs(OutputSource { view, ledger: &ledger, checks, redact }, dir)
+    }
+}
