@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use foldhash::fast::FixedState;
 use serde::{Deserialize, Serialize};
 use stele_model::json::Kind;
 use stele_model::path;
@@ -36,10 +37,13 @@ pub(super) struct PathNode {
     members: Vec<PathId>,
     /// Place of this node among its parent's members.
     pub(super) ordinal: u32,
+    /// The member's name in short, which decides nearly every comparison.
+    #[serde(skip)]
+    brief: Brief,
     element: Option<PathId>,
     any_key: Option<PathId>,
     #[serde(skip)]
-    by_name: HashMap<Box<str>, PathId>,
+    by_name: HashMap<Box<str>, PathId, FixedState>,
 
     pub(super) kinds: [u64; 7],
     pub(super) records: u64,
@@ -67,6 +71,29 @@ pub(super) struct PathNode {
     pub(super) rule: Option<bool>,
     /// Whether names were given up because there were too many; the counts are then provisional.
     too_many_names: bool,
+}
+
+/// Length and first eight bytes of a name. Names of up to eight bytes are equal if these are.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Brief {
+    head: u64,
+    length: usize,
+}
+
+impl Brief {
+    #[inline(always)]
+    fn of(name: &str) -> Self {
+        let bytes = name.as_bytes();
+        let head = match bytes.first_chunk::<8>() {
+            Some(chunk) => u64::from_le_bytes(*chunk),
+            None => {
+                let mut padded = [0; 8];
+                padded[..bytes.len()].copy_from_slice(bytes);
+                u64::from_le_bytes(padded)
+            }
+        };
+        Self { head, length: bytes.len() }
+    }
 }
 
 /// The keys of a folded object.
@@ -113,9 +140,10 @@ impl PathNode {
             parent,
             members: Vec::new(),
             ordinal,
+            brief: Brief::default(),
             element: None,
             any_key: None,
-            by_name: HashMap::new(),
+            by_name: HashMap::default(),
             kinds: [0; 7],
             records: 0,
             holders: 0,
@@ -204,7 +232,18 @@ impl Tree {
     fn push(&mut self, step: Step, parent: PathId, ordinal: u32, at: Loc) -> PathId {
         let id = self.nodes.len() as PathId;
         self.nodes.push(PathNode::new(step, parent, ordinal, at));
+        self.brief_name(id);
         id
+    }
+
+    fn brief_name(&mut self, id: PathId) {
+        self.node_mut(id).brief = Brief::of(self.key(id));
+    }
+
+    /// Whether `id` is the member `name`, which is `brief` in short.
+    #[inline(always)]
+    fn is_named(&self, id: PathId, name: &str, brief: Brief) -> bool {
+        self.node(id).brief == brief && (brief.length <= 8 || self.key(id).as_bytes()[8..] == name.as_bytes()[8..])
     }
 
     /// The element of the array at `parent`, and whether it is new.
@@ -234,23 +273,24 @@ impl Tree {
     #[inline(always)]
     pub(super) fn find_member(&self, parent: PathId, name: &str, expected: &mut u32) -> Option<PathId> {
         let node = self.node(parent);
+        let brief = Brief::of(name);
         if let Some(&id) = node.members.get(*expected as usize)
-            && self.key(id) == name
+            && self.is_named(id, name, brief)
         {
             *expected += 1;
             return Some(id);
         }
-        self.search_member(node, name, expected)
+        self.search_member(node, name, brief, expected)
     }
 
     #[inline(never)]
-    fn search_member(&self, node: &PathNode, name: &str, expected: &mut u32) -> Option<PathId> {
+    fn search_member(&self, node: &PathNode, name: &str, brief: Brief, expected: &mut u32) -> Option<PathId> {
         // An optional member was left out: the right one is close behind.
         let near = node.members.iter().skip(*expected as usize + 1).take(3);
-        let id = match near.copied().find(|&id| self.key(id) == name) {
+        let id = match near.copied().find(|&id| self.is_named(id, name, brief)) {
             Some(id) => id,
             None if node.members.len() <= SCAN_MAX => {
-                node.members.iter().copied().find(|&id| self.key(id) == name)?
+                node.members.iter().copied().find(|&id| self.is_named(id, name, brief))?
             }
             None => *node.by_name.get(name)?,
         };
@@ -290,6 +330,7 @@ impl Tree {
     /// Rebuilds what is not stored.
     pub(super) fn restore(&mut self) {
         for id in 0..self.nodes.len() as PathId {
+            self.brief_name(id);
             if self.node(id).members.len() > SCAN_MAX {
                 self.index_names(id);
             }
