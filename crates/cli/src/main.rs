@@ -1,1 +1,22 @@
-fn main() {}
+//! How do people ask? `stele`: arguments, output, hints and exit codes over one engine.
+//!
+//! [`args`] is the command line as types, [`commands`] has one file a command, [`output`] and
+//! [`progress`] are what people and programs see, [`errors`] is what they see when it fails. Not
+//! here: anything that could be tested without a command line; that is in `stele-engine`.
+
+mod args;
+mod commands;
+mod errors;
+mod interrupt;
+mod output;
+mod progress;
+
+use std::process::ExitCode;
+
+/// Counting makes many small allocations on several threads.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    ExitCode::from(commands::main(std::env::args_os()) as u8)
+}

@@ -1,0 +1,158 @@
+//! The command line as typed text: flags, values and their help. What they mean is decided in
+//! [`crate::commands`].
+
+mod lake;
+mod read;
+mod run;
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use stele_engine::discovery::Folding;
+use stele_engine::discovery::render::diff::Severity;
+
+pub use lake::{Age, ConfirmArgs, LakeAction, LakeArgs, PruneArgs, VacuumArgs};
+pub use read::{
+    CoverageArgs, ExplainArgs, ExportAction, ExportArgs, JsonlArgs, OrderArg, ReplayArgs, SchemaAction, SchemaArgs,
+    SelectionArgs, SliceArgs, SliceFormat, SqlArgs, SqlFormat, StatusArgs,
+};
+pub use run::{Reading, DiscoverArgs, DiscoverFormat, DoctorArgs, IngestArgs, MigrateArgs, ValidateArgs, View};
+
+const AFTER_HELP: &str = "\
+Exit codes:
+  0 all done   1 failure   2 wrong usage   3 some inputs failed   4 coverage, drift or validation not met
+  78 wrong configuration   130 stopped by Ctrl-C
+
+First steps:
+  stele discover recordings/                     what is in there
+  stele ingest recordings/ --data-dir lake       keep every byte of it
+  stele coverage --data-dir lake                 prove that
+  stele explain data.price --data-dir lake       ask about a field
+  stele sql \"SELECT * FROM event_counts\" --data-dir lake";
+
+/// Turns recordings into an open lake that is proved complete.
+#[derive(Debug, Parser)]
+#[command(name = "stele", version, after_help = AFTER_HELP, max_term_width = 110, disable_help_subcommand = true)]
+pub struct Cli {
+    #[command(flatten)]
+    pub global: Global,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Flags of every command.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Everywhere")]
+pub struct Global {
+    /// Where the lake is [default: .stele] [env: STELE_DATA_DIR]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// Configuration file [default: stele.toml if it is there] [env: STELE_CONFIG]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Write JSON lines to standard output; everything else goes to standard error
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Say only results and errors
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
+    /// Log to standard error what happens; twice: in detail
+    #[arg(short, long, global = true, action = clap::ArgAction::Count, conflicts_with = "quiet")]
+    pub verbose: u8,
+    /// Worker threads [default: one a core] [env: STELE_THREADS]
+    #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub threads: Option<u16>,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Find out what recordings hold: every path, its types, counts, values and places
+    Discover(DiscoverArgs),
+    /// Bring recordings into the lake, every byte of them
+    Ingest(IngestArgs),
+    /// Count the lake again, independently, and compare with what was read and with the sources
+    Coverage(CoverageArgs),
+    /// Write an ingested file back, byte for byte
+    Replay(ReplayArgs),
+    /// Ask the lake in SQL (DuckDB, read-only)
+    Sql(SqlArgs),
+    /// Write records or training slices, the same bytes every time
+    Export(ExportArgs),
+    /// Everything known about a field or an event
+    Explain(ExplainArgs),
+    /// Schemas of the events: show, write, compare
+    Schema(SchemaArgs),
+    /// Check the configuration, and with --records every record against its schema
+    Validate(ValidateArgs),
+    /// Backfill old recording directories and report what can be doubted
+    Migrate(MigrateArgs),
+    /// One page: snapshot, inputs, ledger, events
+    Status(StatusArgs),
+    /// Look after the lake: sizes, compaction, retention
+    Lake(LakeArgs),
+    /// Check the installation and the lake, and say what to do
+    Doctor(DoctorArgs),
+    /// Write completions for a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Write the manual pages
+    Man {
+        /// Directory for one page a command; without it the main page goes to standard output
+        dir: Option<PathBuf>,
+    },
+}
+
+/// How objects whose keys are data are treated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Fold {
+    /// Objects whose keys are all decimal digits
+    Digits,
+    /// Digits, and wherever the whole input gives evidence
+    Auto,
+    /// Every key is a name
+    None,
+}
+
+impl From<Fold> for Folding {
+    fn from(fold: Fold) -> Self {
+        match fold {
+            Fold::Digits => Folding::Digits,
+            Fold::Auto => Folding::Auto,
+            Fold::None => Folding::None,
+        }
+    }
+}
+
+/// How bad a change must be to fail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Drift {
+    /// Any change
+    Safe,
+    /// Changes that a careful reader should look at
+    Warning,
+    /// Changes that break a program written for the old shape
+    Breaking,
+}
+
+impl From<Drift> for Severity {
+    fn from(drift: Drift) -> Self {
+        match drift {
+            Drift::Safe => Severity::Safe,
+            Drift::Warning => Severity::Warning,
+            Drift::Breaking => Severity::Breaking,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        super::Cli::command().debug_assert();
+    }
+}

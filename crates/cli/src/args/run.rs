@@ -1,0 +1,120 @@
+//! Commands that read inputs or change something.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+use super::{Drift, Fold};
+
+/// How inputs are read.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Reading {
+    /// Zone of times that state none, such as America/New_York; without it they stay naive
+    #[arg(long, value_name = "ZONE")]
+    pub timezone: Option<String>,
+    /// Read every input as this format instead of recognising it by its content
+    #[arg(long, value_name = "NAME")]
+    pub force_format: Option<String>,
+    /// A profile file that adds or overrides a format; may be given more than once
+    #[arg(long, value_name = "FILE")]
+    pub profile: Vec<PathBuf>,
+    /// What standard input is called
+    #[arg(long, value_name = "NAME")]
+    pub stdin_name: Option<String>,
+}
+
+/// `stele discover`
+#[derive(Debug, Args)]
+pub struct DiscoverArgs {
+    /// Files, directories, patterns, or - for standard input
+    #[arg(required = true, value_name = "PATH")]
+    pub targets: Vec<String>,
+    #[command(flatten)]
+    pub reading: Reading,
+    /// Objects whose keys are data, not names [default: auto]
+    #[arg(long, value_enum, hide_possible_values = false)]
+    pub fold: Option<Fold>,
+    /// What goes to standard output [default: md; nothing with --output]
+    #[arg(long, value_enum)]
+    pub format: Option<DiscoverFormat>,
+    /// Root of the paths that are shown: the whole record, or its payload
+    #[arg(long, value_enum, default_value_t = View::Record)]
+    pub view: View,
+    /// Write all outputs into this directory: schemas, field index, AsyncAPI, coverage report, dictionary
+    #[arg(long, value_name = "DIR")]
+    pub output: Option<PathBuf>,
+    /// Hide values of identity-like fields
+    #[arg(long)]
+    pub redact: bool,
+    /// A catalogue, schema file or dictionary to compare with; the differences are shown instead
+    #[arg(long, value_name = "FILE")]
+    pub previous: Option<PathBuf>,
+    /// Exit with 4 if a difference is at least this bad
+    #[arg(long, value_enum, value_name = "LEVEL", requires = "previous")]
+    pub fail_on_drift: Option<Drift>,
+}
+
+/// A form of a catalogue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum DiscoverFormat {
+    /// One line a path: event, path, types, nodes, records
+    Tsv,
+    /// Everything, for programs
+    Json,
+    /// An overview for people
+    Md,
+}
+
+/// The root of paths.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum View {
+    /// The record as it was written
+    Record,
+    /// What the record carries, traces aside
+    Payload,
+}
+
+/// `stele ingest`
+#[derive(Debug, Args)]
+pub struct IngestArgs {
+    /// Files, directories, patterns, or - for standard input
+    #[arg(required = true, value_name = "PATH")]
+    pub targets: Vec<String>,
+    #[command(flatten)]
+    pub reading: Reading,
+    /// Decide and report, but write nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Do not embed texts. Nothing is embedded yet, so this changes nothing; scripts may state it already
+    #[arg(long)]
+    pub no_embed: bool,
+}
+
+/// `stele migrate`
+#[derive(Debug, Args)]
+pub struct MigrateArgs {
+    /// Directories of old recordings
+    #[arg(required = true, value_name = "DIR")]
+    pub dirs: Vec<String>,
+    #[command(flatten)]
+    pub reading: Reading,
+}
+
+/// `stele validate`
+#[derive(Debug, Args)]
+pub struct ValidateArgs {
+    /// A profile file to check; may be given more than once
+    #[arg(long, value_name = "FILE")]
+    pub profile: Vec<PathBuf>,
+    /// Also validate every record of the lake against the schema of its event
+    #[arg(long)]
+    pub records: bool,
+}
+
+/// `stele doctor`
+#[derive(Debug, Args)]
+pub struct DoctorArgs {
+    /// Put right what can be put right without losing anything
+    #[arg(long)]
+    pub fix: bool,
+}

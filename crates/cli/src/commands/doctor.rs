@@ -1,0 +1,47 @@
+//! `stele doctor`: is everything where it should be, and what to do if not.
+
+use serde_json::json;
+use stele_engine::{Check, CheckState};
+
+use super::Context;
+use crate::args::DoctorArgs;
+use crate::errors::{Exit, Failure};
+use crate::output::human;
+use crate::progress::Reporter;
+
+/// Runs the command.
+pub fn run(context: &Context, args: &DoctorArgs) -> Result<Exit, Failure> {
+    let engine = context.engine()?;
+    let reporter = Reporter::answer(context.out);
+    let checks = engine.doctor(args.fix, &reporter);
+    reporter.clear();
+    show(context, "doctor", &checks?)
+}
+
+/// Shows checks, and says by the exit code whether one failed.
+pub fn show(context: &Context, event: &str, checks: &[Check]) -> Result<Exit, Failure> {
+    let failed = checks.iter().filter(|check| check.state == CheckState::Failed).count() as u64;
+    let warned = checks.iter().filter(|check| check.state == CheckState::Warning).count() as u64;
+    context.out.event(event, &json!({ "ok": failed == 0, "checks": checks }))?;
+    let mut text = String::new();
+    for check in checks {
+        let mark = match check.state {
+            CheckState::Ok => "ok     ",
+            CheckState::Fixed => "fixed  ",
+            CheckState::Warning => "warning",
+            CheckState::Failed => "FAILED ",
+        };
+        let detail = check.detail.trim_end().replace('\n', "\n            ");
+        text.push_str(&format!("{mark}  {}: {detail}\n", check.name));
+        if let Some(next) = &check.next {
+            text.push_str(&format!("         next: {next}\n"));
+        }
+    }
+    text.push_str(&match (failed, warned) {
+        (0, 0) => "Everything is as it should be.\n".to_owned(),
+        (0, warned) => format!("It works; {} to look at.\n", human::many(warned, "thing")),
+        (failed, _) => format!("{} failed.\n", human::many(failed, "check")),
+    });
+    context.out.text(text)?;
+    Ok(if failed == 0 { Exit::Done } else { Exit::Failure })
+}

@@ -1,0 +1,94 @@
+//! `stele ingest`: recordings into the lake.
+
+use stele_engine::{IngestOptions, IngestSummary};
+
+use super::{Context, blame_flag, exit_of};
+use crate::args::IngestArgs;
+use crate::errors::{Exit, Failure};
+use crate::interrupt::Interrupt;
+use crate::output::human;
+use crate::output::table::Rows;
+use crate::progress::Reporter;
+
+/// What is true after a run that failed in the middle.
+pub const KEPT: &str = "everything committed before this is in the lake; nothing of the rest is";
+
+/// Runs the command.
+pub fn run(context: &Context, args: IngestArgs) -> Result<Exit, Failure> {
+    let engine = context.engine_for(&args.reading, None)?;
+    let interrupt = Interrupt::start()?;
+    let reporter = Reporter::events(context.out);
+    let options = IngestOptions {
+        format: args.reading.force_format.clone(),
+        stdin_name: args.reading.stdin_name.clone(),
+        dry_run: args.dry_run,
+    };
+    let result = engine.ingest(&args.targets, &options, &reporter, &interrupt.cancel);
+    reporter.clear();
+    let summary = result.map_err(|error| blame_flag(error, &args.reading).kept(KEPT))?;
+    context.complain_about(&summary.failures);
+    context.out.event("summary", &summary)?;
+    context.out.text(page(context, &summary, &args))?;
+    let done = summary.files > summary.failures.len() as u64;
+    Ok(exit_of(summary.cancelled, summary.failures.len(), done))
+}
+
+fn page(context: &Context, summary: &IngestSummary, args: &IngestArgs) -> String {
+    let data_dir = context.settings().map(|settings| settings.data_dir.display().to_string()).unwrap_or_default();
+    let verb = if args.dry_run { "Would ingest" } else { "Ingested" };
+    let mut text = format!(
+        "{verb} {} in {} ({}) into {data_dir}",
+        human::many(summary.files, "file"),
+        human::seconds(summary.seconds),
+        human::rate(summary.bytes_in, summary.seconds),
+    );
+    if let Some(version) = summary.lake_version {
+        text.push_str(&format!(", now at version {version}"));
+    }
+    text.push('\n');
+    let mut rows = Rows::new(["", ">count", ">bytes", "where"]);
+    rows.row(["records", &human::count(summary.records), &human::count(summary.bytes_lake), "lake"]);
+    rows.row([
+        "rejected lines",
+        &human::count(summary.quarantined),
+        &human::count(summary.bytes_quarantine),
+        "quarantine, with their bytes and the reason",
+    ]);
+    for (name, count, place) in [
+        ("control lines", summary.control, "lake, counted with the records' bytes"),
+        ("blank lines", summary.blank, "lake, counted with the records' bytes"),
+        ("duplicates", summary.duplicates, "inputs whose content was there already"),
+        ("resumed", summary.resumed, "inputs that went on where an earlier run stopped"),
+        ("skipped", summary.skipped.len() as u64, "not inputs; --json lists them"),
+        ("failed", summary.failures.len() as u64, "inputs that could not be read to their end"),
+    ] {
+        if count > 0 {
+            rows.row([name, &human::count(count), "", place]);
+        }
+    }
+    let balance = summary.bytes_lake + summary.bytes_quarantine;
+    let equal = if balance == summary.bytes_in { "=" } else { "≠" };
+    rows.row(["bytes in", "", &human::count(summary.bytes_in), &format!("{equal} lake + quarantine")]);
+    text.push_str(&rows.to_string());
+    text.push_str(&next(context, summary, args));
+    text
+}
+
+fn next(context: &Context, summary: &IngestSummary, args: &IngestArgs) -> String {
+    if summary.cancelled {
+        let targets: Vec<String> = args.targets.iter().map(|target| human::shell_word(target)).collect();
+        return format!(
+            "Stopped on request; what is listed above is committed. To go on where it stopped:\n  {}\n",
+            context.command(&format!("ingest {}", targets.join(" ")))
+        );
+    }
+    if args.dry_run {
+        return String::new();
+    }
+    let mut commands = vec![context.command("coverage")];
+    if summary.quarantined > 0 {
+        let query = "sql \"SELECT source, line_no, error_at, reason FROM quarantine\"";
+        commands.push(context.command(query));
+    }
+    format!("Next: {}\n", commands.join("\n      "))
+}

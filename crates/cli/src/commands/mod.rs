@@ -1,0 +1,203 @@
+//! One file a command. Each turns typed flags into one call of the engine, and its result into
+//! what is shown and the exit code.
+
+mod coverage;
+mod discover;
+//mod doctor;
+mod explain;
+mod export;
+mod generate;
+mod ingest;
+mod lake;
+mod migrate;
+mod replay;
+mod schema;
+mod sql;
+mod status;
+//mod validate;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::Parser;
+use stele_engine::{Engine, EngineError, Environment, InputFailure, Settings};
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+
+use crate::args::{Cli, Command, Fold, Global, Reading};
+use crate::errors::{Exit, Failure};
+use crate::output::{Out, human};
+
+/// Runs one command line.
+pub fn main(line: impl Iterator<Item = OsString>) -> Exit {
+    let line: Vec<OsString> = line.collect();
+    let cli = match Cli::try_parse_from(&line) {
+        Ok(cli) => cli,
+        Err(error) => return refuse(&error, line.iter().any(|word| word == "--json")),
+    };
+    log(cli.global.verbose);
+    let context = Context::new(cli.global);
+    let result = match cli.command {
+        Command::Discover(args) => discover::run(&context, args),
+        Command::Ingest(args) => ingest::run(&context, args),
+        Command::Coverage(args) => coverage::run(&context, args),
+        Command::Replay(args) => replay::run(&context, &args),
+        Command::Sql(args) => sql::run(&context, args),
+        Command::Export(args) => export::run(&context, args.action),
+        Command::Explain(args) => explain::run(&context, &args),
+        Command::Schema(args) => schema::run(&context, args.action),
+        Command::Validate(args) => { let _ = args; Ok(Exit::Failure) }
+        Command::Migrate(args) => migrate::run(&context, args),
+        Command::Status(args) => status::run(&context, &args),
+        Command::Lake(args) => lake::run(&context, args.action),
+        Command::Doctor(args) => { let _ = args; Ok(Exit::Failure) }
+        Command::Completions { shell } => generate::completions(shell),
+        Command::Man { dir } => generate::man(&context, dir.as_deref()),
+    };
+    result.unwrap_or_else(|failure| report(context.out, &failure))
+}
+
+/// Says what failed, and gives the exit code.
+fn report(out: Out, failure: &Failure) -> Exit {
+    if out.json {
+        // Where standard output is broken too, the exit code is all that is left to say.
+        let _ = crate::output::write_stdout(|stdout| writeln!(stdout, "{}", failure.to_json()));
+    }
+    crate::output::complain(&failure.to_text());
+    failure.exit
+}
+
+/// Help, version, or a command line that makes no sense.
+fn refuse(error: &clap::Error, json: bool) -> Exit {
+    if !error.use_stderr() {
+        // Help that nobody reads to its end is no error.
+        let _ = error.print();
+        return Exit::Done;
+    }
+    if json {
+        let text = error.to_string();
+        let text = text.strip_prefix("error: ").unwrap_or(&text);
+        let _ = crate::output::write_stdout(|out| writeln!(out, "{}", Failure::usage(text).to_json()));
+    }
+    let _ = error.print();
+    Exit::Usage
+}
+
+/// Log lines of this program, and of the libraries below it when asked twice.
+fn log(verbose: u8) {
+    let (own, others) = match verbose {
+        0 => return,
+        1 => (LevelFilter::INFO, LevelFilter::OFF),
+        2 => (LevelFilter::DEBUG, LevelFilter::INFO),
+        _ => (LevelFilter::TRACE, LevelFilter::DEBUG),
+    };
+    let crates = ["stele_engine", "stele_lake", "stele_sources", "stele_discover", "stele"];
+    let targets = Targets::new().with_default(others).with_targets(crates.map(|name| (name, own)));
+    let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(false);
+    tracing_subscriber::registry().with(layer).with(targets).init();
+}
+
+/// What every command needs.
+pub struct Context {
+    global: Global,
+    /// Where results go.
+    pub out: Out,
+}
+
+impl Context {
+    fn new(global: Global) -> Self {
+        let out = Out { json: global.json, quiet: global.quiet };
+        Self { global, out }
+    }
+
+    /// Settings from file, environment and the flags of every command.
+    pub fn settings(&self) -> Result<Settings, Failure> {
+        let mut settings = Settings::load(self.global.config.as_deref(), variable)?;
+        if let Some(dir) = &self.global.data_dir {
+            settings.data_dir.clone_from(dir);
+        }
+        if let Some(threads) = self.global.threads {
+            settings.threads = Some(threads.into());
+        }
+        Ok(settings)
+    }
+
+    /// An engine for a command that reads no inputs.
+    pub fn engine(&self) -> Result<Engine, Failure> {
+        self.engine_for(&Reading::default(), None)
+    }
+
+    /// An engine for a command that reads inputs.
+    pub fn engine_for(&self, reading: &Reading, fold: Option<Fold>) -> Result<Engine, Failure> {
+        let mut settings = self.settings()?;
+        if let Some(zone) = &reading.timezone {
+            settings.timezone = Some(zone.clone());
+        }
+        if let Some(fold) = fold {
+            settings.fold = fold.into();
+        }
+        settings.profiles.extend(reading.profile.iter().cloned());
+        Ok(Engine::new(settings, Environment::from_process(variable)?)?)
+    }
+
+    /// A command line to suggest: `stele REST`, with the data directory if it was named.
+    pub fn command(&self, rest: &str) -> String {
+        match &self.global.data_dir {
+            Some(dir) => format!("stele {rest} --data-dir {}", human::shell_word(&dir.display().to_string())),
+            None => format!("stele {rest}"),
+        }
+    }
+
+    /// Lists what went wrong with single inputs; nothing under `--json`, where the summary has it.
+    pub fn complain_about(&self, failures: &[InputFailure]) {
+        if self.out.json {
+            return;
+        }
+        for failure in failures.iter().take(FAILURES_SHOWN_MAX) {
+            let text = if failure.reason.contains(&failure.uri) {
+                failure.reason.clone()
+            } else {
+                format!("{}: {}", failure.uri, failure.reason)
+            };
+            crate::output::complain(&format!("error: {text}\n"));
+        }
+        if failures.len() > FAILURES_SHOWN_MAX {
+            let more = (failures.len() - FAILURES_SHOWN_MAX) as u64;
+            crate::output::complain(&format!("error: {} failed besides; --json lists all\n", human::many(more, "input")));
+        }
+    }
+}
+
+/// The environment variables of this process, for the engine.
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+/// Failed inputs that are shown one by one: half a screen.
+const FAILURES_SHOWN_MAX: usize = 12;
+
+/// An error of a run that was given `--timezone`: a zone that does not exist is then wrong usage.
+pub fn blame_flag(error: EngineError, reading: &Reading) -> Failure {
+    match &error {
+        EngineError::Config { origin, reason } if origin == "timezone" && reading.timezone.is_some() => {
+            Failure::usage(format!("--timezone: {reason}"))
+        }
+        _ => error.into(),
+    }
+}
+
+/// The exit code of a run over inputs of which some may have failed.
+pub fn exit_of(cancelled: bool, failed: usize, done: bool) -> Exit {
+    match (cancelled, failed, done) {
+        (true, ..) => Exit::Interrupted,
+        (false, 0, _) => Exit::Done,
+        (false, _, true) => Exit::Partial,
+        (false, _, false) => Exit::Failure,
+    }
+}
+
+/// `path` as an absolute path if that can be said.
+pub fn absolute(path: &std::path::Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf())
+}

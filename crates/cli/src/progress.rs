@@ -1,0 +1,206 @@
+//! How a long command shows that it is alive: a bar for a person at a terminal, a line now and
+//! then in a log, events under `--json`.
+
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde_json::json;
+use stele_engine::{Progress, Update};
+
+use crate::output::{Out, human, is_watched, tell};
+
+/// Between two events under `--json`: at most two a second.
+const EVENT_EVERY: Duration = Duration::from_millis(500);
+
+/// Between two plain lines, and before the first: a short run says nothing.
+const LINE_EVERY: Duration = Duration::from_secs(2);
+
+/// Between two redraws of a bar: faster than the eye, slower than the work.
+const BAR_EVERY: Duration = Duration::from_millis(80);
+
+/// Most characters of an input's name beside a bar.
+const ITEM_CHARS_MAX: usize = 40;
+
+const BAR: &str = "{prefix:>9} [{bar:28}] {percent:>3} %  {decimal_bytes} of {decimal_total_bytes}  {decimal_bytes_per_sec}  {eta} left  {wide_msg}";
+
+/// Shows the progress of one command.
+pub struct Reporter {
+    show: Show,
+    out: Out,
+    state: Mutex<State>,
+}
+
+enum Show {
+    Bar(ProgressBar),
+    Lines,
+    Events,
+    Nothing,
+}
+
+struct State {
+    stage: &'static str,
+    stage_began: Instant,
+    said: Instant,
+    first: bool,
+}
+
+impl Reporter {
+    /// For a command whose `--json` output is a stream of events.
+    pub fn events(out: Out) -> Self {
+        Self::new(out, if out.json { Show::Events } else { Self::for_people(out) })
+    }
+
+    /// For a command whose `--json` output is one answer.
+    pub fn answer(out: Out) -> Self {
+        Self::new(out, if out.json { Show::Nothing } else { Self::for_people(out) })
+    }
+
+    fn for_people(out: Out) -> Show {
+        if out.quiet {
+            return Show::Nothing;
+        }
+        if !is_watched() {
+            return Show::Lines;
+        }
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+        if let Ok(style) = ProgressStyle::with_template(BAR) {
+            bar.set_style(style.progress_chars("=> "));
+        }
+        Show::Bar(bar)
+    }
+
+    fn new(out: Out, show: Show) -> Self {
+        let now = Instant::now();
+        let state = State { stage: "", stage_began: now, said: now, first: true };
+        Self { show, out, state: Mutex::new(state) }
+    }
+
+    /// Takes the bar away, so that results stand alone.
+    pub fn clear(&self) {
+        if let Show::Bar(bar) = &self.show {
+            bar.finish_and_clear();
+        }
+    }
+
+    /// Whether something is to be said now; if so, how long the stage has run.
+    fn due(&self, update: &Update, every: Duration) -> Option<Duration> {
+        let now = Instant::now();
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if state.stage != update.stage {
+            state.stage = update.stage;
+            state.stage_began = now;
+        } else if now - state.said < every && !state.first {
+            return None;
+        }
+        state.said = now;
+        state.first = false;
+        Some(now - state.stage_began)
+    }
+}
+
+impl Progress for Reporter {
+    fn update(&self, update: &Update) {
+        match &self.show {
+            Show::Nothing => {}
+            Show::Bar(bar) => {
+                if self.due(update, BAR_EVERY).is_none() {
+                    return;
+                }
+                if bar.prefix() != update.stage {
+                    bar.reset();
+                    bar.set_prefix(update.stage);
+                }
+                bar.set_length(update.bytes_total);
+                bar.set_message(short(&update.item));
+                bar.set_position(update.bytes);
+            }
+            Show::Lines => {
+                let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+                let now = Instant::now();
+                if state.stage != update.stage {
+                    state.stage = update.stage;
+                    state.stage_began = now;
+                }
+                if now - state.said < LINE_EVERY {
+                    return;
+                }
+                state.said = now;
+                tell(&line(update, now - state.stage_began));
+            }
+            Show::Events => {
+                if let Some(elapsed) = self.due(update, EVENT_EVERY) {
+                    let body = json!({
+                        "stage": update.stage,
+                        "item": update.item,
+                        "bytes": update.bytes,
+                        "bytes_total": update.bytes_total,
+                        "records": update.records,
+                        "seconds": elapsed.as_secs_f64(),
+                    });
+                    // The work goes on although nobody can be told how it goes.
+                    let _ = self.out.event("progress", &body);
+                }
+            }
+        }
+    }
+
+    fn note(&self, text: &str) {
+        match &self.show {
+            Show::Bar(bar) => bar.suspend(|| tell(text)),
+            Show::Lines => tell(text),
+            Show::Events => {
+                let _ = self.out.event("note", &json!({ "text": text }));
+            }
+            Show::Nothing => {}
+        }
+    }
+}
+
+/// `ingest 45.0 %  117.0 MB of 260.0 MB  61.2 MB/s  2 s left  …/file.jsonl`
+fn line(update: &Update, elapsed: Duration) -> String {
+    let seconds = elapsed.as_secs_f64();
+    let left = update.bytes_total.saturating_sub(update.bytes);
+    let eta = if update.bytes == 0 { 0.0 } else { left as f64 / update.bytes as f64 * seconds };
+    format!(
+        "{} {}  {} of {}  {}  {} left  {}",
+        update.stage,
+        human::share(update.bytes, update.bytes_total),
+        human::bytes(update.bytes),
+        human::bytes(update.bytes_total),
+        human::rate(update.bytes, seconds),
+        human::seconds(eta.ceil()),
+        short(&update.item),
+    )
+}
+
+/// The end of a long name, which tells more than its beginning.
+fn short(item: &str) -> String {
+    let chars = item.chars().count();
+    if chars <= ITEM_CHARS_MAX {
+        return item.to_owned();
+    }
+    let end: String = item.chars().skip(chars - (ITEM_CHARS_MAX - 1)).collect();
+    format!("…{end}")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use stele_engine::Update;
+
+    #[test]
+    fn a_line_says_how_far_how_fast_and_how_long_still() {
+        let update = Update {
+            stage: "ingest",
+            item: format!("/{}/a.jsonl", "x".repeat(60)),
+            bytes: 50_000_000,
+            bytes_total: 200_000_000,
+            records: 7,
+        };
+        let text = super::line(&update, Duration::from_secs(5));
+        assert!(text.starts_with("ingest 25.0 %  50.0 MB of 200.0 MB  10.0 MB/s  15 s left  …xxx"), "{text}");
+    }
+}
