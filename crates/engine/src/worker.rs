@@ -96,7 +96,7 @@ impl Worker {
     fn read(&mut self, file: &FileJob, piece: &Piece<'_>, text: Option<&str>) -> Result<Fate, LakeError> {
         let kept = match piece.kind {
             PieceKind::Filler => Some(ResidueClass::Filler),
-            PieceKind::Line if piece.bytes.iter().all(u8::is_ascii_whitespace) => Some(ResidueClass::Blank),
+            PieceKind::Line if piece.bytes.iter().all(|byte| matches!(byte, b' ' | b'\t' | b'\r')) => Some(ResidueClass::Blank),
             PieceKind::Line if file.format.is_control(piece.bytes) => Some(ResidueClass::Control),
             PieceKind::Rejected(reason) => {
                 return Ok(Fate::Rejected { error_at: piece.byte_offset, reason: reason.to_owned() });

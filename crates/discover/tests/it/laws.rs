@@ -1,0 +1,185 @@
+//! The laws of the catalogue, on made-up records of every shape.
+//!
+//! (a) Parts add up to the whole, in any order and split. (b) A second counter that shares no code
+//! counts the same. (c) Every record meets the schema of its event.
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+use stele_discover::render::schema::{self, SchemaOptions};
+use stele_discover::render::tsv;
+use stele_discover::{Catalogue, FoldRule, Folding, Observed};
+use stele_model::json::Tape;
+use stele_testkit::oracle::Count;
+
+/// Names that bite: dotted, empty, digits, escaped, a discriminator, a dozen plain ones so that
+/// the table of names is used as well as the scan.
+const KEYS: [&str; 20] = [
+    "a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "kkkkkkkk", "kkkkkkkkk", "kkkkkkkkl", "x.y", "", "1", "22", "type",
+    "\\u0061", "q\\\"[]{}",
+];
+
+const SCALARS: [&str; 18] = [
+    "null", "true", "false", "0", "-0", "1", "1.0", "1e400", "-2.5E-3", "9223372036854775808", "0.10000000000000000001",
+    "123456789012345678901234567890", "\"\"", "\"x\"", "\"y\"", "\"é\\u00e9\\n\"", "\"\\ud83d\\ude00\"", "\"long enough to need two words\"",
+];
+
+fn value() -> impl Strategy<Value = String> {
+    let scalar = prop_oneof![
+        4 => proptest::sample::select(&SCALARS[..]).prop_map(str::to_owned),
+        1 => any::<i64>().prop_map(|n| n.to_string()),
+        1 => (-1e9..1e9f64).prop_map(|n| format!("{n:?}")),
+    ];
+    scalar.prop_recursive(4, 40, 8, |inner| {
+        prop_oneof![
+            vec(inner.clone(), 0..5).prop_map(|items| format!("[{}]", items.join(","))),
+            object(inner, &KEYS),
+        ]
+    })
+}
+
+fn object(inner: impl Strategy<Value = String>, keys: &'static [&'static str]) -> impl Strategy<Value = String> {
+    vec((proptest::sample::select(keys), inner), 0..6).prop_map(|members| {
+        let members: Vec<String> = members.iter().map(|(key, value)| format!("\"{key}\": {value}")).collect();
+        format!("{{{}}}", members.join(", "))
+    })
+}
+
+/// An event and the text of one of its records.
+fn records() -> impl Strategy<Value = Vec<(&'static str, String)>> {
+    let event = proptest::sample::select(&["tick", "chat", "unknown"][..]);
+    vec((event, value()), 1..40)
+}
+
+/// A record with its place.
+struct Placed<'a> {
+    file: usize,
+    line: u64,
+    event: &'a str,
+    text: &'a str,
+}
+
+fn placed<'a>(records: &'a [(&'static str, String)]) -> Vec<Placed<'a>> {
+    let place = |(index, (event, text)): (usize, &'a (&'static str, String))| (index, *event, text.as_str());
+    let at = |(index, event, text)| Placed { file: index / 10, line: (index % 10) as u64 + 1, event, text };
+    records.iter().enumerate().map(|record| at(place(record))).collect()
+}
+
+fn count<'a>(folding: Folding, rules: &[FoldRule], records: impl IntoIterator<Item = &'a Placed<'a>>) -> Catalogue {
+    let mut catalogue = Catalogue::new(folding, rules.to_vec());
+    let mut tape = Tape::default();
+    for record in records {
+        tape.parse(record.text).expect("the strategy makes JSON");
+        catalogue.begin(&format!("file-{}", record.file), "F1", record.line);
+        catalogue.observe(&Observed {
+            event: record.event,
+            text: record.text,
+            tape: &tape,
+            line: record.line,
+            seq: Some(record.line as i64 * 2),
+            time: Some(-(record.line as i64)),
+            payload: None,
+            frame: None,
+        });
+        catalogue.end(1, record.text.len() as u64 + 1, false);
+    }
+    catalogue
+}
+
+fn whole_tsv(catalogue: &Catalogue) -> String {
+    stele_discover::render::to_text(|out| tsv::write(out, &catalogue.view()))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
+
+    #[test]
+    fn parts_add_up_to_the_whole(
+        records in records(),
+        parts in vec(0usize..4, 40),
+        order in Just(vec![0usize, 1, 2, 3]).prop_shuffle(),
+        folding in proptest::sample::select(&[Folding::None, Folding::Digits, Folding::Auto][..]),
+        stored in any::<bool>(),
+    ) {
+        let rule = FoldRule { event: None, path: "a".into(), fold: true, reason: "says the test".into() };
+        let placed = placed(&records);
+        let whole = count(folding, std::slice::from_ref(&rule), &placed);
+        let mut sum = Catalogue::new(folding, vec![rule.clone()]);
+        for part in order {
+            let mine = placed.iter().zip(&parts).filter(|(_, place)| **place == part).map(|(record, _)| record);
+            // Backwards, so that places arrive out of order too.
+            let mine: Vec<_> = mine.collect();
+            let mut counted = count(folding, std::slice::from_ref(&rule), mine.into_iter().rev());
+            if stored {
+                counted = Catalogue::from_bytes(&counted.to_bytes().expect("storable")).expect("readable");
+            }
+            sum.merge(counted);
+        }
+        prop_assert_eq!(sum.view(), whole.view());
+        prop_assert_eq!(sum.nodes(), whole.nodes());
+    }
+
+    #[test]
+    fn a_second_counter_counts_the_same(records in records()) {
+        let placed = placed(&records);
+        let mut oracle = Count::default();
+        for record in &placed {
+            oracle.record_of(record.event, record.text.as_bytes()).expect("the oracle reads JSON too");
+        }
+        prop_assert_eq!(whole_tsv(&count(Folding::Digits, &[], &placed)), oracle.tsv());
+    }
+
+    #[test]
+    fn records_meet_the_schema_of_their_event(records in records()) {
+        let placed = placed(&records);
+        let view = count(Folding::Digits, &[], &placed).view();
+        let text = stele_discover::render::to_text(|out| schema::write(out, &view, &SchemaOptions { closed: true }));
+        let schemas: serde_json::Value = serde_json::from_str(&text).expect("schemas are JSON");
+        for record in &placed {
+            let validator = jsonschema::draft202012::new(&schemas[record.event]).expect("a valid schema");
+            let value: serde_json::Value = serde_json::from_str(record.text).expect("records are JSON");
+            let result = validator.validate(&value).map_err(|error| error.to_string());
+            prop_assert!(result.is_ok(), "{}: {:?}\n{}", record.text, result, schemas[record.event]);
+        }
+    }
+}
+
+#[test]
+fn payloads_are_unwrapped() {
+    let texts = [
+        r#"{"event":"e","data":{"price":1}}"#,
+        r#"{"event":"e","data":[{"__trace":true},{"price":2,"extra":null}]}"#,
+        r#"{"event":"e","data":["one","two"]}"#,
+        r#"{"event":"e","data":null}"#,
+    ];
+    let mut catalogue = Catalogue::new(Folding::Digits, Vec::new());
+    let mut tape = Tape::default();
+    catalogue.begin("file", "F1", 1);
+    for (index, text) in texts.iter().enumerate() {
+        tape.parse(text).expect("valid");
+        let root = tape.value(text, 0);
+        let holder = root.member("data").expect("every record has it").index();
+        let traced = index == 1;
+        let node = if traced {
+            tape.value(text, holder).children().nth(1).expect("the payload").index()
+        } else {
+            holder
+        };
+        catalogue.observe(&Observed {
+            event: "e",
+            text,
+            tape: &tape,
+            line: index as u64 + 1,
+            seq: None,
+            time: None,
+            payload: Some(stele_model::record::Payload { node, holder, traced }),
+            frame: None,
+        });
+    }
+    catalogue.end(4, 100, false);
+    let view = catalogue.payload_view();
+    let root = &view.events[0].tree[0];
+    assert_eq!(root.kinds_text(), "array|null|object");
+    assert_eq!((root.nodes, root.records), (4, 4));
+    let text = stele_discover::render::to_text(|out| tsv::write(out, &view));
+    assert_eq!(text, "e\t[]\tstring\t2\t1\ne\textra\tnull\t1\t1\ne\tprice\tinteger\t2\t2\n");
+}
