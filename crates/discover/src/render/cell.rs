@@ -1,5 +1,6 @@
 //! Markdown that stays a table whatever the data holds.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::io;
 
@@ -67,7 +68,11 @@ pub(crate) fn row<S: AsRef<str>>(out: &mut dyn io::Write, cells: &[S]) -> io::Re
 }
 
 /// Control characters, line breaks and marks that turn the writing direction, made visible.
-pub(crate) fn visible(text: &str) -> String {
+pub(crate) fn visible(text: &str) -> Cow<'_, str> {
+    // Nearly every text is plain, and a path can be as long as the nesting is deep.
+    if text.bytes().all(|byte| (0x20..0x7f).contains(&byte)) {
+        return Cow::Borrowed(text);
+    }
     let mut out = String::with_capacity(text.len());
     for character in text.chars() {
         match character {
@@ -88,7 +93,7 @@ pub(crate) fn visible(text: &str) -> String {
             other => out.push(other),
         }
     }
-    out
+    Cow::Owned(out)
 }
 
 fn longest_run(text: &str) -> usize {

@@ -180,10 +180,11 @@ impl<'o> Emitter<'o> {
     }
 
     fn respell(&self, json: &str) -> String {
-        if self.style == Style::Yaml && json.starts_with('"') {
-            if let Ok(text) = serde_json::from_str::<String>(json) {
-                return yaml_quote(&text);
-            }
+        if self.style == Style::Yaml
+            && json.starts_with('"')
+            && let Ok(text) = serde_json::from_str::<String>(json)
+        {
+            return yaml_quote(&text);
         }
         json.to_owned()
     }

@@ -127,10 +127,10 @@ fn redact_path(path: &mut PathView, hidden: bool) {
     if let Some(fold) = &mut path.fold {
         fold.sample_keys.clear();
     }
-    if let Some(variants) = &mut path.variants {
-        if hidden || is_identity(&variants.discriminator) {
-            path.variants = None;
-        }
+    if let Some(variants) = &mut path.variants
+        && (hidden || is_identity(&variants.discriminator))
+    {
+        path.variants = None;
     }
 }
 

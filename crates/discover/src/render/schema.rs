@@ -222,11 +222,12 @@ fn annotate(emitter: &mut Emitter<'_>, event: &EventView, path: &PathView) {
     }
     emitter.field_count("x-frequency", path.nodes);
     emitter.field_raw("x-presence", &facts::share(path.records, event.records));
-    if let Some((low, high)) = &path.number_range {
-        if is_scalar(low) && is_scalar(high) {
-            emitter.key("x-range");
-            emitter.raws([low.as_str(), high.as_str()]);
-        }
+    if let Some((low, high)) = &path.number_range
+        && is_scalar(low)
+        && is_scalar(high)
+    {
+        emitter.key("x-range");
+        emitter.raws([low.as_str(), high.as_str()]);
     }
     counts(emitter, "x-length", path.length_range);
     counts(emitter, "x-items", path.items_range);

@@ -148,11 +148,12 @@ fn emit_event(e: &mut Emitter<'_>, event: &EventView, records: u64) {
         e.field_count("distinct", path.distinct);
         e.key("distinct_exact");
         e.flag(path.distinct_exact);
-        if let Some((low, high)) = &path.number_range {
-            if is_scalar(low) && is_scalar(high) {
-                e.key("range");
-                e.raws([low.as_str(), high.as_str()]);
-            }
+        if let Some((low, high)) = &path.number_range
+            && is_scalar(low)
+            && is_scalar(high)
+        {
+            e.key("range");
+            e.raws([low.as_str(), high.as_str()]);
         }
         samples(e, path);
         e.field("first_seen", &facts::at(&path.first_seen));

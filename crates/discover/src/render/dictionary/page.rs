@@ -202,14 +202,14 @@ fn gotchas(out: &mut dyn io::Write, event: &EventView) -> Written {
 
 fn gotchas_of(event: &EventView, path: &PathView) -> Vec<String> {
     let mut found = Vec::new();
-    if let Some((holders, objects)) = facts::holding(event, path) {
-        if holders < objects {
-            found.push(format!(
-                "absent in {} of {objects} objects{}",
-                objects - holders,
-                absent_with(event, path)
-            ));
-        }
+    if let Some((holders, objects)) = facts::holding(event, path)
+        && holders < objects
+    {
+        found.push(format!(
+            "absent in {} of {objects} objects{}",
+            objects - holders,
+            absent_with(event, path)
+        ));
     }
     let nulls = path.count(Kind::Null);
     if facts::always_null(path) {

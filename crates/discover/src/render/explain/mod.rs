@@ -40,7 +40,7 @@ pub struct Answer<'v> {
     pub query: String,
     /// Events that the question names, to be shown whole.
     pub events: Vec<&'v EventView>,
-    /// Paths that the question names, in the order of the catalogue.
+    /// Paths that the question names, those nearest to the root first.
     pub matches: Vec<Match<'v>>,
     /// Matches beyond those that are answered in full.
     pub more: usize,
@@ -111,6 +111,8 @@ fn all<'v>(view: &'v CatalogueView, text: &str) -> Vec<Match<'v>> {
             found.extend(search(&[event], rest, way));
         }
         if !found.is_empty() {
+            // `price` asks for `data.price` rather than for a price deep inside a history.
+            found.sort_by_key(|found| found.path.path.matches(['.', '[']).count());
             return found;
         }
     }

@@ -81,12 +81,11 @@ fn path_text(out: &mut dyn io::Write, found: &Match<'_>) -> Written {
     line(out, "present in", &format!("{} of {} records ({share})", path.records, event.records))?;
     if let (Some((holders, objects)), Some(parent)) =
         (facts::holding(event, path), event.tree.get(path.parent))
+        && path.parent != 0
     {
-        if path.parent != 0 {
-            let share = facts::percent(holders, objects);
-            let parent = visible(&parent.path);
-            line(out, "held by", &format!("{holders} of {objects} objects at {parent} ({share})"))?;
-        }
+        let share = facts::percent(holders, objects);
+        let parent = visible(&parent.path);
+        line(out, "held by", &format!("{holders} of {objects} objects at {parent} ({share})"))?;
     }
     line(out, "range", &facts::ranges(path))?;
     if path.distinct > 0 {
@@ -107,7 +106,8 @@ fn path_text(out: &mut dyn io::Write, found: &Match<'_>) -> Written {
     }
     line(out, "first seen", &seen(&path.first_seen))?;
     line(out, "last seen", &seen(&path.last_seen))?;
-    let below: Vec<String> = below(event, path).map(|child| visible(&step(&child.step))).collect();
+    let below: Vec<String> =
+        below(event, path).map(|child| visible(&step(&child.step)).into_owned()).collect();
     line(out, "below", &below.join(", "))
 }
 
@@ -129,7 +129,7 @@ fn variants_text(out: &mut dyn io::Write, variants: &VariantsView) -> Written {
             .members
             .iter()
             .map(|(name, held)| match held {
-                held if *held == variant.objects => visible(name),
+                held if *held == variant.objects => visible(name).into_owned(),
                 held => format!("{} ({held})", visible(name)),
             })
             .collect();
@@ -140,10 +140,11 @@ fn variants_text(out: &mut dyn io::Write, variants: &VariantsView) -> Written {
 }
 
 fn seen(place: &Place) -> String {
-    let at = visible(&facts::at(place));
+    let at = facts::at(place);
+    let at = visible(&at);
     match place.time {
         Some(time) => format!("{at}  {}", facts::time(time)),
-        None => at,
+        None => at.into_owned(),
     }
 }
 

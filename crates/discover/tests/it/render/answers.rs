@@ -89,6 +89,7 @@ fn questions() {
     check("type", &["bet data.bets[].type"]);
     check("user.name", &["say data[\"user.name\"]"]);
     check("board.hp", &["tick data.board.{}.hp"]);
+    check("event", &["bet event", "say event", "tick event"]);
     check("tick", &["tick"]);
     check("tick fields", &["tick"]);
     check("rice", &["? data.price"]);
@@ -96,6 +97,14 @@ fn questions() {
     check("", &[]);
     check("?", &[]);
     check("zzzzzzzzzz", &[]);
+}
+
+#[test]
+fn the_nearest_to_the_root_comes_first() {
+    let view = super::build::view(&[r#"{"a":{"b":[{"price":1}]},"b":{"price":2}}"#]);
+    let answer = explain::find(&view, "price");
+    let paths: Vec<&str> = answer.matches.iter().map(|found| found.path.path.as_str()).collect();
+    assert_eq!(paths, ["b.price", "a.b[].price"]);
 }
 
 #[track_caller]

@@ -95,16 +95,16 @@ fn see(
         };
         let mut below = path.to_owned();
         push(&mut below, segment);
-        if let (true, Some(key)) = (folded, &key) {
-            if let Some(seen) = paths.get_mut(path) {
-                *seen.keys.entry(key.clone()).or_default() += 1;
-            }
+        if let (true, Some(key)) = (folded, &key)
+            && let Some(seen) = paths.get_mut(path)
+        {
+            *seen.keys.entry(key.clone()).or_default() += 1;
         }
         see(paths, child, &below, path, step, line);
-        if held.insert(below.clone()) {
-            if let Some(seen) = paths.get_mut(&below) {
-                seen.holders += 1;
-            }
+        if held.insert(below.clone())
+            && let Some(seen) = paths.get_mut(&below)
+        {
+            seen.holders += 1;
         }
     }
 }

@@ -1,5 +1,7 @@
 //! The documents that discovery writes.
 
+#![allow(clippy::unwrap_used)] // A test fails by panicking.
+
 mod answers;
 mod build;
 mod diffs;
