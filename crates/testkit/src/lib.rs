@@ -3,10 +3,14 @@
 //! - [`sample`]: a made-up protocol with everything that bites, of any size, from a seed, together
 //!   with the catalogue that it must lead to.
 //! - [`oracle`]: the naive path counter, the referee for discovery and for the recount.
+//! - [`json`]: strategies for JSON texts and damaged files, the grammar as a table, named cases.
+//! - [`faults`]: failures at named points, and a child process that is killed.
 //! - [`rng`]: the random numbers behind all of it.
 //!
 //! Only tests, benchmarks and `xtask` use this crate; nothing of it is in the program.
 
+pub mod faults;
+pub mod json;
 pub mod oracle;
 pub mod rng;
 pub mod sample;

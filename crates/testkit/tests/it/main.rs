@@ -1,3 +1,4 @@
 //! The test kit's own tests: a wrong referee is worse than none.
 
+mod json;
 mod sample;
