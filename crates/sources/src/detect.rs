@@ -97,10 +97,9 @@ struct Lines<'a> {
 
 impl<'a> Lines<'a> {
     fn of(head: &'a [u8], cut: bool, base: &Plan) -> Self {
-        let mut seen =
-            Self { records: Vec::new(), containers: 0, frames: 0, document: None, spans: false };
+        let mut seen = Self { records: Vec::new(), containers: 0, frames: 0, document: None, spans: false };
         let mut tape = Tape::default();
-        let (mut at, mut others, mut first) = (0, 0, None);
+        let (mut at, mut others, mut first, mut comments) = (0, 0, None, false);
         while at < head.len() && seen.containers < RECORDS_MAX {
             let start = at;
             let end = memchr(b'\n', &head[start..]).map(|len| start + len);
@@ -108,6 +107,7 @@ impl<'a> Lines<'a> {
             at = end.map_or(head.len(), |end| end + 1);
             let control = base.profile.control.iter().any(|prefix| line.starts_with(prefix.as_bytes()));
             if control || line.trim_ascii().is_empty() {
+                comments |= control;
                 continue;
             }
             let whole = end.is_some() || !cut;
@@ -125,7 +125,8 @@ impl<'a> Lines<'a> {
             let frame = frame::decode(text.trim_end(), &mut tape);
             seen.frames += usize::from(frame.is_ok_and(|frame| frame.body.is_some()));
         }
-        let Some((start, line, whole)) = first else {
+        // Comments stand between lines, never in a document.
+        let Some((start, line, whole)) = first.filter(|_| !comments) else {
             return seen;
         };
         let sole = seen.containers + others <= 1 && at >= head.len();

@@ -79,11 +79,7 @@ pub fn find(targets: &[String], options: &FindOptions) -> Result<Found, SourceEr
                 let path = absolute(target, path)?;
                 fs::File::open(&path)
                     .map_err(|source| SourceError::Unreadable { uri: uri(&path), source })?;
-                found.inputs.push(Input {
-                    uri: uri(&path),
-                    size_on_disk: meta.len(),
-                    path: Some(path),
-                });
+                found.inputs.push(Input { uri: uri(&path), size_on_disk: meta.len(), path: Some(path) });
             }
             Ok(meta) => {
                 return Err(SourceError::NotAFile { target: target.clone(), what: what(meta.file_type()) });

@@ -121,10 +121,9 @@ impl Format {
         let record = Slots::of(&plan.record_names, text, tape, 0);
         let mut event = self.event(text, tape, &record);
         let mut system = false;
-        if let Some(node) = plan.frame.and_then(|slot| record.get(slot)) {
-            if let Some(packet) = frames.unpack(tape.value(text, node)) {
-                (event, system) = (Some(Cow::Owned(packet.1)), packet.0.is_system());
-            }
+        let framed = plan.frame.and_then(|slot| record.get(slot));
+        if let Some((packet, name)) = framed.and_then(|node| frames.unpack(tape.value(text, node))) {
+            (event, system) = (Some(Cow::Owned(name)), packet.is_system());
         }
         let payload = plan.payload.iter().find_map(|slot| record.get(*slot)).map(|holder| {
             let value = tape.value(text, holder);
@@ -200,7 +199,7 @@ impl Format {
         payload: Option<Payload>,
     ) -> Envelope<'a> {
         let plan = &*self.plan;
-        let own = if plan.by_event.is_empty() { None } else { plan.by_event.get(event.as_deref().unwrap_or("")) };
+        let own = event.as_deref().and_then(|event| plan.by_event.get(event));
         let columns = own.unwrap_or(&plan.columns);
         Envelope {
             doc_type: if system { DocType::SystemEvent } else { self.doc_type(view, event.as_deref()) },
@@ -246,9 +245,11 @@ impl Format {
     fn time<'a>(&self, view: &View<'a, '_>) -> EventTime<'a> {
         let mut best: Option<EventTime<'a>> = None;
         for (look, form) in &self.plan.time {
-            let found = view.find(look, |value| time::read(value, *form, self.zone.as_ref()), |value| {
-                time::read(value, *form, self.zone.as_ref()).map(owned)
-            });
+            let found = view.find(
+                look,
+                |value| time::read(value, *form, self.zone.as_ref()),
+                |value| time::read(value, *form, self.zone.as_ref()).map(owned),
+            );
             let Some(found) = found else { continue };
             if found.quality == TimeQuality::Utc {
                 return found;
@@ -327,15 +328,17 @@ impl<'a> View<'a, '_> {
         let slots = if look.scope == Scope::Record { &self.record } else { &self.payload };
         let node = slots.get(look.slot)?;
         match (look.scope, self.inner) {
-            (Scope::Payload, Inner::Framed(text, tape)) => framed(below(tape.value(text, node), &look.below)?),
+            (Scope::Payload, Inner::Framed(text, tape)) => {
+                framed(below(tape.value(text, node), &look.below)?)
+            }
             _ => own(below(self.tape.value(self.text, node), &look.below)?),
         }
     }
 
     fn string(&self, looks: &[Look]) -> Option<Cow<'a, str>> {
-        looks.iter().find_map(|look| {
-            self.find(look, |value| value.as_str(), |value| value.as_str().map(into_owned))
-        })
+        looks
+            .iter()
+            .find_map(|look| self.find(look, |value| value.as_str(), |value| value.as_str().map(into_owned)))
     }
 
     fn id(&self, looks: &[Look]) -> Option<Cow<'a, str>> {

@@ -59,8 +59,7 @@ impl LineSource {
     /// Takes `bytes` out as a block and advances.
     fn block(&mut self, bytes: Vec<u8>, layout: Layout, lines: u64) -> Block {
         let last = self.carry.is_empty() && self.content.is_ended();
-        let block =
-            Block { byte_offset: self.done.bytes, line_no: self.line_no, layout, last, lines, bytes };
+        let block = Block { byte_offset: self.done.bytes, line_no: self.line_no, layout, last, lines, bytes };
         self.done.add(&block.bytes);
         self.line_no += lines;
         block
@@ -194,9 +193,7 @@ impl Prefix {
         if done.bytes < resume.bytes_done || done.sha256() != resume.sha256 {
             return Err(match content.take_failure() {
                 Some(failure) => failure,
-                None => {
-                    SourceError::Changed { uri: content.uri().to_owned(), bytes_done: resume.bytes_done }
-                }
+                None => SourceError::Changed { uri: content.uri().to_owned(), bytes_done: resume.bytes_done },
             });
         }
         Ok(prefix)

@@ -100,10 +100,8 @@ pub fn open_reader(
     let head = content.head(HEAD_BYTES + 1);
     let cut = head.len() > HEAD_BYTES;
     let head = &head[..head.len().min(HEAD_BYTES)];
-    if options.format.is_none() {
-        if let Some(what) = foreign(head) {
-            return Err(SourceError::Foreign { uri: uri.to_owned(), what });
-        }
+    if let Some(what) = foreign(head).filter(|_| options.format.is_none()) {
+        return Err(SourceError::Foreign { uri: uri.to_owned(), what });
     }
     let Detected { profile, shape } = match &options.format {
         None => detect(head, cut, profiles),

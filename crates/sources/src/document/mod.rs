@@ -18,8 +18,8 @@ use crate::lines::{BYTE_ORDER_MARK, TOO_LONG};
 use crate::profile::Shape;
 use crate::{PIECE_BYTES_MAX, RECORD_BYTES_MAX, Resume, Source, SourceError};
 
-pub(crate) use scan::{Scanner, first_record};
 use scan::Found;
+pub(crate) use scan::{Scanner, first_record};
 
 /// How many bytes may be scanned a second time after breaks, over a whole document. As much as
 /// one record may hold: then even a document of nothing but breaks costs a bounded while.
@@ -200,8 +200,7 @@ impl DocumentSource {
     }
 
     fn end(&mut self, at: usize) {
-        let kind =
-            if self.too_long { PartKind::Rejected(TOO_LONG.to_owned()) } else { PartKind::Record };
+        let kind = if self.too_long { PartKind::Rejected(TOO_LONG.to_owned()) } else { PartKind::Record };
         self.parts.close(at, &kind);
         self.record_open = false;
         self.too_long = false;

@@ -166,7 +166,10 @@ impl Scanner {
         }
         let problem = match (self.state, byte) {
             (State::Tail { .. } | State::Root { newline: false }, _) => "text follows the value",
-            (State::Root { .. } | State::Value | State::ValueOrEnd, b'{' | b'[' | b'"' | b'-' | b'0'..=b'9' | b't' | b'f' | b'n') => {
+            (
+                State::Root { .. } | State::Value | State::ValueOrEnd,
+                b'{' | b'[' | b'"' | b'-' | b'0'..=b'9' | b't' | b'f' | b'n',
+            ) => {
                 return self.value(buffer, ended);
             }
             (State::ValueOrEnd, b']') | (State::KeyOrEnd, b'}') => return self.close(byte),
@@ -206,13 +209,16 @@ impl Scanner {
                 Some(false) => Some(0),
                 None => return Some(Found::Nothing),
             },
-            Some(level) => level.steps.filter(|steps| match self.steps.get(*steps) {
-                Some(Step::Element) => !level.object,
-                Some(Step::Member(name)) => {
-                    level.object && !self.key_too_long && unescape(&self.key) == name.as_str()
-                }
-                None => false,
-            }).map(|steps| steps + 1),
+            Some(level) => level
+                .steps
+                .filter(|steps| match self.steps.get(*steps) {
+                    Some(Step::Element) => !level.object,
+                    Some(Step::Member(name)) => {
+                        level.object && !self.key_too_long && unescape(&self.key) == name.as_str()
+                    }
+                    None => false,
+                })
+                .map(|steps| steps + 1),
         };
         self.at += 1;
         if steps == Some(self.steps.len()) {
@@ -280,8 +286,7 @@ impl Scanner {
     }
 
     fn after_value(&mut self) {
-        self.state =
-            if self.levels.is_empty() { State::Root { newline: false } } else { State::CommaOrEnd };
+        self.state = if self.levels.is_empty() { State::Root { newline: false } } else { State::CommaOrEnd };
     }
 
     /// The record that is being scanned ends at `end`.
@@ -357,7 +362,9 @@ impl Scanner {
     }
 
     fn scalar(&mut self, buffer: &[u8]) -> Option<Found> {
-        let ends = |byte: &u8| matches!(byte, b',' | b']' | b'}' | b':' | b'"' | b'[' | b'{') || byte.is_ascii_whitespace();
+        let ends = |byte: &u8| {
+            matches!(byte, b',' | b']' | b'}' | b':' | b'"' | b'[' | b'{') || byte.is_ascii_whitespace()
+        };
         let end = buffer[self.at..].iter().position(ends);
         self.at += end.unwrap_or(buffer.len() - self.at);
         end?;

@@ -303,7 +303,11 @@ impl<'a> Head<'a> {
             | Packet::Upgrade
             | Packet::Noop
             | Packet::Disconnect => {
-                if rest.is_empty() { Ok(None) } else { Err(FrameError::UnexpectedText(name)) }
+                if rest.is_empty() {
+                    Ok(None)
+                } else {
+                    Err(FrameError::UnexpectedText(name))
+                }
             }
             _ if rest.is_empty() => Err(FrameError::NoBody(name)),
             Packet::Open => Ok(Some(rest)),
@@ -357,7 +361,8 @@ fn head(text: &str) -> Result<Head<'_>, FrameError> {
     if matches!(packet, Packet::BinaryEvent | Packet::BinaryAck) {
         let digits = digits(rest);
         let count = rest[..digits].parse::<u32>();
-        rest = rest[digits..].strip_prefix('-').filter(|_| digits > 0).ok_or(FrameError::NoAttachmentCount)?;
+        rest =
+            rest[digits..].strip_prefix('-').filter(|_| digits > 0).ok_or(FrameError::NoAttachmentCount)?;
         attachments = Some(count.map_err(|_| FrameError::NumberTooLarge("attachment count"))?);
     }
     let mut namespace = None;

@@ -106,10 +106,7 @@ fn what_is_no_frame() {
     check("42", "the event packet has no JSON");
     check("0", "the open packet has no JSON");
     check("2x", "text follows a ping packet");
-    check(
-        r#"42["e",{"a":1}"#,
-        "the frame's JSON is malformed: the text ends inside a value at byte 12",
-    );
+    check(r#"42["e",{"a":1}"#, "the frame's JSON is malformed: the text ends inside a value at byte 12");
 }
 
 #[test]
@@ -155,8 +152,5 @@ fn attachments_are_put_together() {
         &[&format!("{ONE} 0 (0 of 1 attachments came)"), &whole(ONE, 1)],
     );
     assemble(&[Err(b"abc")], &["stray 3"]);
-    assemble(
-        &[Ok(r#"451-["a"]"#)],
-        &[r#"451-["a"] 0 (1 attachments are announced and 0 are placed)"#],
-    );
+    assemble(&[Ok(r#"451-["a"]"#)], &[r#"451-["a"] 0 (1 attachments are announced and 0 are placed)"#]);
 }

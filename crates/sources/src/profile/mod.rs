@@ -81,11 +81,16 @@ impl Profiles {
     ///
     /// Never in a released program: the texts are part of it, and a test reads each of them.
     pub fn builtin() -> Self {
-        let load = |text: &str| match plan::load(BASE, text) {
-            Ok(plan) => Arc::new(plan),
+        match Self::load() {
+            Ok(profiles) => profiles,
             Err(reason) => panic!("a built-in profile is malformed: {reason}"),
-        };
-        Self { plans: BUILT_IN.into_iter().map(load).collect(), base: load("") }
+        }
+    }
+
+    fn load() -> Result<Self, String> {
+        let base = plan::table(BASE)?;
+        let load = |text| plan::load(&base, text).map(Arc::new);
+        Ok(Self { plans: BUILT_IN.into_iter().map(load).collect::<Result<_, _>>()?, base: load("")? })
     }
 
     /// Adds the profile in the file at `path`, before all others; one of the same name is
@@ -108,7 +113,8 @@ impl Profiles {
     ///
     /// If `text` is no profile.
     pub fn with_text(mut self, path: &str, text: &str) -> Result<Self, SourceError> {
-        let plan = plan::load(BASE, text)
+        let plan = plan::table(BASE)
+            .and_then(|base| plan::load(&base, text))
             .map_err(|reason| SourceError::Profile { path: path.to_owned(), reason })?;
         self.plans.retain(|other| other.profile.name != plan.profile.name);
         if plan.profile.name == self.base.profile.name {

@@ -1,15 +1,13 @@
 //! A profile made ready: names sorted into slots, so that one walk over the members of a record
 //! finds everything that the profile asks for.
 
-use std::collections::HashMap;
-
 use jiff::tz::TimeZone;
 use stele_model::json::{Kind, Tape, Value};
 use stele_model::{Direction, DocType};
 use toml::{Table, Value as Toml};
 
-use super::config::{Detect, EventMembers, Members, Profile};
 use super::Step;
+use super::config::{Detect, EventMembers, Members, Profile};
 use crate::time::TimeForm;
 
 /// Most member names that one profile may ask for, at the root and in the payload each. The
@@ -34,39 +32,56 @@ pub(crate) struct Look {
     pub below: Vec<String>,
 }
 
-/// Member names and the slots they fill. Lookups go by length first: most names of a record
-/// differ in length from all that are asked for, and cost two loads.
+/// Names and their numbers. They are kept by length: few of the names that are looked up have the
+/// length of any that is known, and those are compared with one or two.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Names {
-    names: Vec<(String, usize)>,
-    lengths: u64,
+    by_length: Vec<Vec<(String, usize)>>,
+    count: usize,
 }
 
 impl Names {
-    fn slot(&mut self, name: &str) -> Result<usize, String> {
-        if let Some((_, slot)) = self.names.iter().find(|(known, _)| known == name) {
-            return Ok(*slot);
+    /// The number of `name`, a new one if it has none yet.
+    pub fn add(&mut self, name: &str) -> usize {
+        if let Some(number) = self.find(name.as_bytes()) {
+            return number;
         }
-        if self.names.len() == NAMES_MAX {
-            return Err(format!("it asks for more than {NAMES_MAX} members"));
+        if self.by_length.len() <= name.len() {
+            self.by_length.resize(name.len() + 1, Vec::new());
         }
-        let slot = self.names.len();
-        self.names.push((name.to_owned(), slot));
-        self.lengths |= length_bit(name.len());
-        Ok(slot)
+        self.by_length[name.len()].push((name.to_owned(), self.count));
+        self.count += 1;
+        self.count - 1
     }
 
     #[inline]
-    fn find(&self, name: &[u8]) -> Option<usize> {
-        if self.lengths & length_bit(name.len()) == 0 {
-            return None;
-        }
-        self.names.iter().find(|(known, _)| known.as_bytes() == name).map(|(_, slot)| *slot)
+    pub fn find(&self, name: &[u8]) -> Option<usize> {
+        let known = self.by_length.get(name.len())?;
+        known.iter().find(|(known, _)| known.as_bytes() == name).map(|(_, number)| *number)
     }
 }
 
-fn length_bit(len: usize) -> u64 {
-    1 << len.min(63)
+/// Names with a value each.
+#[derive(Debug, Clone)]
+pub(crate) struct Lookup<T> {
+    names: Names,
+    values: Vec<T>,
+}
+
+impl<T> Lookup<T> {
+    fn new(entries: impl IntoIterator<Item = (String, T)>) -> Self {
+        let mut names = Names::default();
+        let values = entries.into_iter().map(|(name, value)| {
+            names.add(&name);
+            value
+        });
+        Self { values: values.collect(), names }
+    }
+
+    #[inline]
+    pub fn get(&self, name: &str) -> Option<&T> {
+        self.names.find(name.as_bytes()).map(|number| &self.values[number])
+    }
 }
 
 /// Which nodes of a record fill the slots.
@@ -82,7 +97,7 @@ impl Slots {
         let Some(object) = nodes.get(node as usize) else {
             return slots;
         };
-        if object.kind != Kind::Object || names.names.is_empty() {
+        if object.kind != Kind::Object || names.count == 0 {
             return slots;
         }
         let mut at = node + 1;
@@ -136,23 +151,27 @@ pub(crate) struct Plan {
     pub frame: Option<usize>,
     pub time: Vec<(Look, TimeForm)>,
     pub columns: Columns,
-    pub by_event: HashMap<String, Columns>,
+    pub by_event: Lookup<Columns>,
     pub direction: Vec<usize>,
     pub directions: Vec<(String, Direction)>,
     pub doc_type_member: Option<usize>,
-    pub doc_types: HashMap<String, DocType>,
+    pub doc_types: Lookup<DocType>,
+}
+
+/// The keys that `text` has.
+pub(super) fn table(text: &str) -> Result<Table, String> {
+    text.parse().map_err(|error: toml::de::Error| error.to_string())
 }
 
 /// Lays `text` over `base` and makes the result ready; the error says what is wrong with it.
-pub(crate) fn load(base: &str, text: &str) -> Result<Plan, String> {
-    let mut table: Table = base.parse().map_err(|error: toml::de::Error| error.to_string())?;
-    let over: Table = text.parse().map_err(|error: toml::de::Error| error.to_string())?;
+pub(super) fn load(base: &Table, text: &str) -> Result<Plan, String> {
+    let mut all = base.clone();
+    let over = table(text)?;
     if !over.is_empty() && !over.contains_key("name") {
         return Err("it has no name".to_owned());
     }
-    lay(&mut table, over);
-    let profile: Profile =
-        Toml::Table(table).try_into().map_err(|error: toml::de::Error| error.to_string())?;
+    lay(&mut all, over);
+    let profile: Profile = Toml::Table(all).try_into().map_err(|error: toml::de::Error| error.to_string())?;
     Plan::new(profile)
 }
 
@@ -186,11 +205,12 @@ impl Plan {
             time.push((names.look(&rule.member)?, rule.form));
         }
         let columns = names.columns(&profile.members)?;
-        let mut by_event = HashMap::new();
+        let mut by_event = Vec::new();
         for (event, own) in &profile.by_event {
-            by_event.insert(event.clone(), names.columns(&over(&profile.members, own))?);
+            by_event.push((event.clone(), names.columns(&over(&profile.members, own))?));
         }
         let rule = &profile.direction;
+        let member = profile.doc_type.member.as_ref();
         let sent = rule.sent.iter().map(|value| (value.clone(), Direction::Sent));
         let received = rule.received.iter().map(|value| (value.clone(), Direction::Received));
         Ok(Self {
@@ -198,14 +218,14 @@ impl Plan {
             records,
             event: names.slots(&profile.event)?,
             payload: names.slots(&profile.payload)?,
-            frame: profile.frame.as_ref().map(|name| names.record.slot(name)).transpose()?,
+            frame: profile.frame.as_ref().map(|name| slot(&mut names.record, name)).transpose()?,
             time,
             columns,
-            by_event,
+            by_event: Lookup::new(by_event),
             direction: names.slots(&rule.members)?,
             directions: sent.chain(received).collect(),
-            doc_type_member: profile.doc_type.member.as_ref().map(|name| names.record.slot(name)).transpose()?,
-            doc_types: profile.doc_type.events.clone().into_iter().collect(),
+            doc_type_member: member.map(|name| slot(&mut names.record, name)).transpose()?,
+            doc_types: Lookup::new(profile.doc_type.events.clone()),
             record_names: names.record,
             payload_names: names.payload,
             profile,
@@ -234,6 +254,12 @@ fn fits(pattern: &Detect, record: Value<'_>) -> bool {
         })
 }
 
+/// The slot that a member fills.
+fn slot(names: &mut Names, name: &str) -> Result<usize, String> {
+    let slot = names.add(name);
+    if slot < NAMES_MAX { Ok(slot) } else { Err(format!("it asks for more than {NAMES_MAX} members")) }
+}
+
 /// The names of one profile at both places.
 #[derive(Default)]
 struct Both {
@@ -252,7 +278,7 @@ impl Both {
             names = &mut self.payload;
             first = parts.next().unwrap_or_default();
         }
-        Ok(Look { scope, slot: names.slot(&first)?, below: parts.collect() })
+        Ok(Look { scope, slot: slot(names, &first)?, below: parts.collect() })
     }
 
     fn looks(&mut self, places: &[String]) -> Result<Vec<Look>, String> {
@@ -260,7 +286,7 @@ impl Both {
     }
 
     fn slots(&mut self, names: &[String]) -> Result<Vec<usize>, String> {
-        names.iter().map(|name| self.record.slot(name)).collect()
+        names.iter().map(|name| slot(&mut self.record, name)).collect()
     }
 
     fn columns(&mut self, members: &Members) -> Result<Columns, String> {

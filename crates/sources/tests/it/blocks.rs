@@ -5,9 +5,7 @@ use std::io::Write;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use proptest::prelude::*;
-use stele_sources::{
-    Block, OpenOptions, PieceKind, RECORD_BYTES_MAX, Resume, SourceError,
-};
+use stele_sources::{Block, OpenOptions, PieceKind, RECORD_BYTES_MAX, Resume, SourceError};
 
 use crate::{check, drain, rebuild, source};
 
@@ -57,6 +55,14 @@ fn content() -> impl Strategy<Value = Vec<u8>> {
 }
 
 proptest! {
+    #[test]
+    fn no_text_upsets_the_frame_decoder(text in "[0-6]{0,3}[-/,a0-9]{0,4}[\\[{\"\\]}:a1é]{0,12}") {
+        let mut tape = stele_model::json::Tape::default();
+        if let Ok(frame) = stele_sources::frame::decode(&text, &mut tape) {
+            prop_assert_eq!(stele_sources::frame::body(&text), Ok(frame.body));
+        }
+    }
+
     #[test]
     fn every_byte_is_kept(content in content(), block_bytes in 1usize..200) {
         // Not what a test of recordings is about: compressed data and archives.
@@ -181,7 +187,9 @@ fn compressed_content_is_unpacked() {
 #[test]
 fn truncated_compression_keeps_what_was_unpacked() {
     let content = lines(5_000);
-    for (name, packed) in [("gzip", gzip(&content)), ("zstd", zstd::encode_all(&content[..], 1).expect("memory"))] {
+    for (name, packed) in
+        [("gzip", gzip(&content)), ("zstd", zstd::encode_all(&content[..], 1).expect("memory"))]
+    {
         let cut = &packed[..packed.len() * 3 / 4];
         let mut source = source(cut, &sized(10_000)).expect("opens");
         let (blocks, error) = drain(&mut *source);
@@ -246,5 +254,8 @@ fn a_line_that_grew_is_not_taken_for_a_new_one() {
 
 #[test]
 fn other_files_are_named() {
-    check("PK\u{3}\u{4}...", "stdin:test is a ZIP archive, which holds no records as it is; unpack or convert it first");
+    check(
+        "PK\u{3}\u{4}...",
+        "stdin:test is a ZIP archive, which holds no records as it is; unpack or convert it first",
+    );
 }

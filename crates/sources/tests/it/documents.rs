@@ -103,10 +103,7 @@ fn broken_documents_of_no_objects_are_rejected_whole() {
         "[\"a\",\n4\n,1,",
         "F15\n1: rejected (the document breaks at byte 11: the text ends inside a value)",
     );
-    check(
-        "[1,\n1\n,1",
-        "F15\n1: rejected (the document breaks at byte 8: the text ends inside a value)",
-    );
+    check("[1,\n1\n,1", "F15\n1: rejected (the document breaks at byte 8: the text ends inside a value)");
 }
 
 const HAR: &str = r#"{

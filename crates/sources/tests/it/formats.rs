@@ -60,7 +60,8 @@ fn f3_samples() {
 
 #[test]
 fn f4_game_and_f5_session() {
-    let tick = r#"{"type":"tick","timestamp":"2025-01-02T03:04:05","game_id":"g","tick":0,"price":1.0,"phase":"X"}"#;
+    let tick =
+        r#"{"type":"tick","timestamp":"2025-01-02T03:04:05","game_id":"g","tick":0,"price":1.0,"phase":"X"}"#;
     check(
         &format!(
             "{}\n{tick}\n{}\n",
@@ -242,5 +243,17 @@ fn a_format_can_be_forced() {
         "{}\n",
         &force("F99"),
         "no format named F99; known formats are har, F13, F14, F12, F10, F2, F9, F11, F3, F1, F4, F5, F7, F8, F6, F15, frames, lines",
+    );
+}
+
+#[test]
+fn comments_stand_between_lines_only() {
+    check(
+        "# note\n{\n\"a\": 1\n}\n",
+        "lines
+        1: control
+        2: rejected (the text ends inside a value at byte 1)
+        3: rejected (text follows the value at byte 3)
+        4: rejected (a value was expected at byte 0)",
     );
 }

@@ -24,9 +24,10 @@ fn names(found: &Found, root: &Path) -> String {
     let root = format!("{}/", fs::canonicalize(root).expect("there").display());
     let short = |uri: &str| uri.replace(&root, "");
     let inputs = found.inputs.iter().map(|input| format!("{} {}", short(&input.uri), input.size_on_disk));
-    let skipped = found.skipped.iter().map(|skipped| {
-        format!("-{}: {}", short(&skipped.uri), skipped.reason.replace(&root, ""))
-    });
+    let skipped = found
+        .skipped
+        .iter()
+        .map(|skipped| format!("-{}: {}", short(&skipped.uri), skipped.reason.replace(&root, "")));
     inputs.chain(skipped).collect::<Vec<_>>().join("\n")
 }
 

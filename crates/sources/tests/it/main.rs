@@ -4,6 +4,7 @@ mod blocks;
 mod documents;
 mod formats;
 mod inputs;
+mod profiles;
 
 use std::io::Cursor;
 use std::sync::LazyLock;
