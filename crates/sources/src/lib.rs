@@ -50,7 +50,7 @@ pub use error::{ErrorKind, SourceError};
 pub use find::{FindOptions, Found, Input, Skipped, find};
 pub use format::{Format, FrameScratch, is_trace_only};
 pub use jiff::Timestamp;
-pub use jiff::{Timestamp, tz::TimeZone};
+pub use jiff::tz::TimeZone;
 pub use open::{OpenOptions, Resume, Source, head_hash, open, open_reader, prefix_hashes};
 pub use profile::{FoldRules, Profiles};
 
