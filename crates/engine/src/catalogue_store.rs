@@ -50,7 +50,7 @@ impl CatalogueStore {
 
     /// The newest sum that is a part of `snapshot`, plus the deltas after it; `None` if a file is
     /// missing, damaged or was counted under other rules.
-    fn stored(&self, engine: &Engine, snapshot: &Snapshot) -> Result<Option<Catalogue>, EngineError> {
+    pub(crate) fn stored(&self, engine: &Engine, snapshot: &Snapshot) -> Result<Option<Catalogue>, EngineError> {
         let notes = snapshot.notes()?;
         let sum = (0..=notes.len()).rev().find_map(|count| {
             let sum = read(&self.dir.join(sum_name(&notes[..count]))).ok()?;

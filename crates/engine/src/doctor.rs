@@ -6,6 +6,7 @@ use std::path::Path;
 
 use serde::Serialize;
 use stele_lake::Lake;
+use stele_lake::doctor::{self as lake_doctor, Depth, Finding};
 use stele_lake::sql::{Params, SqlOptions};
 
 use crate::EngineError;
@@ -121,12 +122,17 @@ impl Engine {
         if !stele_lake::lake_dir(self.data_dir()).exists() {
             return Ok(vec![Check::new("lake", CheckState::Ok, "none yet", Some("stele ingest PATH"))]);
         }
-        let report = if fix {
-            stele_lake::doctor::fix(self.data_dir(), self.faults(), self.clock().now())
+        let lake = Lake::open(self.data_dir(), self.faults())?;
+        let found = lake_doctor::check(&lake, Depth::Full)?;
+        let fixed = if fix && found.iter().any(|finding| finding.fixable) {
+            lake_doctor::fix(&lake, self.clock().now())?
         } else {
-            stele_lake::doctor::check(self.data_dir())
+            Vec::new()
         };
-        let mut checks: Vec<Check> = report.findings.iter().map(Check::from).collect();
+        let mut checks: Vec<Check> = found.iter().map(|finding| of_finding(finding, fixed.contains(finding))).collect();
+        if checks.is_empty() {
+            checks.push(Check::new("lake", CheckState::Ok, "logs and parts are whole; nothing is left over", None));
+        }
         if checks.iter().any(|check| check.state == CheckState::Failed) {
             return Ok(checks);
         }
@@ -173,6 +179,15 @@ impl Engine {
             Err(error) => Check::new("sql", CheckState::Failed, error.to_string(), None),
         }
     }
+}
+
+fn of_finding(finding: &Finding, fixed: bool) -> Check {
+    let (state, next) = match (fixed, finding.fixable) {
+        (true, _) => (CheckState::Fixed, None),
+        (false, true) => (CheckState::Warning, Some("stele doctor --fix")),
+        (false, false) => (CheckState::Failed, Some("restore the file from a copy, then stele coverage")),
+    };
+    Check::new("lake", state, format!("{}: {}", finding.path.display(), finding.detail), next)
 }
 
 /// Tries to write a file.

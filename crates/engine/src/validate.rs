@@ -20,7 +20,7 @@ use crate::scan;
 const EXAMPLES_MAX: usize = 10;
 
 /// Stack of the thread that validates. The validator calls itself once or more a level of nesting;
-/// records may be ten thousand levels deep. Only what is used is ever backed by memory.
+/// records may be thousands of levels deep. Only what is used is ever backed by memory.
 const STACK_BYTES: usize = 1 << 30;
 
 /// Records between two reports of progress.
