@@ -48,7 +48,7 @@ check readers "$STELE_CACHE/venv-readers/bin/python" scripts/readers.py
 check demo scripts/demo.sh
 cat "$logs/demo.log" 2>/dev/null
 
-if ! "$CARGO_TARGET_DIR/debug/xtask" summary; then
+if ! "$CARGO_TARGET_DIR/debug/xtask" summary --target "$CARGO_TARGET_DIR"; then
     # Without the program that writes the summary there is nothing to add up.
     [ -f "$CARGO_TARGET_DIR/summary.json" ] || echo "0 passed, 1 failed"
     exit 1

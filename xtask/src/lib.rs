@@ -4,4 +4,7 @@
 //! command prints that and the tests assert that there is nothing. Nothing here is shipped.
 
 pub mod checks;
+pub mod peers;
 pub mod sample;
+pub mod suite;
+pub mod summary;

@@ -1,17 +1,20 @@
 //! `cargo xtask COMMAND`: see `cargo xtask help`.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a tool for the terminal and for pipes")]
 
+use std::fs;
 use std::path::PathBuf;
+use std::process::ExitCode;
 
-use anyhow::Result;
-use clap::{Parser, Subcommand};
+use anyhow::{Context, Result};
+use clap::{Args, Parser, Subcommand};
 use stele_testkit::sample::Plan;
-use xtask::sample;
+use xtask::peers::{self, Bench, Tools};
+use xtask::{checks, sample, suite, summary};
 
 /// Chores around the program.
 #[derive(Parser)]
 #[command(name = "xtask", bin_name = "cargo xtask")]
-struct Args {
+struct Cli {
     #[command(subcommand)]
     command: Command,
 }
@@ -42,23 +45,155 @@ enum Command {
         #[arg(long)]
         document: bool,
     },
+    /// Tries a directory of parser tests (y_*.json, n_*.json, i_*.json), each file as one record.
+    JsonSuite {
+        /// The directory.
+        dir: PathBuf,
+        /// Also ingests and replays each file with this program.
+        #[arg(long)]
+        stele: Option<PathBuf>,
+    },
+    /// All checks of the tree.
+    Check,
+    /// Crates depend on one another as the architecture allows.
+    CheckArrows,
+    /// The map names what exists, and everything that exists.
+    CheckMap,
+    /// Only the lake knows where the lake is, and nothing knows one machine's paths.
+    CheckLakeWrites,
+    /// Nothing names what the tree must not know.
+    CheckText,
+    /// Files begin with their purpose and end before 500 lines.
+    CheckStyle,
+    /// Every dependency has its reason.
+    CheckDependencies,
+    /// Adds up what `make test` found: one line, summary.json and junit.xml.
+    Summary {
+        /// The target directory.
+        #[arg(long)]
+        target: PathBuf,
+    },
+    /// Measurements.
+    #[command(subcommand)]
+    Bench(BenchCommand),
+    /// The named cases through us, DuckDB and Polars, side by side.
+    T12 {
+        #[command(flatten)]
+        tools: ToolArgs,
+    },
 }
 
-fn main() -> Result<()> {
-    match Args::parse().command {
+#[derive(Subcommand)]
+enum BenchCommand {
+    /// The same work by us, DuckDB, Polars and genson-rs, interleaved.
+    Peers {
+        #[command(flatten)]
+        tools: ToolArgs,
+        /// An input of JSON lines as NAME=FILE; the sample's captures and games if none is given.
+        #[arg(long = "input", value_parser = parse_input)]
+        inputs: Vec<(String, PathBuf)>,
+        /// Size of each generated input.
+        #[arg(long, default_value = "60MB", value_parser = sample::parse_size)]
+        size: u64,
+        /// Measured runs of each.
+        #[arg(long, default_value_t = 5)]
+        runs: usize,
+        /// Also shows figures of tools whose answer differs, with what differs.
+        #[arg(long)]
+        show_wrong: bool,
+    },
+}
+
+#[derive(Args)]
+struct ToolArgs {
+    /// Our program.
+    #[arg(long)]
+    stele: PathBuf,
+    /// A Python that has duckdb and polars.
+    #[arg(long)]
+    python: PathBuf,
+    /// genson-rs.
+    #[arg(long)]
+    genson: Option<PathBuf>,
+    /// Where inputs and outputs are put; on the disk that is to be measured.
+    #[arg(long)]
+    scratch: PathBuf,
+}
+
+impl ToolArgs {
+    fn tools(self) -> Result<Tools> {
+        fs::create_dir_all(&self.scratch)
+            .with_context(|| format!("cannot make {}", self.scratch.display()))?;
+        let ToolArgs { stele, python, genson, scratch } = self;
+        Ok(Tools { stele, python, genson, scratch })
+    }
+}
+
+fn parse_input(text: &str) -> Result<(String, PathBuf), String> {
+    let (name, file) = text.split_once('=').ok_or("expected NAME=FILE")?;
+    Ok((name.to_owned(), file.into()))
+}
+
+fn main() -> Result<ExitCode> {
+    let good = match Cli::parse().command {
         Command::DemoData { out, seed, size, damage } => {
             println!("{}", sample::demo_data(&out, &Plan { seed, bytes: size, damage })?);
+            true
         }
         Command::Oracle { files, document } => {
             let count = sample::oracle(&files, document)?;
             print!("{}", count.tsv());
-            eprintln!(
-                "{} records, {} refused lines, {} blank lines",
-                count.records,
-                count.refused.len(),
-                count.blank
-            );
+            let refused = count.refused.len();
+            eprintln!("{} records, {refused} refused lines, {} blank lines", count.records, count.blank);
+            true
         }
+        Command::JsonSuite { dir, stele } => {
+            let scratch = tempfile::tempdir()?;
+            let outcome = suite::json_suite(&dir, stele.as_deref(), scratch.path())?;
+            println!("{} files, {} wrong", outcome.files, outcome.findings.len());
+            report(&outcome.findings)
+        }
+        Command::Check => {
+            let mut good = true;
+            for check in checks::ALL {
+                good &= report(&(check.run)(&checks::root())?);
+            }
+            good
+        }
+        Command::CheckArrows => report(&checks::arrows(&checks::root())?),
+        Command::CheckMap => report(&checks::map(&checks::root())?),
+        Command::CheckLakeWrites => report(&checks::lake_writes(&checks::root())?),
+        Command::CheckText => report(&checks::text(&checks::root())?),
+        Command::CheckStyle => report(&checks::style(&checks::root())?),
+        Command::CheckDependencies => report(&checks::dependencies(&checks::root())?),
+        Command::Summary { target } => {
+            let summary = summary::summary(&target)?;
+            for check in summary.checks.iter().filter(|check| check.state != "ok") {
+                println!("failed: {}", check.name);
+            }
+            println!("{} passed, {} failed", summary.passed, summary.failed);
+            summary.failed == 0
+        }
+        Command::Bench(BenchCommand::Peers { tools, mut inputs, size, runs, show_wrong }) => {
+            let tools = tools.tools()?;
+            if inputs.is_empty() {
+                inputs = peers::default_inputs(&tools.scratch, size)?;
+            }
+            print!("{}", peers::bench(&tools, &Bench { inputs, runs, show_wrong })?);
+            true
+        }
+        Command::T12 { tools } => {
+            let (table, all_right) = peers::t12(&tools.tools()?)?;
+            print!("{table}");
+            all_right
+        }
+    };
+    Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn report(findings: &[String]) -> bool {
+    for finding in findings {
+        println!("{finding}");
     }
-    Ok(())
+    findings.is_empty()
 }

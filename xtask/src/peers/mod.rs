@@ -1,0 +1,115 @@
+//! Other tools on the same input: how fast they are, and what they lose.
+//!
+//! DuckDB and Polars run in a Python environment through `xtask/peers.py`, genson-rs and `stele` as
+//! the programs they are. Everything is a child process, measured from outside in the same way.
+
+mod bench;
+mod t12;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail};
+use serde::Deserialize;
+
+pub use bench::{Bench, bench, default_inputs};
+pub use t12::t12;
+
+/// Where the programs are.
+#[derive(Debug, Clone)]
+pub struct Tools {
+    /// Our program.
+    pub stele: PathBuf,
+    /// A Python that has `duckdb` and `polars`.
+    pub python: PathBuf,
+    /// genson-rs, if it is installed.
+    pub genson: Option<PathBuf>,
+    /// Scratch space on the disk that is to be measured.
+    pub scratch: PathBuf,
+}
+
+/// What a tool found in a file.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Described {
+    /// Records; a tool that only writes a schema does not say.
+    #[serde(default)]
+    pub rows: Option<u64>,
+    /// Paths, whatever the event.
+    #[serde(default)]
+    pub paths: BTreeSet<String>,
+    /// Why it found nothing.
+    #[serde(default)]
+    pub error: Option<String>,
+}
+
+impl Tools {
+    fn script(&self) -> Command {
+        let mut command = Command::new(&self.python);
+        command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("peers.py"));
+        command
+    }
+
+    /// What `tool` finds in `input`.
+    ///
+    /// # Errors
+    ///
+    /// The helper cannot be run. A tool that fails is no error: that is its answer.
+    pub fn describe(&self, tool: &str, input: &Path) -> Result<Described> {
+        let output = self.script().args(["describe", tool]).arg(input).stderr(Stdio::inherit()).output();
+        let output = output.with_context(|| format!("cannot run {}", self.python.display()))?;
+        if !output.status.success() {
+            // A tool that takes the whole process down has given its answer, too.
+            let error = Some(format!("ended with {}", output.status));
+            return Ok(Described { rows: None, paths: BTreeSet::new(), error });
+        }
+        serde_json::from_slice(&output.stdout).context("the helper did not answer in JSON")
+    }
+
+    /// Our own answer: rows of `stele discover` without events.
+    ///
+    /// # Errors
+    ///
+    /// The program cannot be run or fails.
+    pub fn discover(&self, input: &Path, fold: &str) -> Result<String> {
+        let output = Command::new(&self.stele)
+            .arg("discover")
+            .arg(input)
+            .args(["--fold", fold, "--format", "tsv"])
+            .stderr(Stdio::null())
+            .output()
+            .with_context(|| format!("cannot run {}", self.stele.display()))?;
+        if !output.status.success() {
+            bail!("stele discover {} ended with {}", input.display(), output.status);
+        }
+        String::from_utf8(output.stdout).context("stele discover did not write UTF-8")
+    }
+
+    /// A fresh path below the scratch directory.
+    fn fresh(&self, name: &str) -> Result<PathBuf> {
+        let path = self.scratch.join(name);
+        if path.is_dir() {
+            fs::remove_dir_all(&path)?;
+        } else if path.exists() {
+            fs::remove_file(&path)?;
+        }
+        Ok(path)
+    }
+}
+
+/// The paths of a catalogue in TSV, whatever the event.
+fn paths_of(tsv: &str) -> BTreeSet<String> {
+    tsv.lines().filter_map(|line| line.split('\t').nth(1)).map(str::to_owned).collect()
+}
+
+/// What is missing in `found` and what is too much, in a few words; empty if nothing.
+fn difference(expect: &BTreeSet<String>, found: &BTreeSet<String>) -> String {
+    let (missing, extra) = (expect.difference(found).count(), found.difference(expect).count());
+    match (missing, extra) {
+        (0, 0) => String::new(),
+        (_, 0) => format!("{missing} of {} paths lost", expect.len()),
+        (0, _) => format!("{extra} paths invented"),
+        _ => format!("{missing} of {} paths lost, {extra} invented", expect.len()),
+    }
+}
