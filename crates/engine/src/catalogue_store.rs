@@ -199,7 +199,7 @@ fn recount(
         if tape.parse(text).is_err() {
             return Ok(());
         }
-        let envelope = format.read(text, &tape, row.line_no, &mut frames);
+        let envelope = format.read(row.raw, &tape, row.line_no, &mut frames);
         catalogue.revisit(row.source, format.name());
         catalogue.observe(&Observed {
             event: row.event_type,

@@ -50,8 +50,12 @@ impl Engine {
         progress: &dyn Progress,
         cancel: &Cancel,
     ) -> Result<Discovered, EngineError> {
-        let open_options =
-            OpenOptions { timezone: self.timezone()?, format: options.format.clone(), ..OpenOptions::default() };
+        let open_options = OpenOptions {
+            timezone: self.timezone()?,
+            format: options.format.clone(),
+            checksum: false,
+            ..OpenOptions::default()
+        };
         let Found { inputs, skipped } = find(targets, &FindOptions { stdin_name: options.stdin_name.clone() })?;
         if inputs.is_empty() {
             return Err(EngineError::NoInputs(format!("{} holds no files", targets.join(" "))));
@@ -138,6 +142,9 @@ impl Pass<'_> {
         while let Some(block) = source.next_block()? {
             *done += block.bytes.len() as u64;
             crew.send(Task { file: job.clone(), block })?;
+            if let Some(bytes) = crew.spent() {
+                source.recycle(bytes);
+            }
             self.progress.update(&Update {
                 stage: "discover",
                 item: input.uri.clone(),

@@ -237,7 +237,7 @@ impl Run<'_> {
             timezone: self.engine.settings().timezone.clone(),
             bytes_done: source.bytes_done(),
             lines_done: before.as_ref().map_or(0, |entry| entry.lines_done),
-            sha256: hex(&source.sha256()),
+            sha256: checksum(&*source),
             size_on_disk: input.size_on_disk,
             ledger: before.map_or_else(Ledger::default, |entry| entry.ledger),
             state: FileState::Partial,
@@ -268,8 +268,11 @@ impl Run<'_> {
             let bytes = block.bytes.len() as u64;
             entry.lines_done += block.lines;
             entry.bytes_done = source.bytes_done();
-            entry.sha256 = hex(&source.sha256());
+            entry.sha256 = checksum(source);
             crew.send(Task { file: job.clone(), block })?;
+            if let Some(bytes) = crew.spent() {
+                source.recycle(bytes);
+            }
             self.close(job.slot, entry);
             self.batch.bytes += bytes;
             self.bytes_read += bytes;
@@ -356,6 +359,11 @@ impl Run<'_> {
         self.batch = Batch { slots: self.batch.slots, ..Batch::default() };
         Ok(())
     }
+}
+
+/// SHA-256 of everything that `source` has handed over.
+fn checksum(source: &dyn Source) -> String {
+    hex(&source.sha256().unwrap_or_default())
 }
 
 impl IngestSummary {

@@ -186,7 +186,7 @@ impl Engine {
                 if format.is_control(piece.bytes) || tape.parse(json).is_err() {
                     continue;
                 }
-                let envelope = format.read(json, &tape, piece.line_no, &mut frames);
+                let envelope = format.read(raw, &tape, piece.line_no, &mut frames);
                 let key = MigrationKey {
                     session: envelope.session_id.as_deref().unwrap_or(&entry.uri).to_owned(),
                     game: envelope.game_id.as_deref().map(str::to_owned),

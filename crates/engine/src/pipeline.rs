@@ -32,6 +32,8 @@ pub(crate) struct Crew {
     orders: Sender<Order>,
     renewals: Sender<Renewal>,
     replies: Receiver<Reply>,
+    /// Memory of blocks that are done with.
+    spent: Receiver<Vec<u8>>,
     threads: usize,
 }
 
@@ -45,14 +47,15 @@ pub(crate) fn with_crew<T>(
     let (renewals, renewal_queue) = bounded(threads);
     // Never more than two replies a worker are under way.
     let (answers, replies) = unbounded();
+    let (worn, spent) = bounded(QUEUE_MAX + threads);
     std::thread::scope(|scope| {
         for worker in workers {
-            let post = Post { orders: order_queue.clone(), renewals: renewal_queue.clone(), replies: answers.clone() };
+            let post = Post { orders: order_queue.clone(), renewals: renewal_queue.clone(), replies: answers.clone(), spent: worn.clone() };
             scope.spawn(move || post.work(worker));
         }
         // Only the workers hold the far ends now.
-        drop((order_queue, renewal_queue, answers));
-        body(&mut Crew { orders, renewals, replies, threads })
+        drop((order_queue, renewal_queue, answers, worn));
+        body(&mut Crew { orders, renewals, replies, spent, threads })
     })
 }
 
@@ -61,6 +64,7 @@ struct Post {
     orders: Receiver<Order>,
     renewals: Receiver<Renewal>,
     replies: Sender<Reply>,
+    spent: Sender<Vec<u8>>,
 }
 
 impl Post {
@@ -71,7 +75,11 @@ impl Post {
                 // After an error the rest of the batch cannot be committed; take it and drop it,
                 // so that nobody waits.
                 Order::Block(_) if failed.is_some() => {}
-                Order::Block(task) => failed = worker.process(&task).err(),
+                Order::Block(task) => {
+                    failed = worker.process(&task).err();
+                    // A full queue means that the reader has enough; the memory is then freed.
+                    let _ = self.spent.try_send(task.block.bytes);
+                }
                 Order::Flush => {
                     let _ = self.replies.send(Reply::Ready);
                     let Ok(renew) = self.renewals.recv() else { return };
@@ -95,6 +103,11 @@ impl Crew {
     /// Hands a block to the next free worker; waits while all are busy and the queue is full.
     pub(crate) fn send(&self, task: Task) -> Result<(), EngineError> {
         self.orders.send(Order::Block(task)).map_err(|_| EngineError::WorkerLost)
+    }
+
+    /// Memory of a block that is done with, for the next one.
+    pub(crate) fn spent(&self) -> Option<Vec<u8>> {
+        self.spent.try_recv().ok()
     }
 
     /// Waits for all blocks, and collects what the workers have. `renewal` is called once a worker.

@@ -173,20 +173,26 @@ impl Read for Counted {
     }
 }
 
-/// Content that has been handed over: how much, and its running SHA-256.
-#[derive(Clone, Default)]
+/// Content that has been handed over: how much, and its running SHA-256 if anybody wants it.
+#[derive(Clone)]
 pub(crate) struct Done {
     pub bytes: u64,
-    hasher: Sha256,
+    hasher: Option<Sha256>,
 }
 
 impl Done {
-    pub fn add(&mut self, bytes: &[u8]) {
-        self.bytes += bytes.len() as u64;
-        self.hasher.update(bytes);
+    pub fn new(checksum: bool) -> Self {
+        Self { bytes: 0, hasher: checksum.then(Sha256::new) }
     }
 
-    pub fn sha256(&self) -> [u8; 32] {
-        self.hasher.clone().finalize().into()
+    pub fn add(&mut self, bytes: &[u8]) {
+        self.bytes += bytes.len() as u64;
+        if let Some(hasher) = &mut self.hasher {
+            hasher.update(bytes);
+        }
+    }
+
+    pub fn sha256(&self) -> Option<[u8; 32]> {
+        self.hasher.clone().map(|hasher| hasher.finalize().into())
     }
 }

@@ -8,7 +8,7 @@ use memchr::{memchr, memchr_iter, memrchr};
 use crate::block::{Block, Layout, Part, PartKind};
 use crate::content::{Content, Done};
 use crate::format::Format;
-use crate::{PIECE_BYTES_MAX, RECORD_BYTES_MAX, Resume, Source, SourceError};
+use crate::{OpenOptions, PIECE_BYTES_MAX, RECORD_BYTES_MAX, Resume, Source, SourceError};
 
 pub(crate) const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
@@ -21,6 +21,8 @@ pub(crate) struct LineSource {
     line_no: u64,
     /// Read and not yet handed over.
     carry: Vec<u8>,
+    /// Memory for the next block.
+    spare: Vec<u8>,
     block_bytes: usize,
     inside: Inside,
 }
@@ -40,10 +42,10 @@ impl LineSource {
     pub fn new(
         mut content: Content,
         format: Arc<Format>,
-        block_bytes: usize,
-        resume: Option<&Resume>,
+        options: &OpenOptions,
     ) -> Result<Self, SourceError> {
-        let mut done = Done::default();
+        let resume = options.resume.as_ref();
+        let mut done = Done::new(options.checksum || resume.is_some());
         let mut line_no = 1;
         let mut inside = Inside::Nothing;
         if let Some(resume) = resume {
@@ -53,7 +55,8 @@ impl LineSource {
                 inside = Inside::Earlier { counted: resume.lines_done > prefix.newlines };
             }
         }
-        Ok(Self { content, format, done, line_no, carry: Vec::new(), block_bytes, inside })
+        let block_bytes = options.block_bytes.max(1);
+        Ok(Self { content, format, done, line_no, carry: Vec::new(), spare: Vec::new(), block_bytes, inside })
     }
 
     /// Takes `bytes` out as a block and advances.
@@ -100,7 +103,9 @@ impl Source for LineSource {
     }
 
     fn next_block(&mut self) -> Result<Option<Block>, SourceError> {
-        let mut bytes = Vec::with_capacity(self.block_bytes.max(self.carry.len()));
+        let mut bytes = std::mem::take(&mut self.spare);
+        bytes.clear();
+        bytes.reserve(self.block_bytes.max(self.carry.len()));
         bytes.append(&mut self.carry);
         let mut searched = 0;
         let mut budget = self.block_bytes;
@@ -145,8 +150,12 @@ impl Source for LineSource {
         self.done.bytes
     }
 
-    fn sha256(&self) -> [u8; 32] {
+    fn sha256(&self) -> Option<[u8; 32]> {
         self.done.sha256()
+    }
+
+    fn recycle(&mut self, bytes: Vec<u8>) {
+        self.spare = bytes;
     }
 }
 
@@ -190,7 +199,7 @@ impl Prefix {
                 || (done.bytes == 0 && buffer == BYTE_ORDER_MARK && resume.lines_done == 0);
             done.add(&buffer);
         }
-        if done.bytes < resume.bytes_done || done.sha256() != resume.sha256 {
+        if done.bytes < resume.bytes_done || done.sha256() != Some(resume.sha256) {
             return Err(match content.take_failure() {
                 Some(failure) => failure,
                 None => SourceError::Changed { uri: content.uri().to_owned(), bytes_done: resume.bytes_done },

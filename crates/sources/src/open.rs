@@ -5,9 +5,10 @@ use std::io::Read;
 use std::sync::Arc;
 
 use jiff::tz::TimeZone;
+use sha2::{Digest, Sha256};
 
 use crate::block::Block;
-use crate::content::{Content, Done};
+use crate::content::Content;
 use crate::detect::{Detected, detect, foreign};
 use crate::document::DocumentSource;
 use crate::find::Input;
@@ -37,8 +38,12 @@ pub trait Source: Send {
     /// Content bytes in the blocks so far, what was skipped on resumption included.
     fn bytes_done(&self) -> u64;
 
-    /// SHA-256 of these bytes.
-    fn sha256(&self) -> [u8; 32];
+    /// SHA-256 of these bytes; `None` if [`OpenOptions::checksum`] was off.
+    fn sha256(&self) -> Option<[u8; 32]>;
+
+    /// Gives back the memory of a block that is done with. Fresh memory has to be cleared by the
+    /// operating system, which costs as much as reading into it.
+    fn recycle(&mut self, _bytes: Vec<u8>) {}
 }
 
 /// How an input is to be read.
@@ -52,11 +57,13 @@ pub struct OpenOptions {
     pub resume: Option<Resume>,
     /// Content bytes in a block, more or less.
     pub block_bytes: usize,
+    /// Whether a SHA-256 of the content is wanted.
+    pub checksum: bool,
 }
 
 impl Default for OpenOptions {
     fn default() -> Self {
-        Self { timezone: None, format: None, resume: None, block_bytes: BLOCK_BYTES }
+        Self { timezone: None, format: None, resume: None, block_bytes: BLOCK_BYTES, checksum: true }
     }
 }
 
@@ -109,12 +116,10 @@ pub fn open_reader(
     };
     let lines = matches!(shape, Shape::Lines | Shape::Frames);
     let format = Arc::new(Format::new(profile, shape, options.timezone.clone()));
-    let block_bytes = options.block_bytes.max(1);
-    let resume = options.resume.as_ref();
     Ok(if lines {
-        Box::new(LineSource::new(content, format, block_bytes, resume)?)
+        Box::new(LineSource::new(content, format, options)?)
     } else {
-        Box::new(DocumentSource::new(content, format, block_bytes, resume)?)
+        Box::new(DocumentSource::new(content, format, options)?)
     })
 }
 
@@ -124,9 +129,7 @@ pub fn open_reader(
 ///
 /// If the input cannot be read.
 pub fn head_hash(input: &Input) -> Result<[u8; 32], SourceError> {
-    let mut done = Done::default();
-    done.add(Content::new(&input.uri, file(input)?)?.head(HEAD_BYTES));
-    Ok(done.sha256())
+    Ok(Sha256::digest(Content::new(&input.uri, file(input)?)?.head(HEAD_BYTES)).into())
 }
 
 /// SHA-256 of the first `lengths[i]` bytes of content, for each of `lengths`, in one pass. Where
@@ -141,16 +144,17 @@ pub fn prefix_hashes(input: &Input, lengths: &[u64]) -> Result<Vec<[u8; 32]>, So
     let mut order: Vec<usize> = (0..lengths.len()).collect();
     order.sort_by_key(|index| lengths[*index]);
     let mut hashes = vec![[0; 32]; lengths.len()];
-    let mut done = Done::default();
+    let (mut hasher, mut done) = (Sha256::new(), 0);
     let mut buffer = Vec::new();
     for index in order {
-        while done.bytes < lengths[index] && !content.is_ended() {
-            let missing = usize::try_from(lengths[index] - done.bytes).unwrap_or(usize::MAX);
+        while done < lengths[index] && !content.is_ended() {
+            let missing = usize::try_from(lengths[index] - done).unwrap_or(usize::MAX);
             buffer.clear();
             content.fill(&mut buffer, missing.min(PIECE_BYTES_MAX));
-            done.add(&buffer);
+            done += buffer.len() as u64;
+            hasher.update(&buffer);
         }
-        hashes[index] = done.sha256();
+        hashes[index] = hasher.clone().finalize().into();
     }
     Ok(hashes)
 }

@@ -16,7 +16,7 @@ use crate::content::{Content, Done};
 use crate::format::Format;
 use crate::lines::{BYTE_ORDER_MARK, TOO_LONG};
 use crate::profile::Shape;
-use crate::{PIECE_BYTES_MAX, RECORD_BYTES_MAX, Resume, Source, SourceError};
+use crate::{OpenOptions, PIECE_BYTES_MAX, RECORD_BYTES_MAX, Resume, Source, SourceError};
 
 use scan::Found;
 pub(crate) use scan::{Scanner, first_record};
@@ -102,9 +102,9 @@ impl DocumentSource {
     pub fn new(
         mut content: Content,
         format: Arc<Format>,
-        block_bytes: usize,
-        resume: Option<&Resume>,
+        options: &OpenOptions,
     ) -> Result<Self, SourceError> {
+        let resume = options.resume.as_ref();
         let steps = match format.shape() {
             Shape::Document(steps) => steps.clone(),
             Shape::Lines | Shape::Frames => Vec::new(),
@@ -119,10 +119,10 @@ impl DocumentSource {
         let mut source = Self {
             content,
             format,
-            done: Done::default(),
+            done: Done::new(options.checksum || resume.is_some()),
             pending: None,
             parts,
-            block_bytes,
+            block_bytes: options.block_bytes.max(1),
             scanner,
             record_open: false,
             too_long: false,
@@ -146,7 +146,7 @@ impl DocumentSource {
             self.done.add(&block.bytes[..old]);
             self.pending = rest(block, old);
         }
-        if self.done.bytes == resume.bytes_done && self.done.sha256() == resume.sha256 {
+        if self.done.bytes == resume.bytes_done && self.done.sha256() == Some(resume.sha256) {
             return Ok(());
         }
         let uri = self.content.uri().to_owned();
@@ -295,7 +295,7 @@ impl Source for DocumentSource {
         self.done.bytes
     }
 
-    fn sha256(&self) -> [u8; 32] {
+    fn sha256(&self) -> Option<[u8; 32]> {
         self.done.sha256()
     }
 }
