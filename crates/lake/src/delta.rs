@@ -2,7 +2,7 @@
 //!
 //! Nothing here knows what the rows mean, and nothing here writes Parquet.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::future::IntoFuture;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -13,6 +13,7 @@ use deltalake::operations::create::CreateBuilder;
 use deltalake::protocol::{DeltaOperation, SaveMode};
 use deltalake::table::state::DeltaTableState;
 use deltalake::{DeltaTable, DeltaTableBuilder, DeltaTableError};
+use futures::TryStreamExt;
 use stele_model::{Faults, Micros};
 use tokio::runtime::Runtime;
 use url::Url;
@@ -73,6 +74,7 @@ impl DeltaLog {
         if !dir.join("_delta_log").is_dir() {
             return Err(LakeError::NoLake { path: dir });
         }
+        log_check::check_recent(&dir.join("_delta_log"))?;
         let mut builder = builder(home, table, &dir)?;
         if let Some(version) = version {
             builder = builder.with_version(version);
@@ -172,25 +174,42 @@ impl DeltaLog {
         Ok(parts)
     }
 
+    /// Parts that earlier versions had and this one does not, with the time they left.
+    pub(crate) fn tombstones(&self) -> Result<HashMap<String, Micros>, LakeError> {
+        let store = self.delta.log_store();
+        let state = self.state()?;
+        // The library looks for its runtime when the stream is made, not when it is read.
+        let collect = async { state.all_tombstones(store.as_ref()).try_collect::<Vec<_>>().await };
+        let found =
+            self.home.runtime.block_on(collect).map_err(|error| explain(error, "read", &self.dir()))?;
+        let left = |time: Option<i64>| time.unwrap_or_default().saturating_mul(1000);
+        Ok(found.iter().map(|gone| (gone.path().into_owned(), left(gone.deletion_timestamp()))).collect())
+    }
+
     /// Commits and moves on to the new version.
     pub(crate) fn commit(&mut self, change: Change, what: &str, now: Micros) -> Result<u64, LakeError> {
         let dir = self.dir();
         let data_change = !change.moves_only;
-        let mut actions = vec![Action::CommitInfo(CommitInfo {
-            timestamp: Some(now / 1000),
-            operation: Some(what.to_owned()),
-            engine_info: Some(concat!("stele/", env!("CARGO_PKG_VERSION")).to_owned()),
-            is_blind_append: Some(change.removes.is_empty()),
-            ..CommitInfo::default()
-        })];
+        let mut actions = Vec::new();
         if let Some((key, value)) = change.property {
             let metadata = self.state()?.metadata().clone();
             let metadata = metadata.add_config_key(key.to_owned(), value);
             actions.push(metadata.map_err(|error| explain(error.into(), "changed", &dir))?.into());
         }
+        let blind = change.removes.is_empty();
         actions.extend(change.removes.iter().map(|part| Action::Remove(remove(part, data_change, now))));
         actions.extend(change.adds.iter().map(|part| Action::Add(add(part, data_change))));
         actions.extend(change.pins.iter().map(|(app, version)| txn(app, *version)));
+        let checksum = log_check::checksum(lines(&actions, &dir)?.as_bytes());
+        let info = CommitInfo {
+            timestamp: Some(now / 1000),
+            operation: Some(what.to_owned()),
+            engine_info: Some(concat!("stele/", env!("CARGO_PKG_VERSION")).to_owned()),
+            is_blind_append: Some(blind),
+            info: [(log_check::CHECKSUM.to_owned(), checksum.into())].into(),
+            ..CommitInfo::default()
+        };
+        actions.insert(0, Action::CommitInfo(info));
         let operation = DeltaOperation::Write { mode: SaveMode::Append, partition_by: None, predicate: None };
         let store = self.delta.log_store();
         let state = self.state()?;
@@ -262,6 +281,13 @@ fn partitions_of(table: Table, relative: &str) -> BTreeMap<String, Option<String
         values.insert(name.to_owned(), value.map(str::to_owned));
     }
     values
+}
+
+/// Actions as the library will write them.
+fn lines(actions: &[Action], dir: &Path) -> Result<String, LakeError> {
+    let lines: Result<Vec<String>, _> = actions.iter().map(serde_json::to_string).collect();
+    let lines = lines.map_err(|error| explain(error.into(), "committed", dir))?;
+    Ok(lines.join("\n"))
 }
 
 /// Turns the library's error into one that names the damaged file, if a file is damaged.

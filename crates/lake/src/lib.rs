@@ -13,11 +13,13 @@
 mod appender;
 mod civil;
 mod delta;
+pub mod doctor;
 mod error;
 pub mod export;
 mod lake;
 mod lock;
 mod log_check;
+pub mod maintain;
 mod migrate;
 mod part;
 mod reader;

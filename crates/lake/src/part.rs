@@ -1,7 +1,8 @@
 //! One Parquet part: written, synced, named; and what the log says about it.
 //!
-//! A part is invisible until a commit names it. A [`PartWriter`] that is dropped unfinished removes
-//! its file.
+//! A part is invisible until a commit names it. It is written under a hidden name and gets its own,
+//! which holds a checksum of its bytes, when it is complete: `part-<writer>-<number>-<blake3>.parquet`.
+//! A [`PartWriter`] that is dropped unfinished removes its file.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File, OpenOptions};
@@ -50,6 +51,9 @@ impl PartInfo {
     }
 }
 
+/// How the hidden name of a part that is being written ends.
+pub(crate) const UNFINISHED: &str = ".unfinished";
+
 /// Makes names that no other part of this writer has.
 #[derive(Debug)]
 pub(crate) struct PartNames {
@@ -64,7 +68,7 @@ impl PartNames {
 
     fn next(&self) -> String {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
-        format!("part-{:016x}-{number:06}.parquet", self.started)
+        format!("part-{:016x}-{number:06}", self.started)
     }
 }
 
@@ -81,7 +85,11 @@ pub(crate) struct Workshop {
 pub(crate) struct PartWriter {
     writer: Option<ArrowWriter<PartFile>>,
     table: Table,
+    /// The hidden file.
     path: PathBuf,
+    /// The name to be, without its checksum.
+    name: String,
+    /// The partition directories, each with a `/` after it.
     relative: String,
     partitions: BTreeMap<String, Option<String>>,
     now: Micros,
@@ -108,14 +116,13 @@ impl PartWriter {
         // A crashed run under the same clock may have left the name behind.
         let (name, path, file) = loop {
             let name = shop.names.next();
-            let path = dir.join(&name);
+            let path = dir.join(format!(".{name}{UNFINISHED}"));
             match OpenOptions::new().write(true).create_new(true).open(&path) {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 other => break (name, path.clone(), other.at("create", &path)?),
             }
         };
-        relative.push_str(&name);
-        let file = PartFile { file, faults: Arc::clone(&shop.faults) };
+        let file = PartFile { file, hash: blake3::Hasher::new(), faults: Arc::clone(&shop.faults) };
         let options = ArrowWriterOptions::new()
             .with_properties(properties::of(table))
             // The Arrow schema adds nothing that Parquet's own does not say, and other readers
@@ -127,6 +134,7 @@ impl PartWriter {
             writer: Some(writer),
             table,
             path,
+            name,
             relative,
             partitions,
             now: shop.now,
@@ -178,13 +186,17 @@ impl PartWriter {
     fn end(&mut self, writer: &mut ArrowWriter<PartFile>) -> Result<PartInfo, LakeError> {
         writer.finish().at("write", &self.path)?;
         self.faults.hit("lake.part.sync").at("sync", &self.path)?;
-        let file = &writer.inner().file;
+        let PartFile { file, hash, .. } = writer.inner();
         file.sync_all().at("sync", &self.path)?;
         let bytes = file.metadata().at("inspect", &self.path)?.len();
+        let name = format!("{}-{}.parquet", self.name, checksum(hash));
+        let path = self.path.with_file_name(&name);
+        self.faults.hit("lake.part.rename").at("rename", &path)?;
+        fs::rename(&self.path, &path).at("rename", &path)?;
         self.stats.rows = self.rows;
         Ok(PartInfo {
-            path: self.path.clone(),
-            relative: std::mem::take(&mut self.relative),
+            path,
+            relative: format!("{}{name}", self.relative),
             rows: self.rows,
             bytes,
             partitions: std::mem::take(&mut self.partitions),
@@ -239,16 +251,42 @@ pub(crate) fn open(path: &Path) -> Result<File, LakeError> {
     }
 }
 
+/// The digits of a checksum that a name holds: 64 bits find any accident.
+const CHECKSUM_DIGITS: usize = 16;
+
+fn checksum(hash: &blake3::Hasher) -> String {
+    hash.finalize().to_hex().chars().take(CHECKSUM_DIGITS).collect()
+}
+
+/// Whether a part's bytes are those that were written, if its name tells: names that other programs
+/// give do not.
+pub(crate) fn checksum_matches(path: &Path) -> Result<Option<bool>, LakeError> {
+    let stem = path.file_name().and_then(|name| name.to_str()).and_then(|name| name.strip_suffix(".parquet"));
+    let Some(stated) = stem.filter(|stem| stem.starts_with("part-")).and_then(|stem| stem.rsplit('-').next())
+    else {
+        return Ok(None);
+    };
+    if stated.len() != CHECKSUM_DIGITS || !stated.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return Ok(None);
+    }
+    let mut hash = blake3::Hasher::new();
+    hash.update_reader(open(path)?).at("read", path)?;
+    Ok(Some(checksum(&hash) == stated))
+}
+
 /// The file under a Parquet writer, with a failpoint before each write.
 struct PartFile {
     file: File,
+    hash: blake3::Hasher,
     faults: Arc<dyn Faults>,
 }
 
 impl Write for PartFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.faults.hit("lake.part.write")?;
-        self.file.write(bytes)
+        let written = self.file.write(bytes)?;
+        self.hash.update(&bytes[..written]);
+        Ok(written)
     }
 
     fn flush(&mut self) -> io::Result<()> {

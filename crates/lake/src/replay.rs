@@ -5,9 +5,9 @@
 //! names the bytes, and at the end SHA-256 has to be the one that ingest computed.
 
 use std::io::{self, Write};
+use std::path::Path;
 
-use arrow::array::{Array, AsArray};
-use arrow::datatypes::DataType;
+use arrow::array::{AsArray, BinaryArray, StringArray};
 use sha2::{Digest, Sha256};
 use stele_model::{FileEntry, FileState};
 
@@ -64,29 +64,47 @@ fn write_pieces(snapshot: &Snapshot, entry: &FileEntry, out: &mut dyn Write) -> 
     let mut sink =
         Sink { out, entry, buffer: Vec::with_capacity(BUFFER_BYTES * 2), hash: Sha256::new(), at: 0 };
     let merge = Merge::new(&parts, &["byte_offset", "byte_len", "raw", "bytes"], runs);
-    merge.each(|offset, batch, row, part| {
-        if offset >= entry.bytes_done {
-            return Ok(());
-        }
-        let path = parts.get(part).map_or(std::path::Path::new(""), |part| part.path.as_path());
+    merge.each(|batch, rows, part| {
+        let path = parts.get(part).map_or(Path::new(""), |part| part.path.as_path());
         let columns = Columns { batch, path };
-        let bytes = piece(&columns, row)?;
-        if columns.longs("byte_len")?.value(row) != bytes.len() as i64 {
-            return Err(columns.bad(&format!("the row at byte {offset} is not as long as it says")));
+        let (offsets, lengths) = (columns.longs("byte_offset")?, columns.longs("byte_len")?);
+        let pieces = Pieces::of(&columns)?;
+        for row in rows {
+            let offset = offsets.value(row).max(0) as u64;
+            if offset >= entry.bytes_done {
+                return Ok(());
+            }
+            let bytes = pieces.bytes(row);
+            if lengths.value(row) != bytes.len() as i64 {
+                return Err(columns.bad(&format!("the row at byte {offset} is not as long as it says")));
+            }
+            sink.take(offset, bytes)?;
         }
-        sink.take(offset, bytes)
+        Ok(())
     })?;
     sink.finish()
 }
 
-/// The bytes of a row: `raw` of an event, `bytes` of a residue.
-fn piece<'a>(columns: &Columns<'a>, row: usize) -> Result<&'a [u8], LakeError> {
-    if let Some(bytes) = columns.batch.column_by_name("bytes")
-        && bytes.data_type() == &DataType::Binary
-    {
-        return Ok(bytes.as_binary::<i32>().value(row));
+/// The bytes of rows: `raw` of events, `bytes` of residues.
+enum Pieces<'a> {
+    Raw(&'a StringArray),
+    Bytes(&'a BinaryArray),
+}
+
+impl<'a> Pieces<'a> {
+    fn of(columns: &Columns<'a>) -> Result<Self, LakeError> {
+        match columns.batch.column_by_name("bytes").and_then(|bytes| bytes.as_binary_opt()) {
+            Some(bytes) => Ok(Self::Bytes(bytes)),
+            None => Ok(Self::Raw(columns.texts("raw")?)),
+        }
     }
-    Ok(columns.texts("raw")?.value(row).as_bytes())
+
+    fn bytes(&self, row: usize) -> &'a [u8] {
+        match self {
+            Self::Raw(raw) => raw.value(row).as_bytes(),
+            Self::Bytes(bytes) => bytes.value(row),
+        }
+    }
 }
 
 /// Puts pieces together.

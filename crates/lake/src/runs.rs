@@ -12,7 +12,7 @@ use std::ops::Range;
 use std::path::PathBuf;
 use std::rc::Rc;
 
-use arrow::array::{RecordBatch, RecordBatchReader};
+use arrow::array::{Int64Array, RecordBatch, RecordBatchReader};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReader;
 
 use crate::error::{At, LakeError};
@@ -74,8 +74,7 @@ pub(crate) fn find(parts: &[PartInfo], part_index: usize, only: Option<&str>) ->
     Ok(runs)
 }
 
-/// Rows of one input, from many runs, in order of byte offset. Each step gives a batch and a row in
-/// it.
+/// Rows of one input, from many runs, in order of byte offset.
 pub(crate) struct Merge<'a> {
     parts: &'a [PartInfo],
     columns: &'a [&'a str],
@@ -106,9 +105,26 @@ impl Cursor {
             }
             self.row = 0;
         }
-        let columns = Columns { batch: &self.batch, path: &self.path };
-        Ok(Some(columns.longs("byte_offset")?.value(self.row).max(0) as u64))
+        Ok(Some(offset_at(self.offsets()?, self.row)))
     }
+
+    /// Rows of this batch, from the current one on, that come before `limit`; at least one.
+    fn stretch(&self, limit: Option<u64>) -> Result<Range<usize>, LakeError> {
+        let offsets = self.offsets()?;
+        let mut end = self.row + 1;
+        while end < offsets.len() && limit.is_none_or(|limit| offset_at(offsets, end) < limit) {
+            end += 1;
+        }
+        Ok(self.row..end)
+    }
+
+    fn offsets(&self) -> Result<&Int64Array, LakeError> {
+        Columns { batch: &self.batch, path: &self.path }.longs("byte_offset")
+    }
+}
+
+fn offset_at(offsets: &Int64Array, row: usize) -> u64 {
+    offsets.value(row).max(0) as u64
 }
 
 impl<'a> Merge<'a> {
@@ -122,17 +138,21 @@ impl<'a> Merge<'a> {
         Self { parts, columns, waiting: runs, open: Vec::new(), heap: BinaryHeap::new(), readers }
     }
 
-    /// Calls `take` with every row in order.
+    /// Calls `take` with stretches of rows, in order: a batch, the rows of it, and the index of the
+    /// part they come from.
     pub(crate) fn each(
         mut self,
-        mut take: impl FnMut(u64, &RecordBatch, usize, usize) -> Result<(), LakeError>,
+        mut take: impl FnMut(&RecordBatch, Range<usize>, usize) -> Result<(), LakeError>,
     ) -> Result<(), LakeError> {
         loop {
             self.open_due()?;
-            let Some(Reverse((offset, slot))) = self.heap.pop() else { return Ok(()) };
+            let Some(Reverse((_, slot))) = self.heap.pop() else { return Ok(()) };
+            let others = self.heap.peek().map(|Reverse((next, _))| *next);
+            let limit = others.into_iter().chain(self.waiting.last().map(|run| run.first)).min();
             let Some(Some(cursor)) = self.open.get_mut(slot) else { continue };
-            take(offset, &cursor.batch, cursor.row, cursor.run.part)?;
-            cursor.row += 1;
+            let rows = cursor.stretch(limit)?;
+            cursor.row = rows.end;
+            take(&cursor.batch, rows, cursor.run.part)?;
             match cursor.offset()? {
                 Some(next) => self.heap.push(Reverse((next, slot))),
                 None => self.open[slot] = None,

@@ -29,6 +29,7 @@ pub const FAILPOINTS: &[&str] = &[
     "lake.part.create",
     "lake.part.write",
     "lake.part.sync",
+    "lake.part.rename",
     "lake.part.dir_sync",
     "lake.commit.begin",
     "lake.quarantine.log.write",
@@ -96,6 +97,17 @@ pub(crate) struct Anchored {
     pub(crate) quarantine: Change,
     pub(crate) files: Change,
     pub(crate) notes: Change,
+}
+
+impl Anchored {
+    pub(crate) fn of(&mut self, table: Table) -> &mut Change {
+        match table {
+            Table::Events => &mut self.events,
+            Table::Quarantine => &mut self.quarantine,
+            Table::Files => &mut self.files,
+            Table::Notes => &mut self.notes,
+        }
+    }
 }
 
 impl Writer {
@@ -171,6 +183,15 @@ impl Writer {
             names: Arc::clone(&self.names),
             faults: Arc::clone(&self.home.faults),
             now: self.now,
+        }
+    }
+
+    pub(crate) fn log(&self, table: Table) -> &DeltaLog {
+        match table {
+            Table::Events => &self.events,
+            Table::Quarantine => &self.quarantine,
+            Table::Files => &self.files,
+            Table::Notes => &self.notes,
         }
     }
 

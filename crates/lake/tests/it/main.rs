@@ -3,6 +3,9 @@
 #![allow(clippy::unwrap_used)]
 
 mod commit;
+mod doctor;
 mod fixture;
+mod maintain;
 mod recover;
 mod replay;
+mod sql;

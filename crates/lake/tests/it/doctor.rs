@@ -1,0 +1,236 @@
+//! Damage of every kind is found and named, and what can be put right is.
+
+use std::path::{Path, PathBuf};
+
+use stele_lake::doctor::{Depth, Finding, Problem, check, fix, salvage};
+use stele_lake::{Lake, LakeError, SCHEMA_VERSION};
+
+use crate::fixture::{FailAt, Input, NOW, ingest, lake_in};
+use crate::replay::written_back;
+
+fn input() -> Input {
+    let lines: String = (0..400).map(|index| format!("{{\"index\":{index}}}\n")).collect();
+    Input::new("/in/a.jsonl", lines + "\nhalf")
+}
+
+fn filled(dir: &Path) -> Lake {
+    let lake = lake_in(dir);
+    let input = input();
+    ingest(&mut lake.writer(NOW).unwrap(), &input, 0, input.content.len()).unwrap();
+    lake
+}
+
+fn problems(findings: &[Finding]) -> Vec<Problem> {
+    findings.iter().map(|finding| finding.problem).collect()
+}
+
+#[test]
+fn a_sound_lake_has_no_findings() {
+    let dir = tempfile::tempdir().unwrap();
+    let lake = filled(dir.path());
+    assert_eq!(check(&lake, Depth::Full).unwrap(), []);
+    assert!(matches!(check(&lake_in(&dir.path().join("none")), Depth::Quick), Err(LakeError::NoLake { .. })));
+}
+
+#[test]
+fn what_a_crash_leaves_is_found_and_put_right() {
+    let dir = tempfile::tempdir().unwrap();
+    drop(filled(dir.path()));
+    let more = Input::new("/in/b.jsonl", "b\nb\n\n");
+    let faulty = Lake::open(dir.path(), FailAt::nth("lake.commit.provisional", 1)).unwrap();
+    ingest(&mut faulty.writer(NOW).unwrap(), &more, 0, more.content.len()).unwrap_err();
+    std::fs::write(dir.path().join("lake/.writer.lock"), "4000000").unwrap();
+    std::fs::remove_file(dir.path().join("manifests/schema_version.json")).unwrap();
+
+    let lake = lake_in(dir.path());
+    let found = check(&lake, Depth::Full).unwrap();
+    let expect = [
+        Problem::SchemaVersion,
+        Problem::Provisional,
+        Problem::Provisional,
+        Problem::Provisional,
+        Problem::Orphan,
+        Problem::Orphan,
+        Problem::StaleLock,
+    ];
+    assert_eq!(problems(&found), expect, "{found:#?}");
+    assert!(found.iter().all(|finding| finding.fixable));
+    assert_eq!(fix(&lake, NOW).unwrap(), found);
+    assert_eq!(check(&lake, Depth::Full).unwrap(), []);
+    assert_eq!(written_back(&lake.snapshot().unwrap(), &input()).unwrap(), input().content);
+}
+
+#[test]
+fn a_working_writer_is_no_damage() {
+    let dir = tempfile::tempdir().unwrap();
+    let lake = filled(dir.path());
+    let writer = lake.writer(NOW).unwrap();
+    let mut appender = writer.appender(crate::fixture::context());
+    input().append(std::slice::from_mut(&mut appender), 0, input().content.len()).unwrap();
+    let found = check(&lake, Depth::Quick).unwrap();
+    assert!(found.iter().all(|finding| !finding.fixable), "{found:#?}");
+    assert_eq!(problems(&found).last(), Some(&Problem::Writing));
+    assert!(matches!(fix(&lake, NOW), Err(LakeError::Busy { .. })));
+    drop(appender);
+    drop(writer);
+    assert_eq!(check(&lake, Depth::Quick).unwrap(), []);
+}
+
+fn first_part(lake: &Lake) -> PathBuf {
+    lake.snapshot().unwrap().event_parts()[0].path.clone()
+}
+
+#[test]
+fn damaged_parts_are_found() {
+    let dir = tempfile::tempdir().unwrap();
+    let lake = filled(dir.path());
+    let part = first_part(&lake);
+    let sound = std::fs::read(&part).unwrap();
+
+    std::fs::write(&part, &sound[..sound.len() / 2]).unwrap();
+    assert_eq!(problems(&check(&lake, Depth::Quick).unwrap()), [Problem::DamagedPart]);
+    for at in (0..sound.len()).step_by(sound.len() / 40) {
+        let mut damaged = sound.clone();
+        damaged[at] ^= 1;
+        std::fs::write(&part, &damaged).unwrap();
+        let found = check(&lake, Depth::Full).unwrap();
+        assert_eq!(problems(&found), [Problem::DamagedPart], "byte {at}");
+        assert_eq!(found[0].path, part);
+    }
+    std::fs::remove_file(&part).unwrap();
+    assert_eq!(problems(&check(&lake, Depth::Quick).unwrap()), [Problem::MissingPart]);
+    std::fs::write(&part, &sound).unwrap();
+    assert_eq!(check(&lake, Depth::Full).unwrap(), []);
+}
+
+#[test]
+fn salvage_keeps_what_is_intact_and_says_what_is_lost() {
+    let dir = tempfile::tempdir().unwrap();
+    let lake = filled(dir.path());
+    let part = first_part(&lake);
+    let before = lake.snapshot().unwrap().totals();
+    let sound = std::fs::read(&part).unwrap();
+    // The first column is record_id: its damage costs rows and leaves the others readable.
+    let mut damaged = sound;
+    damaged[60] ^= 1;
+    std::fs::write(&part, &damaged).unwrap();
+    let mut writer = lake.writer(NOW).unwrap();
+    let done = salvage(&mut writer, NOW).unwrap();
+    assert_eq!((done.parts, done.inputs), (1, 0), "the ledger of the fixture counts no records");
+    assert!(done.rows_kept < done.rows_before, "{done:?}");
+    let after = lake.snapshot().unwrap();
+    assert_eq!(after.totals().records, before.records - done.rows_before + done.rows_kept);
+    drop(writer);
+    assert_eq!(check(&lake, Depth::Full).unwrap(), []);
+    written_back(&after, &input()).unwrap_err();
+}
+
+#[test]
+fn a_damaged_log_names_its_file_and_line() {
+    for (text, line, expect) in [
+        ("", 1, "the file is empty"),
+        ("{\"commitInfo\":{}}\n{\"add\":{\"path\":", 2, "EOF while parsing"),
+        ("not json\n", 1, "expected ident"),
+        ("{\"commitInfo\":{}}\n[]\n", 2, "not an object with one action"),
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        let lake = filled(dir.path());
+        let entry = dir.path().join("lake/events/_delta_log/00000000000000000001.json");
+        std::fs::write(&entry, text).unwrap();
+        for error in [lake.snapshot().unwrap_err(), lake.writer(NOW).unwrap_err()] {
+            let said = error.to_string();
+            assert!(
+                matches!(&error, LakeError::CorruptLog { path, line: at, .. } if *path == entry && *at == line),
+                "{said}"
+            );
+            assert!(said.contains(expect), "{said}");
+        }
+        let found = check(&lake, Depth::Quick).unwrap();
+        assert_eq!(problems(&found), [Problem::DamagedLog]);
+        let error = fix(&lake, NOW).unwrap_err();
+        assert!(error.to_string().contains("nothing can be put right before the log is"), "{error}");
+    }
+}
+
+#[test]
+fn any_changed_bit_of_a_commit_is_noticed_or_harmless() {
+    let dir = tempfile::tempdir().unwrap();
+    let lake = filled(dir.path());
+    let sound = lake.snapshot().unwrap().totals();
+    let path = dir.path().join("lake/events/_delta_log/00000000000000000001.json");
+    let entry = std::fs::read(&path).unwrap();
+    for at in (0..entry.len()).step_by(23) {
+        let mut damaged = entry.clone();
+        damaged[at] ^= 1 << (at % 7);
+        std::fs::write(&path, &damaged).unwrap();
+        if let Ok(snapshot) = lake.snapshot() {
+            assert_eq!(snapshot.totals(), sound, "byte {at}");
+        }
+    }
+    // Cut at a line end, what is left is good JSON.
+    let lines = entry.iter().rposition(|byte| *byte == b'\n').unwrap();
+    std::fs::write(&path, &entry[..lines]).unwrap();
+    let error = lake.snapshot().unwrap_err();
+    assert!(error.to_string().contains("the lines after it are not those that were written"), "{error}");
+}
+
+#[test]
+fn a_hole_in_a_log_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let lake = filled(dir.path());
+    let more = Input::new("/in/b.jsonl", "b\n");
+    ingest(&mut lake.writer(NOW).unwrap(), &more, 0, 2).unwrap();
+    std::fs::remove_file(dir.path().join("lake/events/_delta_log/00000000000000000001.json")).unwrap();
+    let error = lake.snapshot().unwrap_err();
+    assert!(error.to_string().contains("version 1 is missing before it"), "{error}");
+}
+
+#[test]
+fn a_newer_lake_is_left_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    drop(filled(dir.path()));
+    set_version(dir.path(), "7");
+    let lake = lake_in(dir.path());
+    for error in [lake.snapshot().unwrap_err(), lake.writer(NOW).unwrap_err()] {
+        assert!(matches!(error, LakeError::NewerSchema { found: 7, known: SCHEMA_VERSION, .. }), "{error}");
+        assert!(error.to_string().ends_with("use a newer stele"), "{error}");
+    }
+    assert_eq!(problems(&check(&lake, Depth::Quick).unwrap()), [Problem::SchemaVersion]);
+}
+
+/// Writes another schema version into the first commit of `events`.
+pub fn set_version(dir: &Path, version: &str) {
+    let entry = dir.join("lake/events/_delta_log/00000000000000000000.json");
+    let text = std::fs::read_to_string(&entry).unwrap();
+    let current = format!("\"stele.schema_version\":\"{SCHEMA_VERSION}\"");
+    assert!(text.contains(&current), "{text}");
+    std::fs::write(&entry, text.replace(&current, &format!("\"stele.schema_version\":\"{version}\"")))
+        .unwrap();
+}
+
+#[test]
+fn an_older_lake_is_read_and_migrated() {
+    let dir = tempfile::tempdir().unwrap();
+    drop(lake_in(dir.path()).writer(NOW).unwrap());
+    // Version 1 had no table of notes, and so no pin of it.
+    set_version(dir.path(), "1");
+    std::fs::remove_dir_all(dir.path().join("lake/notes")).unwrap();
+    let entry = dir.path().join("lake/events/_delta_log/00000000000000000000.json");
+    let text = std::fs::read_to_string(&entry).unwrap();
+    let lines: Vec<&str> = text.lines().filter(|line| !line.contains("stele.notes")).collect();
+    std::fs::write(&entry, lines.join("\n")).unwrap();
+
+    let lake = lake_in(dir.path());
+    let old = lake.snapshot().unwrap();
+    assert_eq!((old.schema_version(), old.notes().unwrap().len()), (1, 0));
+    assert_eq!(problems(&check(&lake, Depth::Quick).unwrap()), [Problem::SchemaVersion]);
+    // A migration that is cut off goes on where it stopped.
+    let faulty = Lake::open(dir.path(), FailAt::nth("lake.events.log.sync", 1)).unwrap();
+    faulty.writer(NOW).unwrap_err();
+    assert_eq!(lake.snapshot().unwrap().schema_version(), 1);
+    let input = input();
+    let snapshot = ingest(&mut lake.writer(NOW).unwrap(), &input, 0, input.content.len()).unwrap();
+    assert_eq!((snapshot.schema_version(), snapshot.notes().unwrap().len()), (SCHEMA_VERSION, 1));
+    assert_eq!(written_back(&snapshot, &input).unwrap(), input.content);
+    assert_eq!(check(&lake, Depth::Full).unwrap(), []);
+}
