@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use stele_discover::Catalogue;
 use stele_discover::render::coverage::LedgerCheck;
 use stele_lake::{Lake, Snapshot};
-use stele_model::Ledger;
+use stele_model::{Ledger, Micros};
 
 use crate::EngineError;
 use crate::catalogue_store::CatalogueStore;
@@ -14,6 +14,11 @@ use crate::engine::Engine;
 use crate::manifests::OutputSource;
 
 impl Engine {
+    /// What time it is by the engine's clock.
+    pub fn now(&self) -> Micros {
+        self.clock().now()
+    }
+
     /// The lake as an earlier commit left it.
     ///
     /// # Errors

@@ -15,7 +15,7 @@ pub enum LakeAction {
     /// Tables, parts and sizes
     Status,
     /// Rewrite many small parts as few large ones; nothing is lost
-    Compact(ConfirmArgs),
+    Compact,
     /// Delete files that no recent version of the lake names
     Vacuum(VacuumArgs),
     /// Remove records by age, doc type or source. Without a rule everything is kept for ever
@@ -57,9 +57,20 @@ pub struct PruneArgs {
     pub confirm: ConfirmArgs,
 }
 
-/// A span of time in microseconds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Age(pub i64);
+/// A span of time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Age {
+    /// Its length.
+    pub micros: i64,
+    /// As it was written.
+    text: String,
+}
+
+impl std::fmt::Display for Age {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.text)
+    }
+}
 
 /// Units of an age in seconds. A year is 365 days: retention needs no calendar.
 const UNITS: [(&str, i64); 6] =
@@ -72,17 +83,20 @@ fn age(text: &str) -> Result<Age, String> {
     let micros = seconds.zip(number.parse::<i64>().ok()).and_then(|(seconds, number)| {
         seconds.checked_mul(number)?.checked_mul(1_000_000)
     });
-    micros.map(Age).ok_or_else(|| "expected a number and one of s, min, h, d, w, y, such as 90d".to_owned())
+    micros.map(|micros| Age { micros, text: text.to_owned() }).ok_or_else(|| "expected a number and one of s, min, h, d, w, y, such as 90d".to_owned())
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Age, age};
+    use super::age;
 
     #[test]
     fn ages() {
-        assert_eq!(age("90d"), Ok(Age(90 * 86_400_000_000)));
-        assert_eq!(age("15min"), Ok(Age(900_000_000)));
-        assert!(age("90").is_err() && age("d").is_err() && age("-3d").is_err() && age("99999999999999y").is_err());
+        let micros = |text: &str| age(text).map(|age| age.micros);
+        assert_eq!(micros("90d"), Ok(90 * 86_400_000_000));
+        assert_eq!(micros("15min"), Ok(900_000_000));
+        for wrong in ["90", "d", "-3d", "99999999999999y", ""] {
+            assert!(micros(wrong).is_err(), "{wrong}");
+        }
     }
 }

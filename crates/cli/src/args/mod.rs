@@ -11,7 +11,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use stele_engine::discovery::Folding;
 use stele_engine::discovery::render::diff::Severity;
 
-pub use lake::{Age, ConfirmArgs, LakeAction, LakeArgs, PruneArgs, VacuumArgs};
+pub use lake::{LakeAction, LakeArgs, PruneArgs, VacuumArgs};
 pub use read::{
     CoverageArgs, ExplainArgs, ExportAction, ExportArgs, JsonlArgs, OrderArg, ReplayArgs, SchemaAction, SchemaArgs,
     SelectionArgs, SliceArgs, SliceFormat, SqlArgs, SqlFormat, StatusArgs,
@@ -20,8 +20,10 @@ pub use run::{Reading, DiscoverArgs, DiscoverFormat, DoctorArgs, IngestArgs, Mig
 
 const AFTER_HELP: &str = "\
 Exit codes:
-  0 all done   1 failure   2 wrong usage   3 some inputs failed   4 coverage, drift or validation not met
-  78 wrong configuration   130 stopped by Ctrl-C
+    0  all done                 4  coverage, drift or validation not met
+    1  failure                 78  wrong configuration
+    2  wrong usage            130  stopped by Ctrl-C; what was done is kept
+    3  some inputs failed
 
 First steps:
   stele discover recordings/                     what is in there

@@ -8,7 +8,7 @@ use stele_engine::discovery::render::{json as catalogue_json, md, redact, tsv};
 use stele_engine::discovery::view::CatalogueView;
 use stele_engine::{DiscoverOptions, Discovered, Engine, OutputSource};
 
-use super::{Context, blame_flag, exit_of};
+use super::{Context, failed_run, exit_of};
 use crate::args::{DiscoverArgs, DiscoverFormat, View};
 use crate::errors::{Exit, Failure};
 use crate::interrupt::Interrupt;
@@ -32,7 +32,7 @@ pub fn run(context: &Context, args: DiscoverArgs) -> Result<Exit, Failure> {
     };
     let found = engine.discover(&args.targets, &options, &reporter, &interrupt.cancel);
     reporter.clear();
-    let found = found.map_err(|error| blame_flag(error, &args.reading))?;
+    let found = found.map_err(|error| failed_run(error, &args.reading, "nothing was changed"))?;
     context.complain_about(&found.failures);
     let mut view = match args.view {
         View::Record => found.catalogue.view(),

@@ -2,7 +2,7 @@
 
 use stele_engine::{IngestOptions, IngestSummary};
 
-use super::{Context, blame_flag, exit_of};
+use super::{Context, failed_run, exit_of};
 use crate::args::IngestArgs;
 use crate::errors::{Exit, Failure};
 use crate::interrupt::Interrupt;
@@ -25,7 +25,7 @@ pub fn run(context: &Context, args: IngestArgs) -> Result<Exit, Failure> {
     };
     let result = engine.ingest(&args.targets, &options, &reporter, &interrupt.cancel);
     reporter.clear();
-    let summary = result.map_err(|error| blame_flag(error, &args.reading).kept(KEPT))?;
+    let summary = result.map_err(|error| interrupt.blame(failed_run(error, &args.reading, KEPT)))?;
     context.complain_about(&summary.failures);
     context.out.event("summary", &summary)?;
     context.out.text(page(context, &summary, &args))?;

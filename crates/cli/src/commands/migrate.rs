@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use stele_engine::{IngestOptions, MigrationReport, MigrationRow};
 
-use super::{Context, blame_flag, exit_of, ingest};
+use super::{Context, failed_run, exit_of, ingest};
 use crate::args::MigrateArgs;
 use crate::errors::{Exit, Failure};
 use crate::interrupt::Interrupt;
@@ -28,7 +28,7 @@ pub fn run(context: &Context, args: MigrateArgs) -> Result<Exit, Failure> {
     };
     let result = engine.migrate(&args.dirs, &options, &reporter, &interrupt.cancel);
     reporter.clear();
-    let report = result.map_err(|error| interrupt.blame(blame_flag(error, &args.reading)).kept(ingest::KEPT))?;
+    let report = result.map_err(|error| interrupt.blame(failed_run(error, &args.reading, ingest::KEPT)))?;
     context.complain_about(&report.ingest.failures);
     for row in &report.rows {
         context.out.event("group", &Group { agrees: row.agrees(), row })?;

@@ -3,7 +3,7 @@
 
 mod coverage;
 mod discover;
-//mod doctor;
+mod doctor;
 mod explain;
 mod export;
 mod generate;
@@ -14,12 +14,13 @@ mod replay;
 mod schema;
 mod sql;
 mod status;
-//mod validate;
+mod validate;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::Parser;
+use stele_engine::lake::Kind;
 use stele_engine::{Engine, EngineError, Environment, InputFailure, Settings};
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
@@ -47,11 +48,11 @@ pub fn main(line: impl Iterator<Item = OsString>) -> Exit {
         Command::Export(args) => export::run(&context, args.action),
         Command::Explain(args) => explain::run(&context, &args),
         Command::Schema(args) => schema::run(&context, args.action),
-        Command::Validate(args) => { let _ = args; Ok(Exit::Failure) }
+        Command::Validate(args) => validate::run(&context, args),
         Command::Migrate(args) => migrate::run(&context, args),
         Command::Status(args) => status::run(&context, &args),
         Command::Lake(args) => lake::run(&context, args.action),
-        Command::Doctor(args) => { let _ = args; Ok(Exit::Failure) }
+        Command::Doctor(args) => doctor::run(&context, &args),
         Command::Completions { shell } => generate::completions(shell),
         Command::Man { dir } => generate::man(&context, dir.as_deref()),
     };
@@ -170,6 +171,7 @@ impl Context {
 }
 
 /// The environment variables of this process, for the engine.
+#[expect(clippy::disallowed_methods, reason = "the one place that hands the environment to the engine")]
 fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
@@ -177,13 +179,16 @@ fn variable(name: &str) -> Option<String> {
 /// Failed inputs that are shown one by one: half a screen.
 const FAILURES_SHOWN_MAX: usize = 12;
 
-/// An error of a run that was given `--timezone`: a zone that does not exist is then wrong usage.
-pub fn blame_flag(error: EngineError, reading: &Reading) -> Failure {
+/// An error of a run over inputs: a zone that does not exist and came from a flag is wrong usage,
+/// and a run that had begun has kept something.
+pub fn failed_run(error: EngineError, reading: &Reading, kept: &str) -> Failure {
     match &error {
         EngineError::Config { origin, reason } if origin == "timezone" && reading.timezone.is_some() => {
             Failure::usage(format!("--timezone: {reason}"))
         }
-        _ => error.into(),
+        EngineError::Config { .. } | EngineError::NoInputs(_) | EngineError::Source(_) => error.into(),
+        EngineError::Lake(lake) if lake.kind() == Kind::Retry => Failure::from(error).kept("nothing was changed"),
+        _ => Failure::from(error).kept(kept),
     }
 }
 

@@ -56,7 +56,7 @@ pub fn rate(amount: u64, seconds: f64) -> String {
     format!("{}/s", bytes((amount as f64 / seconds) as u64))
 }
 
-/// A share in percent; never `100 %` unless it is all, never `0 %` unless it is none.
+/// A share in percent; `100 %` only if it is all, `0 %` only if it is none.
 pub fn share(part: u64, whole: u64) -> String {
     if part == whole {
         return "100 %".to_owned();
@@ -64,8 +64,11 @@ pub fn share(part: u64, whole: u64) -> String {
     if part == 0 || whole == 0 {
         return "0 %".to_owned();
     }
-    let percent = part as f64 * 100.0 / whole as f64;
-    format!("{:.1} %", percent.clamp(0.1, 99.9))
+    match part as f64 * 100.0 / whole as f64 {
+        percent if percent < 0.1 => "<0.1 %".to_owned(),
+        percent if percent > 99.9 => ">99.9 %".to_owned(),
+        percent => format!("{percent:.1} %"),
+    }
 }
 
 /// The word in quotes where a shell needs them.
@@ -92,7 +95,7 @@ mod tests {
     #[test]
     fn spans_and_shares() {
         assert_eq!([seconds(0.1234), seconds(59.4), seconds(200.0), seconds(7500.0)].join(" "), "0.12 s 59 s 3 min 20 s 2 h 5 min");
-        assert_eq!([share(1, 1), share(0, 9), share(1, 100_000), share(99_999, 100_000)].join(" "), "100 % 0 % 0.1 % 99.9 %");
+        assert_eq!([share(1, 1), share(0, 9), share(1, 100_000), share(99_999, 100_000)].join(" "), "100 % 0 % <0.1 % >99.9 %");
     }
 
     #[test]

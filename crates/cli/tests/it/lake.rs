@@ -1,0 +1,90 @@
+//! From recordings to a lake and back.
+
+use crate::world::World;
+
+#[test]
+fn discovery_equals_the_oracle_line_for_line() {
+    let world = World::new(11);
+    let found = world.ok("discover sample/recordings --fold digits --format tsv --threads 2");
+    let expected = String::from_utf8(world.read("sample/expected.paths.tsv")).unwrap();
+    assert!(found == expected, "{}", first_difference(&found, &expected));
+    assert_eq!(world.ok("discover sample/recordings --fold digits --format tsv --threads 1"), expected);
+}
+
+fn first_difference(found: &str, expected: &str) -> String {
+    let pair = found.lines().zip(expected.lines()).find(|(a, b)| a != b);
+    pair.map_or_else(|| "one is longer".to_owned(), |(found, expected)| format!("found    {found}\nexpected {expected}"))
+}
+
+#[test]
+fn what_goes_in_comes_back() {
+    let world = World::new(12);
+    let summary = world.run("ingest sample/recordings --data-dir d --no-embed --json").is(0).last();
+    let sample = &world.sample;
+    for (key, expected) in [
+        ("files", sample.files.len() as u64),
+        ("records", sample.records()),
+        ("quarantined", sample.quarantined()),
+        ("bytes_in", sample.bytes()),
+        ("bytes_lake", sample.bytes() - sample.bytes_quarantine()),
+        ("bytes_quarantine", sample.bytes_quarantine()),
+        ("duplicates", 0),
+    ] {
+        assert_eq!(summary[key], expected, "{key} of {summary}");
+    }
+    assert!(summary["seconds"].is_number());
+    world.complete();
+}
+
+#[test]
+fn every_record_meets_its_schema() {
+    let world = World::new(13);
+    world.ok("ingest sample/recordings --data-dir d");
+    let report = world.run("validate --records --data-dir d --json").is(0).last();
+    assert_eq!((report["records"].as_u64(), report["invalid"].as_u64()), (Some(world.sample.records()), Some(0)));
+}
+
+#[test]
+fn standard_input_is_an_input() {
+    let world = World::new(14);
+    let text = "{\"event\":\"a\",\"seq\":1}\n\nnot json\n{\"event\":\"b\"}";
+    world.write("in.jsonl", text);
+    let input = || std::fs::File::open(world.path("in.jsonl")).unwrap();
+    let found = world.stele("discover - --format tsv --quiet").stdin(input()).output().unwrap();
+    assert_eq!(String::from_utf8(found.stdout).unwrap(), "a\tevent\tstring\t1\t1\na\tseq\tinteger\t1\t1\nb\tevent\tstring\t1\t1\n");
+    let status = world.stele("ingest - --stdin-name feed --data-dir d -q").stdin(input()).status().unwrap();
+    assert!(status.success());
+    assert_eq!(world.ok("replay stdin:feed --data-dir d"), text);
+    world.covered();
+}
+
+#[test]
+fn a_dry_run_writes_nothing() {
+    let world = World::new(15);
+    let summary = world.run("ingest sample/recordings --data-dir d --dry-run --json").is(0).last();
+    assert_eq!(summary["files"], world.sample.files.len());
+    assert!(!world.path("d").exists());
+}
+
+#[test]
+fn discovery_writes_all_its_outputs() {
+    let world = World::new(16);
+    let listed = world.ok("discover sample/recordings --output out");
+    for name in stele_engine::OUTPUTS {
+        assert!(world.path("out").join(name).is_file() && listed.contains(name), "{name}");
+    }
+    let schemas = world.read("out/event_schemas.json");
+    let schemas: serde_json::Value = serde_json::from_slice(&schemas).unwrap();
+    for (event, schema) in schemas.as_object().unwrap() {
+        assert!(jsonschema::draft202012::new(schema).is_ok(), "{event}");
+    }
+}
+
+#[test]
+fn an_old_directory_migrates_and_is_compared() {
+    let world = World::new(17);
+    let summary = world.run("migrate sample/recordings --data-dir d --json").is(0).last();
+    assert_eq!(summary["differing"], 0, "{summary}");
+    assert!(summary["groups"].as_u64() > Some(3));
+    world.complete();
+}
