@@ -47,6 +47,7 @@ check doctests cargo test --locked --workspace --doc
 check readers "$STELE_CACHE/venv-readers/bin/python" scripts/readers.py
 check demo scripts/demo.sh
 cat "$logs/demo.log" 2>/dev/null
+SEEDS=5 FIRST_SEED=1 check torture scripts/torture.sh
 
 if ! "$CARGO_TARGET_DIR/debug/xtask" summary --target "$CARGO_TARGET_DIR"; then
     # Without the program that writes the summary there is nothing to add up.

@@ -162,6 +162,7 @@ def measure(output, command):
     if child == 0:
         null = os.open(os.devnull, os.O_WRONLY)
         os.dup2(null, 1)
+        os.dup2(null, 2)
         os.execvp(command[0], command)
     _, status, usage = os.wait4(child, 0)
     report = {

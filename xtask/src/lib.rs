@@ -8,3 +8,4 @@ pub mod peers;
 pub mod sample;
 pub mod suite;
 pub mod summary;
+pub mod torture;

@@ -9,6 +9,7 @@ use anyhow::{Context, Result};
 use clap::{Args, Parser, Subcommand};
 use stele_testkit::sample::Plan;
 use xtask::peers::{self, Bench, Tools};
+use xtask::torture::{self, Torture};
 use xtask::{checks, sample, suite, summary};
 
 /// Chores around the program.
@@ -76,6 +77,21 @@ enum Command {
     /// Measurements.
     #[command(subcommand)]
     Bench(BenchCommand),
+    /// Kills, races and repetitions, one line a seed.
+    Torture {
+        /// Our program.
+        #[arg(long)]
+        stele: PathBuf,
+        /// Where samples and lakes are put.
+        #[arg(long)]
+        scratch: PathBuf,
+        /// The first seed.
+        #[arg(long, default_value_t = 1)]
+        first_seed: u64,
+        /// How many seeds.
+        #[arg(long, default_value_t = 10)]
+        seeds: u64,
+    },
     /// The named cases through us, DuckDB and Polars, side by side.
     T12 {
         #[command(flatten)]
@@ -181,6 +197,12 @@ fn main() -> Result<ExitCode> {
             }
             print!("{}", peers::bench(&tools, &Bench { inputs, runs, show_wrong })?);
             true
+        }
+        Command::Torture { stele, scratch, first_seed, seeds } => {
+            fs::create_dir_all(&scratch).with_context(|| format!("cannot make {}", scratch.display()))?;
+            let (table, held) = torture::torture(&Torture { stele, scratch, first_seed, seeds })?;
+            print!("{table}");
+            held
         }
         Command::T12 { tools } => {
             let (table, all_right) = peers::t12(&tools.tools()?)?;

@@ -98,6 +98,32 @@ impl Tools {
     }
 }
 
+/// Paths with keys that are data written as one segment, on both sides alike: those of digits, and
+/// those below an object that one side shows as a map. A map is a good answer, and no peer is
+/// blamed for finding one, or for not finding one among digits.
+fn folded(paths: &BTreeSet<String>, maps: &BTreeSet<String>) -> BTreeSet<String> {
+    let fold = |path: &String| {
+        let mut out = String::new();
+        // Names in quotes hold no separators that matter here: they are kept as they are.
+        for (index, step) in path.split('.').enumerate() {
+            let (name, rest) = step.split_at(step.find('[').unwrap_or(step.len()));
+            let data = maps.contains(&out) || (!name.is_empty() && name.bytes().all(|b| b.is_ascii_digit()));
+            if index > 0 {
+                out.push('.');
+            }
+            out.push_str(if data { "{}" } else { name });
+            out.push_str(rest);
+        }
+        out
+    };
+    paths.iter().map(fold).collect()
+}
+
+/// Objects that are shown as maps.
+fn maps(paths: &BTreeSet<String>) -> BTreeSet<String> {
+    paths.iter().filter_map(|path| path.strip_suffix(".{}")).map(str::to_owned).collect()
+}
+
 /// The paths of a catalogue in TSV, whatever the event.
 fn paths_of(tsv: &str) -> BTreeSet<String> {
     tsv.lines().filter_map(|line| line.split('\t').nth(1)).map(str::to_owned).collect()
@@ -105,11 +131,36 @@ fn paths_of(tsv: &str) -> BTreeSet<String> {
 
 /// What is missing in `found` and what is too much, in a few words; empty if nothing.
 fn difference(expect: &BTreeSet<String>, found: &BTreeSet<String>) -> String {
+    let maps: BTreeSet<String> = maps(expect).union(&maps(found)).cloned().collect();
+    let (expect, found) = (&folded(expect, &maps), &folded(found, &maps));
     let (missing, extra) = (expect.difference(found).count(), found.difference(expect).count());
     match (missing, extra) {
         (0, 0) => String::new(),
         (_, 0) => format!("{missing} of {} paths lost", expect.len()),
         (0, _) => format!("{extra} paths invented"),
         _ => format!("{missing} of {} paths lost, {extra} invented", expect.len()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::difference;
+
+    #[track_caller]
+    fn check(expect: &[&str], found: &[&str], verdict: &str) {
+        let set = |paths: &[&str]| paths.iter().map(|path| (*path).to_owned()).collect::<BTreeSet<_>>();
+        assert_eq!(difference(&set(expect), &set(found)), verdict);
+    }
+
+    #[test]
+    fn differences() {
+        check(&["a", "a.b"], &["a", "a.b"], "");
+        check(&["a", "a.b"], &["a"], "1 of 2 paths lost");
+        check(&["a"], &["a", "b"], "1 paths invented");
+        check(&["a"], &["b"], "1 of 1 paths lost, 1 invented");
+        check(&["m", "m.{}", "m.{}.v"], &["m", "m.1", "m.2", "m.1.v"], "");
+        check(&["m", "m.x", "m.y", "m.y.v[]"], &["m", "m.{}", "m.{}.v[]"], "");
     }
 }

@@ -47,8 +47,7 @@ pub fn t12(tools: &Tools) -> Result<(String, bool)> {
     Ok((out, all_right))
 }
 
-/// A peer's answer in a few words. It has no names for folded keys, so a map's key counts as found
-/// if the peer shows the map as a map.
+/// A peer's answer in a few words.
 fn judge(case: &Case, found: &Described) -> String {
     if let Some(error) = &found.error {
         return format!("fails: {}", cut(error));

@@ -264,8 +264,8 @@ impl Auction {
         object([
             ("id", self.game_id.clone().into()),
             ("timestamp", (self.at / 1000).into()),
-            ("peak", decimal(peak, false)),
-            ("hammered", true.into()),
+            ("peakMultiplier", decimal(peak, false)),
+            ("rugged", true.into()),
             ("prices", prices.into()),
             ("wagers", Tree::Array(std::mem::take(&mut self.wagers))),
             ("refunds", Tree::Array(vec![])),

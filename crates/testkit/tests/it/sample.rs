@@ -116,7 +116,7 @@ const PROMISED: &str = "
 183ce5fcefc86329 recordings/2024-03-23_12-00-00_cdp.jsonl
 345775fa00f1b231 recordings/browser.har
 d947a544d3d5d613 recordings/damaged/crlf_raw.jsonl
-07508f11aab3f5d4 recordings/damaged/mixed_raw.jsonl
+1132e3aa68d0b289 recordings/damaged/mixed_raw.jsonl
 848423612666744e recordings/document.json
 e3b0c44298fc1c14 recordings/empty_raw.jsonl
 47d59004f61ee1a9 recordings/feed/export.jsonl
