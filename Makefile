@@ -52,14 +52,15 @@ torture: build ## Runs the long fault tests and prints a table with seeds.
 .PHONY: install
 install: setup ## Installs the program and its library below PREFIX.
 	cargo build --locked --package stele-cli --profile $(PROFILE)
-	install -D -m 755 $(out)/stele $(DESTDIR)$(PREFIX)/bin/stele
+	install -D -s -m 755 $(out)/stele $(DESTDIR)$(PREFIX)/bin/stele
 	install -D -m 644 $(DUCKDB_LIB_DIR)/libduckdb.so $(DESTDIR)$(PREFIX)/lib/libduckdb.so
 	env -u LD_LIBRARY_PATH $(DESTDIR)$(PREFIX)/bin/stele --version
 
 .PHONY: env
-env: setup ## Prints the environment for cargo by hand: eval "$$(make -s env)".
+env: setup ## Prints the environment for cargo by hand: eval "`make -s env`".
 	@echo 'export CARGO_TARGET_DIR="$(CARGO_TARGET_DIR)" DUCKDB_LIB_DIR="$(DUCKDB_LIB_DIR)" LD_LIBRARY_PATH="$(LD_LIBRARY_PATH)"'
 
 .PHONY: clean-cache
 clean-cache: ## Removes what was fetched and built.
-	rm -rf -- "$(CARGO_TARGET_DIR)" "$(STELE_CACHE)"/duckdb-* "$(STELE_CACHE)"/npm "$(STELE_CACHE)"/venv-* "$(STELE_CACHE)"/demo
+	rm -rf -- "$(CARGO_TARGET_DIR)" "$(STELE_CACHE)"/duckdb-* "$(STELE_CACHE)"/npm "$(STELE_CACHE)"/venv-* "$(STELE_CACHE)"/cargo-tools \
+		"$(STELE_CACHE)"/demo "$(STELE_CACHE)"/bench "$(STELE_CACHE)"/torture
