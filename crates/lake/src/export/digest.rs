@@ -19,7 +19,12 @@ impl<W: Write> Digest<W> {
     }
 
     pub(super) fn finish(self, written: Written) -> Exported {
-        Exported { rows: written.rows, bytes: self.bytes, sha256: self.hash.finalize().into(), end: written.end }
+        Exported {
+            rows: written.rows,
+            bytes: self.bytes,
+            sha256: self.hash.finalize().into(),
+            end: written.end,
+        }
     }
 }
 

@@ -59,7 +59,12 @@ pub struct Exported {
 /// # Errors
 ///
 /// If the query fails, or the output refuses for another reason than that its reader went away.
-pub fn jsonl(sql: &Sql, selection: &Selection, line: Line, out: &mut dyn Write) -> Result<Exported, SqlError> {
+pub fn jsonl(
+    sql: &Sql,
+    selection: &Selection,
+    line: Line,
+    out: &mut dyn Write,
+) -> Result<Exported, SqlError> {
     let columns = match line {
         Line::Record => "raw",
         Line::Envelope => "*",

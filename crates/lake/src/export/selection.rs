@@ -55,12 +55,16 @@ impl Selection {
             if wanted.is_empty() {
                 continue;
             }
-            let places: Vec<String> = wanted.iter().map(|value| place(&mut values, value.as_str().into())).collect();
+            let places: Vec<String> =
+                wanted.iter().map(|value| place(&mut values, value.as_str().into())).collect();
             conditions.push(format!("{column} IN ({})", places.join(", ")));
         }
         for (comparison, instant) in [(">=", self.from), ("<", self.to)] {
             if let Some(micros) = instant {
-                conditions.push(format!("ts {comparison} make_timestamptz({}::BIGINT)", place(&mut values, micros.into())));
+                conditions.push(format!(
+                    "ts {comparison} make_timestamptz({}::BIGINT)",
+                    place(&mut values, micros.into())
+                ));
             }
         }
         let mut text = format!("SELECT {columns} FROM events");

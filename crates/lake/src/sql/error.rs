@@ -60,7 +60,9 @@ pub enum SqlError {
         excerpt: String,
     },
     /// The memory limit is too low for the query.
-    #[error("the query needs more than its memory limit of {limit}: raise the limit, or ask for less at once. ({detail})")]
+    #[error(
+        "the query needs more than its memory limit of {limit}: raise the limit, or ask for less at once. ({detail})"
+    )]
     Memory {
         /// The limit.
         limit: String,
@@ -136,7 +138,8 @@ const EXCERPT_CHARS_MAX: usize = 100;
 pub(super) fn explain(message: &str, context: &Context<'_>) -> SqlError {
     let message = message.split("\n\nStack Trace:").next().unwrap_or(message);
     let (head, marked) = split_marker(message);
-    let (line, column, excerpt) = marked.map_or((0, 0, String::new()), |(line, caret)| at_marker(context.text, line, caret));
+    let (line, column, excerpt) =
+        marked.map_or((0, 0, String::new()), |(line, caret)| at_marker(context.text, line, caret));
     let (class, detail) = head.split_once(": ").unwrap_or(("", head));
     let detail = detail.trim().to_owned();
     let failed = |detail: String| SqlError::Failed { detail, line, column, excerpt: excerpt.clone() };
@@ -171,18 +174,31 @@ fn unknown(detail: &str, context: &Context<'_>) -> Option<(&'static str, String,
         return Some(("view", name, format!("Views are {}.", context.views.join(", "))));
     }
     if let Some(name) = missing("Table Function with name ") {
-        return Some(("table function", name, format!("Table macros are {}.", context.table_macros.join(", "))));
+        return Some((
+            "table function",
+            name,
+            format!("Table macros are {}.", context.table_macros.join(", ")),
+        ));
     }
     for prefix in ["Scalar Function with name ", "Aggregate Function with name ", "Function with name "] {
         if let Some(name) = missing(prefix) {
             let near = candidates(detail).map_or_else(String::new, |names| format!("Near it is {names}. "));
-            return Some(("function", name, format!("{near}Macros of the lake are listed by SELECT * FROM help.")));
+            return Some((
+                "function",
+                name,
+                format!("{near}Macros of the lake are listed by SELECT * FROM help."),
+            ));
         }
     }
     if let Some(name) = missing("Type with name ") {
-        return Some(("type", name, candidates(detail).map_or_else(String::new, |names| format!("Near it is {names}."))));
+        return Some((
+            "type",
+            name,
+            candidates(detail).map_or_else(String::new, |names| format!("Near it is {names}.")),
+        ));
     }
-    let rest = detail.strip_prefix("Referenced column ").or_else(|| detail.strip_prefix("Referenced table "))?;
+    let rest =
+        detail.strip_prefix("Referenced column ").or_else(|| detail.strip_prefix("Referenced table "))?;
     let what = if detail.starts_with("Referenced table") { "view" } else { "column" };
     let name = quoted(rest)?;
     let near = candidates(detail).map_or_else(String::new, |names| format!("Near it are {names}. "));
@@ -250,7 +266,8 @@ mod tests {
 
     fn check(message: &str, text: &str, expect: &str) {
         let views = ["events".to_owned(), "games".to_owned()];
-        let context = Context { text, views: &views, table_macros: &["episode".to_owned()], memory_limit: "1 MB" };
+        let context =
+            Context { text, views: &views, table_macros: &["episode".to_owned()], memory_limit: "1 MB" };
         assert_eq!(explain(message, &context).to_string(), expect);
     }
 

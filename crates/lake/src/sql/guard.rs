@@ -33,13 +33,23 @@ const TABLE_FUNCTIONS: &[&str] = &[
     "unnest",
 ];
 
-const WHAT_IS_ALLOWED: &str = "Allowed are SELECT, FROM, WITH, VALUES, DESCRIBE, SUMMARIZE, SHOW TABLES and EXPLAIN.";
+const WHAT_IS_ALLOWED: &str =
+    "Allowed are SELECT, FROM, WITH, VALUES, DESCRIBE, SUMMARIZE, SHOW TABLES and EXPLAIN.";
 
 /// The text to run if `text` is one statement that only reads. EXPLAIN is put together anew from the
 /// part that was checked, so that no comment can hide another statement from this page.
-pub(super) fn check<'a>(connection: &Connection, text: &'a str, table_macros: &[String]) -> Result<Cow<'a, str>, SqlError> {
+pub(super) fn check<'a>(
+    connection: &Connection,
+    text: &'a str,
+    table_macros: &[String],
+) -> Result<Cow<'a, str>, SqlError> {
     if text.contains('\0') {
-        return Err(SqlError::Syntax { detail: "A query cannot hold a NUL character".into(), line: 0, column: 0, excerpt: String::new() });
+        return Err(SqlError::Syntax {
+            detail: "A query cannot hold a NUL character".into(),
+            line: 0,
+            column: 0,
+            excerpt: String::new(),
+        });
     }
     let explained = after_explain(text);
     let statement = explained.map_or(text, |(_, statement)| statement);
@@ -48,7 +58,8 @@ pub(super) fn check<'a>(connection: &Connection, text: &'a str, table_macros: &[
         .query_row("SELECT json_serialize_sql($1::VARCHAR)", [statement], |row| row.get(0))
         .map_err(|error| SqlError::Engine { what: "read the query", detail: error.to_string() })?;
     let mut tape = Tape::default();
-    tape.parse(&tree).map_err(|error| SqlError::Engine { what: "read the query", detail: error.to_string() })?;
+    tape.parse(&tree)
+        .map_err(|error| SqlError::Engine { what: "read the query", detail: error.to_string() })?;
     let root = tape.value(&tree, 0);
     if root.member("error").and_then(|error| error.as_bool()) == Some(true) {
         return Err(refusal(&root, text, offset));
@@ -56,7 +67,12 @@ pub(super) fn check<'a>(connection: &Connection, text: &'a str, table_macros: &[
     match root.member("statements").map_or(0, |statements| statements.children().count()) {
         1 => {}
         0 => {
-            return Err(SqlError::Syntax { detail: "The query is empty".into(), line: 0, column: 0, excerpt: String::new() });
+            return Err(SqlError::Syntax {
+                detail: "The query is empty".into(),
+                line: 0,
+                column: 0,
+                excerpt: String::new(),
+            });
         }
         several => {
             return Err(SqlError::Forbidden {
@@ -70,10 +86,15 @@ pub(super) fn check<'a>(connection: &Connection, text: &'a str, table_macros: &[
             && !TABLE_FUNCTIONS.contains(&name.as_str())
             && !table_macros.contains(&name)
         {
-            return Err(SqlError::Forbidden {
-                what: format!("The table function {name}"),
-                hint: format!("Table macros of the lake are {}.", table_macros.join(", ")),
-            });
+            let place =
+                tape.value(&tree, index as u32).member("query_location").and_then(|place| place.as_i64());
+            let (line, column, excerpt) =
+                at_byte(text, offset + usize::try_from(place.unwrap_or(0)).unwrap_or(0));
+            let hint = format!("Table macros of the lake are {}.", table_macros.join(", "));
+            if is_function(connection, &name)? {
+                return Err(SqlError::Forbidden { what: format!("The table function {name}"), hint });
+            }
+            return Err(SqlError::Unknown { what: "table function", name, hint, line, column, excerpt });
         }
     }
     Ok(explained.map_or(Cow::Borrowed(text), |(word, statement)| Cow::Owned(format!("{word} {statement}"))))
@@ -87,16 +108,31 @@ fn table_function(value: &Value<'_>) -> Option<String> {
     Some(value.member("function")?.member("function_name")?.as_str()?.to_ascii_lowercase())
 }
 
+fn is_function(connection: &Connection, name: &str) -> Result<bool, SqlError> {
+    connection
+        .query_row("SELECT count(*) > 0 FROM duckdb_functions() WHERE function_name = $1", [name], |row| {
+            row.get(0)
+        })
+        .map_err(|error| SqlError::Engine { what: "look up a function", detail: error.to_string() })
+}
+
 fn refusal(root: &Value<'_>, text: &str, offset: usize) -> SqlError {
-    let said = |name: &str| root.member(name).and_then(|value| value.as_str()).unwrap_or_default().into_owned();
+    let said =
+        |name: &str| root.member(name).and_then(|value| value.as_str()).unwrap_or_default().into_owned();
     let message = said("error_message");
     if message.starts_with("Only SELECT statements") {
         let first = first_word(text).to_ascii_uppercase();
         let hint = match first.as_str() {
-            "PIVOT" => "PIVOT can be read only with its values named: PIVOT v ON c IN ('a', 'b') USING sum(x).".to_owned(),
+            "PIVOT" => {
+                "PIVOT can be read only with its values named: PIVOT v ON c IN ('a', 'b') USING sum(x)."
+                    .to_owned()
+            }
             _ => WHAT_IS_ALLOWED.to_owned(),
         };
-        return SqlError::Forbidden { what: if first.is_empty() { "This statement".into() } else { first }, hint };
+        return SqlError::Forbidden {
+            what: if first.is_empty() { "This statement".into() } else { first },
+            hint,
+        };
     }
     let mut detail = message;
     if let Some(first) = detail.get(..1) {

@@ -104,8 +104,8 @@ CREATE MACRO stele_frame_payload(text) AS
   END;
 
 -- Member `data` without its trace: a pair [{"__trace":…}, payload] stands for its payload. NULL if
--- `data` is a frame, or is the trace alone: some recorders lose the payload there, and the frame
--- may still hold it. One parse finds all that is needed.
+-- `data` is a frame, or is null or the trace alone: some recorders lose the payload there, and the
+-- frame may still hold it. One parse finds all that is needed.
 CREATE MACRO stele_untraced(raw) AS
   list_transform(
     [TRY(json_extract(raw, [
@@ -113,7 +113,7 @@ CREATE MACRO stele_untraced(raw) AS
     lambda found:
       CASE
         WHEN starts_with(found[1], '"4') AND stele_is_frame(found[1] ->> '$') THEN NULL
-        WHEN found[6] IS NOT NULL THEN NULL
+        WHEN found[6] IS NOT NULL OR found[1]::VARCHAR = 'null' THEN NULL
         WHEN found[2] IS NOT NULL AND found[3] IS NULL AND (found[4] IS NOT NULL OR found[5] IS NOT NULL) THEN found[2]
         ELSE found[1]
       END)[1];

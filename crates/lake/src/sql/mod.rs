@@ -124,7 +124,11 @@ impl Sql {
         let connection = configure(options, &memory_limit)?;
         let parts = views::create(&connection, tables)?;
         lock(&connection, &parts)?;
-        let names = Names { views: list(&connection, VIEWS)?, table_macros: list(&connection, TABLE_MACROS)?, memory_limit };
+        let names = Names {
+            views: list(&connection, VIEWS)?,
+            table_macros: list(&connection, TABLE_MACROS)?,
+            memory_limit,
+        };
         Ok(Self { connection, names: Arc::new(names), cancelled: Arc::default() })
     }
 
@@ -189,9 +193,8 @@ impl Canceller {
 /// With less than this the engine cannot read one row group of a part.
 const MEMORY_BYTES_MIN: u64 = 64 << 20;
 
-const VIEWS: &str = "SELECT view_name FROM duckdb_views() WHERE NOT internal AND NOT starts_with(view_name, 'stele_') ORDER BY ALL";
-const TABLE_MACROS: &str =
-    "SELECT DISTINCT function_name FROM duckdb_functions() WHERE NOT internal AND function_type = 'table_macro' ORDER BY ALL";
+const VIEWS: &str = "SELECT view_name FROM duckdb_views() WHERE NOT internal ORDER BY ALL";
+const TABLE_MACROS: &str = "SELECT DISTINCT function_name FROM duckdb_functions() WHERE NOT internal AND function_type = 'table_macro' ORDER BY ALL";
 
 /// An engine in memory that loads nothing and remembers nothing.
 fn configure(options: &SqlOptions, memory_limit: &str) -> Result<Connection, SqlError> {
@@ -208,7 +211,9 @@ fn configure(options: &SqlOptions, memory_limit: &str) -> Result<Connection, Sql
         .and_then(|config| config.with("temp_directory", temp_dir))
         .map_err(&failed)?;
     let connection = Connection::open_in_memory_with_flags(config).map_err(&failed)?;
-    connection.execute_batch("SET GLOBAL TimeZone = 'UTC'; SET GLOBAL parquet_metadata_cache = true").map_err(&failed)?;
+    connection
+        .execute_batch("SET GLOBAL TimeZone = 'UTC'; SET GLOBAL parquet_metadata_cache = true")
+        .map_err(&failed)?;
     Ok(connection)
 }
 
@@ -233,7 +238,10 @@ fn list(connection: &Connection, text: &str) -> Result<Vec<String>, SqlError> {
 fn engine(what: &'static str) -> impl Fn(duckdb::Error) -> SqlError {
     move |error| {
         let detail = error.to_string();
-        match detail.strip_prefix("IO Error: ").or_else(|| detail.strip_prefix("Invalid Input Error: No magic bytes")) {
+        match detail
+            .strip_prefix("IO Error: ")
+            .or_else(|| detail.strip_prefix("Invalid Input Error: No magic bytes"))
+        {
             Some(part) => SqlError::Part(part.lines().next().unwrap_or_default().to_owned()),
             None => SqlError::Engine { what, detail },
         }

@@ -9,8 +9,8 @@ use duckdb::core::LogicalTypeHandle;
 use duckdb::types::Value;
 use duckdb::{Statement, params_from_iter};
 
-use super::error::{Context, SqlError, explain};
 use super::Sql;
+use super::error::{Context, SqlError, explain};
 
 /// The value of a parameter. The engine converts it to the type that the query needs.
 #[derive(Debug, Clone, PartialEq)]
@@ -81,7 +81,13 @@ impl Params {
 
     /// Parameters for `?`, or for `$1`, `$2`, ….
     pub fn positional<P: Into<Param>>(values: impl IntoIterator<Item = P>) -> Self {
-        Self(values.into_iter().enumerate().map(|(index, value)| ((index + 1).to_string(), value.into())).collect())
+        Self(
+            values
+                .into_iter()
+                .enumerate()
+                .map(|(index, value)| ((index + 1).to_string(), value.into()))
+                .collect(),
+        )
     }
 
     /// Adds a parameter for `$name`.
@@ -99,13 +105,19 @@ impl Params {
                 .parameter_name(index)
                 .map_err(|error| SqlError::Engine { what: "name a parameter", detail: error.to_string() })?;
             let value = self.0.get(&name).ok_or_else(|| {
-                SqlError::Parameter(format!("The query has a parameter ${name} and was given {}.", self.given()))
+                SqlError::Parameter(format!(
+                    "The query has a parameter ${name} and was given {}.",
+                    self.given()
+                ))
             })?;
             values.push(value.value());
         }
         if values.len() < self.0.len() {
             let count = values.len();
-            return Err(SqlError::Parameter(format!("The query has {count} parameters and was given {}.", self.given())));
+            return Err(SqlError::Parameter(format!(
+                "The query has {count} parameters and was given {}.",
+                self.given()
+            )));
         }
         Ok(values)
     }
@@ -232,6 +244,11 @@ fn failure(sql: &Sql, text: &str, error: &duckdb::Error) -> SqlError {
         other => other.to_string(),
     };
     let names = &sql.names;
-    let context = Context { text, views: &names.views, table_macros: &names.table_macros, memory_limit: &names.memory_limit };
+    let context = Context {
+        text,
+        views: &names.views,
+        table_macros: &names.table_macros,
+        memory_limit: &names.memory_limit,
+    };
     explain(&message, &context)
 }

@@ -24,7 +24,11 @@ pub(super) fn create(connection: &Connection, tables: &Tables) -> Result<Vec<Str
     run(&stand_in("events", Table::Events))?;
     run(&stand_in("residue", Table::Quarantine))?;
     for doc_type in DocType::ALL {
-        run(&format!("CREATE VIEW {} AS SELECT * FROM events WHERE doc_type = {}", name(doc_type.name()), literal(doc_type.name())))?;
+        run(&format!(
+            "CREATE VIEW {} AS SELECT * FROM events WHERE doc_type = {}",
+            name(doc_type.name()),
+            literal(doc_type.name())
+        ))?;
     }
     files(connection, tables)?;
     run(VIEWS)?;
@@ -41,7 +45,10 @@ pub(super) fn create(connection: &Connection, tables: &Tables) -> Result<Vec<Str
     let quarantine: Vec<&str> = tables.quarantine.iter().map(|path| utf8(path)).collect::<Result<_, _>>()?;
     if !quarantine.is_empty() {
         let columns = select(Table::Quarantine, |_| None);
-        run(&format!("CREATE OR REPLACE VIEW residue AS SELECT {columns} FROM {}", read_parquet(quarantine.iter().copied())))?;
+        run(&format!(
+            "CREATE OR REPLACE VIEW residue AS SELECT {columns} FROM {}",
+            read_parquet(quarantine.iter().copied())
+        ))?;
     }
     let parts = events.by_doc_type.values().flatten().copied();
     Ok(parts.chain(quarantine.iter().copied()).map(str::to_owned).collect())
@@ -62,7 +69,10 @@ impl<'a> Events<'a> {
         for part in parts {
             let here = root_of(part)?;
             if *root.get_or_insert(here) != here {
-                return Err(SqlError::Layout(format!("the part {} lies outside the lake", part.path.display())));
+                return Err(SqlError::Layout(format!(
+                    "the part {} lies outside the lake",
+                    part.path.display()
+                )));
             }
             by_doc_type.entry(&part.doc_type).or_default().push(utf8(&part.path)?);
         }
@@ -74,7 +84,11 @@ impl<'a> Events<'a> {
     /// reads every `key=value` of the path, also above the lake.
     fn view(&self, view: &str, paths: impl Iterator<Item = &'a str>) -> String {
         let level = |n: usize, key: &str| {
-            format!("substr(split_part(substr(filename, {}), '/', {n}), {})", self.root_chars + 1, key.len() + "=".len() + 1)
+            format!(
+                "substr(split_part(substr(filename, {}), '/', {n}), {})",
+                self.root_chars + 1,
+                key.len() + "=".len() + 1
+            )
         };
         let columns = select(Table::Events, |column| match column {
             "doc_type" => Some(level(1, column)),
@@ -137,20 +151,20 @@ fn sql_type(column: &Column) -> &'static str {
     }
 }
 
-const FILES: &str = "CREATE TABLE stele_files (
+const FILES: &str = "CREATE SCHEMA stele_internal; CREATE TABLE stele_internal.files (
     file_id VARCHAR, uri VARCHAR, format VARCHAR, compression VARCHAR, timezone VARCHAR, state VARCHAR,
     bytes_done BIGINT, lines_done BIGINT, sha256 VARCHAR, size_on_disk BIGINT,
     bytes_in BIGINT, bytes_lake BIGINT, bytes_quarantine BIGINT,
     lines BIGINT, records BIGINT, quarantined BIGINT, control BIGINT, blank BIGINT, nodes BIGINT,
     updated_at_micros BIGINT);
 CREATE VIEW files AS
-    SELECT * EXCLUDE (updated_at_micros), make_timestamptz(updated_at_micros) AS updated_at FROM stele_files ORDER BY uri;";
+    SELECT * EXCLUDE (updated_at_micros), make_timestamptz(updated_at_micros) AS updated_at FROM stele_internal.files ORDER BY uri;";
 
 /// The newest entry of every input is already known, so it is copied instead of read again.
 fn files(connection: &Connection, tables: &Tables) -> Result<(), SqlError> {
     let failed = engine("list the inputs");
     connection.execute_batch(FILES).map_err(&failed)?;
-    let mut rows = connection.appender("stele_files").map_err(&failed)?;
+    let mut rows = connection.appender_to_db("files", "stele_internal").map_err(&failed)?;
     // What the lake stores as 64-bit integers came from there; a number beyond is no real size.
     let long = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
     for file in &tables.files {

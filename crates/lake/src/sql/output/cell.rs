@@ -7,10 +7,10 @@ use std::fmt::Write;
 
 use arrow::array::{Array, ArrayRef, AsArray, MapArray, StructArray};
 use arrow::datatypes::{
-    DataType, Date32Type, Decimal128Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type,
-    IntervalMonthDayNanoType, IntervalUnit, Time64MicrosecondType, TimeUnit, TimestampMicrosecondType,
-    TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType, UInt8Type, UInt16Type, UInt32Type,
-    UInt64Type,
+    DataType, Date32Type, Decimal128Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type,
+    Int64Type, IntervalMonthDayNanoType, IntervalUnit, Time64MicrosecondType, TimeUnit,
+    TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType,
+    UInt8Type, UInt16Type, UInt32Type, UInt64Type,
 };
 use stele_model::json::{Tape, quote};
 
@@ -102,8 +102,12 @@ fn scalar(array: &dyn Array, row: usize, out: &mut String) -> Result<Option<Look
             write_to(out, format_args!("{number:?}"));
             Ok(Some(if number.is_finite() { Look::Plain } else { Look::Quoted }))
         }
-        DataType::Decimal128(..) => {
-            out.push_str(&array.as_primitive::<Decimal128Type>().value_as_string(row));
+        DataType::Decimal128(_, scale) => {
+            decimal(
+                array.as_primitive::<Decimal128Type>().value(row),
+                usize::try_from(*scale).unwrap_or(0),
+                out,
+            );
             Ok(Some(Look::Plain))
         }
         DataType::Utf8 => quoted(out, array.as_string::<i32>().value(row)),
@@ -128,7 +132,9 @@ fn scalar(array: &dyn Array, row: usize, out: &mut String) -> Result<Option<Look
         DataType::Timestamp(unit, zone) => {
             let (value, nanos) = match unit {
                 TimeUnit::Second => (array.as_primitive::<TimestampSecondType>().value(row), 1_000_000_000),
-                TimeUnit::Millisecond => (array.as_primitive::<TimestampMillisecondType>().value(row), 1_000_000),
+                TimeUnit::Millisecond => {
+                    (array.as_primitive::<TimestampMillisecondType>().value(row), 1_000_000)
+                }
                 TimeUnit::Microsecond => (array.as_primitive::<TimestampMicrosecondType>().value(row), 1000),
                 TimeUnit::Nanosecond => (array.as_primitive::<TimestampNanosecondType>().value(row), 1),
             };
@@ -137,7 +143,11 @@ fn scalar(array: &dyn Array, row: usize, out: &mut String) -> Result<Option<Look
         }
         DataType::Interval(IntervalUnit::MonthDayNano) => {
             let value = array.as_primitive::<IntervalMonthDayNanoType>().value(row);
-            let (sign, nanos) = if value.nanoseconds < 0 { ("-", value.nanoseconds.unsigned_abs()) } else { ("", value.nanoseconds.unsigned_abs()) };
+            let (sign, nanos) = if value.nanoseconds < 0 {
+                ("-", value.nanoseconds.unsigned_abs())
+            } else {
+                ("", value.nanoseconds.unsigned_abs())
+            };
             write_to(out, format_args!("P{}M{}DT{sign}{}", value.months, value.days, nanos / 1_000_000_000));
             fraction(u128::from(nanos % 1_000_000_000), out);
             out.push('S');
@@ -153,7 +163,10 @@ fn scalar(array: &dyn Array, row: usize, out: &mut String) -> Result<Option<Look
         | DataType::Struct(_)
         | DataType::Map(..)
         | DataType::Union(..) => Ok(None),
-        other => Err(SqlError::Format { format: "text", detail: format!("a column has the type {other}; cast it to VARCHAR") }),
+        other => Err(SqlError::Format {
+            format: "text",
+            detail: format!("a column has the type {other}; cast it to VARCHAR"),
+        }),
     }
 }
 
@@ -205,7 +218,12 @@ fn object(members: &StructArray, row: usize, shape: &Shape, out: &mut String) ->
 }
 
 /// An object, with keys as text.
-fn map(map: &MapArray, row: usize, [key_shape, value_shape]: [&Shape; 2], out: &mut String) -> Result<(), SqlError> {
+fn map(
+    map: &MapArray,
+    row: usize,
+    [key_shape, value_shape]: [&Shape; 2],
+    out: &mut String,
+) -> Result<(), SqlError> {
     let entries = map.value(row);
     out.push('{');
     for index in 0..entries.len() {
@@ -220,6 +238,17 @@ fn map(map: &MapArray, row: usize, [key_shape, value_shape]: [&Shape; 2], out: &
     }
     out.push('}');
     Ok(())
+}
+
+/// All digits: the engine's HUGEINT comes as a decimal and may have one digit more than decimals do.
+fn decimal(value: i128, scale: usize, out: &mut String) {
+    let digits = format!("{:0width$}", value.unsigned_abs(), width = scale + 1);
+    let (whole, fraction) = digits.split_at(digits.len() - scale);
+    let sign = if value < 0 { "-" } else { "" };
+    write_to(out, format_args!("{sign}{whole}"));
+    if scale > 0 {
+        write_to(out, format_args!(".{fraction}"));
+    }
 }
 
 /// Printable ASCII as it is, every other byte and the backslash as `\xNN`.
@@ -286,7 +315,21 @@ fn fraction(nanos: u128, out: &mut String) {
 
 #[cfg(test)]
 mod tests {
-    use super::instant;
+    use super::{decimal, instant};
+
+    #[test]
+    fn decimals_keep_every_digit() {
+        for (value, scale, expect) in [
+            (i128::MAX, 0, "170141183460469231731687303715884105727"),
+            (i128::MIN, 2, "-1701411834604692317316873037158841057.28"),
+            (-5, 3, "-0.005"),
+            (0, 2, "0.00"),
+        ] {
+            let mut text = String::new();
+            decimal(value, scale, &mut text);
+            assert_eq!(text, expect);
+        }
+    }
 
     #[test]
     fn instants_in_iso_form() {

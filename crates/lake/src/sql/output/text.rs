@@ -17,7 +17,12 @@ pub(super) fn csv_header(columns: &[Column], out: &mut String) {
 }
 
 /// NULL is nothing between commas, the empty text is `""`.
-pub(super) fn csv_row(batch: &RecordBatch, columns: &[Column], row: usize, out: &mut String) -> Result<(), SqlError> {
+pub(super) fn csv_row(
+    batch: &RecordBatch,
+    columns: &[Column],
+    row: usize,
+    out: &mut String,
+) -> Result<(), SqlError> {
     let mut value = String::new();
     for (index, (array, column)) in batch.columns().iter().zip(columns).enumerate() {
         if index > 0 {
@@ -33,7 +38,8 @@ pub(super) fn csv_row(batch: &RecordBatch, columns: &[Column], row: usize, out: 
 }
 
 fn csv_value(value: &str, out: &mut String) {
-    let plain = !value.is_empty() && !value.contains([',', '"', '\n', '\r']) && value.trim().len() == value.len();
+    let plain =
+        !value.is_empty() && !value.contains([',', '"', '\n', '\r']) && value.trim().len() == value.len();
     if plain {
         out.push_str(value);
         return;
@@ -43,7 +49,12 @@ fn csv_value(value: &str, out: &mut String) {
     out.push('"');
 }
 
-pub(super) fn json_row(batch: &RecordBatch, columns: &[Column], row: usize, out: &mut String) -> Result<(), SqlError> {
+pub(super) fn json_row(
+    batch: &RecordBatch,
+    columns: &[Column],
+    row: usize,
+    out: &mut String,
+) -> Result<(), SqlError> {
     out.push('{');
     for (index, (array, column)) in batch.columns().iter().zip(columns).enumerate() {
         if index > 0 {
