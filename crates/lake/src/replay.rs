@@ -37,7 +37,7 @@ pub struct Replayed {
 /// missing, doubled or different, [`LakeError::Output`] where `out` refuses. Part of the input may
 /// have been written by then.
 pub fn replay(snapshot: &Snapshot, entry: &FileEntry, out: &mut dyn Write) -> Result<Replayed, LakeError> {
-    let pruned = snapshot.pruned()?.into_iter().filter(|pruned| pruned.file_id == entry.file_id).last();
+    let pruned = snapshot.pruned()?.into_iter().rfind(|pruned| pruned.file_id == entry.file_id);
     let said = |pruned: &crate::Pruned| LakeError::Pruned {
         uri: entry.uri.clone(),
         rows: pruned.rows,

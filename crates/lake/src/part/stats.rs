@@ -1,7 +1,7 @@
 //! What the Delta log says about a part's rows, so that a reader can pass a part over.
 
-use arrow::array::{Array, AsArray, RecordBatch};
-use arrow::compute::{max, max_string, min, min_string};
+use arrow::array::{Array, AsArray, RecordBatch, StringArray};
+use arrow::compute::{max, min};
 use arrow::datatypes::{Int64Type, TimestampMicrosecondType};
 use serde_json::{Map, Value, json};
 use stele_model::Micros;
@@ -34,20 +34,8 @@ impl PartStats {
     /// Takes the rows of a batch into account.
     pub(crate) fn observe(&mut self, table: Table, batch: &RecordBatch) {
         let column = |name: &str| batch.column_by_name(name);
-        if let Some(ids) = column("file_id").and_then(|ids| ids.as_string_opt::<i32>())
-            && let (Some(low), Some(high)) = (min_string(ids), max_string(ids))
-        {
-            match &mut self.file_id {
-                Some((known_low, known_high)) => {
-                    if low < known_low.as_str() {
-                        low.clone_into(known_low);
-                    }
-                    if high > known_high.as_str() {
-                        high.clone_into(known_high);
-                    }
-                }
-                None => self.file_id = Some((low.to_owned(), high.to_owned())),
-            }
+        if let Some(ids) = column("file_id").and_then(|ids| ids.as_string_opt::<i32>()) {
+            self.observe_ids(ids);
         }
         let long = |name: &str| {
             let values = column(name)?.as_primitive_opt::<Int64Type>()?;
@@ -63,6 +51,19 @@ impl PartStats {
         if table == Table::Events {
             widen(&mut self.ts, time("ts"));
             self.ts_nulls += column("ts").map_or(0, |ts| ts.null_count() as u64);
+        }
+    }
+
+    /// Rows of one input stand together, so most comparisons end at the row before.
+    fn observe_ids(&mut self, ids: &StringArray) {
+        let mut before = "";
+        for id in ids.iter().flatten().filter(|id| std::mem::replace(&mut before, id) != *id) {
+            let (low, high) = self.file_id.get_or_insert_with(|| (id.to_owned(), id.to_owned()));
+            if id < low.as_str() {
+                id.clone_into(low);
+            } else if id > high.as_str() {
+                id.clone_into(high);
+            }
         }
     }
 
