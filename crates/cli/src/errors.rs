@@ -143,9 +143,7 @@ fn hints(error: &EngineError) -> Vec<String> {
         }
         EngineError::Config { .. } => "`stele validate` checks the configuration",
         EngineError::NoInputs(_) => "name recordings, or a directory that holds some",
-        EngineError::UnknownInput { .. } => {
-            "`stele status --files` lists the inputs that were ingested"
-        }
+        EngineError::UnknownInput { .. } => "`stele status --files` lists the inputs that were ingested",
         EngineError::Io { source, .. } if is_full(source) => {
             "free some space and run the same command again: it goes on where it stopped"
         }
@@ -157,14 +155,26 @@ fn hints(error: &EngineError) -> Vec<String> {
 
 fn lake_hints(error: &LakeError) -> Vec<String> {
     let hint = match error {
-        LakeError::NoLake { .. } => "`stele ingest FILE… --data-dir DIR` makes a lake; `--data-dir` names one",
+        LakeError::NoLake { .. } => {
+            "`stele ingest FILE… --data-dir DIR` makes a lake; `--data-dir` names one"
+        }
         LakeError::Busy { .. } => "run the same command again when the other one has ended",
         LakeError::CorruptLog { .. } | LakeError::CorruptPart { .. } | LakeError::MissingPart { .. } => {
             "`stele doctor` lists everything that is damaged; the inputs can be ingested again into a new data directory"
         }
         LakeError::NewerSchema { .. } => "nothing was changed; update stele and try again",
-        _ if error.is_disk_full() => "free some space and run the same command again: it goes on where it stopped",
-        LakeError::Replay { .. } => "`stele coverage --deep` checks every input; `stele doctor` checks the lake's files",
+        LakeError::Io { source, .. } if is_full(source) => {
+            "free some space or raise the limit, and run the same command again: it goes on where it stopped"
+        }
+        _ if error.is_disk_full() => {
+            "free some space and run the same command again: it goes on where it stopped"
+        }
+        LakeError::Io { .. } => {
+            "when the cause is gone, run the same command again: it goes on where it stopped"
+        }
+        LakeError::Replay { .. } => {
+            "`stele coverage` checks every input; `stele doctor` checks the lake's files"
+        }
         _ => return Vec::new(),
     };
     vec![hint.to_owned()]
@@ -181,7 +191,9 @@ impl From<SqlError> for Failure {
         let failure = Self::new(in_full(&error));
         match error {
             SqlError::Cancelled => Self { exit: Exit::Interrupted, ..failure },
-            SqlError::Unknown { .. } => failure.hint("`stele sql \"SELECT * FROM help\"` lists views and macros"),
+            SqlError::Unknown { .. } => {
+                failure.hint("`stele sql \"SELECT * FROM help\"` lists views and macros")
+            }
             SqlError::Memory { .. } => failure.hint("raise it with --memory-limit, or add a LIMIT"),
             _ => failure,
         }

@@ -80,10 +80,12 @@ fn age(text: &str) -> Result<Age, String> {
     let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);
     let seconds = UNITS.iter().find(|(name, _)| *name == unit).map(|(_, seconds)| *seconds);
-    let micros = seconds.zip(number.parse::<i64>().ok()).and_then(|(seconds, number)| {
-        seconds.checked_mul(number)?.checked_mul(1_000_000)
-    });
-    micros.map(|micros| Age { micros, text: text.to_owned() }).ok_or_else(|| "expected a number and one of s, min, h, d, w, y, such as 90d".to_owned())
+    let micros = seconds
+        .zip(number.parse::<i64>().ok())
+        .and_then(|(seconds, number)| seconds.checked_mul(number)?.checked_mul(1_000_000));
+    micros
+        .map(|micros| Age { micros, text: text.to_owned() })
+        .ok_or_else(|| "expected a number and one of s, min, h, d, w, y, such as 90d".to_owned())
 }
 
 #[cfg(test)]

@@ -13,10 +13,12 @@ use stele_engine::discovery::render::diff::Severity;
 
 pub use lake::{LakeAction, LakeArgs, PruneArgs, VacuumArgs};
 pub use read::{
-    CoverageArgs, ExplainArgs, ExportAction, ExportArgs, JsonlArgs, OrderArg, ReplayArgs, SchemaAction, SchemaArgs,
-    SelectionArgs, SliceArgs, SliceFormat, SqlArgs, SqlFormat, StatusArgs,
+    CoverageArgs, ExplainArgs, ExportAction, ExportArgs, JsonlArgs, OrderArg, ReplayArgs, SchemaAction,
+    SchemaArgs, SelectionArgs, SliceArgs, SliceFormat, SqlArgs, SqlFormat, StatusArgs,
 };
-pub use run::{Reading, DiscoverArgs, DiscoverFormat, DoctorArgs, IngestArgs, MigrateArgs, ValidateArgs, View};
+pub use run::{
+    DiscoverArgs, DiscoverFormat, DoctorArgs, IngestArgs, MigrateArgs, Reading, ValidateArgs, View,
+};
 
 const AFTER_HELP: &str = "\
 Exit codes:

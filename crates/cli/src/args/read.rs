@@ -175,7 +175,8 @@ fn instant(text: &str) -> Result<i64, String> {
         day.to_zoned(jiff::tz::TimeZone::UTC).map(|day| day.timestamp())
     });
     instant.map(|instant| instant.as_microsecond()).map_err(|_| {
-        "expected a date such as 2025-12-12, or an instant with its zone such as 2025-12-12T10:00:00Z".to_owned()
+        "expected a date such as 2025-12-12, or an instant with its zone such as 2025-12-12T10:00:00Z"
+            .to_owned()
     })
 }
 

@@ -81,6 +81,10 @@ fn files(checks: &[FileCheck]) -> String {
     }
     let exact = checks.iter().filter(|check| check.exact).count() as u64;
     let mut text = if rows.is_empty() { String::new() } else { rows.to_string() };
-    text.push_str(&format!("{} of {} written back byte for byte\n", human::count(exact), human::many(checks.len() as u64, "input")));
+    text.push_str(&format!(
+        "{} of {} written back byte for byte\n",
+        human::count(exact),
+        human::many(checks.len() as u64, "input")
+    ));
     text
 }

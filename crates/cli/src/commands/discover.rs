@@ -8,7 +8,7 @@ use stele_engine::discovery::render::{json as catalogue_json, md, redact, tsv};
 use stele_engine::discovery::view::CatalogueView;
 use stele_engine::{DiscoverOptions, Discovered, Engine, OutputSource};
 
-use super::{Context, failed_run, exit_of};
+use super::{Context, exit_of, failed_run};
 use crate::args::{DiscoverArgs, DiscoverFormat, View};
 use crate::errors::{Exit, Failure};
 use crate::interrupt::Interrupt;
@@ -47,7 +47,9 @@ pub fn run(context: &Context, args: DiscoverArgs) -> Result<Exit, Failure> {
         None => Vec::new(),
     };
     match (&diff, args.format, &args.output) {
-        (_, None, Some(_)) => context.out.text(written.iter().map(|path| format!("{path}\n")).collect::<String>())?,
+        (_, None, Some(_)) => {
+            context.out.text(written.iter().map(|path| format!("{path}\n")).collect::<String>())?
+        }
         (Some(diff), format, _) if !context.out.json => show_diff(diff, format, &args)?,
         (None, format, _) if !context.out.json => show(&view, format.unwrap_or(DiscoverFormat::Md))?,
         _ => {}
@@ -72,7 +74,9 @@ fn show_diff(diff: &Diff, format: Option<DiscoverFormat>, args: &DiscoverArgs) -
     let (old, new) = sides(args);
     match format {
         Some(DiscoverFormat::Json) => write_stdout(|out| diff::write_json(out, diff, &old, &new)),
-        Some(DiscoverFormat::Tsv) => Err(Failure::usage("differences have no TSV form").hint("use --format md or json")),
+        Some(DiscoverFormat::Tsv) => {
+            Err(Failure::usage("differences have no TSV form").hint("use --format md or json"))
+        }
         Some(DiscoverFormat::Md) | None => write_stdout(|out| diff::write_md(out, diff, &old, &new)),
     }
 }
@@ -151,5 +155,9 @@ fn summarise(
 }
 
 fn rejected(quarantined: u64) -> String {
-    if quarantined == 0 { "no line rejected".to_owned() } else { format!("{} rejected", human::many(quarantined, "line")) }
+    if quarantined == 0 {
+        "no line rejected".to_owned()
+    } else {
+        format!("{} rejected", human::many(quarantined, "line"))
+    }
 }

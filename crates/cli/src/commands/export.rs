@@ -24,7 +24,9 @@ pub fn run(context: &Context, action: ExportAction) -> Result<Exit, Failure> {
         ExportAction::Slice(args) => args.output.clone(),
     };
     if context.out.json && output.is_none() {
-        return Err(Failure::usage("--json needs --output, because standard output would hold the export itself"));
+        return Err(Failure::usage(
+            "--json needs --output, because standard output would hold the export itself",
+        ));
     }
     let engine = context.engine()?;
     let interrupt = Interrupt::start()?;

@@ -2,7 +2,7 @@
 
 use stele_engine::{IngestOptions, IngestSummary};
 
-use super::{Context, failed_run, exit_of};
+use super::{Context, exit_of, failed_run};
 use crate::args::IngestArgs;
 use crate::errors::{Exit, Failure};
 use crate::interrupt::Interrupt;
@@ -34,7 +34,8 @@ pub fn run(context: &Context, args: IngestArgs) -> Result<Exit, Failure> {
 }
 
 fn page(context: &Context, summary: &IngestSummary, args: &IngestArgs) -> String {
-    let data_dir = context.settings().map(|settings| settings.data_dir.display().to_string()).unwrap_or_default();
+    let data_dir =
+        context.settings().map(|settings| settings.data_dir.display().to_string()).unwrap_or_default();
     let verb = if args.dry_run { "Would ingest" } else { "Ingested" };
     let mut text = format!(
         "{verb} {} in {} ({}) into {data_dir}",

@@ -32,9 +32,17 @@ fn status(context: &Context) -> Result<Exit, Failure> {
     let mut rows = Rows::new(["table", ">parts", ">rows", ">on disk"]);
     for table in Table::ALL {
         let parts = snapshot.parts(table);
-        let (count, bytes) = (parts.iter().map(|part| part.rows).sum(), parts.iter().map(|part| part.bytes).sum());
-        rows.row([table.name(), &human::count(parts.len() as u64), &human::count(count), &human::bytes(bytes)]);
-        tables.push(json!({ "table": table.name(), "parts": parts.len(), "rows": count, "bytes_on_disk": bytes }));
+        let (count, bytes) =
+            (parts.iter().map(|part| part.rows).sum(), parts.iter().map(|part| part.bytes).sum());
+        rows.row([
+            table.name(),
+            &human::count(parts.len() as u64),
+            &human::count(count),
+            &human::bytes(bytes),
+        ]);
+        tables.push(
+            json!({ "table": table.name(), "parts": parts.len(), "rows": count, "bytes_on_disk": bytes }),
+        );
     }
     let body = json!({
         "lake_version": snapshot.version(),
@@ -77,7 +85,11 @@ fn vacuum(context: &Context, args: &VacuumArgs) -> Result<Exit, Failure> {
 }
 
 fn vacuum_page(context: &Context, args: &VacuumArgs, plan: &VacuumPlan, removed: Option<u64>) -> String {
-    let younger = format!("{} kept because they left the lake less than {} ago\n", human::many(plan.kept, "file"), args.older_than);
+    let younger = format!(
+        "{} kept because they left the lake less than {} ago\n",
+        human::many(plan.kept, "file"),
+        args.older_than
+    );
     if let Some(removed) = removed {
         return format!("Removed {}, {}; {younger}", human::many(removed, "file"), human::bytes(plan.bytes));
     }
@@ -111,7 +123,9 @@ fn prune(context: &Context, args: &PruneArgs) -> Result<Exit, Failure> {
         (true, 1..) => Some(engine.prune(&plan)?.version()),
         _ => None,
     };
-    context.out.event("prune", &json!({ "plan": plan, "done": version.is_some(), "lake_version": version }))?;
+    context
+        .out
+        .event("prune", &json!({ "plan": plan, "done": version.is_some(), "lake_version": version }))?;
     context.out.text(prune_page(context, args, &plan, version))?;
     Ok(Exit::Done)
 }
@@ -152,7 +166,10 @@ fn prune_page(context: &Context, args: &PruneArgs, plan: &PrunePlan, version: Op
     }
     text.push_str(&rows.to_string());
     if plan.sources.len() > SHOWN_MAX {
-        text.push_str(&format!(" and {}\n", human::many((plan.sources.len() - SHOWN_MAX) as u64, "more input")));
+        text.push_str(&format!(
+            " and {}\n",
+            human::many((plan.sources.len() - SHOWN_MAX) as u64, "more input")
+        ));
     }
     match version {
         Some(version) => text.push_str(&format!(

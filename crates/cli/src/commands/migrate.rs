@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use stele_engine::{IngestOptions, MigrationReport, MigrationRow};
 
-use super::{Context, failed_run, exit_of, ingest};
+use super::{Context, exit_of, failed_run, ingest};
 use crate::args::MigrateArgs;
 use crate::errors::{Exit, Failure};
 use crate::interrupt::Interrupt;
@@ -102,12 +102,19 @@ fn page(context: &Context, report: &MigrationReport) -> String {
     }
     text.push_str(&rows.to_string());
     if sorted.len() > SHOWN_MAX {
-        text.push_str(&format!(" and {}; --json lists all\n", human::many((sorted.len() - SHOWN_MAX) as u64, "more line")));
+        text.push_str(&format!(
+            " and {}; --json lists all\n",
+            human::many((sorted.len() - SHOWN_MAX) as u64, "more line")
+        ));
     }
     text.push_str(&format!(
         "{} of session, game, day and event compared by rows, key fields and raw hashes: {}\n",
         human::many(report.rows.len() as u64, "group"),
-        if report.differing == 0 { "all equal".to_owned() } else { format!("{} DIFFERENT", human::count(report.differing)) },
+        if report.differing == 0 {
+            "all equal".to_owned()
+        } else {
+            format!("{} DIFFERENT", human::count(report.differing))
+        },
     ));
     if !report.doubts.is_empty() {
         text.push_str("What can be doubted:\n");

@@ -165,7 +165,10 @@ impl Context {
         }
         if failures.len() > FAILURES_SHOWN_MAX {
             let more = (failures.len() - FAILURES_SHOWN_MAX) as u64;
-            crate::output::complain(&format!("error: {} failed besides; --json lists all\n", human::many(more, "input")));
+            crate::output::complain(&format!(
+                "error: {} failed besides; --json lists all\n",
+                human::many(more, "input")
+            ));
         }
     }
 }
@@ -187,7 +190,9 @@ pub fn failed_run(error: EngineError, reading: &Reading, kept: &str) -> Failure 
             Failure::usage(format!("--timezone: {reason}"))
         }
         EngineError::Config { .. } | EngineError::NoInputs(_) | EngineError::Source(_) => error.into(),
-        EngineError::Lake(lake) if lake.kind() == Kind::Retry => Failure::from(error).kept("nothing was changed"),
+        EngineError::Lake(lake) if lake.kind() == Kind::Retry => {
+            Failure::from(error).kept("nothing was changed")
+        }
         _ => Failure::from(error).kept(kept),
     }
 }

@@ -15,7 +15,9 @@ use crate::output::human;
 /// Runs the command.
 pub fn run(context: &Context, args: &ReplayArgs) -> Result<Exit, Failure> {
     if context.out.json && args.output.is_none() {
-        return Err(Failure::usage("--json needs --output, because standard output would hold the file itself"));
+        return Err(Failure::usage(
+            "--json needs --output, because standard output would hold the file itself",
+        ));
     }
     let engine = context.engine()?;
     let result = match &args.output {
@@ -31,7 +33,9 @@ pub fn run(context: &Context, args: &ReplayArgs) -> Result<Exit, Failure> {
     };
     let (entry, replayed) = match result {
         Ok(done) => done,
-        Err(EngineError::Lake(LakeError::Output { source })) if source.kind() == io::ErrorKind::BrokenPipe => {
+        Err(EngineError::Lake(LakeError::Output { source }))
+            if source.kind() == io::ErrorKind::BrokenPipe =>
+        {
             return Ok(Exit::Done);
         }
         Err(error) => return Err(error.into()),
@@ -50,6 +54,11 @@ pub fn run(context: &Context, args: &ReplayArgs) -> Result<Exit, Failure> {
         "none" => String::new(),
         compression => format!(" (the content; the file itself was {compression} compressed)"),
     };
-    context.out.remark(&format!("{} of {}, SHA-256 {}{unpacked}", human::many(replayed.bytes, "byte"), entry.uri, replayed.sha256));
+    context.out.remark(&format!(
+        "{} of {}, SHA-256 {}{unpacked}",
+        human::many(replayed.bytes, "byte"),
+        entry.uri,
+        replayed.sha256
+    ));
     Ok(Exit::Done)
 }

@@ -24,7 +24,9 @@ pub fn run(context: &Context, args: SqlArgs) -> Result<Exit, Failure> {
     let text = if args.query == "-" { read_stdin()? } else { args.query.clone() };
     let format = if context.out.json { SqlFormat::Jsonl } else { args.format };
     if format == SqlFormat::Parquet && args.output.is_none() && io::stdout().is_terminal() {
-        return Err(Failure::usage("Parquet is binary and standard output is a terminal").hint("add --output FILE"));
+        return Err(
+            Failure::usage("Parquet is binary and standard output is a terminal").hint("add --output FILE")
+        );
     }
     let params = params(&args.param);
     let engine = context.engine()?;
@@ -53,7 +55,9 @@ pub fn run(context: &Context, args: SqlArgs) -> Result<Exit, Failure> {
         }
     };
     if written.end == End::Limited {
-        context.out.remark(&format!("only the first {}; --limit 0 gives all", human::many(written.rows, "row")));
+        context
+            .out
+            .remark(&format!("only the first {}; --limit 0 gives all", human::many(written.rows, "row")));
     } else if args.output.is_some() {
         context.out.remark(&human::many(written.rows, "row"));
     }
@@ -121,7 +125,8 @@ fn write(rows: &mut Rows<'_>, format: SqlFormat, out: &mut (impl Write + Send)) 
 
 fn write_table(rows: &mut Rows<'_>, out: &mut impl Write) -> Result<Written, Failure> {
     let columns = rows.columns().to_vec();
-    let numbers: Vec<bool> = rows.schema().fields().iter().map(|field| field.data_type().is_numeric()).collect();
+    let numbers: Vec<bool> =
+        rows.schema().fields().iter().map(|field| field.data_type().is_numeric()).collect();
     let heads = columns.iter().zip(&numbers).map(|(column, number)| {
         let mark = if *number { ">" } else { "" };
         format!("{mark}{}", column.name)

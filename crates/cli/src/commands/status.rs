@@ -60,7 +60,8 @@ impl Page<'_> {
     }
 
     fn text(&self, context: &Context, all_files: bool) -> String {
-        let count = |state: FileState| self.entries.iter().filter(|entry| entry.state == state).count() as u64;
+        let count =
+            |state: FileState| self.entries.iter().filter(|entry| entry.state == state).count() as u64;
         let mut text = format!("Lake {} at version {}\n", self.data_dir, self.version);
         text.push_str(&format!(
             "  {} in {} on disk\n",

@@ -88,14 +88,23 @@ mod tests {
     fn numbers() {
         assert_eq!([count(0), count(999), count(1000), count(1_234_567)].join(" "), "0 999 1,000 1,234,567");
         assert_eq!([many(1, "file"), many(0, "file")].join(" "), "1 file 0 files");
-        assert_eq!([bytes(999), bytes(1000), bytes(999_950), bytes(u64::MAX)].join(" "), "999 B 1.0 kB 1.0 MB 18446.7 PB");
+        assert_eq!(
+            [bytes(999), bytes(1000), bytes(999_950), bytes(u64::MAX)].join(" "),
+            "999 B 1.0 kB 1.0 MB 18446.7 PB"
+        );
         assert_eq!(rate(1_000_000, 2.0), "500.0 kB/s");
     }
 
     #[test]
     fn spans_and_shares() {
-        assert_eq!([seconds(0.1234), seconds(59.4), seconds(200.0), seconds(7500.0)].join(" "), "0.12 s 59 s 3 min 20 s 2 h 5 min");
-        assert_eq!([share(1, 1), share(0, 9), share(1, 100_000), share(99_999, 100_000)].join(" "), "100 % 0 % <0.1 % >99.9 %");
+        assert_eq!(
+            [seconds(0.1234), seconds(59.4), seconds(200.0), seconds(7500.0)].join(" "),
+            "0.12 s 59 s 3 min 20 s 2 h 5 min"
+        );
+        assert_eq!(
+            [share(1, 1), share(0, 9), share(1, 100_000), share(99_999, 100_000)].join(" "),
+            "100 % 0 % <0.1 % >99.9 %"
+        );
     }
 
     #[test]

@@ -24,7 +24,10 @@ fn a_renamed_copy_is_known() {
     fs::copy(world.path("sample/recordings/sink.jsonl"), world.path("other_name.jsonl")).unwrap();
     let summary = world.run("ingest other_name.jsonl --data-dir d --json").is(0).last();
     assert_eq!((summary["records"].as_u64(), summary["duplicates"].as_u64()), (Some(0), Some(1)));
-    assert_eq!(world.ok("replay other_name.jsonl --data-dir d").into_bytes(), world.read("sample/recordings/sink.jsonl"));
+    assert_eq!(
+        world.ok("replay other_name.jsonl --data-dir d").into_bytes(),
+        world.read("sample/recordings/sink.jsonl")
+    );
     world.complete();
 }
 
@@ -54,7 +57,12 @@ fn two_halves_are_two_inputs() {
     let summary = world.run("ingest a.jsonl b.jsonl --data-dir d --json").is(0).last();
     let facts = world.sample.files.iter().find(|file| file.path.ends_with("sink.jsonl")).unwrap();
     assert_eq!(summary["records"], facts.records);
-    assert_eq!([world.ok("replay a.jsonl --data-dir d"), world.ok("replay b.jsonl --data-dir d")].concat().into_bytes(), whole);
+    assert_eq!(
+        [world.ok("replay a.jsonl --data-dir d"), world.ok("replay b.jsonl --data-dir d")]
+            .concat()
+            .into_bytes(),
+        whole
+    );
     world.covered();
 }
 

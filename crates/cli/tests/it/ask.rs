@@ -12,13 +12,14 @@ fn lake(seed: u64) -> World {
 fn sql_in_every_form() {
     let world = lake(31);
     let query = "SELECT 1 AS a, 'x,\"y' AS b, NULL AS c, [1, 2] AS d";
-    let ask = |format: &str| world.run_args(["sql", query, "--data-dir", "d", "--format", format]).is(0).stdout;
+    let ask =
+        |format: &str| world.run_args(["sql", query, "--data-dir", "d", "--format", format]).is(0).stdout;
     assert_eq!(ask("csv"), "a,b,c,d\n1,\"x,\"\"y\",,\"[1,2]\"\n");
     assert_eq!(ask("jsonl"), "{\"a\":1,\"b\":\"x,\\\"y\",\"c\":null,\"d\":[1,2]}\n");
     assert_eq!(ask("json"), format!("[\n{}\n]\n", ask("jsonl").trim_end()));
     let table = ask("table");
     assert!(table.contains("x,\"y") && table.contains("NULL") && table.contains('─'), "{table}");
-    world.ok("sql SELECT(1)AS(a) --data-dir d --format parquet --output out.parquet");
+    world.run_args(["sql", query, "--data-dir", "d", "--format", "parquet", "--output", "out.parquet"]).is(0);
     assert!(world.read("out.parquet").starts_with(b"PAR1"));
     assert_eq!(world.ok("sql SELECT(1)WHERE(false) --data-dir d --format json"), "[]\n");
 }
@@ -44,10 +45,18 @@ fn sql_takes_parameters_limits_and_standard_input() {
 #[test]
 fn sql_only_reads() {
     let world = lake(33);
-    for query in ["DROP VIEW events", "COPY (SELECT 1) TO 'x.csv'", "INSERT INTO events SELECT * FROM events", "ATTACH 'x.db'"] {
+    for query in [
+        "DROP VIEW events",
+        "COPY (SELECT 1) TO 'x.csv'",
+        "INSERT INTO events SELECT * FROM events",
+        "ATTACH 'x.db'",
+    ] {
         world.run_args(["sql", query, "--data-dir", "d"]).is(1).says(&["error: "]);
     }
-    world.run_args(["sql", "SELECT * FROM read_text('/etc/hostname')", "--data-dir", "d"]).is(1).says(&["not allowed"]);
+    world
+        .run_args(["sql", "SELECT * FROM read_text('/etc/hostname')", "--data-dir", "d"])
+        .is(1)
+        .says(&["not allowed"]);
     world.complete();
 }
 
@@ -62,7 +71,10 @@ fn an_earlier_version_can_be_asked() {
         let query = "SELECT count(*) FROM events WHERE event_type = 'late'";
         world.run_args(["sql", query, "--data-dir", "d", "--format", "csv", "--at", &at]).is(0).stdout
     };
-    assert_eq!((count(newest).as_str(), count(newest - 1).as_str()), ("count_star()\n1\n", "count_star()\n0\n"));
+    assert_eq!(
+        (count(newest).as_str(), count(newest - 1).as_str()),
+        ("count_star()\n1\n", "count_star()\n0\n")
+    );
     world.run("sql SELECT(1) --data-dir d --at 99").is(1).says(&["no snapshot 99"]);
 }
 
@@ -82,7 +94,8 @@ fn schemas_are_shown_written_and_compared() {
     let all: serde_json::Value = serde_json::from_str(&world.ok("schema show --data-dir d")).unwrap();
     let (event, _) = all.as_object().unwrap().iter().next().unwrap();
     let one: serde_json::Value =
-        serde_json::from_str(&world.run_args(["schema", "show", event, "--data-dir", "d"]).is(0).stdout).unwrap();
+        serde_json::from_str(&world.run_args(["schema", "show", event, "--data-dir", "d"]).is(0).stdout)
+            .unwrap();
     assert_eq!(&one, &all[event]);
     world.run("schema show nope --data-dir d").is(1).says(&["no event is named nope", event]);
     world.ok("schema export --output old --data-dir d");
@@ -113,7 +126,13 @@ fn drift_has_its_exit_code() {
 #[test]
 fn exports_are_the_same_every_time() {
     let world = lake(38);
-    for line in ["jsonl", "jsonl --envelope", "slice --order time", "slice --format csv --limit 5", "slice --format parquet"] {
+    for line in [
+        "jsonl",
+        "jsonl --envelope",
+        "slice --order time",
+        "slice --format csv --limit 5",
+        "slice --format parquet",
+    ] {
         let done = |name: &str, threads: &str| {
             let line = format!("export {line} --output {name} --json --data-dir d --threads {threads}");
             world.run(&line).is(0).last()["sha256"].clone()
@@ -123,7 +142,14 @@ fn exports_are_the_same_every_time() {
     }
     let records = world.ok("export jsonl --data-dir d").lines().count() as u64;
     assert_eq!(records, world.sample.records());
-    let query = ["export", "slice", "--query", "SELECT event_type, count(*) n FROM events GROUP BY 1", "--data-dir", "d"];
+    let query = [
+        "export",
+        "slice",
+        "--query",
+        "SELECT event_type, count(*) n FROM events GROUP BY 1",
+        "--data-dir",
+        "d",
+    ];
     assert_eq!(world.run_args(query).is(0).stdout, world.run_args(query).is(0).stdout);
 }
 

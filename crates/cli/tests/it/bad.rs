@@ -30,8 +30,8 @@ fn wrong_configuration() {
     world.run("validate").is(78);
     fs::remove_file(world.path("stele.toml")).unwrap();
     world.run("status --config none.toml").says(&["none.toml"]);
-    world.write("p.toml", "nmae = \"x\"\n");
-    world.run("discover sample --profile p.toml").is(78).says(&["p.toml", "nmae"]);
+    world.write("p.toml", "name = \"x\"\nevnet = \"type\"\n");
+    world.run("discover sample --profile p.toml").is(78).says(&["p.toml", "evnet"]);
     let ran = Ran::of(world.stele("status").env("STELE_THREADS", "many").output().unwrap());
     ran.is(78).says(&["STELE_THREADS", "many"]);
 }
@@ -74,13 +74,27 @@ fn an_unreadable_file() {
         world.run("ingest /proc/1/mem --data-dir d").says(&["/proc/1/mem"]);
         return;
     }
-    world.run("ingest secret.jsonl --data-dir d").is(1).says(&["cannot open", "secret.jsonl", "denied", "hint:"]);
+    world.run("ingest secret.jsonl --data-dir d").is(1).says(&[
+        "cannot open",
+        "secret.jsonl",
+        "denied",
+        "hint:",
+    ]);
 }
 
 #[test]
 fn questions_without_a_lake() {
     let world = World::new(56);
-    for line in ["coverage", "status", "replay x", "sql SELECT(1)", "explain x", "schema show", "export jsonl", "lake status"] {
+    for line in [
+        "coverage",
+        "status",
+        "replay x",
+        "sql SELECT(1)",
+        "explain x",
+        "schema show",
+        "export jsonl",
+        "lake status",
+    ] {
         world.run(&format!("{line} --data-dir none")).is(1).says(&["no lake at", "hint:", "stele ingest"]);
     }
     assert!(!world.path("none").exists(), "asking leaves nothing behind");

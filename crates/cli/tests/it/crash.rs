@@ -53,7 +53,11 @@ fn killed_at_every_point() {
         }
         world.ok("ingest sample/recordings --data-dir d");
         world.covered();
-        assert_eq!(world.sql("SELECT count(*), count(DISTINCT record_id) FROM events"), expected(&world), "{point}");
+        assert_eq!(
+            world.sql("SELECT count(*), count(DISTINCT record_id) FROM events"),
+            expected(&world),
+            "{point}"
+        );
         std::fs::remove_dir_all(world.path("d")).unwrap();
     }
     assert!(hit.len() > FAILPOINTS.len() / 2, "only {hit:?} were reached");
@@ -74,7 +78,10 @@ fn stopped_by_ctrl_c() {
     // A fast machine may be done before the signal comes.
     if ran.code != Some(0) {
         let ran = ran.is(130).says(&["stopping at the next safe place"]);
-        assert!(ran.stdout.contains("To go on where it stopped") && ran.stdout.contains("stele ingest sample/recordings --data-dir d"));
+        assert!(
+            ran.stdout.contains("To go on where it stopped")
+                && ran.stdout.contains("stele ingest sample/recordings --data-dir d")
+        );
         world.covered();
     }
     world.ok("ingest sample/recordings --data-dir d");

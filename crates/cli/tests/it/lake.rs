@@ -13,7 +13,10 @@ fn discovery_equals_the_oracle_line_for_line() {
 
 fn first_difference(found: &str, expected: &str) -> String {
     let pair = found.lines().zip(expected.lines()).find(|(a, b)| a != b);
-    pair.map_or_else(|| "one is longer".to_owned(), |(found, expected)| format!("found    {found}\nexpected {expected}"))
+    pair.map_or_else(
+        || "one is longer".to_owned(),
+        |(found, expected)| format!("found    {found}\nexpected {expected}"),
+    )
 }
 
 #[test]
@@ -41,7 +44,10 @@ fn every_record_meets_its_schema() {
     let world = World::new(13);
     world.ok("ingest sample/recordings --data-dir d");
     let report = world.run("validate --records --data-dir d --json").is(0).last();
-    assert_eq!((report["records"].as_u64(), report["invalid"].as_u64()), (Some(world.sample.records()), Some(0)));
+    assert_eq!(
+        (report["records"].as_u64(), report["invalid"].as_u64()),
+        (Some(world.sample.records()), Some(0))
+    );
 }
 
 #[test]
@@ -51,7 +57,10 @@ fn standard_input_is_an_input() {
     world.write("in.jsonl", text);
     let input = || std::fs::File::open(world.path("in.jsonl")).unwrap();
     let found = world.stele("discover - --format tsv --quiet").stdin(input()).output().unwrap();
-    assert_eq!(String::from_utf8(found.stdout).unwrap(), "a\tevent\tstring\t1\t1\na\tseq\tinteger\t1\t1\nb\tevent\tstring\t1\t1\n");
+    assert_eq!(
+        String::from_utf8(found.stdout).unwrap(),
+        "a\tevent\tstring\t1\t1\na\tseq\tinteger\t1\t1\nb\tevent\tstring\t1\t1\n"
+    );
     let status = world.stele("ingest - --stdin-name feed --data-dir d -q").stdin(input()).status().unwrap();
     assert!(status.success());
     assert_eq!(world.ok("replay stdin:feed --data-dir d"), text);

@@ -1,6 +1,10 @@
 //! The program from outside: what it prints, how it ends, and what is left when it is killed.
 
-#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests may fail loudly, and drive a child process")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "tests may fail loudly, and drive a child process"
+)]
 
 mod again;
 mod ask;

@@ -17,7 +17,7 @@ fn json_is_all_there_is_on_standard_output() {
         "status --data-dir d --json",
         "lake status --data-dir d --json",
         "explain data.price --data-dir d --json",
-        "sql SELECT('x')AS(event) --data-dir d --json",
+        "sql SELECT/**/'x'AS/**/event --data-dir d --json",
         "doctor --data-dir d --json",
         "validate --json",
         "migrate sample/recordings --data-dir d --json",
@@ -29,7 +29,9 @@ fn json_is_all_there_is_on_standard_output() {
 #[test]
 fn errors_are_events_too() {
     let world = World::new(42);
-    for (line, code) in [("coverage --data-dir none --json", 1), ("discover nope --json", 1), ("ingest --jsno x --json", 2)] {
+    for (line, code) in
+        [("coverage --data-dir none --json", 1), ("discover nope --json", 1), ("ingest --jsno x --json", 2)]
+    {
         let error = world.run(line).is(code).last();
         assert_eq!((&error["event"], &error["exit_code"]), (&"error".into(), &code.into()), "{line}");
         assert!(error["message"].as_str().is_some_and(|text| !text.is_empty()));
@@ -43,8 +45,8 @@ fn a_closed_pipe_is_no_error() {
     let raw = world.sample.files.iter().max_by_key(|file| file.bytes).unwrap().path.clone();
     for line in [
         "discover sample/recordings --format json".to_owned(),
-        "sql FROM(events) --data-dir d --format jsonl".to_owned(),
-        "sql FROM(events) --data-dir d --format json".to_owned(),
+        "sql FROM/**/events --data-dir d --format jsonl".to_owned(),
+        "sql FROM/**/events --data-dir d --format json".to_owned(),
         "export jsonl --data-dir d".to_owned(),
         format!("replay sample/{raw} --data-dir d"),
         "--help".to_owned(),
@@ -55,7 +57,11 @@ fn a_closed_pipe_is_no_error() {
         let read = child.stdout.take().unwrap().read(&mut some).unwrap();
         let output = child.wait_with_output().unwrap();
         let stderr = String::from_utf8_lossy(&output.stderr);
-        assert!(read > 0 && output.status.success() && !stderr.contains("error"), "{line}: {}\n{stderr}", output.status);
+        assert!(
+            read > 0 && output.status.success() && !stderr.contains("error"),
+            "{line}: {}\n{stderr}",
+            output.status
+        );
     }
 }
 
@@ -63,7 +69,12 @@ fn a_closed_pipe_is_no_error() {
 fn a_full_standard_output_is_an_error() {
     let world = World::new(44);
     world.ok("ingest sample/recordings --data-dir d");
-    for line in ["status --data-dir d", "sql FROM(events) --data-dir d --format csv", "discover sample --format tsv", "replay sink.jsonl --data-dir d"] {
+    for line in [
+        "status --data-dir d",
+        "sql FROM/**/events --data-dir d --format csv",
+        "discover sample --format tsv",
+        "replay sink.jsonl --data-dir d",
+    ] {
         let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
         let output = world.stele(line).stdout(full).output().unwrap();
         let stderr = String::from_utf8_lossy(&output.stderr);
@@ -75,7 +86,12 @@ fn a_full_standard_output_is_an_error() {
 #[test]
 fn no_colours_and_no_bars_where_nobody_looks() {
     let world = World::new(45);
-    for line in ["ingest sample/recordings --data-dir d", "coverage --data-dir d", "coverage --data-dir none", "--help"] {
+    for line in [
+        "ingest sample/recordings --data-dir d",
+        "coverage --data-dir d",
+        "coverage --data-dir none",
+        "--help",
+    ] {
         let ran = world.run(line);
         assert!(!ran.stdout.contains('\x1b') && !ran.stderr.contains('\x1b'), "{line}");
     }
@@ -106,7 +122,9 @@ fn every_command_has_help() {
     let world = World::new(48);
     let help = world.ok("--help");
     assert_eq!(world.run("help").code, Some(2), "there is one way to ask for help");
-    for line in help.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty()) {
+    for line in
+        help.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty())
+    {
         let Some(command) = line.strip_prefix("  ").filter(|line| !line.starts_with(' ')) else { continue };
         let command = command.split_whitespace().next().unwrap();
         assert!(world.ok(&format!("{command} --help")).contains("Usage: stele"), "{command}");

@@ -94,7 +94,10 @@ impl World {
     pub fn complete(&self) {
         self.covered();
         assert_eq!(self.sql("SELECT count(*) FROM events"), format!("{}\n", self.sample.records()));
-        assert_eq!(self.sql("SELECT count(DISTINCT record_id) FROM events"), format!("{}\n", self.sample.records()));
+        assert_eq!(
+            self.sql("SELECT count(DISTINCT record_id) FROM events"),
+            format!("{}\n", self.sample.records())
+        );
         assert_eq!(self.sql("SELECT count(*) FROM quarantine"), format!("{}\n", self.sample.quarantined()));
         for file in &self.sample.files {
             if file.bytes == 0 {
@@ -145,7 +148,8 @@ impl Ran {
     /// Every line of standard output, each of which has to be a JSON object with an event.
     #[track_caller]
     pub fn events(&self) -> Vec<Value> {
-        let parse = |line: &str| -> Value { serde_json::from_str(line).unwrap_or_else(|e| panic!("{e} in {line}")) };
+        let parse =
+            |line: &str| -> Value { serde_json::from_str(line).unwrap_or_else(|e| panic!("{e} in {line}")) };
         let events: Vec<Value> = self.stdout.lines().map(parse).collect();
         assert!(events.iter().all(|event| event["event"].is_string()), "{}", self.stdout);
         events
