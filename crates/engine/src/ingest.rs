@@ -13,8 +13,8 @@ use std::sync::Arc;
 use serde::Serialize;
 use stele_discover::Catalogue;
 use stele_lake::{AppendContext, CommitNote, Lake, Writer};
-use stele_model::{FileEntry, FileState, Ledger};
-use stele_sources::{FindOptions, Found, Input, OpenOptions, Resume, Source, SourceError, find, open};
+use stele_model::{FileEntry, FileId, FileState, Ledger};
+use stele_sources::{FindOptions, Found, Input, OpenOptions, Resume, Source, SourceError, find, open, prefix_hashes};
 
 use crate::admission::{Admission, Known, hex, unhex};
 use crate::catalogue_store::CatalogueStore;
@@ -107,6 +107,13 @@ impl Engine {
         if inputs.is_empty() {
             return Err(EngineError::NoInputs(no_inputs(targets, skipped.len())));
         }
+        let open_options = OpenOptions { timezone, format: options.format.clone(), ..OpenOptions::default() };
+        let skipped: Vec<InputFailure> =
+            skipped.into_iter().map(|skipped| InputFailure { uri: skipped.uri, reason: skipped.reason }).collect();
+        if options.dry_run {
+            let summary = self.rehearse(&inputs, &open_options, progress, cancel)?;
+            return Ok(IngestSummary { skipped, ..summary });
+        }
         let lake = Lake::open(self.data_dir(), self.faults())?;
         let mut writer = lake.writer(started)?;
         let store = CatalogueStore::open(self.data_dir(), self.faults())?;
@@ -120,7 +127,7 @@ impl Engine {
             known: Known::new(before.files()?),
             blank: base.empty_copy(),
             catalogue: base,
-            options: OpenOptions { timezone, format: options.format.clone(), ..OpenOptions::default() },
+            options: open_options,
             progress,
             cancel,
             summary: IngestSummary::default(),
@@ -129,8 +136,7 @@ impl Engine {
             bytes_read: 0,
         };
         run.summary.files = inputs.len() as u64;
-        run.summary.skipped =
-            skipped.into_iter().map(|skipped| InputFailure { uri: skipped.uri, reason: skipped.reason }).collect();
+        run.summary.skipped = skipped;
         let context = AppendContext { tenant: self.settings().tenant.clone(), ingested_at: started };
         let worker = |_| Worker::new(run.blank.clone(), Some(run.writer.appender(context.clone())));
         let workers = (0..self.threads()).map(worker).collect();
@@ -188,6 +194,8 @@ struct Batch {
     open: HashMap<usize, FileEntry>,
     /// Entries that need no records: duplicates and empty inputs.
     noted: Vec<FileEntry>,
+    /// Unfinished last lines that are read again.
+    withdrawn: Vec<(FileId, u64)>,
     bytes: u64,
     slots: usize,
 }
@@ -223,6 +231,8 @@ impl Run<'_> {
             Admission::New(file_id) => (file_id, None),
             Admission::Continue(entry) => (entry.file_id, Some(*entry)),
         };
+        let tail = before.as_ref().and_then(|entry| entry.tail_offset);
+        let before = before.map(|entry| without_tail(input, entry)).transpose()?;
         let resume = before.as_ref().and_then(|entry| {
             let sha256 = unhex(&entry.sha256)?;
             Some(Resume { bytes_done: entry.bytes_done, lines_done: entry.lines_done, sha256 })
@@ -239,6 +249,7 @@ impl Run<'_> {
             lines_done: before.as_ref().map_or(0, |entry| entry.lines_done),
             sha256: checksum(&*source),
             size_on_disk: input.size_on_disk,
+            tail_offset: None,
             ledger: before.map_or_else(Ledger::default, |entry| entry.ledger),
             state: FileState::Partial,
             updated_at: context.ingested_at,
@@ -247,6 +258,8 @@ impl Run<'_> {
         self.batch.slots += 1;
         let job = Arc::new(FileJob { slot, uri: input.uri.clone(), format: source.format().clone(), file_id });
         self.batch.open.insert(slot, entry.clone());
+        // Together with the entry whose cursor stands before it.
+        self.batch.withdrawn.extend(tail.map(|start| (file_id, start)));
         let outcome = self.read(crew, &mut *source, &job, &mut entry, context);
         if outcome.is_ok() && !self.cancel.is_cancelled() {
             entry.state = FileState::Complete;
@@ -342,6 +355,11 @@ impl Run<'_> {
         for one in yields {
             delta.merge(one.catalogue);
             parts.extend(one.parts);
+            for (slot, start) in one.tails {
+                if let Some(entry) = entries.get_mut(&slot) {
+                    entry.tail_offset = Some(start);
+                }
+            }
             for (slot, ledger) in one.ledgers {
                 self.summary.add(&ledger);
                 if let Some(entry) = entries.get_mut(&slot) {
@@ -353,12 +371,30 @@ impl Run<'_> {
         entries.append(&mut self.batch.noted);
         entries.sort_by(|a, b| a.uri.cmp(&b.uri));
         let catalogue = Some(self.store.put_delta(&delta)?);
-        self.writer.commit(parts, entries.clone(), &CommitNote { catalogue, replaces: false })?;
+        let withdrawn = std::mem::take(&mut self.batch.withdrawn);
+        self.writer.commit(parts, entries.clone(), &CommitNote { catalogue, withdrawn, replaces: false })?;
         self.catalogue.merge(delta);
         entries.into_iter().for_each(|entry| self.known.put(entry));
         self.batch = Batch { slots: self.batch.slots, ..Batch::default() };
         Ok(())
     }
+}
+
+/// `entry` as it was before the unfinished last line, which is read again now that the input has
+/// grown.
+fn without_tail(input: &Input, mut entry: FileEntry) -> Result<FileEntry, SourceError> {
+    let Some(start) = entry.tail_offset.take() else {
+        return Ok(entry);
+    };
+    let bytes = entry.bytes_done - start;
+    entry.sha256 = hex(&prefix_hashes(input, &[start])?[0]);
+    entry.bytes_done = start;
+    entry.lines_done -= 1;
+    entry.ledger.bytes_in -= bytes;
+    entry.ledger.bytes_quarantine -= bytes;
+    entry.ledger.lines -= 1;
+    entry.ledger.quarantined -= 1;
+    Ok(entry)
 }
 
 /// SHA-256 of everything that `source` has handed over.
@@ -367,7 +403,7 @@ fn checksum(source: &dyn Source) -> String {
 }
 
 impl IngestSummary {
-    fn add(&mut self, ledger: &Ledger) {
+    pub(crate) fn add(&mut self, ledger: &Ledger) {
         self.records += ledger.records;
         self.quarantined += ledger.quarantined;
         self.bytes_in += ledger.bytes_in;

@@ -26,6 +26,7 @@ mod migrate;
 mod pipeline;
 mod progress;
 mod recount;
+mod rehearsal;
 mod replay;
 mod scan;
 mod validate;

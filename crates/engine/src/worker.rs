@@ -33,6 +33,8 @@ pub(crate) struct Task {
 pub(crate) struct Yield {
     pub(crate) catalogue: Catalogue,
     pub(crate) ledgers: HashMap<usize, Ledger>,
+    /// Where the last line of an input begins, if it is rejected and has no `\n`.
+    pub(crate) tails: HashMap<usize, u64>,
     pub(crate) parts: Option<Parts>,
 }
 
@@ -42,12 +44,13 @@ pub(crate) struct Worker {
     frames: FrameScratch,
     catalogue: Catalogue,
     ledgers: HashMap<usize, Ledger>,
+    tails: HashMap<usize, u64>,
     appender: Option<Appender>,
 }
 
 impl Worker {
     pub(crate) fn new(catalogue: Catalogue, appender: Option<Appender>) -> Self {
-        Self { tape: Tape::default(), frames: FrameScratch::default(), catalogue, ledgers: HashMap::new(), appender }
+        Self { tape: Tape::default(), frames: FrameScratch::default(), catalogue, ledgers: HashMap::new(), tails: HashMap::new(), appender }
     }
 
     /// Takes in a block.
@@ -60,7 +63,7 @@ impl Worker {
         // One check for the block; only a block that fails it is checked line by line.
         let text = simdutf8::basic::from_utf8(&block.bytes).ok();
         let mut ledger = Ledger { bytes_in: block.bytes.len() as u64, lines: block.lines, ..Ledger::default() };
-        let mut growing = false;
+        let mut tail = None;
         for piece in block.pieces() {
             let size = piece.bytes.len() as u64 + u64::from(piece.newline);
             let start = (piece.byte_offset - block.byte_offset) as usize;
@@ -80,7 +83,7 @@ impl Worker {
                     ledger.blank += u64::from(class == ResidueClass::Blank);
                 }
                 Fate::Rejected { error_at, reason } => {
-                    growing = block.last && !piece.newline;
+                    tail = (block.last && !piece.newline && piece.kind == PieceKind::Line).then_some(piece.byte_offset);
                     ledger.quarantined += 1;
                     ledger.bytes_quarantine += size;
                     self.catalogue.reject(piece.line_no, error_at, &reason);
@@ -88,7 +91,11 @@ impl Worker {
                 }
             }
         }
-        self.catalogue.end(block.lines, block.bytes.len() as u64, growing);
+        let end = block.byte_offset + block.bytes.len() as u64;
+        self.catalogue.end(block.lines, block.bytes.len() as u64, tail.map(|start| end - start));
+        if let Some(start) = tail {
+            self.tails.insert(file.slot, start);
+        }
         *self.ledgers.entry(file.slot).or_default() += ledger;
         Ok(())
     }
@@ -164,6 +171,7 @@ impl Worker {
         Ok(Yield {
             catalogue: std::mem::replace(&mut self.catalogue, next),
             ledgers: std::mem::take(&mut self.ledgers),
+            tails: std::mem::take(&mut self.tails),
             parts,
         })
     }

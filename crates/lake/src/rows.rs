@@ -66,6 +66,7 @@ pub(crate) fn files_batch(rows: &[FileRow]) -> Result<RecordBatch, arrow::error:
         longs(entries().map(|entry| entry.lines_done)),
         texts(entries().map(|entry| entry.sha256.as_str())),
         longs(entries().map(|entry| entry.size_on_disk)),
+        Arc::new(entries().map(|entry| entry.tail_offset.map(|at| at as i64)).collect::<Int64Array>()),
         ledger(|ledger| ledger.bytes_in),
         ledger(|ledger| ledger.bytes_lake),
         ledger(|ledger| ledger.bytes_quarantine),
@@ -131,6 +132,7 @@ fn file_row(columns: &Columns<'_>, row: usize) -> Result<FileRow, LakeError> {
             lines_done: long("lines_done")?,
             sha256: text("sha256")?.to_owned(),
             size_on_disk: long("size_on_disk")?,
+            tail_offset: columns.maybe_long("tail_offset", row)?,
             ledger: Ledger {
                 bytes_in: long("bytes_in")?,
                 bytes_lake: long("bytes_lake")?,
@@ -214,6 +216,14 @@ impl<'a> Columns<'a> {
     pub(crate) fn maybe_text(&self, name: &str, row: usize) -> Result<Option<&'a str>, LakeError> {
         let texts = self.texts(name)?;
         Ok(texts.is_valid(row).then(|| texts.value(row)))
+    }
+
+    /// A number that may be null, or whose column a lake of an earlier version does not have.
+    fn maybe_long(&self, name: &str, row: usize) -> Result<Option<u64>, LakeError> {
+        if self.batch.column_by_name(name).is_none_or(|column| column.is_null(row)) {
+            return Ok(None);
+        }
+        self.long(name, row).map(Some)
     }
 
     fn text(&self, name: &str, row: usize) -> Result<&'a str, LakeError> {

@@ -236,6 +236,7 @@ const FILES: &[Column] = &[
     required("lines_done", Long),
     required("sha256", Text),
     required("size_on_disk", Long),
+    optional("tail_offset", Long),
     required("bytes_in", Long),
     required("bytes_lake", Long),
     required("bytes_quarantine", Long),

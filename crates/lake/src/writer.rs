@@ -6,13 +6,14 @@
 
 use std::sync::Arc;
 
-use stele_model::{FileEntry, Micros};
+use stele_model::{FileEntry, FileId, Micros};
 
 use crate::appender::{AppendContext, Appender, Parts};
 use crate::delta::{Change, DeltaLog, Home};
 use crate::error::{At, LakeError};
 use crate::lake::Lake;
 use crate::lock::WriterLock;
+use crate::maintain::withdraw;
 use crate::migrate;
 use crate::part::{PartInfo, PartNames, Workshop, sync_names, write_part};
 use crate::rows::{FileRow, NoteRow, files_batch, notes_batch};
@@ -69,6 +70,9 @@ pub struct CommitNote {
     /// Whether `catalogue` takes the place of all earlier ones instead of adding to them, as after a
     /// prune.
     pub replaces: bool,
+    /// Residues that this commit takes the place of: all of an input from a content offset on. That
+    /// is the unfinished last line of an input that has grown.
+    pub withdrawn: Vec<(FileId, u64)>,
 }
 
 /// The one writer of a lake. Dropping it gives the lock back.
@@ -159,6 +163,10 @@ impl Writer {
         for part in parts {
             change.events.adds.extend(part.events);
             change.quarantine.adds.extend(part.quarantine);
+        }
+        if !note.withdrawn.is_empty() {
+            let parts = self.quarantine.parts()?;
+            withdraw(&self.workshop(), &parts, &note.withdrawn, &mut change.quarantine)?;
         }
         let mut said = Vec::new();
         if let Some(catalogue) = &note.catalogue {

@@ -58,6 +58,9 @@ pub struct FileEntry {
     pub sha256: String,
     /// Size of the file as it lies on disk, before decompression.
     pub size_on_disk: u64,
+    /// Where the last line begins, if it is rejected and has no `\n`: somebody may still be
+    /// writing it, so reading goes on there when the input has grown.
+    pub tail_offset: Option<u64>,
     /// Totals over `bytes_done`.
     pub ledger: Ledger,
     /// How far the reading has come.

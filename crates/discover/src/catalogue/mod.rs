@@ -263,10 +263,11 @@ impl Catalogue {
         self.state.segment.reject(line, error_at, reason);
     }
 
-    /// Ends the current run. `growing`: its last line is rejected and has no `\n`.
-    pub fn end(&mut self, lines: u64, bytes: u64, growing: bool) {
+    /// Ends the current run. `tail`: the bytes of its last line, if that is rejected and has no
+    /// `\n`. A later run that begins at that line takes its place.
+    pub fn end(&mut self, lines: u64, bytes: u64, tail: Option<u64>) {
         let mut segment = std::mem::take(&mut self.state.segment);
-        segment.close(lines, bytes, growing);
+        segment.close(lines, bytes, tail);
         self.files[self.state.file as usize].add(segment);
     }
 

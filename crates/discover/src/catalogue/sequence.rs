@@ -30,8 +30,9 @@ pub(super) struct Segment {
     holes: Listed<(u64, i64, i64)>,
     steps_back: Listed<u64>,
     rejected: Listed<(u64, u64, String)>,
-    /// Whether the last line is rejected and has no `\n`.
-    growing: bool,
+    /// Bytes of the last line, if it is rejected and has no `\n`: somebody may still be writing
+    /// it. A segment that begins at that very line takes its place.
+    tail: Option<u64>,
 }
 
 /// The first and the last value that a segment states, with the line of the first.
@@ -95,10 +96,25 @@ impl Segment {
     }
 
     /// Ends the segment.
-    pub(super) fn close(&mut self, lines: u64, bytes: u64, growing: bool) {
+    pub(super) fn close(&mut self, lines: u64, bytes: u64, tail: Option<u64>) {
         self.end_line = self.first_line + lines;
         self.bytes = bytes;
-        self.growing = growing;
+        self.tail = tail;
+    }
+
+    /// Whether `next` goes on where this one ends.
+    fn meets(&self, next: &Segment) -> bool {
+        self.end_line == next.first_line || (self.tail.is_some() && self.end_line == next.first_line + 1)
+    }
+
+    /// Takes the unfinished last line back.
+    fn drop_tail(&mut self) {
+        if let Some(bytes) = self.tail.take() {
+            self.end_line -= 1;
+            self.bytes -= bytes;
+            self.rejected.count -= 1;
+            self.rejected.some.truncate(self.rejected.count as usize);
+        }
     }
 
     fn link_seq(&mut self, next: Ends<i64>) {
@@ -133,6 +149,9 @@ impl Segment {
 
     /// Appends the segment that begins where this one ends.
     fn join(&mut self, next: Segment) {
+        if self.end_line == next.first_line + 1 {
+            self.drop_tail();
+        }
         if let Some(seq) = next.seq {
             self.link_seq(seq);
         }
@@ -148,7 +167,7 @@ impl Segment {
         self.end_line = next.end_line;
         self.bytes += next.bytes;
         self.records += next.records;
-        self.growing = next.growing;
+        self.tail = next.tail;
     }
 }
 
@@ -173,7 +192,7 @@ impl FileFacts {
     }
 
     fn join_at(&mut self, place: usize) {
-        if self.segments[place].end_line == self.segments[place + 1].first_line {
+        if self.segments[place].meets(&self.segments[place + 1]) {
             let next = self.segments.remove(place + 1);
             self.segments[place].join(next);
         }
@@ -206,7 +225,7 @@ impl FileFacts {
             step_back_count: whole.steps_back.count,
             rejected: whole.rejected.some,
             rejected_count: whole.rejected.count,
-            growing: whole.growing,
+            growing: whole.tail.is_some(),
         }
     }
 }

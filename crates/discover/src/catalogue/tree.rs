@@ -243,7 +243,8 @@ impl Tree {
     /// Whether `id` is the member `name`, which is `brief` in short.
     #[inline(always)]
     fn is_named(&self, id: PathId, name: &str, brief: Brief) -> bool {
-        self.node(id).brief == brief && (brief.length <= 8 || self.key(id).as_bytes()[8..] == name.as_bytes()[8..])
+        self.node(id).brief == brief
+            && (brief.length <= 8 || self.key(id).as_bytes()[8..] == name.as_bytes()[8..])
     }
 
     /// The element of the array at `parent`, and whether it is new.

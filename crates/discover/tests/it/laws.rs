@@ -14,13 +14,47 @@ use stele_testkit::oracle::Count;
 /// Names that bite: dotted, empty, digits, escaped, a discriminator, a dozen plain ones so that
 /// the table of names is used as well as the scan.
 const KEYS: [&str; 20] = [
-    "a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "kkkkkkkk", "kkkkkkkkk", "kkkkkkkkl", "x.y", "", "1", "22", "type",
-    "\\u0061", "q\\\"[]{}",
+    "a",
+    "b",
+    "c",
+    "d",
+    "e",
+    "f",
+    "g",
+    "h",
+    "i",
+    "j",
+    "kkkkkkkk",
+    "kkkkkkkkk",
+    "kkkkkkkkl",
+    "x.y",
+    "",
+    "1",
+    "22",
+    "type",
+    "\\u0061",
+    "q\\\"[]{}",
 ];
 
 const SCALARS: [&str; 18] = [
-    "null", "true", "false", "0", "-0", "1", "1.0", "1e400", "-2.5E-3", "9223372036854775808", "0.10000000000000000001",
-    "123456789012345678901234567890", "\"\"", "\"x\"", "\"y\"", "\"é\\u00e9\\n\"", "\"\\ud83d\\ude00\"", "\"long enough to need two words\"",
+    "null",
+    "true",
+    "false",
+    "0",
+    "-0",
+    "1",
+    "1.0",
+    "1e400",
+    "-2.5E-3",
+    "9223372036854775808",
+    "0.10000000000000000001",
+    "123456789012345678901234567890",
+    "\"\"",
+    "\"x\"",
+    "\"y\"",
+    "\"é\\u00e9\\n\"",
+    "\"\\ud83d\\ude00\"",
+    "\"long enough to need two words\"",
 ];
 
 fn value() -> impl Strategy<Value = String> {
@@ -37,7 +71,10 @@ fn value() -> impl Strategy<Value = String> {
     })
 }
 
-fn object(inner: impl Strategy<Value = String>, keys: &'static [&'static str]) -> impl Strategy<Value = String> {
+fn object(
+    inner: impl Strategy<Value = String>,
+    keys: &'static [&'static str],
+) -> impl Strategy<Value = String> {
     vec((proptest::sample::select(keys), inner), 0..6).prop_map(|members| {
         let members: Vec<String> = members.iter().map(|(key, value)| format!("\"{key}\": {value}")).collect();
         format!("{{{}}}", members.join(", "))
@@ -64,7 +101,11 @@ fn placed<'a>(records: &'a [(&'static str, String)]) -> Vec<Placed<'a>> {
     records.iter().enumerate().map(|record| at(place(record))).collect()
 }
 
-fn count<'a>(folding: Folding, rules: &[FoldRule], records: impl IntoIterator<Item = &'a Placed<'a>>) -> Catalogue {
+fn count<'a>(
+    folding: Folding,
+    rules: &[FoldRule],
+    records: impl IntoIterator<Item = &'a Placed<'a>>,
+) -> Catalogue {
     let mut catalogue = Catalogue::new(folding, rules.to_vec());
     let mut tape = Tape::default();
     for record in records {
@@ -80,7 +121,7 @@ fn count<'a>(folding: Folding, rules: &[FoldRule], records: impl IntoIterator<It
             payload: None,
             frame: None,
         });
-        catalogue.end(1, record.text.len() as u64 + 1, false);
+        catalogue.end(1, record.text.len() as u64 + 1, None);
     }
     catalogue
 }
@@ -175,11 +216,32 @@ fn payloads_are_unwrapped() {
             frame: None,
         });
     }
-    catalogue.end(4, 100, false);
+    catalogue.end(4, 100, None);
     let view = catalogue.payload_view();
     let root = &view.events[0].tree[0];
     assert_eq!(root.kinds_text(), "array|null|object");
     assert_eq!((root.nodes, root.records), (4, 4));
     let text = stele_discover::render::to_text(|out| tsv::write(out, &view));
     assert_eq!(text, "e\t[]\tstring\t2\t1\ne\textra\tnull\t1\t1\ne\tprice\tinteger\t2\t2\n");
+}
+
+#[test]
+fn a_line_that_grew_takes_the_place_of_its_beginning() {
+    let begin = |catalogue: &mut Catalogue, line| catalogue.begin("file", "F1", line);
+    let mut early = Catalogue::new(Folding::Digits, Vec::new());
+    begin(&mut early, 1);
+    early.reject(3, 21, "the text ends inside a value");
+    early.end(3, 25, Some(5));
+    let file = &early.view().files[0];
+    assert_eq!((file.lines, file.bytes, file.rejected_count, file.growing), (3, 25, 1, true));
+
+    let mut late = Catalogue::new(Folding::Digits, Vec::new());
+    begin(&mut late, 3);
+    late.end(2, 18, None);
+    let mut swapped = late.clone();
+    swapped.merge(early.clone());
+    early.merge(late);
+    let file = &early.view().files[0];
+    assert_eq!((file.lines, file.bytes, file.rejected_count, file.growing), (4, 38, 0, false));
+    assert_eq!(early.view(), swapped.view());
 }

@@ -7,9 +7,11 @@ mod compact;
 mod prune;
 mod rewrite;
 mod vacuum;
+mod withdraw;
 
 pub use compact::{CompactOptions, Compacted, compact};
 pub use prune::{PrunePlan, PrunePlanSource, Selection, plan_prune, prune};
 pub(crate) use rewrite::Rewriter;
 pub(crate) use vacuum::part_files;
 pub use vacuum::{KEEP_DEFAULT, VacuumPlan, plan_vacuum, vacuum};
+pub(crate) use withdraw::withdraw;

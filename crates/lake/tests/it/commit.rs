@@ -53,8 +53,9 @@ fn a_commit_without_rows_moves_the_cursor() {
     let snapshot = writer.commit(vec![empty], vec![input.entry(0)], &CommitNote::default()).unwrap();
     assert_eq!(snapshot.files().unwrap(), vec![input.entry(0)]);
     assert_eq!(snapshot.totals().records, 0);
-    let whole = CommitNote { catalogue: Some("whole".to_owned()), replaces: true };
-    writer.commit(vec![], vec![], &CommitNote { catalogue: Some("x".to_owned()), replaces: false }).unwrap();
+    let whole = CommitNote { catalogue: Some("whole".to_owned()), replaces: true, ..CommitNote::default() };
+    let more = CommitNote { catalogue: Some("x".to_owned()), ..CommitNote::default() };
+    writer.commit(vec![], vec![], &more).unwrap();
     let snapshot = writer.commit(vec![], vec![], &whole).unwrap();
     assert_eq!(snapshot.notes().unwrap(), ["whole"]);
 }

@@ -115,6 +115,7 @@ impl Input {
             lines_done: self.content[..done].split_inclusive(|byte| *byte == b'\n').count() as u64,
             sha256: sha256(&self.content[..done]),
             size_on_disk: self.content.len() as u64,
+            tail_offset: None,
             ledger: Ledger { bytes_in: done as u64, bytes_lake: done as u64, ..Ledger::default() },
             state: if done == self.content.len() { FileState::Complete } else { FileState::Partial },
             updated_at: NOW,

@@ -2,9 +2,9 @@
 
 use super::{DIGIT_KEYS, HAS_KEY, KEY_ESCAPED, Kind, Node, TEXT_ESCAPED, Tape};
 
-/// Deepest nesting that is accepted. Paths are written out in full, so text grows with the square
-/// of the depth: ten thousand levels of arrays already make 100 MB of path names.
-pub const DEPTH_MAX: usize = 10_000;
+/// Deepest nesting that is accepted: four times the deepest that was ever seen. Paths are written
+/// out in full, so the reports about one record grow with the square of its depth.
+pub const DEPTH_MAX: usize = 4_096;
 
 /// Longest text that is accepted; offsets on the tape are 32 bits wide.
 pub const TEXT_BYTES_MAX: usize = 1 << 30;
