@@ -51,7 +51,7 @@ pub fn write(out: &mut dyn io::Write, view: &CatalogueView) -> io::Result<()> {
     out.write_all(b"]}\n")
 }
 
-/// Reads a view that [`write`] wrote.
+/// Reads a view that [`write()`] wrote.
 ///
 /// # Errors
 ///

@@ -2,7 +2,7 @@
 //!
 //! Both are deterministic. Every export has a total order, so the same snapshot and the same
 //! question give the same bytes, which [`Exported::sha256`] proves. Not here: byte-exact copies of
-//! inputs, which [`crate::replay`] writes.
+//! inputs, which [`mod@crate::replay`] writes.
 
 mod digest;
 mod selection;

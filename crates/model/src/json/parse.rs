@@ -220,15 +220,15 @@ impl Tape {
         let (end, escaped) = string_end(bytes, key_start)?;
         let key_len = end - 1 - key_start;
         let first = bytes[key_start];
-        if escaped || !first.is_ascii_digit() || !bytes[key_start..end - 1].iter().all(u8::is_ascii_digit) {
-            if let Some(&object) = self.open.last() {
-                let unescaped_digits = escaped && {
-                    let key = super::unescape(&bytes[key_start..end - 1]);
-                    !key.is_empty() && key.bytes().all(|b| b.is_ascii_digit())
-                };
-                if !unescaped_digits {
-                    self.nodes[object as usize].flags &= !DIGIT_KEYS;
-                }
+        if (escaped || !first.is_ascii_digit() || !bytes[key_start..end - 1].iter().all(u8::is_ascii_digit))
+            && let Some(&object) = self.open.last()
+        {
+            let unescaped_digits = escaped && {
+                let key = super::unescape(&bytes[key_start..end - 1]);
+                !key.is_empty() && key.bytes().all(|b| b.is_ascii_digit())
+            };
+            if !unescaped_digits {
+                self.nodes[object as usize].flags &= !DIGIT_KEYS;
             }
         }
         let colon = skip_space(bytes, end);
