@@ -170,11 +170,11 @@ pub enum OrderArg {
 }
 
 fn instant(text: &str) -> Result<i64, String> {
-    let instant = text.parse::<jiff::Timestamp>().or_else(|error| {
-        let day = text.parse::<jiff::civil::Date>().map_err(|_| error)?;
-        day.to_zoned(jiff::tz::TimeZone::UTC).map(|day| day.timestamp())
-    });
-    instant.map(|instant| instant.as_microsecond()).map_err(|_| {
+    // A date-time without a zone would parse as a date, its time ignored.
+    let day = if text.contains(':') { None } else { text.parse::<jiff::civil::Date>().ok() };
+    let midnight = day.and_then(|day| day.to_zoned(jiff::tz::TimeZone::UTC).ok());
+    let instant = midnight.map(|day| day.timestamp()).or_else(|| text.parse::<jiff::Timestamp>().ok());
+    instant.map(|instant| instant.as_microsecond()).ok_or_else(|| {
         "expected a date such as 2025-12-12, or an instant with its zone such as 2025-12-12T10:00:00Z"
             .to_owned()
     })

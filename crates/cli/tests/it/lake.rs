@@ -61,8 +61,8 @@ fn standard_input_is_an_input() {
         String::from_utf8(found.stdout).unwrap(),
         "a\tevent\tstring\t1\t1\na\tseq\tinteger\t1\t1\nb\tevent\tstring\t1\t1\n"
     );
-    let status = world.stele("ingest - --stdin-name feed --data-dir d -q").stdin(input()).status().unwrap();
-    assert!(status.success());
+    let ingest = world.stele("ingest - --stdin-name feed --data-dir d -q").stdin(input()).output().unwrap();
+    assert!(ingest.status.success());
     assert_eq!(world.ok("replay stdin:feed --data-dir d"), text);
     world.covered();
 }
