@@ -37,9 +37,10 @@ show() {
 
 check fmt cargo fmt --all --check
 check typos typos --quiet
-check deny cargo deny --offline --locked check bans licenses sources
 check build cargo build --locked --workspace
 scripts/link-duckdb.sh
+# After the build, which has fetched what this looks at.
+check deny cargo deny --offline --locked check bans licenses sources
 check clippy cargo clippy --locked --workspace --all-targets -- -D warnings
 RUSTDOCFLAGS="-D warnings" check doc cargo doc --locked --workspace --no-deps
 show tests cargo nextest run --locked --workspace --profile ci
@@ -48,6 +49,9 @@ check readers "$STELE_CACHE/venv-readers/bin/python" scripts/readers.py
 check demo scripts/demo.sh
 cat "$logs/demo.log" 2>/dev/null
 SEEDS=5 FIRST_SEED=1 check torture scripts/torture.sh
+check cases env -u LD_LIBRARY_PATH "$CARGO_TARGET_DIR/debug/xtask" t12 --stele "$CARGO_TARGET_DIR/debug/stele" \
+    --python "$STELE_CACHE/venv-readers/bin/python" --scratch "$STELE_CACHE/t12"
+cat "$logs/cases.log" 2>/dev/null
 
 if ! "$CARGO_TARGET_DIR/debug/xtask" summary --target "$CARGO_TARGET_DIR"; then
     # Without the program that writes the summary there is nothing to add up.
