@@ -16,12 +16,12 @@ use stele_model::id::IdHasher;
 use stele_model::json::Tape;
 use stele_sources::FrameScratch;
 
+use crate::EngineError;
 use crate::admission::hex;
 use crate::engine::Engine;
 use crate::error::At;
 use crate::progress::{NoProgress, Progress, Update};
 use crate::scan;
-use crate::EngineError;
 
 /// Rounds of "fold, count again, look for more to fold". Each round folds at least one level of
 /// nesting; data whose keys are data four levels deep has not been seen.
@@ -50,7 +50,11 @@ impl CatalogueStore {
 
     /// The newest sum that is a part of `snapshot`, plus the deltas after it; `None` if a file is
     /// missing, damaged or was counted under other rules.
-    pub(crate) fn stored(&self, engine: &Engine, snapshot: &Snapshot) -> Result<Option<Catalogue>, EngineError> {
+    pub(crate) fn stored(
+        &self,
+        engine: &Engine,
+        snapshot: &Snapshot,
+    ) -> Result<Option<Catalogue>, EngineError> {
         let notes = snapshot.notes()?;
         let sum = (0..=notes.len()).rev().find_map(|count| {
             let sum = read(&self.dir.join(sum_name(&notes[..count]))).ok()?;

@@ -68,8 +68,12 @@ impl Settings {
     /// # Errors
     ///
     /// [`EngineError::Config`] names the file or variable and the key that is wrong.
-    pub fn load(explicit: Option<&Path>, environment: impl Fn(&str) -> Option<String>) -> Result<Self, EngineError> {
-        let named = explicit.map(Path::to_path_buf).or_else(|| environment("STELE_CONFIG").map(PathBuf::from));
+    pub fn load(
+        explicit: Option<&Path>,
+        environment: impl Fn(&str) -> Option<String>,
+    ) -> Result<Self, EngineError> {
+        let named =
+            explicit.map(Path::to_path_buf).or_else(|| environment("STELE_CONFIG").map(PathBuf::from));
         let mut settings = Self::default();
         match named {
             Some(path) => settings.read(&path)?,

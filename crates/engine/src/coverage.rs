@@ -197,7 +197,13 @@ impl Engine {
             let records = done.fetch_add(1, Ordering::Relaxed);
             if records.is_multiple_of(PROGRESS_EVERY) {
                 let item = row.source.to_owned();
-                progress.update(&Update { stage: "recount", item, bytes: records, bytes_total: total, records });
+                progress.update(&Update {
+                    stage: "recount",
+                    item,
+                    bytes: records,
+                    bytes_total: total,
+                    records,
+                });
                 if cancel.is_cancelled() {
                     return Err(LakeError::Invalid("stopped before everything was counted again".to_owned()));
                 }
@@ -212,7 +218,8 @@ impl Engine {
             }
         }
         if recounted.paths.unreadable > 0 {
-            differences.add(format!("{} records in the lake cannot be read again", recounted.paths.unreadable));
+            differences
+                .add(format!("{} records in the lake cannot be read again", recounted.paths.unreadable));
         }
         Ok(recounted)
     }
@@ -275,15 +282,21 @@ fn folded_paths(catalogue: &Catalogue) -> FoldedPaths {
 fn compare_paths(view: &CatalogueView, recount: &Recount, differences: &mut Differences) -> u64 {
     let mut compared = 0;
     let empty = HashMap::new();
-    let names: BTreeSet<&str> =
-        view.events.iter().map(|event| &*event.name).chain(recount.events().keys().map(|name| &**name)).collect();
+    let names: BTreeSet<&str> = view
+        .events
+        .iter()
+        .map(|event| &*event.name)
+        .chain(recount.events().keys().map(|name| &**name))
+        .collect();
     for name in names {
         let event = view.events.iter().find(|event| event.name == name);
         let paths = recount.events().get(name).unwrap_or(&empty);
         let records = recount.records().get(name).copied().unwrap_or(0);
         let discovered = event.map_or(0, |event| event.records);
         if discovered != records {
-            differences.add(format!("event {name}: discovery counted {discovered} records, the lake holds {records}"));
+            differences.add(format!(
+                "event {name}: discovery counted {discovered} records, the lake holds {records}"
+            ));
         }
         let mut seen = 0;
         for path in event.map_or(&[][..], |event| &event.tree[1..]) {
@@ -312,7 +325,8 @@ fn compare_paths(view: &CatalogueView, recount: &Recount, differences: &mut Diff
             let known: BTreeSet<&str> =
                 event.into_iter().flat_map(|event| &event.tree[1..]).map(|path| &*path.path).collect();
             for (path, count) in paths.iter().filter(|(path, _)| !known.contains(path.as_str())) {
-                differences.add(format!("{name} {path}: the recount finds {} nodes, discovery none", count.nodes()));
+                differences
+                    .add(format!("{name} {path}: the recount finds {} nodes, discovery none", count.nodes()));
             }
         }
     }
@@ -340,7 +354,8 @@ fn check_file(snapshot: &Snapshot, entry: &FileEntry) -> (FileCheck, u64) {
             check.replayed = replayed.bytes;
             check.exact = replayed.sha256 == entry.sha256;
             if !check.exact {
-                check.cause = Some("what the lake gives back has another SHA-256 than what was read".to_owned());
+                check.cause =
+                    Some("what the lake gives back has another SHA-256 than what was read".to_owned());
             }
         }
         Err(error) => {

@@ -6,13 +6,13 @@ use stele_discover::{Catalogue, Folding};
 use stele_model::{FileId, Ledger};
 use stele_sources::{FindOptions, Found, Input, OpenOptions, find, open, open_reader};
 
+use crate::EngineError;
 use crate::catalogue_store::fold_again;
 use crate::engine::Engine;
 use crate::ingest::InputFailure;
 use crate::pipeline::{Crew, Renewal, with_crew};
 use crate::progress::{Cancel, Progress, Update};
 use crate::worker::{FileJob, Task, Worker};
-use crate::EngineError;
 
 /// How inputs are to be discovered.
 #[derive(Debug, Clone, Default)]
@@ -56,7 +56,8 @@ impl Engine {
             checksum: false,
             ..OpenOptions::default()
         };
-        let Found { inputs, skipped } = find(targets, &FindOptions { stdin_name: options.stdin_name.clone() })?;
+        let Found { inputs, skipped } =
+            find(targets, &FindOptions { stdin_name: options.stdin_name.clone() })?;
         if inputs.is_empty() {
             return Err(EngineError::NoInputs(format!("{} holds no files", targets.join(" "))));
         }
@@ -69,8 +70,10 @@ impl Engine {
                 Ok(pass.run(Catalogue::new(before.folding(), rules))?.catalogue)
             })?;
         }
-        found.skipped =
-            skipped.into_iter().map(|skipped| InputFailure { uri: skipped.uri, reason: skipped.reason }).collect();
+        found.skipped = skipped
+            .into_iter()
+            .map(|skipped| InputFailure { uri: skipped.uri, reason: skipped.reason })
+            .collect();
         Ok(found)
     }
 }

@@ -69,7 +69,9 @@ impl Engine {
     /// Whether the settings make sense.
     pub fn validate_config(&self) -> Vec<Check> {
         let zone = match self.timezone() {
-            Ok(None) => Check::new("time zone", CheckState::Ok, "none declared: naive times stay naive", None),
+            Ok(None) => {
+                Check::new("time zone", CheckState::Ok, "none declared: naive times stay naive", None)
+            }
             Ok(Some(_)) => {
                 let name = self.settings().timezone.clone().unwrap_or_default();
                 Check::new("time zone", CheckState::Ok, name, None)
@@ -109,7 +111,8 @@ impl Engine {
             return Ok(Check::new("spool", CheckState::Ok, "empty", None));
         }
         if !fix {
-            let detail = format!("{} copies of standard input were left behind by runs that were killed", left.len());
+            let detail =
+                format!("{} copies of standard input were left behind by runs that were killed", left.len());
             return Ok(Check::new("spool", CheckState::Warning, detail, Some("stele doctor --fix")));
         }
         for path in &left {
@@ -129,9 +132,15 @@ impl Engine {
         } else {
             Vec::new()
         };
-        let mut checks: Vec<Check> = found.iter().map(|finding| of_finding(finding, fixed.contains(finding))).collect();
+        let mut checks: Vec<Check> =
+            found.iter().map(|finding| of_finding(finding, fixed.contains(finding))).collect();
         if checks.is_empty() {
-            checks.push(Check::new("lake", CheckState::Ok, "logs and parts are whole; nothing is left over", None));
+            checks.push(Check::new(
+                "lake",
+                CheckState::Ok,
+                "logs and parts are whole; nothing is left over",
+                None,
+            ));
         }
         if checks.iter().any(|check| check.state == CheckState::Failed) {
             return Ok(checks);
@@ -164,12 +173,20 @@ impl Engine {
         let catalogue = store.rebuild(self, snapshot, progress)?;
         let catalogue = store.settle(self, snapshot, catalogue, progress)?;
         self.write_manifests(&catalogue, snapshot)?;
-        Ok(Check::new(name, CheckState::Fixed, format!("counted again from the lake: {records} records"), None))
+        Ok(Check::new(
+            name,
+            CheckState::Fixed,
+            format!("counted again from the lake: {records} records"),
+            None,
+        ))
     }
 
     fn check_sql(&self, snapshot: &stele_lake::Snapshot) -> Check {
-        let options =
-            SqlOptions { memory_limit: SQL_CHECK_MEMORY, threads: 1, temp_dir: self.data_dir().join("spool") };
+        let options = SqlOptions {
+            memory_limit: SQL_CHECK_MEMORY,
+            threads: 1,
+            temp_dir: self.data_dir().join("spool"),
+        };
         let answer = self.sql(snapshot, &options).and_then(|sql| {
             let mut rows = sql.query("SELECT count(*) FROM events", &Params::none())?;
             Ok(rows.next_batch().map(drop)?)

@@ -103,7 +103,9 @@ impl Engine {
         };
         TimeZone::get(name).map(Some).map_err(|_| EngineError::Config {
             origin: "timezone".to_owned(),
-            reason: format!("no time zone is named {name:?}; use an IANA name such as America/New_York or UTC"),
+            reason: format!(
+                "no time zone is named {name:?}; use an IANA name such as America/New_York or UTC"
+            ),
         })
     }
 }

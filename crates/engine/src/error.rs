@@ -94,7 +94,9 @@ impl EngineError {
             Self::Lake(error) => of_lake(error.kind()),
             Self::Sql(error) => of_lake(error.kind()),
             Self::Source(SourceError::Profile { .. }) | Self::Config { .. } => ErrorKind::Config,
-            Self::Source(_) | Self::Io { .. } | Self::NoInputs(_) | Self::UnknownInput { .. } => ErrorKind::Fix,
+            Self::Source(_) | Self::Io { .. } | Self::NoInputs(_) | Self::UnknownInput { .. } => {
+                ErrorKind::Fix
+            }
             Self::Manifest { .. } | Self::WorkerLost => ErrorKind::Report,
         }
     }

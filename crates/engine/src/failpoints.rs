@@ -30,6 +30,7 @@ struct Failpoint {
 }
 
 impl Faults for Failpoint {
+    #[expect(clippy::disallowed_methods, reason = "the end of the process is what was asked for")]
     fn hit(&self, point: &'static str) -> io::Result<()> {
         if point != self.name || self.hits_left.fetch_sub(1, Ordering::Relaxed) != 1 {
             return Ok(());
@@ -51,7 +52,8 @@ pub(crate) fn parse(value: Option<&str>) -> Result<Arc<dyn Faults>, EngineError>
         reason: format!("expected NAME:NTH:ACTION with the action kill, eio or enospc, got {value:?}"),
     };
     let mut parts = value.split(':');
-    let (Some(name), Some(nth), Some(action), None) = (parts.next(), parts.next(), parts.next(), parts.next())
+    let (Some(name), Some(nth), Some(action), None) =
+        (parts.next(), parts.next(), parts.next(), parts.next())
     else {
         return Err(wrong());
     };

@@ -14,8 +14,11 @@ use serde::Serialize;
 use stele_discover::Catalogue;
 use stele_lake::{AppendContext, CommitNote, Lake, Writer};
 use stele_model::{FileEntry, FileId, FileState, Ledger};
-use stele_sources::{FindOptions, Found, Input, OpenOptions, Resume, Source, SourceError, find, open, prefix_hashes};
+use stele_sources::{
+    FindOptions, Found, Input, OpenOptions, Resume, Source, SourceError, find, open, prefix_hashes,
+};
 
+use crate::EngineError;
 use crate::admission::{Admission, Known, hex, unhex};
 use crate::catalogue_store::CatalogueStore;
 use crate::discover::in_full;
@@ -24,7 +27,6 @@ use crate::error::At;
 use crate::pipeline::{Crew, Renewal, with_crew};
 use crate::progress::{Cancel, Progress, Update};
 use crate::worker::{FileJob, Task, Worker};
-use crate::EngineError;
 
 /// Input bytes between two commits: a second or so of work, so that a crash costs little, and
 /// parts of some tens of megabytes, so that readers are not slowed by many small files.
@@ -103,13 +105,16 @@ impl Engine {
     ) -> Result<IngestSummary, EngineError> {
         let started = self.clock().now();
         let timezone = self.timezone()?;
-        let Found { inputs, skipped } = find(targets, &FindOptions { stdin_name: options.stdin_name.clone() })?;
+        let Found { inputs, skipped } =
+            find(targets, &FindOptions { stdin_name: options.stdin_name.clone() })?;
         if inputs.is_empty() {
             return Err(EngineError::NoInputs(no_inputs(targets, skipped.len())));
         }
         let open_options = OpenOptions { timezone, format: options.format.clone(), ..OpenOptions::default() };
-        let skipped: Vec<InputFailure> =
-            skipped.into_iter().map(|skipped| InputFailure { uri: skipped.uri, reason: skipped.reason }).collect();
+        let skipped: Vec<InputFailure> = skipped
+            .into_iter()
+            .map(|skipped| InputFailure { uri: skipped.uri, reason: skipped.reason })
+            .collect();
         if options.dry_run {
             let summary = self.rehearse(&inputs, &open_options, progress, cancel)?;
             return Ok(IngestSummary { skipped, ..summary });
@@ -221,7 +226,12 @@ impl Run<'_> {
         self.summary.failures.push(InputFailure { uri: uri.to_owned(), reason });
     }
 
-    fn admit_and_read(&mut self, crew: &mut Crew, input: &Input, context: &AppendContext) -> Result<(), Stop> {
+    fn admit_and_read(
+        &mut self,
+        crew: &mut Crew,
+        input: &Input,
+        context: &AppendContext,
+    ) -> Result<(), Stop> {
         let admission = self.known.admit(&context.tenant, input)?;
         let (file_id, before) = match admission {
             Admission::Duplicate(original) => {
@@ -238,7 +248,8 @@ impl Run<'_> {
             Some(Resume { bytes_done: entry.bytes_done, lines_done: entry.lines_done, sha256 })
         });
         self.summary.resumed += u64::from(resume.is_some());
-        let mut source = open(input, self.engine.profiles(), &OpenOptions { resume, ..self.options.clone() })?;
+        let mut source =
+            open(input, self.engine.profiles(), &OpenOptions { resume, ..self.options.clone() })?;
         let mut entry = FileEntry {
             file_id,
             uri: input.uri.clone(),
@@ -256,7 +267,8 @@ impl Run<'_> {
         };
         let slot = self.batch.slots;
         self.batch.slots += 1;
-        let job = Arc::new(FileJob { slot, uri: input.uri.clone(), format: source.format().clone(), file_id });
+        let job =
+            Arc::new(FileJob { slot, uri: input.uri.clone(), format: source.format().clone(), file_id });
         self.batch.open.insert(slot, entry.clone());
         // Together with the entry whose cursor stands before it.
         self.batch.withdrawn.extend(tail.map(|start| (file_id, start)));

@@ -40,11 +40,11 @@ pub use engine::{Engine, Environment, SystemClock};
 pub use error::{EngineError, ErrorKind};
 pub use ingest::{IngestOptions, IngestSummary, InputFailure};
 pub use manifests::OUTPUTS;
-pub use migrate::{MigrationFacts, MigrationKey, MigrationReport, MigrationRow};
-pub use validate::ValidationReport;
 pub use manifests::{NOTES_FILE, OutputSource};
+pub use migrate::{MigrationFacts, MigrationKey, MigrationReport, MigrationRow};
 pub use progress::{Cancel, NoProgress, Progress, Update};
 pub use stele_sources::SourceError;
+pub use validate::ValidationReport;
 
 /// What a front end needs to show results, so that it depends on the engine alone.
 pub mod lake {

@@ -63,7 +63,8 @@ impl Engine {
         let store = CatalogueStore::open(self.data_dir(), self.faults())?;
         let mut writer = Lake::open(self.data_dir(), self.faults())?.writer(now)?;
         // No stored catalogue bears this name, so one that a crash left uncounted is counted anew.
-        let uncounted = CommitNote { catalogue: Some(format!("pruned-{now}")), replaces: true, ..CommitNote::default() };
+        let uncounted =
+            CommitNote { catalogue: Some(format!("pruned-{now}")), replaces: true, ..CommitNote::default() };
         let snapshot = maintain::prune(&mut writer, plan, &uncounted, now)?;
         let catalogue = store.rebuild(self, &snapshot, &NoProgress)?;
         let catalogue = store.settle(self, &snapshot, catalogue, &NoProgress)?;

@@ -83,7 +83,11 @@ impl Engine {
     }
 
     /// Writes the outputs of the lake's catalogue into `manifests/`.
-    pub(crate) fn write_manifests(&self, catalogue: &Catalogue, snapshot: &Snapshot) -> Result<(), EngineError> {
+    pub(crate) fn write_manifests(
+        &self,
+        catalogue: &Catalogue,
+        snapshot: &Snapshot,
+    ) -> Result<(), EngineError> {
         let mut ledger = Ledger::default();
         inputs_of(snapshot)?.iter().for_each(|entry| ledger += entry.ledger);
         let source = OutputSource { view: catalogue.view(), ledger: &ledger, checks: &[], redact: false };
@@ -95,8 +99,10 @@ impl Engine {
 fn notes(dir: &Path) -> Result<Notes, EngineError> {
     let path = dir.join(NOTES_FILE);
     match fs::read_to_string(&path) {
-        Ok(text) => Notes::parse(&text)
-            .map_err(|error| EngineError::Config { origin: path.display().to_string(), reason: error.to_string() }),
+        Ok(text) => Notes::parse(&text).map_err(|error| EngineError::Config {
+            origin: path.display().to_string(),
+            reason: error.to_string(),
+        }),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Notes::default()),
         Err(error) => Err(error).at("read", &path),
     }

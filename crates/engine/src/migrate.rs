@@ -119,7 +119,8 @@ impl Engine {
         let files = snapshot.files()?;
         let ids: BTreeSet<_> =
             files.iter().filter(|entry| names.contains(&*entry.uri)).map(|entry| entry.file_id).collect();
-        entries.extend(all.iter().filter(|entry| !names.contains(&*entry.uri) && ids.contains(&entry.file_id)));
+        entries
+            .extend(all.iter().filter(|entry| !names.contains(&*entry.uri) && ids.contains(&entry.file_id)));
 
         let mut doubts = Vec::new();
         for failure in &ingest.failures {
@@ -149,7 +150,8 @@ impl Engine {
             .into_iter()
             .map(|(key, source)| MigrationRow { lake: lake.remove(&key).unwrap_or_default(), key, source })
             .collect();
-        let extra = lake.into_iter().map(|(key, lake)| MigrationRow { key, source: MigrationFacts::default(), lake });
+        let extra =
+            lake.into_iter().map(|(key, lake)| MigrationRow { key, source: MigrationFacts::default(), lake });
         let rows: Vec<MigrationRow> = rows.into_iter().chain(extra).collect();
         let differing = rows.iter().filter(|row| !row.agrees()).count() as u64;
         doubts.extend(self.doubts(&snapshot, &entries, &rows)?);
@@ -261,7 +263,10 @@ impl Engine {
         let view = store.load(self, snapshot)?.view();
         for file in view.files.iter().filter(|file| ids.contains(&*file.uri)) {
             if file.growing {
-                doubts.push(format!("{}: the last line is incomplete; the file may still be growing", file.uri));
+                doubts.push(format!(
+                    "{}: the last line is incomplete; the file may still be growing",
+                    file.uri
+                ));
             }
             let damaged = file.rejected_count - u64::from(file.growing);
             if damaged > 0 {
@@ -277,7 +282,10 @@ impl Engine {
             }
             if file.step_back_count > 0 {
                 let first = file.steps_back[0];
-                doubts.push(format!("{}: time steps back {} times, first at line {first}", file.uri, file.step_back_count));
+                doubts.push(format!(
+                    "{}: time steps back {} times, first at line {first}",
+                    file.uri, file.step_back_count
+                ));
             }
         }
         for entry in entries.iter().filter(|entry| entry.ledger.records == 0 && entry.bytes_done > 0) {
@@ -300,7 +308,8 @@ fn missing_events(rows: &[MigrationRow]) -> Vec<String> {
     if sessions.len() < SESSIONS_MIN {
         return Vec::new();
     }
-    let common = |count: usize| count < sessions.len() && count as f64 >= COMMON_SHARE * sessions.len() as f64;
+    let common =
+        |count: usize| count < sessions.len() && count as f64 >= COMMON_SHARE * sessions.len() as f64;
     let mut missing = Vec::new();
     for (event, count) in events.into_iter().filter(|(_, count)| common(*count)) {
         for (session, has) in &sessions {

@@ -1,6 +1,6 @@
 //! Blocks to workers and back: a bounded queue, some threads, and a flush that waits for all.
 
-use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
+use crossbeam_channel::{Receiver, Sender, bounded};
 use stele_lake::LakeError;
 
 use crate::EngineError;
@@ -19,7 +19,7 @@ enum Order {
 enum Reply {
     /// The worker has taken the order to flush, and takes no other until it is renewed.
     Ready,
-    Flushed(Result<Yield, LakeError>),
+    Flushed(Result<Box<Yield>, LakeError>),
     /// The worker ended in the middle of its work.
     Lost,
 }
@@ -45,12 +45,17 @@ pub(crate) fn with_crew<T>(
     let threads = workers.len();
     let (orders, order_queue) = bounded(QUEUE_MAX);
     let (renewals, renewal_queue) = bounded(threads);
-    // Never more than two replies a worker are under way.
-    let (answers, replies) = unbounded();
+    // Between two flushes a worker says that it is ready, hands over, and at worst is lost.
+    let (answers, replies) = bounded(3 * threads);
     let (worn, spent) = bounded(QUEUE_MAX + threads);
     std::thread::scope(|scope| {
         for worker in workers {
-            let post = Post { orders: order_queue.clone(), renewals: renewal_queue.clone(), replies: answers.clone(), spent: worn.clone() };
+            let post = Post {
+                orders: order_queue.clone(),
+                renewals: renewal_queue.clone(),
+                replies: answers.clone(),
+                spent: worn.clone(),
+            };
             scope.spawn(move || post.work(worker));
         }
         // Only the workers hold the far ends now.
@@ -83,7 +88,7 @@ impl Post {
                 Order::Flush => {
                     let _ = self.replies.send(Reply::Ready);
                     let Ok(renew) = self.renewals.recv() else { return };
-                    let result = failed.take().map_or_else(|| renew(&mut worker), Err);
+                    let result = failed.take().map_or_else(|| renew(&mut worker).map(Box::new), Err);
                     let _ = self.replies.send(Reply::Flushed(result));
                 }
             }
@@ -132,7 +137,7 @@ impl Crew {
         let mut failed = None;
         for _ in 0..self.threads {
             match self.replies.recv() {
-                Ok(Reply::Flushed(Ok(one))) => all.push(one),
+                Ok(Reply::Flushed(Ok(one))) => all.push(*one),
                 Ok(Reply::Flushed(Err(error))) => failed = failed.or(Some(error)),
                 Ok(Reply::Ready | Reply::Lost) | Err(_) => return Err(EngineError::WorkerLost),
             }

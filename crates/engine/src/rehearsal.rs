@@ -29,8 +29,13 @@ impl Engine {
         let lake = Lake::open(self.data_dir(), self.faults())?;
         let snapshot = if lake.exists() { Some(lake.snapshot()?) } else { None };
         let entries = snapshot.as_ref().map_or_else(|| Ok(Vec::new()), |snapshot| snapshot.files())?;
-        let mut rehearsal =
-            Rehearsal { engine: self, known: Known::new(entries), options, progress, summary: IngestSummary::default() };
+        let mut rehearsal = Rehearsal {
+            engine: self,
+            known: Known::new(entries),
+            options,
+            progress,
+            summary: IngestSummary::default(),
+        };
         rehearsal.summary.files = inputs.len() as u64;
         rehearsal.summary.lake_version = snapshot.map(|snapshot| snapshot.version());
         // What the records hold is not asked for, so nothing need be folded.
@@ -92,7 +97,8 @@ impl Rehearsal<'_> {
             }),
         };
         self.summary.resumed += u64::from(resume.is_some());
-        let mut source = open(input, self.engine.profiles(), &OpenOptions { resume, ..self.options.clone() })?;
+        let mut source =
+            open(input, self.engine.profiles(), &OpenOptions { resume, ..self.options.clone() })?;
         let (uri, format) = (input.uri.clone(), source.format().clone());
         let job = Arc::new(FileJob { slot, uri, format, file_id: FileId([0; 16]) });
         while let Some(block) = source.next_block()? {

@@ -50,7 +50,8 @@ impl Engine {
 /// The entry that `name` means.
 fn named(entries: Vec<FileEntry>, name: &str) -> Result<FileEntry, EngineError> {
     let absolute = std::path::absolute(name).map(|path| path.display().to_string()).unwrap_or_default();
-    let exact = |entry: &&FileEntry| entry.uri == name || entry.uri == absolute || entry.file_id.to_string() == name;
+    let exact =
+        |entry: &&FileEntry| entry.uri == name || entry.uri == absolute || entry.file_id.to_string() == name;
     if let Some(entry) = entries.iter().find(exact) {
         return Ok(entry.clone());
     }

@@ -66,7 +66,8 @@ impl Engine {
             schema::write_event(&mut text, event, &SchemaOptions::default())
                 .map_err(|error| broken(error.to_string()))?;
             let schema = json(&text).map_err(|error| broken(error.to_string()))?;
-            let validator = jsonschema::draft202012::new(&schema).map_err(|error| broken(error.to_string()))?;
+            let validator =
+                jsonschema::draft202012::new(&schema).map_err(|error| broken(error.to_string()))?;
             validators.insert(event.name.clone(), validator);
         }
         let mut report = ValidationReport { schemas: validators.len() as u64, ..ValidationReport::default() };
@@ -77,7 +78,13 @@ impl Engine {
             });
             let (records, item) = (report.records, row.source.to_owned());
             if records.is_multiple_of(PROGRESS_EVERY) {
-                progress.update(&Update { stage: "validate", item, bytes: records, bytes_total: total, records });
+                progress.update(&Update {
+                    stage: "validate",
+                    item,
+                    bytes: records,
+                    bytes_total: total,
+                    records,
+                });
                 if cancel.is_cancelled() {
                     return Err(LakeError::Invalid("stopped before everything was validated".to_owned()));
                 }

@@ -50,7 +50,14 @@ pub(crate) struct Worker {
 
 impl Worker {
     pub(crate) fn new(catalogue: Catalogue, appender: Option<Appender>) -> Self {
-        Self { tape: Tape::default(), frames: FrameScratch::default(), catalogue, ledgers: HashMap::new(), tails: HashMap::new(), appender }
+        Self {
+            tape: Tape::default(),
+            frames: FrameScratch::default(),
+            catalogue,
+            ledgers: HashMap::new(),
+            tails: HashMap::new(),
+            appender,
+        }
     }
 
     /// Takes in a block.
@@ -62,7 +69,8 @@ impl Worker {
         self.catalogue.begin(&file.uri, file.format.name(), block.line_no);
         // One check for the block; only a block that fails it is checked line by line.
         let text = simdutf8::basic::from_utf8(&block.bytes).ok();
-        let mut ledger = Ledger { bytes_in: block.bytes.len() as u64, lines: block.lines, ..Ledger::default() };
+        let mut ledger =
+            Ledger { bytes_in: block.bytes.len() as u64, lines: block.lines, ..Ledger::default() };
         let mut tail = None;
         for piece in block.pieces() {
             let size = piece.bytes.len() as u64 + u64::from(piece.newline);
@@ -83,7 +91,8 @@ impl Worker {
                     ledger.blank += u64::from(class == ResidueClass::Blank);
                 }
                 Fate::Rejected { error_at, reason } => {
-                    tail = (block.last && !piece.newline && piece.kind == PieceKind::Line).then_some(piece.byte_offset);
+                    tail = (block.last && !piece.newline && piece.kind == PieceKind::Line)
+                        .then_some(piece.byte_offset);
                     ledger.quarantined += 1;
                     ledger.bytes_quarantine += size;
                     self.catalogue.reject(piece.line_no, error_at, &reason);
@@ -103,7 +112,9 @@ impl Worker {
     fn read(&mut self, file: &FileJob, piece: &Piece<'_>, text: Option<&str>) -> Result<Fate, LakeError> {
         let kept = match piece.kind {
             PieceKind::Filler => Some(ResidueClass::Filler),
-            PieceKind::Line if piece.bytes.iter().all(|byte| matches!(byte, b' ' | b'\t' | b'\r')) => Some(ResidueClass::Blank),
+            PieceKind::Line if piece.bytes.iter().all(|byte| matches!(byte, b' ' | b'\t' | b'\r')) => {
+                Some(ResidueClass::Blank)
+            }
             PieceKind::Line if file.format.is_control(piece.bytes) => Some(ResidueClass::Control),
             PieceKind::Rejected(reason) => {
                 return Ok(Fate::Rejected { error_at: piece.byte_offset, reason: reason.to_owned() });
@@ -119,7 +130,9 @@ impl Worker {
         };
         let json = match file.format.json_of(text) {
             Ok(json) => json,
-            Err(error) => return Ok(Fate::Rejected { error_at: piece.byte_offset, reason: error.to_string() }),
+            Err(error) => {
+                return Ok(Fate::Rejected { error_at: piece.byte_offset, reason: error.to_string() });
+            }
         };
         if let Err(error) = self.tape.parse(json) {
             let reason = describe(json, error).into_owned();
@@ -204,7 +217,9 @@ fn describe(text: &str, error: SyntaxError) -> Cow<'static, str> {
         }
         _ if text.starts_with('\0') => "the line begins with NUL bytes".into(),
         _ if text.starts_with('#') => "a note, not a record".into(),
-        SyntaxProblem::TrailingText if rest.starts_with(b"{") => "a second record begins on the same line".into(),
+        SyntaxProblem::TrailingText if rest.starts_with(b"{") => {
+            "a second record begins on the same line".into()
+        }
         problem => problem.to_string().into(),
     }
 }
