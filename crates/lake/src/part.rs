@@ -12,17 +12,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use arrow::array::RecordBatch;
-use parquet::arrow::ArrowWriter;
-use parquet::arrow::arrow_writer::ArrowWriterOptions;
 use stele_model::{Faults, Micros};
 
 use crate::error::{At, LakeError};
 use crate::store::sync_dir;
 use crate::tables::{NULL_PARTITION, Table};
 
+mod encoder;
 mod properties;
 mod stats;
+mod sticky;
 
+use encoder::Encoder;
 pub use stats::PartStats;
 
 /// A Parquet part of a snapshot.
@@ -83,7 +84,7 @@ pub(crate) struct Workshop {
 
 /// A part that is being written.
 pub(crate) struct PartWriter {
-    writer: Option<ArrowWriter<PartFile>>,
+    writer: Option<Encoder<PartFile>>,
     table: Table,
     /// The hidden file.
     path: PathBuf,
@@ -123,13 +124,7 @@ impl PartWriter {
             }
         };
         let file = PartFile { file, hash: blake3::Hasher::new(), faults: Arc::clone(&shop.faults) };
-        let options = ArrowWriterOptions::new()
-            .with_properties(properties::of(table))
-            // The Arrow schema adds nothing that Parquet's own does not say, and other readers
-            // would have to parse it.
-            .with_skip_arrow_metadata(true);
-        let writer = ArrowWriter::try_new_with_options(file, table.part_schema(), options);
-        let writer = writer.at("write", &path)?;
+        let writer = Encoder::new(file, table).at("write", &path)?;
         Ok(Self {
             writer: Some(writer),
             table,
@@ -155,12 +150,12 @@ impl PartWriter {
 
     /// Encoded bytes that are held in memory.
     pub(crate) fn memory(&self) -> usize {
-        self.writer.as_ref().map_or(0, ArrowWriter::memory_size)
+        self.writer.as_ref().map_or(0, Encoder::memory)
     }
 
     /// Bytes in the file and in memory, about.
     pub(crate) fn size(&self) -> usize {
-        self.writer.as_ref().map_or(0, |writer| writer.bytes_written() + writer.in_progress_size())
+        self.writer.as_ref().map_or(0, |writer| writer.bytes_written() + writer.memory())
     }
 
     /// Writes out what is held in memory as one row group.
@@ -183,7 +178,7 @@ impl PartWriter {
         finished
     }
 
-    fn end(&mut self, writer: &mut ArrowWriter<PartFile>) -> Result<PartInfo, LakeError> {
+    fn end(&mut self, writer: &mut Encoder<PartFile>) -> Result<PartInfo, LakeError> {
         writer.finish().at("write", &self.path)?;
         self.faults.hit("lake.part.sync").at("sync", &self.path)?;
         let PartFile { file, hash, .. } = writer.inner();

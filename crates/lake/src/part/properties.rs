@@ -23,6 +23,27 @@ const RISING: &[&str] = &["line_no", "byte_offset", "byte_len", "ts", "seq", "ti
 const BOUNDED: &[&str] =
     &["ts", "ingested_at", "file_id", "line_no", "byte_offset", "byte_len", "event_type", "seq"];
 
+/// Columns that are equal in long stretches of rows, or null in all of them.
+const STICKY: &[&str] = &[
+    "tenant_id",
+    "ts_quality",
+    "ingested_at",
+    "source",
+    "event_type",
+    "platform",
+    "session_id",
+    "game_id",
+    "direction",
+    "file_id",
+    "class",
+    "schema_version",
+];
+
+/// Whether a column is encoded as runs, and if so, whether it is [`BOUNDED`].
+pub(super) fn sticky(column: &str) -> Option<bool> {
+    STICKY.contains(&column).then(|| BOUNDED.contains(&column))
+}
+
 pub(super) fn of(table: Table) -> WriterProperties {
     let mut builder = WriterProperties::builder()
         .set_created_by(concat!("stele version ", env!("CARGO_PKG_VERSION")).to_owned())
