@@ -23,7 +23,37 @@ const BAR_EVERY: Duration = Duration::from_millis(80);
 /// Most characters of an input's name beside a bar.
 const ITEM_CHARS_MAX: usize = 40;
 
-const BAR: &str = "{prefix:>9} [{bar:28}] {percent:>3} %  {decimal_bytes} of {decimal_total_bytes}  {decimal_bytes_per_sec}  {eta} left  {wide_msg}";
+/// What a stage counts. The engine gives records in the place of bytes where a stage reads
+/// records, and no total where it does not know one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Measure {
+    Bytes,
+    Records,
+    /// Records, without knowing how many there are.
+    Tally,
+}
+
+impl Measure {
+    fn of(update: &Update) -> Self {
+        match update {
+            Update { bytes_total: 0, .. } => Measure::Tally,
+            Update { bytes, records, .. } if bytes == records && *records > 0 => Measure::Records,
+            _ => Measure::Bytes,
+        }
+    }
+
+    fn bar(self) -> &'static str {
+        match self {
+            Measure::Bytes => {
+                "{prefix:>9} [{bar:28}] {percent:>3} %  {decimal_bytes} of {decimal_total_bytes}  {decimal_bytes_per_sec}  {eta} left  {wide_msg}"
+            }
+            Measure::Records => {
+                "{prefix:>9} [{bar:28}] {percent:>3} %  {human_pos} of {human_len} records  {eta} left  {wide_msg}"
+            }
+            Measure::Tally => "{prefix:>9} {human_pos} records  {wide_msg}",
+        }
+    }
+}
 
 /// Shows the progress of one command.
 pub struct Reporter {
@@ -65,9 +95,6 @@ impl Reporter {
             return Show::Lines;
         }
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
-        if let Ok(style) = ProgressStyle::with_template(BAR) {
-            bar.set_style(style.progress_chars("=> "));
-        }
         Show::Bar(bar)
     }
 
@@ -111,10 +138,14 @@ impl Progress for Reporter {
                 if bar.prefix() != update.stage {
                     bar.reset();
                     bar.set_prefix(update.stage);
+                    if let Ok(style) = ProgressStyle::with_template(Measure::of(update).bar()) {
+                        bar.set_style(style.progress_chars("=> "));
+                    }
                 }
-                bar.set_length(update.bytes_total);
+                let tally = Measure::of(update) == Measure::Tally;
+                bar.set_length(if tally { update.records } else { update.bytes_total });
                 bar.set_message(short(&update.item));
-                bar.set_position(update.bytes);
+                bar.set_position(if tally { update.records } else { update.bytes });
             }
             Show::Lines => {
                 let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
@@ -161,17 +192,24 @@ impl Progress for Reporter {
 /// `ingest 45.0 %  117.0 MB of 260.0 MB  61.2 MB/s  2 s left  …/file.jsonl`
 fn line(update: &Update, elapsed: Duration) -> String {
     let seconds = elapsed.as_secs_f64();
-    let left = update.bytes_total.saturating_sub(update.bytes);
-    let eta = if update.bytes == 0 { 0.0 } else { left as f64 / update.bytes as f64 * seconds };
+    let Update { stage, bytes, bytes_total, .. } = update;
+    let item = short(&update.item);
+    let measure = Measure::of(update);
+    if measure == Measure::Tally {
+        return format!("{stage} {}  {item}", human::many(update.records, "record"));
+    }
+    let share = human::share(*bytes, *bytes_total);
+    let left = bytes_total.saturating_sub(*bytes) as f64 / (*bytes).max(1) as f64 * seconds;
+    let left = human::rough(left);
+    if measure == Measure::Records {
+        let (done, total) = (human::count(*bytes), human::count(*bytes_total));
+        return format!("{stage} {share}  {done} of {total} records  {left} left  {item}");
+    }
+    let rate = human::rate(*bytes, seconds);
     format!(
-        "{} {}  {} of {}  {}  {} left  {}",
-        update.stage,
-        human::share(update.bytes, update.bytes_total),
-        human::bytes(update.bytes),
-        human::bytes(update.bytes_total),
-        human::rate(update.bytes, seconds),
-        human::seconds(eta.ceil()),
-        short(&update.item),
+        "{stage} {share}  {} of {}  {rate}  {left} left  {item}",
+        human::bytes(*bytes),
+        human::bytes(*bytes_total)
     )
 }
 
@@ -193,14 +231,18 @@ mod tests {
 
     #[test]
     fn a_line_says_how_far_how_fast_and_how_long_still() {
-        let update = Update {
-            stage: "ingest",
-            item: format!("/{}/a.jsonl", "x".repeat(60)),
-            bytes: 50_000_000,
-            bytes_total: 200_000_000,
-            records: 7,
+        let check = |bytes, bytes_total, records, expect: &str| {
+            let item = format!("/{}/a.jsonl", "x".repeat(60));
+            let update = Update { stage: "ingest", item, bytes, bytes_total, records };
+            let text = super::line(&update, Duration::from_secs(5));
+            assert!(
+                text.starts_with(expect) && text.ends_with("  …xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx/a.jsonl"),
+                "{text}"
+            );
         };
-        let text = super::line(&update, Duration::from_secs(5));
-        assert!(text.starts_with("ingest 25.0 %  50.0 MB of 200.0 MB  10.0 MB/s  15 s left  …xxx"), "{text}");
+        check(50_000_000, 200_000_000, 7, "ingest 25.0 %  50.0 MB of 200.0 MB  10.0 MB/s  15 s left");
+        check(0, 200_000_000, 0, "ingest 0 %  0 B of 200.0 MB  0 B/s");
+        check(1_000, 4_000, 1_000, "ingest 25.0 %  1,000 of 4,000 records  15 s left");
+        check(0, 0, 1_000, "ingest 1,000 records");
     }
 }

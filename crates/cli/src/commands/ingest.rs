@@ -36,7 +36,11 @@ pub fn run(context: &Context, args: IngestArgs) -> Result<Exit, Failure> {
 fn page(context: &Context, summary: &IngestSummary, args: &IngestArgs) -> String {
     let data_dir =
         context.settings().map(|settings| settings.data_dir.display().to_string()).unwrap_or_default();
-    let verb = if args.dry_run { "Would ingest" } else { "Ingested" };
+    let verb = match (args.dry_run, summary.cancelled) {
+        (true, _) => "Would ingest",
+        (false, true) => "Ingested a part of",
+        (false, false) => "Ingested",
+    };
     let mut text = format!(
         "{verb} {} in {} ({}) into {data_dir}",
         human::many(summary.files, "file"),

@@ -5,7 +5,7 @@ pub fn count(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
     for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index) % 3 == 0 {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
             text.push(',');
         }
         text.push(digit);
@@ -45,6 +45,11 @@ pub fn seconds(seconds: f64) -> String {
         60..3600 => format!("{} min {} s", whole / 60, whole % 60),
         _ => format!("{} h {} min", whole / 3600, whole % 3600 / 60),
     }
+}
+
+/// A span of time that is only a guess: whole seconds.
+pub fn rough(span: f64) -> String {
+    if span < 10.0 { format!("{:.0} s", span.ceil()) } else { seconds(span) }
 }
 
 /// Bytes a second.
