@@ -44,11 +44,21 @@ pub struct Described {
     pub error: Option<String>,
 }
 
+/// How long a tool may think about a small file. One of them needs minutes for ten thousand keys.
+const PATIENCE_SECONDS: u64 = 10;
+
+/// Exit code of `timeout` when the time was over.
+const TIMED_OUT: i32 = 124;
+
 impl Tools {
     fn script(&self) -> Command {
         let mut command = Command::new(&self.python);
-        command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("peers.py"));
+        self.with_script(&mut command);
         command
+    }
+
+    fn with_script(&self, command: &mut Command) {
+        command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("peers.py"));
     }
 
     /// What `tool` finds in `input`.
@@ -57,8 +67,28 @@ impl Tools {
     ///
     /// The helper cannot be run. A tool that fails is no error: that is its answer.
     pub fn describe(&self, tool: &str, input: &Path) -> Result<Described> {
-        let output = self.script().args(["describe", tool]).arg(input).stderr(Stdio::inherit()).output();
+        self.answer(self.script(), tool, input)
+    }
+
+    /// The same, but not waiting for ever.
+    ///
+    /// # Errors
+    ///
+    /// The helper cannot be run.
+    pub fn describe_soon(&self, tool: &str, input: &Path) -> Result<Described> {
+        let mut command = Command::new("timeout");
+        command.arg(PATIENCE_SECONDS.to_string()).arg(&self.python);
+        self.with_script(&mut command);
+        self.answer(command, tool, input)
+    }
+
+    fn answer(&self, mut command: Command, tool: &str, input: &Path) -> Result<Described> {
+        let output = command.args(["describe", tool]).arg(input).stderr(Stdio::inherit()).output();
         let output = output.with_context(|| format!("cannot run {}", self.python.display()))?;
+        if output.status.code() == Some(TIMED_OUT) {
+            let error = Some(format!("no answer after {PATIENCE_SECONDS} s"));
+            return Ok(Described { rows: None, paths: BTreeSet::new(), error });
+        }
         if !output.status.success() {
             // A tool that takes the whole process down has given its answer, too.
             let error = Some(format!("ended with {}", output.status));
