@@ -13,10 +13,6 @@ mod progress;
 
 use std::process::ExitCode;
 
-/// Counting makes many small allocations on several threads.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
     ExitCode::from(commands::main(std::env::args_os()) as u8)
 }
