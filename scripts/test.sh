@@ -8,7 +8,8 @@ cd "$(dirname "$0")/.."
 tools="$STELE_CACHE/venv-tools/bin"
 results="$CARGO_TARGET_DIR/checks.tsv"
 logs="$CARGO_TARGET_DIR/check-logs"
-junit="$CARGO_TARGET_DIR/nextest/ci/junit.xml"
+# The runner keeps its report in the checkout, wherever cargo builds.
+junit=target/nextest/ci/junit.xml
 mkdir -p "$logs"
 rm -f "$results" "$junit" "$CARGO_TARGET_DIR/summary.json" "$CARGO_TARGET_DIR/junit.xml"
 export PATH="$tools:$PATH" CARGO_TERM_COLOR="${CARGO_TERM_COLOR:-never}"
@@ -44,6 +45,7 @@ check deny cargo deny --offline --locked check bans licenses sources
 check clippy cargo clippy --locked --workspace --all-targets -- -D warnings
 RUSTDOCFLAGS="-D warnings" check doc cargo doc --locked --workspace --no-deps
 show tests cargo nextest run --locked --workspace --profile ci
+[ -f "$junit" ] && cp "$junit" "$CARGO_TARGET_DIR/junit.xml"
 check doctests cargo test --locked --workspace --doc
 check readers "$STELE_CACHE/venv-readers/bin/python" scripts/readers.py
 check demo scripts/demo.sh

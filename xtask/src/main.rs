@@ -68,7 +68,7 @@ enum Command {
     CheckStyle,
     /// Every dependency has its reason.
     CheckDependencies,
-    /// Adds up what `make test` found: one line, summary.json and junit.xml.
+    /// Adds up what `make test` found: one line, and summary.json beside junit.xml.
     Summary {
         /// The target directory.
         #[arg(long)]

@@ -1,5 +1,4 @@
-//! One line of totals, and the same for programs: `summary.json` and `junit.xml` in the target
-//! directory.
+//! One line of totals, and the same for programs: `summary.json` beside `junit.xml`.
 
 use std::fs;
 use std::path::Path;
@@ -42,19 +41,16 @@ pub struct Summary {
     pub checks: Vec<CheckResult>,
 }
 
-/// Reads what the checks left in `target`, writes `summary.json`, and copies `junit.xml` there.
+/// Reads what the checks left in `target` and writes `summary.json` there.
 ///
 /// # Errors
 ///
 /// The list of checks is missing, or nothing can be written.
 pub fn summary(target: &Path) -> Result<Summary> {
     let checks = fs::read_to_string(target.join("checks.tsv")).context("no check has run")?;
-    let junit = fs::read_to_string(target.join("nextest/ci/junit.xml")).ok();
+    let junit = fs::read_to_string(target.join("junit.xml")).ok();
     let doctests = fs::read_to_string(target.join("check-logs/doctests.log")).unwrap_or_default();
     let summary = add_up(&checks, junit.as_deref(), &doctests);
-    if let Some(junit) = junit {
-        fs::write(target.join("junit.xml"), junit).context("cannot write junit.xml")?;
-    }
     let json = serde_json::to_string_pretty(&summary)?;
     fs::write(target.join("summary.json"), json + "\n").context("cannot write summary.json")?;
     Ok(summary)
