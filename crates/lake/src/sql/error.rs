@@ -139,7 +139,7 @@ pub(super) fn explain(message: &str, context: &Context<'_>) -> SqlError {
     let message = message.split("\n\nStack Trace:").next().unwrap_or(message);
     let (head, marked) = split_marker(message);
     let (line, column, excerpt) =
-        marked.map_or((0, 0, String::new()), |(line, caret)| at_marker(context.text, line, caret));
+        marked.map_or((0, 0, String::new()), |marker| at_marker(context.text, &marker));
     let (class, detail) = head.split_once(": ").unwrap_or(("", head));
     let detail = detail.trim().to_owned();
     let failed = |detail: String| SqlError::Failed { detail, line, column, excerpt: excerpt.clone() };
@@ -220,28 +220,34 @@ fn capitalised(text: &str) -> String {
     chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
 }
 
-/// Splits `LINE 2: … \n   ^` off the end of a message: the line's number, its shown text, and where
-/// in the shown text the caret stands.
-fn split_marker(message: &str) -> (&str, Option<(usize, (&str, usize))>) {
+/// Where a message of the engine points: a line, what is shown of it, and the caret below that.
+struct Marker<'a> {
+    line: usize,
+    shown: &'a str,
+    caret: usize,
+}
+
+/// Splits `LINE 2: … \n   ^` off the end of a message.
+fn split_marker(message: &str) -> (&str, Option<Marker<'_>>) {
     let Some(at) = message.rfind("\nLINE ") else { return (message, None) };
     let mark = (|| {
         let (number, rest) = message[at + "\nLINE ".len()..].split_once(": ")?;
         let (shown, below) = rest.split_once('\n')?;
         let caret = below.find('^')?.checked_sub("LINE : ".len() + number.len())?;
-        Some((number.parse().ok()?, (shown, caret)))
+        Some(Marker { line: number.parse().ok()?, shown, caret })
     })();
     (message[..at].trim_end(), mark)
 }
 
 /// Where the caret stands in the query. The engine shows a window of a long line, so the window is
 /// looked up in that line.
-fn at_marker(text: &str, line: usize, (shown, caret): (&str, usize)) -> (usize, usize, String) {
-    let whole = text.lines().nth(line - 1).unwrap_or_default();
-    let window = shown.trim_start_matches("...").trim_end_matches("...");
-    let cut = if shown.starts_with("...") { "...".len() } else { 0 };
+fn at_marker(text: &str, marker: &Marker<'_>) -> (usize, usize, String) {
+    let whole = text.lines().nth(marker.line.saturating_sub(1)).unwrap_or_default();
+    let window = marker.shown.trim_start_matches("...").trim_end_matches("...");
+    let cut = if marker.shown.starts_with("...") { "...".len() } else { 0 };
     let before = whole.find(window).unwrap_or(0);
-    let byte = (before + caret.saturating_sub(cut)).min(whole.len());
-    pointed(whole, line, byte)
+    let byte = (before + marker.caret.saturating_sub(cut)).min(whole.len());
+    pointed(whole, marker.line, byte)
 }
 
 /// The place of a byte of the query.

@@ -211,9 +211,7 @@ fn configure(options: &SqlOptions, memory_limit: &str) -> Result<Connection, Sql
         .and_then(|config| config.with("temp_directory", temp_dir))
         .map_err(&failed)?;
     let connection = Connection::open_in_memory_with_flags(config).map_err(&failed)?;
-    connection
-        .execute_batch("SET GLOBAL TimeZone = 'UTC'; SET GLOBAL parquet_metadata_cache = true")
-        .map_err(&failed)?;
+    connection.execute_batch("SET GLOBAL TimeZone = 'UTC'").map_err(&failed)?;
     Ok(connection)
 }
 

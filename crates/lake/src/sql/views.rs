@@ -113,13 +113,11 @@ fn root_of(part: &Part) -> Result<&str, SqlError> {
     utf8(root)
 }
 
-/// A part from before a column was added has NULL there, hence `union_by_name`.
+/// All parts of a lake have the same columns, so the footer of the first one is enough to know them:
+/// with `union_by_name` the engine would hold the footers of all.
 fn read_parquet<'a>(paths: impl Iterator<Item = &'a str>) -> String {
     let paths: Vec<String> = paths.map(literal).collect();
-    format!(
-        "read_parquet([{}], union_by_name = true, hive_partitioning = false, filename = true)",
-        paths.join(", ")
-    )
+    format!("read_parquet([{}], hive_partitioning = false, filename = true)", paths.join(", "))
 }
 
 /// The columns of a table, in their order and with their types, of which some may be computed.

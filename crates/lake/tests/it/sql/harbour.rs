@@ -11,7 +11,7 @@ use crate::fixture::{Input, NOW, context, envelope, lake_in};
 
 /// What a line is.
 enum Is<'a> {
-    Record(Envelope<'a>),
+    Record(Box<Envelope<'a>>),
     Residue(ResidueClass, &'a str),
 }
 
@@ -27,7 +27,7 @@ impl<'a> Tape<'a> {
     }
 
     fn record(&mut self, raw: &str, envelope: Envelope<'a>) {
-        self.lines.push((raw.as_bytes().to_vec(), Is::Record(envelope)));
+        self.lines.push((raw.as_bytes().to_vec(), Is::Record(Box::new(envelope))));
     }
 
     fn residue(&mut self, bytes: &[u8], class: ResidueClass, reason: &'a str) {

@@ -1,7 +1,7 @@
 //! Batches, parameters, limits, cancels, odd places and empty lakes.
 
 use std::io::{self, Write};
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
 use arrow::array::RecordBatch;
@@ -105,7 +105,9 @@ fn another_thread_can_cancel() {
         let canceller = sql.canceller();
         let started = Instant::now();
         let thread = std::thread::spawn(move || {
-            std::thread::sleep(Duration::from_millis(100));
+            // Nobody sends: this is how long the query may run.
+            let (_open, silence) = mpsc::sync_channel::<()>(0);
+            let _ = silence.recv_timeout(Duration::from_millis(100));
             canceller.cancel();
         });
         let endless = "SELECT sum(a.x * b.x % 7) FROM range(10000000) AS a(x), range(10000000) AS b(x)";
@@ -286,4 +288,24 @@ fn a_reader_that_leaves_is_no_error_and_a_full_disk_is() {
             }
         }
     });
+}
+
+#[test]
+fn many_parts_are_one_view() {
+    // Uncompacted lakes have thousands of parts; the list of them must not be what breaks.
+    const PARTS: usize = 1000;
+    let dir = tempfile::tempdir().unwrap();
+    let snapshot = harbour::ingest(dir.path());
+    let mut tables = Tables::of(&snapshot).unwrap();
+    let ticks = tables.events.iter().find(|part| part.doc_type == "game_tick").unwrap().clone();
+    for index in 0..PARTS {
+        let path = ticks.path.with_file_name(format!("many-{index}.parquet"));
+        std::fs::hard_link(&ticks.path, &path).unwrap();
+        tables.events.push(Part { path, ..ticks.clone() });
+    }
+    let sql = Sql::open(&tables, &harbour::options(dir.path())).unwrap();
+    let count = |text: &str| rows(&sql, text, &Params::none()).unwrap();
+    assert_eq!(count("SELECT count(*) FROM game_tick"), (14 * (PARTS + 1)).to_string());
+    assert_eq!(count("SELECT count(*) FROM ws_event"), "16");
+    assert_eq!(count("SELECT count(*) FROM tick_features('g-1')"), "12");
 }
