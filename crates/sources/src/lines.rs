@@ -117,8 +117,9 @@ impl Source for LineSource {
             }
             if self.done.bytes == 0 && bytes.starts_with(BYTE_ORDER_MARK) {
                 self.carry = bytes.split_off(BYTE_ORDER_MARK.len());
-                let part = Part { start: 0, end: bytes.len(), line_no: 1, kind: PartKind::Filler };
                 let alone = self.carry.is_empty() && self.content.is_ended();
+                let kind = if alone { PartKind::Rejected(ONLY_A_MARK.to_owned()) } else { PartKind::Filler };
+                let part = Part { start: 0, end: bytes.len(), line_no: 1, kind };
                 return Ok(Some(self.block(bytes, Layout::Parts(vec![part]), u64::from(alone))));
             }
             if !matches!(self.inside, Inside::Nothing) {
@@ -158,6 +159,9 @@ impl Source for LineSource {
         self.spare = bytes;
     }
 }
+
+/// Why a file is rejected that promises text and holds none.
+const ONLY_A_MARK: &str = "a byte order mark and nothing after it";
 
 /// Why a line or a record is rejected that is longer than [`RECORD_BYTES_MAX`].
 pub(crate) const TOO_LONG: &str = "line longer than 64 MiB";

@@ -94,7 +94,7 @@ impl Catalogue {
                     records: node.records,
                     holders: node.holders,
                     empty: node.empty,
-                    distinct: node.values.distinct(),
+                    distinct: node.values.distinct().min(node.scalars()),
                     distinct_exact: node.values.is_exact(),
                     number_range: node.numbers.ends().map(|(low, high)| (low.to_owned(), high.to_owned())),
                     length_range: node.lengths.ends(),

@@ -168,6 +168,12 @@ impl PathNode {
         self.kinds.iter().sum()
     }
 
+    /// Occurrences of the kinds that have values to tell apart.
+    pub(super) fn scalars(&self) -> u64 {
+        let kinds = [Kind::Boolean, Kind::Integer, Kind::Number, Kind::String];
+        kinds.into_iter().map(|kind| self.kinds[kind as usize]).sum()
+    }
+
     pub(super) fn members(&self) -> impl Iterator<Item = PathId> + '_ {
         self.members.iter().copied()
     }
