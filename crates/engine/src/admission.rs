@@ -28,13 +28,16 @@ pub(crate) enum Admission {
     Duplicate(Box<FileEntry>),
 }
 
-/// The inputs that are in the lake or will be after this run.
+/// The contents that are in the lake or will be after this run. A name that held one content and
+/// holds another now stands here with both.
 #[derive(Debug, Default)]
 pub(crate) struct Known {
-    by_uri: HashMap<String, FileEntry>,
-    by_id: BTreeMap<FileId, Vec<String>>,
-    /// URIs in the order of their last change.
-    order: Vec<String>,
+    /// The content that a name stands for now.
+    by_uri: HashMap<String, FileId>,
+    /// What is known of a content, by the names that it has or had.
+    by_id: BTreeMap<FileId, BTreeMap<String, FileEntry>>,
+    /// Contents and names in the order of their last change.
+    order: Vec<(FileId, String)>,
 }
 
 impl Known {
@@ -46,23 +49,24 @@ impl Known {
 
     /// The newest entry of `uri`.
     pub(crate) fn get(&self, uri: &str) -> Option<&FileEntry> {
-        self.by_uri.get(uri)
+        self.entry(*self.by_uri.get(uri)?, uri)
+    }
+
+    fn entry(&self, id: FileId, uri: &str) -> Option<&FileEntry> {
+        self.by_id.get(&id)?.get(uri)
     }
 
     /// Notes what became of an input.
     pub(crate) fn put(&mut self, entry: FileEntry) {
-        let uris = self.by_id.entry(entry.file_id).or_default();
-        if !uris.contains(&entry.uri) {
-            uris.push(entry.uri.clone());
-        }
-        self.order.push(entry.uri.clone());
-        self.by_uri.insert(entry.uri.clone(), entry);
+        self.order.push((entry.file_id, entry.uri.clone()));
+        self.by_uri.insert(entry.uri.clone(), entry.file_id);
+        self.by_id.entry(entry.file_id).or_default().insert(entry.uri.clone(), entry);
     }
 
     /// Decides about `input`.
     pub(crate) fn admit(&self, tenant: &str, input: &Input) -> Result<Admission, SourceError> {
         if input.size_on_disk == 0
-            && let Some(entry) = self.by_uri.get(&input.uri).filter(|entry| entry.bytes_done == 0)
+            && let Some(entry) = self.get(&input.uri).filter(|entry| entry.bytes_done == 0)
         {
             return Ok(Admission::Duplicate(Box::new(entry.clone())));
         }
@@ -85,10 +89,8 @@ impl Known {
                 return Ok(Admission::Duplicate(Box::new((*entry).clone())));
             }
             // Only the end of an input can be continued; a shorter name of it is a branch.
-            let is_end = self.by_id[&entry.file_id]
-                .iter()
-                .filter_map(|uri| self.by_uri.get(uri))
-                .all(|other| other.file_id != entry.file_id || other.bytes_done <= entry.bytes_done);
+            let names = self.by_id.get(&entry.file_id);
+            let is_end = names.into_iter().flat_map(|names| names.values()).all(|other| other.bytes_done <= entry.bytes_done);
             if is_end && longest.is_none_or(|known| known.bytes_done < entry.bytes_done) {
                 longest = Some(entry);
             }
@@ -102,12 +104,12 @@ impl Known {
     /// Entries whose content may be the beginning of `input`'s.
     fn candidates(&self, id: FileId, input: &Input) -> Vec<&FileEntry> {
         let mut seen = HashSet::new();
-        let same_uri = self.by_uri.get(&input.uri).into_iter();
-        let same_head = (0..).map(|n| id.nth(n)).map_while(|id| self.by_id.get(&id)).flatten();
-        let small = self.order.iter().rev().filter_map(|uri| self.by_uri.get(uri));
+        let same_uri = self.get(&input.uri).into_iter();
+        let same_head = (0..).map(|n| id.nth(n)).map_while(|id| self.by_id.get(&id)).flat_map(BTreeMap::values);
+        let small = self.order.iter().rev().filter_map(|(id, uri)| self.entry(*id, uri));
         let small = small.filter(|entry| entry.bytes_done < HEAD_BYTES as u64).take(SMALL_CANDIDATES_MAX);
         same_uri
-            .chain(same_head.filter_map(|uri| self.by_uri.get(uri)))
+            .chain(same_head)
             .chain(small)
             .filter(|entry| entry.bytes_done > 0 && seen.insert((entry.file_id, entry.bytes_done)))
             .collect()

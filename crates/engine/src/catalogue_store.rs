@@ -193,9 +193,10 @@ fn recount(
     let mut tape = Tape::default();
     let mut frames = FrameScratch::default();
     let formats = engine.formats_of(snapshot)?;
+    let total = snapshot.totals().records;
     let mut records = 0;
     scan::records(snapshot, |row| {
-        let Some(format) = formats.get(row.source) else {
+        let Some(format) = formats.get(&row) else {
             return Ok(());
         };
         let text = format.json_of(row.raw).unwrap_or(row.raw);
@@ -220,8 +221,8 @@ fn recount(
             progress.update(&Update {
                 stage: "count",
                 item: row.source.to_owned(),
-                bytes: 0,
-                bytes_total: 0,
+                bytes: records,
+                bytes_total: total,
                 records,
             });
         }

@@ -254,7 +254,7 @@ impl Differences {
 /// The inputs whose rows are in the lake: one entry an id, the longest where an input grew.
 pub(crate) fn inputs_of(snapshot: &Snapshot) -> Result<Vec<FileEntry>, EngineError> {
     let mut longest: BTreeMap<FileId, FileEntry> = BTreeMap::new();
-    for entry in snapshot.files()? {
+    for entry in snapshot.contents()? {
         if entry.state == FileState::Duplicate {
             continue;
         }

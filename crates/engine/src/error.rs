@@ -78,7 +78,7 @@ pub enum EngineError {
 fn suggestions(known: &[String]) -> String {
     match known {
         [] => " Nothing has been ingested yet".to_owned(),
-        known => format!(" Ingested inputs are {}", known.join(", ")),
+        known => format!(" Near it are {}", known.join(", ")),
     }
 }
 

@@ -129,7 +129,7 @@ impl Engine {
             engine: self,
             writer: &mut writer,
             store: &store,
-            known: Known::new(before.files()?),
+            known: Known::new(before.contents()?),
             blank: base.empty_copy(),
             catalogue: base,
             options: open_options,
@@ -250,6 +250,7 @@ impl Run<'_> {
         self.summary.resumed += u64::from(resume.is_some());
         let mut source =
             open(input, self.engine.profiles(), &OpenOptions { resume, ..self.options.clone() })?;
+        tracing::info!(input = %input.uri, format = source.format().name(), from = source.bytes_done(), "reading");
         let mut entry = FileEntry {
             file_id,
             uri: input.uri.clone(),
@@ -339,6 +340,7 @@ impl Run<'_> {
             return;
         }
         self.summary.duplicates += 1;
+        tracing::info!(input = %input.uri, known_as = %original.uri, "its content is in the lake already");
         if original.uri != input.uri {
             let entry = FileEntry {
                 uri: input.uri.clone(),
@@ -384,7 +386,9 @@ impl Run<'_> {
         entries.sort_by(|a, b| a.uri.cmp(&b.uri));
         let catalogue = Some(self.store.put_delta(&delta)?);
         let withdrawn = std::mem::take(&mut self.batch.withdrawn);
-        self.writer.commit(parts, entries.clone(), &CommitNote { catalogue, withdrawn, replaces: false })?;
+        let note = CommitNote { catalogue, withdrawn, replaces: false };
+        let snapshot = self.writer.commit(parts, entries.clone(), &note)?;
+        tracing::info!(version = snapshot.version(), inputs = entries.len(), "committed");
         self.catalogue.merge(delta);
         entries.into_iter().for_each(|entry| self.known.put(entry));
         self.batch = Batch { slots: self.batch.slots, ..Batch::default() };

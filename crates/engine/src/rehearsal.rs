@@ -28,7 +28,7 @@ impl Engine {
         let started = self.clock().now();
         let lake = Lake::open(self.data_dir(), self.faults())?;
         let snapshot = if lake.exists() { Some(lake.snapshot()?) } else { None };
-        let entries = snapshot.as_ref().map_or_else(|| Ok(Vec::new()), |snapshot| snapshot.files())?;
+        let entries = snapshot.as_ref().map_or_else(|| Ok(Vec::new()), |snapshot| snapshot.contents())?;
         let mut rehearsal = Rehearsal {
             engine: self,
             known: Known::new(entries),

@@ -11,17 +11,17 @@ use stele_sources::{Format, TimeZone};
 use crate::EngineError;
 use crate::engine::Engine;
 
-/// The formats of the inputs of a snapshot, by URI.
+/// The formats of the contents in a snapshot, by file id: a name may hold another format today.
 pub(crate) struct Formats(HashMap<String, Arc<Format>>);
 
 impl Formats {
-    pub(crate) fn get(&self, uri: &str) -> Option<&Arc<Format>> {
-        self.0.get(uri)
+    pub(crate) fn get(&self, row: &RecordRef<'_>) -> Option<&Arc<Format>> {
+        self.0.get(row.file_id)
     }
 
     /// The JSON of a record: all of it, but for a bare frame.
     pub(crate) fn json_of<'a>(&self, row: &RecordRef<'a>) -> &'a str {
-        self.get(row.source).and_then(|format| format.json_of(row.raw).ok()).unwrap_or(row.raw)
+        self.get(row).and_then(|format| format.json_of(row.raw).ok()).unwrap_or(row.raw)
     }
 }
 
@@ -29,11 +29,11 @@ impl Engine {
     /// The formats that the inputs of `snapshot` were read with.
     pub(crate) fn formats_of(&self, snapshot: &Snapshot) -> Result<Formats, EngineError> {
         let mut formats = HashMap::new();
-        for entry in snapshot.files()? {
+        for entry in snapshot.contents()? {
             let zone = entry.timezone.as_deref().and_then(|name| TimeZone::get(name).ok());
             // A profile that is not there any more: the plain rules still find the event.
             let format = self.profiles().format(&entry.format, zone);
-            formats.insert(entry.uri, format);
+            formats.insert(entry.file_id.to_string(), format);
         }
         Ok(Formats(formats))
     }

@@ -170,6 +170,22 @@ impl Snapshot {
         Ok(entries.into_iter().map(|(_, entry)| entry).collect())
     }
 
+    /// The newest entry of every content under every name, oldest first. Unlike [`Snapshot::files`]
+    /// it has two entries for a name that held one content before and holds another now.
+    ///
+    /// # Errors
+    ///
+    /// When a part of `files` cannot be read.
+    pub fn contents(&self) -> Result<Vec<FileEntry>, LakeError> {
+        let mut newest = HashMap::new();
+        for (index, row) in read_files(&self.files)?.into_iter().enumerate() {
+            newest.insert((row.tenant, row.entry.uri.clone(), row.entry.file_id), (index, row.entry));
+        }
+        let mut entries: Vec<(usize, FileEntry)> = newest.into_values().collect();
+        entries.sort_by_key(|(index, _)| *index);
+        Ok(entries.into_iter().map(|(_, entry)| entry).collect())
+    }
+
     /// The catalogues that describe this snapshot, in commit order: merged they are the whole.
     ///
     /// # Errors

@@ -37,7 +37,7 @@ pub fn main(line: impl Iterator<Item = OsString>) -> Exit {
         Ok(cli) => cli,
         Err(error) => return refuse(&error, line.iter().any(|word| word == "--json")),
     };
-    log(cli.global.verbose);
+    log(&cli.global);
     let context = Context::new(cli.global);
     let result = match cli.command {
         Command::Discover(args) => discover::run(&context, args),
@@ -85,15 +85,17 @@ fn refuse(error: &clap::Error, json: bool) -> Exit {
     Exit::Usage
 }
 
-/// Log lines of this program, and of the libraries below it when asked twice.
-fn log(verbose: u8) {
-    let (own, others) = match verbose {
-        0 => return,
+/// Log lines: warnings of this program always, what it does when asked, and the libraries below it
+/// when asked twice.
+fn log(global: &Global) {
+    let (own, others) = match global.verbose {
+        0 if global.quiet => return,
+        0 => (LevelFilter::WARN, LevelFilter::OFF),
         1 => (LevelFilter::INFO, LevelFilter::OFF),
         2 => (LevelFilter::DEBUG, LevelFilter::INFO),
         _ => (LevelFilter::TRACE, LevelFilter::DEBUG),
     };
-    let crates = ["stele_engine", "stele_lake", "stele_sources", "stele_discover", "stele"];
+    let crates = ["stele_engine", "stele_lake", "stele_sources", "stele_discover"];
     let targets = Targets::new().with_default(others).with_targets(crates.map(|name| (name, own)));
     let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(false);
     tracing_subscriber::registry().with(layer).with(targets).init();

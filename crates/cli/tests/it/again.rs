@@ -48,6 +48,27 @@ fn a_grown_file_goes_on_where_it_stopped() {
 }
 
 #[test]
+fn a_name_may_hold_something_else_later() {
+    let world = World::new(26);
+    let contents = ["{\"event\":\"a\",\"n\":1}\n", "{\"event\":\"b\"}\n# note\n", "{\"event\":\"c\"}\n"];
+    for content in contents {
+        world.write("today.jsonl", content);
+        world.ok("ingest today.jsonl --data-dir d");
+        world.covered();
+        assert_eq!(world.ok("replay today.jsonl --data-dir d"), content);
+    }
+    // What the name held before is still known by its content, and can be had by its id.
+    world.write("yesterday.jsonl", contents[0]);
+    let summary = world.run("ingest yesterday.jsonl --data-dir d --json").is(0).last();
+    assert_eq!((summary["records"].as_u64(), summary["duplicates"].as_u64()), (Some(0), Some(1)));
+    let id = world.sql("SELECT file_id FROM events WHERE event_type = 'b'");
+    assert_eq!(world.ok(&format!("replay {} --data-dir d", id.trim())), contents[1]);
+    assert_eq!(world.sql("SELECT count(*), count(DISTINCT record_id) FROM events"), "3,3\n");
+    world.covered();
+    world.run("doctor --data-dir d").is(0);
+}
+
+#[test]
 fn two_halves_are_two_inputs() {
     let world = World::new(24);
     let whole = world.read("sample/recordings/sink.jsonl");

@@ -97,3 +97,47 @@ fn an_old_directory_migrates_and_is_compared() {
     assert!(summary["groups"].as_u64() > Some(3));
     world.complete();
 }
+
+#[test]
+fn pruning_shows_its_plan_first_and_does_what_it_says() {
+    let world = World::new(18);
+    world.ok("ingest sample/recordings --data-dir d");
+    let count = |world: &World| world.sql("SELECT count(*) FROM events WHERE doc_type = 'game_tick'");
+    let before = count(&world);
+    let plan = world.run("lake prune --doc-type game_tick --data-dir d --json").is(0).last();
+    assert_eq!(format!("{}\n", plan["plan"]["records"]), before);
+    assert!(world.ok("lake prune --doc-type game_tick --data-dir d").contains("--yes"));
+    world.complete();
+    world.ok("lake prune --doc-type game_tick --data-dir d --yes");
+    assert_eq!(count(&world), "0\n");
+    world.run("replay sink.jsonl --data-dir d").is(1).says(&["pruned", "doc type game_tick"]);
+    assert!(world.ok("lake prune --doc-type game_tick --data-dir d --yes").contains("Nothing to prune"));
+    world.run("lake prune --doc-type tick --data-dir d").is(2).says(&["game_tick"]);
+    world.run("lake prune --source nope --data-dir d").is(1).says(&["nope"]);
+}
+
+#[test]
+fn upkeep_changes_no_row() {
+    let world = World::new(19);
+    for round in 0..5 {
+        world.write(
+            "part.jsonl",
+            format!("{{\"event\":\"e\",\"round\":{round},\"ts\":\"2026-01-02T00:00:00Z\"}}\n"),
+        );
+        world.ok("ingest part.jsonl --data-dir d");
+    }
+    world.ok("ingest sample/recordings --data-dir d");
+    let rows = |world: &World| world.sql("SELECT record_id, raw_hash FROM events ORDER BY ALL");
+    let before = rows(&world);
+    let done = world.run("lake compact --data-dir d --json").is(0).last();
+    assert!(done["parts_before"].as_u64() > done["parts_after"].as_u64(), "{done}");
+    let plan = world.run("lake vacuum --older-than 0s --data-dir d --json").is(0).last();
+    assert_eq!(
+        (&plan["removed"], plan["plan"]["files"].as_array().map(Vec::is_empty)),
+        (&serde_json::Value::Null, Some(false))
+    );
+    world.ok("lake vacuum --older-than 0s --data-dir d --yes");
+    assert_eq!(rows(&world), before);
+    world.covered();
+    world.run("doctor --data-dir d").is(0);
+}

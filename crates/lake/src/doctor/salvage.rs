@@ -72,7 +72,7 @@ pub fn salvage(writer: &mut Writer, now: Micros) -> Result<Salvaged, LakeError> 
     // Which inputs lost rows follows from what each should have and what is left of it.
     let left = rows_left(&snapshot, &change)?;
     let mut lost = Vec::new();
-    for entry in snapshot.files()? {
+    for entry in snapshot.contents()? {
         let should =
             entry.ledger.records + entry.ledger.quarantined + entry.ledger.control + entry.ledger.blank;
         let has = left.get(&entry.file_id.to_string()).copied().unwrap_or_default();
