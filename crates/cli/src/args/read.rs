@@ -9,7 +9,7 @@ use super::Drift;
 /// `stele coverage`
 #[derive(Debug, Args)]
 pub struct CoverageArgs {
-    /// Also write coverage_report.md and .json, with the recount, into this directory
+    /// Also write all reports of the lake into this directory, the recount among them
     #[arg(long, value_name = "DIR")]
     pub output: Option<PathBuf>,
 }
