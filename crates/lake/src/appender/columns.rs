@@ -31,7 +31,7 @@ pub(super) struct Common {
     pub(super) ingested_at: Micros,
 }
 
-/// Fixed bytes of one event row besides its texts: offsets, numbers and two hexadecimal ids.
+/// Bytes of one row besides its texts: offsets, numbers, two hexadecimal ids, the time as written.
 const ROW_BYTES: usize = 200;
 
 /// A nullable column that costs nothing until its first value.
@@ -41,10 +41,31 @@ struct Sparse<B> {
     any: bool,
 }
 
-impl<B: Default> Default for Sparse<B> {
-    fn default() -> Self {
-        Self { builder: B::default(), nulls_before: 0, any: false }
+impl<B> Sparse<B> {
+    fn new(builder: B) -> Self {
+        Self { builder, nulls_before: 0, any: false }
     }
+}
+
+/// Columns that take no memory before their first row: there may be thousands of partitions.
+fn text() -> StringBuilder {
+    StringBuilder::with_capacity(0, 0)
+}
+
+fn number() -> Int64Builder {
+    Int64Builder::with_capacity(0)
+}
+
+fn sparse_text() -> Sparse<StringBuilder> {
+    Sparse::new(text())
+}
+
+fn sparse_number() -> Sparse<Int64Builder> {
+    Sparse::new(number())
+}
+
+fn sparse_double() -> Sparse<Float64Builder> {
+    Sparse::new(Float64Builder::with_capacity(0))
 }
 
 macro_rules! sparse {
@@ -121,7 +142,6 @@ fn repeated(rows: usize, text: &str) -> ArrayRef {
 }
 
 /// Event rows of one partition.
-#[derive(Default)]
 pub(super) struct EventRows {
     rows: usize,
     bytes: usize,
@@ -152,6 +172,37 @@ pub(super) struct EventRows {
 }
 
 impl EventRows {
+    pub(super) fn new() -> Self {
+        Self {
+            rows: 0,
+            bytes: 0,
+            record_id: text(),
+            ts: TimestampMicrosecondBuilder::with_capacity(0),
+            ts_raw: sparse_text(),
+            ts_quality: text(),
+            source: text(),
+            event_type: text(),
+            platform: sparse_text(),
+            original_id: sparse_text(),
+            session_id: sparse_text(),
+            game_id: sparse_text(),
+            player_id: sparse_text(),
+            username: sparse_text(),
+            seq: sparse_number(),
+            direction: sparse_text(),
+            price: sparse_double(),
+            tick: sparse_number(),
+            cash: sparse_double(),
+            position_qty: sparse_double(),
+            raw: text(),
+            raw_hash: text(),
+            file_id: text(),
+            line_no: number(),
+            byte_offset: number(),
+            byte_len: number(),
+        }
+    }
+
     pub(super) fn rows(&self) -> usize {
         self.rows
     }
@@ -161,7 +212,15 @@ impl EventRows {
         self.bytes
     }
 
-    pub(super) fn push(&mut self, origin: &Origin, row: &Envelope<'_>, raw: &str, line_no: u64, offset: u64) {
+    /// Takes a row and says about how many bytes it adds.
+    pub(super) fn push(
+        &mut self,
+        origin: &Origin,
+        row: &Envelope<'_>,
+        raw: &str,
+        line_no: u64,
+        offset: u64,
+    ) -> usize {
         let raw_hash = RawHash::of(raw.as_bytes());
         let record_id = RecordId::of(origin.file_id, offset, raw_hash);
         push_hex(&mut self.record_id, &record_id.0);
@@ -189,7 +248,12 @@ impl EventRows {
         self.byte_offset.append_value(long(offset));
         self.byte_len.append_value(raw.len() as i64);
         self.rows += 1;
-        self.bytes += ROW_BYTES + origin.uri.len() + row.event_type.len() + raw.len();
+        let texts =
+            [&row.platform, &row.original_id, &row.session_id, &row.game_id, &row.player_id, &row.username];
+        let texts: usize = texts.iter().filter_map(|text| text.as_deref()).map(str::len).sum();
+        let added = ROW_BYTES + origin.uri.len() + row.event_type.len() + texts + raw.len();
+        self.bytes += added;
+        added
     }
 
     /// The rows as one batch; none are left.
@@ -230,7 +294,6 @@ impl EventRows {
 }
 
 /// Rows of the quarantine table.
-#[derive(Default)]
 pub(super) struct ResidueRows {
     rows: usize,
     bytes: usize,
@@ -246,6 +309,22 @@ pub(super) struct ResidueRows {
 }
 
 impl ResidueRows {
+    pub(super) fn new() -> Self {
+        Self {
+            rows: 0,
+            bytes: 0,
+            file_id: text(),
+            source: text(),
+            class: text(),
+            reason: sparse_text(),
+            error_at: sparse_number(),
+            line_no: number(),
+            byte_offset: number(),
+            byte_len: number(),
+            content: BinaryBuilder::with_capacity(0, 0),
+        }
+    }
+
     pub(super) fn rows(&self) -> usize {
         self.rows
     }
@@ -265,7 +344,7 @@ impl ResidueRows {
         self.byte_len.append_value(residue.bytes.len() as i64);
         self.content.append_value(residue.bytes);
         self.rows += 1;
-        self.bytes += ROW_BYTES + origin.uri.len() + residue.bytes.len();
+        self.bytes += ROW_BYTES + origin.uri.len() + residue.reason.len() + residue.bytes.len();
     }
 
     pub(super) fn take(&mut self, common: &Common) -> Result<RecordBatch, arrow::error::ArrowError> {

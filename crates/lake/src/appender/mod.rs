@@ -1,41 +1,19 @@
 //! Records in, Parquet parts out. One appender a thread; nothing is visible until a commit.
 //!
-//! Each (doc type, day) has its own open part. Rows gather in Arrow columns, go to the part's
-//! encoders in batches, and leave memory as row groups. [`Appender::finish`] makes every part
-//! durable and hands over the list that [`crate::Writer::commit`] takes.
+//! Each (doc type, day) has its own part. Rows gather in Arrow columns, go to the part's encoders in
+//! batches, and leave memory as row groups. [`Appender::finish`] makes every part durable and hands
+//! over the list that [`crate::Writer::commit`] takes.
 
 mod columns;
+mod partitions;
 
-use std::collections::HashMap;
+use stele_model::{Envelope, FileId, Micros, Residue};
 
-use stele_model::{DocType, Envelope, FileId, Micros, Residue};
-
-use crate::civil;
 use crate::error::{At, LakeError};
 use crate::part::{PartInfo, PartWriter, Workshop, sync_names};
 use crate::tables::Table;
-use columns::{Common, EventRows, Origin, ResidueRows};
-
-/// Rows go to the encoders when a partition holds this many bytes of them: enough to make a
-/// batch worth its overhead, little enough to stay in the second-level cache.
-const BATCH_BYTES: usize = 1 << 20;
-
-/// …or this many rows, which bounds the columns that `BATCH_BYTES` does not count.
-const BATCH_ROWS: usize = 8192;
-
-/// A row group ends at this many encoded bytes. A reader that wants one row decodes no more.
-const GROUP_BYTES: usize = 16 << 20;
-
-/// An appender holds no more than about this. Two of them, with what reads and parses, have to fit
-/// into 400 MB.
-const MEMORY_BYTES_MAX: usize = 48 << 20;
-
-/// A part ends at this size, so that a compaction never has to touch a larger file.
-const PART_BYTES_MAX: usize = 512 << 20;
-
-/// Parts that are open at a time: each costs one file handle and its encoders' buffers. Data in
-/// order of time needs one or two a doc type.
-const OPEN_PARTS_MAX: usize = 32;
+use columns::{Common, Origin, ResidueRows};
+use partitions::{BATCH_BYTES, BATCH_ROWS, GROUP_BYTES, Partitions};
 
 /// The longest record or residue. Arrow counts the bytes of a batch, and Parquet those of a page, in
 /// 32 bits with a sign.
@@ -81,46 +59,26 @@ impl Parts {
     }
 }
 
-/// The day of a partition, and its doc type.
-type Key = (DocType, Option<i32>);
-
 /// Writes rows of one thread.
 pub struct Appender {
     shop: Workshop,
     common: Common,
     origin: Option<Origin>,
-    slots: Vec<Slot>,
-    by_key: HashMap<Key, usize>,
-    last: usize,
+    events: Partitions,
     residue: Option<(ResidueRows, PartWriter)>,
-    done: Parts,
-}
-
-/// An open partition.
-struct Slot {
-    key: Key,
-    rows: EventRows,
-    writer: PartWriter,
-    encoded: usize,
-}
-
-impl Slot {
-    fn memory(&self) -> usize {
-        self.rows.bytes() + self.encoded
-    }
+    tenant: String,
 }
 
 impl Appender {
     pub(crate) fn new(shop: Workshop, context: AppendContext) -> Self {
+        let common = Common { tenant: context.tenant.clone(), ingested_at: context.ingested_at };
         Self {
+            events: Partitions::new(shop.clone(), common.clone()),
             shop,
-            done: Parts { tenant: context.tenant.clone(), ..Parts::default() },
-            common: Common { tenant: context.tenant, ingested_at: context.ingested_at },
+            common,
             origin: None,
-            slots: Vec::new(),
-            by_key: HashMap::new(),
-            last: 0,
             residue: None,
+            tenant: context.tenant,
         }
     }
 
@@ -148,20 +106,8 @@ impl Appender {
         byte_offset: u64,
     ) -> Result<(), LakeError> {
         check_length(raw.len(), byte_offset)?;
-        let key = (envelope.doc_type, envelope.time.micros.and_then(civil::day_of));
-        let index = match self.slots.get(self.last) {
-            Some(slot) if slot.key == key => self.last,
-            _ => self.slot(key)?,
-        };
-        self.last = index;
         let Some(origin) = &self.origin else { return Err(no_file()) };
-        let Some(slot) = self.slots.get_mut(index) else { return Err(no_file()) };
-        slot.rows.push(origin, envelope, raw, line_no, byte_offset);
-        if slot.rows.bytes() >= BATCH_BYTES || slot.rows.rows() >= BATCH_ROWS {
-            self.encode(index)?;
-            self.keep_bounds()?;
-        }
-        Ok(())
+        self.events.push(origin, envelope, raw, line_no, byte_offset)
     }
 
     /// Takes bytes that are no record.
@@ -175,7 +121,7 @@ impl Appender {
         let (rows, writer) = match &mut self.residue {
             Some(open) => open,
             none => {
-                none.insert((ResidueRows::default(), PartWriter::create(&self.shop, Table::Quarantine, &[])?))
+                none.insert((ResidueRows::new(), PartWriter::create(&self.shop, Table::Quarantine, &[])?))
             }
         };
         rows.push(origin, residue);
@@ -191,7 +137,7 @@ impl Appender {
     /// About how much memory it holds.
     pub fn memory(&self) -> usize {
         let residue = self.residue.as_ref().map_or(0, |(rows, writer)| rows.bytes() + writer.memory());
-        residue + self.slots.iter().map(Slot::memory).sum::<usize>()
+        residue + self.events.memory()
     }
 
     /// Ends every part and makes it durable.
@@ -200,79 +146,14 @@ impl Appender {
     ///
     /// As [`Appender::record`].
     pub fn finish(mut self) -> Result<Parts, LakeError> {
-        while !self.slots.is_empty() {
-            self.close(self.slots.len() - 1)?;
-        }
+        let mut parts = Parts { tenant: self.tenant, events: self.events.finish()?, quarantine: Vec::new() };
         if let Some((mut rows, mut writer)) = self.residue.take() {
             writer.write(&rows.take(&self.common).at("encode", &self.shop.data_dir)?)?;
-            self.done.quarantine.push(writer.finish()?);
+            parts.quarantine.push(writer.finish()?);
         }
-        sync_names(&self.shop, &self.done.events)?;
-        sync_names(&self.shop, &self.done.quarantine)?;
-        Ok(self.done)
-    }
-
-    fn slot(&mut self, key: Key) -> Result<usize, LakeError> {
-        if let Some(&index) = self.by_key.get(&key) {
-            return Ok(index);
-        }
-        if self.slots.len() >= OPEN_PARTS_MAX {
-            let largest = (0..self.slots.len()).max_by_key(|&index| self.slots[index].writer.size());
-            self.close(largest.unwrap_or_default())?;
-        }
-        let (doc_type, day) = key;
-        let values = [Some(doc_type.name().to_owned()), day.map(civil::date)];
-        let writer = PartWriter::create(&self.shop, Table::Events, &values)?;
-        self.slots.push(Slot { key, rows: EventRows::default(), writer, encoded: 0 });
-        self.by_key.insert(key, self.slots.len() - 1);
-        Ok(self.slots.len() - 1)
-    }
-
-    /// Hands the gathered rows of a partition to its encoders.
-    fn encode(&mut self, index: usize) -> Result<(), LakeError> {
-        let Some(slot) = self.slots.get_mut(index) else { return Ok(()) };
-        if slot.rows.rows() > 0 {
-            slot.writer.write(&slot.rows.take(&self.common).at("encode", &self.shop.data_dir)?)?;
-        }
-        slot.encoded = slot.writer.memory();
-        if slot.encoded >= GROUP_BYTES {
-            slot.writer.flush()?;
-            slot.encoded = 0;
-        }
-        if slot.writer.size() >= PART_BYTES_MAX {
-            self.close(index)?;
-        }
-        Ok(())
-    }
-
-    /// Frees memory until the bound holds, the largest partition first.
-    fn keep_bounds(&mut self) -> Result<(), LakeError> {
-        while self.memory() > MEMORY_BYTES_MAX {
-            let Some(largest) = (0..self.slots.len()).max_by_key(|&index| self.slots[index].memory()) else {
-                return Ok(());
-            };
-            self.encode(largest)?;
-            let Some(slot) = self.slots.get_mut(largest) else { return Ok(()) };
-            slot.writer.flush()?;
-            slot.encoded = 0;
-            if slot.memory() == 0 && self.slots.iter().all(|slot| slot.memory() == 0) {
-                return Ok(());
-            }
-        }
-        Ok(())
-    }
-
-    fn close(&mut self, index: usize) -> Result<(), LakeError> {
-        let mut slot = self.slots.swap_remove(index);
-        self.by_key.remove(&slot.key);
-        if let Some(moved) = self.slots.get(index) {
-            self.by_key.insert(moved.key, index);
-        }
-        if slot.rows.rows() > 0 {
-            slot.writer.write(&slot.rows.take(&self.common).at("encode", &self.shop.data_dir)?)?;
-        }
-        self.done.events.push(slot.writer.finish()?);
-        Ok(())
+        sync_names(&self.shop, &parts.events)?;
+        sync_names(&self.shop, &parts.quarantine)?;
+        Ok(parts)
     }
 }
 

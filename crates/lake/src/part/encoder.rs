@@ -28,7 +28,7 @@ pub(super) struct Encoder<W: Write + Send> {
 
 enum Column {
     Sticky(Sticky),
-    Arrow(ArrowColumnWriter),
+    Arrow(Box<ArrowColumnWriter>),
 }
 
 impl<W: Write + Send> Encoder<W> {
@@ -68,7 +68,7 @@ impl<W: Write + Send> Encoder<W> {
         let column = |(writer, leaf): (ArrowColumnWriter, &parquet::schema::types::ColumnDescPtr)| {
             match properties::sticky(leaf.name()) {
                 Some(bounded) => Column::Sticky(Sticky::new(Arc::clone(leaf), bounded)),
-                None => Column::Arrow(writer),
+                None => Column::Arrow(Box::new(writer)),
             }
         };
         self.columns = writers.into_iter().zip(leaves).map(column).collect();
