@@ -88,8 +88,12 @@ fn killed_at(world: &World, point: &str, expected: u64) -> bool {
 fn stopped_by_ctrl_c() {
     let world = World::of_size(73, 12_000_000);
     let mut command = world.stele("ingest sample/recordings --data-dir d --threads 1");
-    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    std::thread::sleep(Duration::from_millis(150));
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    // The program listens for signals before it takes the lock.
+    let lock = world.path("d/lake/.writer.lock");
+    while !lock.exists() && child.try_wait().unwrap().is_none() {
+        std::thread::sleep(Duration::from_millis(1));
+    }
     assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
     let ran = Ran::of(child.wait_with_output().unwrap());
     // A fast machine may be done before the signal comes.
