@@ -1,21 +1,17 @@
 //! Has this content been seen before? Decided by content alone, never by name or time.
 //!
 //! - Equal content, under any name: a duplicate. The name is noted and no row is written.
-//! - Content that begins with all of a known input and goes on: the same input, grown. Only the
-//!   tail is read.
+//! - Content that begins with all of a known input and goes on: the same input, grown, if it has
+//!   the same name, or if what was known of it was a megabyte or more, which no two recordings have
+//!   in common by chance. Only the tail is read.
 //! - Anything else is new, and gets an id from the hash of its first megabyte.
 //!
 //! Files are hashed here only when something that is known makes it possible that they match.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use stele_model::{FileEntry, FileId, FileState};
 use stele_sources::{HEAD_BYTES, Input, SourceError, head_hash, prefix_hashes};
-
-/// How many known inputs of less than a megabyte are compared with the beginning of a new one,
-/// newest first. One pass over that megabyte serves all of them; the bound keeps a directory of
-/// many thousand small files from costing its square.
-const SMALL_CANDIDATES_MAX: usize = 256;
 
 /// What is to be done with an input.
 #[derive(Debug, Clone, PartialEq)]
@@ -36,8 +32,8 @@ pub(crate) struct Known {
     by_uri: HashMap<String, FileId>,
     /// What is known of a content, by the names that it has or had.
     by_id: BTreeMap<FileId, BTreeMap<String, FileEntry>>,
-    /// Contents and names in the order of their last change.
-    order: Vec<(FileId, String)>,
+    /// Contents and names by size: of the content, and of the file that it lay in.
+    by_size: HashMap<u64, BTreeSet<(FileId, String)>>,
 }
 
 impl Known {
@@ -58,7 +54,9 @@ impl Known {
 
     /// Notes what became of an input.
     pub(crate) fn put(&mut self, entry: FileEntry) {
-        self.order.push((entry.file_id, entry.uri.clone()));
+        for size in [entry.bytes_done, entry.size_on_disk] {
+            self.by_size.entry(size).or_default().insert((entry.file_id, entry.uri.clone()));
+        }
         self.by_uri.insert(entry.uri.clone(), entry.file_id);
         self.by_id.entry(entry.file_id).or_default().insert(entry.uri.clone(), entry);
     }
@@ -88,10 +86,14 @@ impl Known {
             if *hash == whole && entry.state != FileState::Partial {
                 return Ok(Admission::Duplicate(Box::new((*entry).clone())));
             }
+            let same_recording = entry.uri == input.uri || entry.bytes_done >= HEAD_BYTES as u64;
             // Only the end of an input can be continued; a shorter name of it is a branch.
             let names = self.by_id.get(&entry.file_id);
-            let is_end = names.into_iter().flat_map(|names| names.values()).all(|other| other.bytes_done <= entry.bytes_done);
-            if is_end && longest.is_none_or(|known| known.bytes_done < entry.bytes_done) {
+            let is_end = names
+                .into_iter()
+                .flat_map(|names| names.values())
+                .all(|other| other.bytes_done <= entry.bytes_done);
+            if same_recording && is_end && longest.is_none_or(|known| known.bytes_done < entry.bytes_done) {
                 longest = Some(entry);
             }
         }
@@ -101,16 +103,17 @@ impl Known {
         })
     }
 
-    /// Entries whose content may be the beginning of `input`'s.
+    /// Entries whose content may be the beginning of `input`'s, or all of it.
     fn candidates(&self, id: FileId, input: &Input) -> Vec<&FileEntry> {
         let mut seen = HashSet::new();
         let same_uri = self.get(&input.uri).into_iter();
-        let same_head = (0..).map(|n| id.nth(n)).map_while(|id| self.by_id.get(&id)).flat_map(BTreeMap::values);
-        let small = self.order.iter().rev().filter_map(|(id, uri)| self.entry(*id, uri));
-        let small = small.filter(|entry| entry.bytes_done < HEAD_BYTES as u64).take(SMALL_CANDIDATES_MAX);
+        let same_head =
+            (0..).map(|n| id.nth(n)).map_while(|id| self.by_id.get(&id)).flat_map(BTreeMap::values);
+        let same_size = self.by_size.get(&input.size_on_disk).into_iter().flatten();
+        let same_size = same_size.filter_map(|(id, uri)| self.entry(*id, uri));
         same_uri
             .chain(same_head)
-            .chain(small)
+            .chain(same_size)
             .filter(|entry| entry.bytes_done > 0 && seen.insert((entry.file_id, entry.bytes_done)))
             .collect()
     }

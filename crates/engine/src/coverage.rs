@@ -12,8 +12,9 @@ use serde::Serialize;
 use stele_discover::render::coverage::LedgerCheck;
 use stele_discover::view::CatalogueView;
 use stele_discover::{Catalogue, Folding};
+use stele_lake::sql::{Params, SqlOptions, output};
 use stele_lake::{Lake, LakeError, Snapshot};
-use stele_model::{FileEntry, FileId, FileState, Ledger};
+use stele_model::{FileEntry, FileId, FileState, Ledger, ResidueClass};
 use stele_sources::{Input, prefix_hashes};
 
 use crate::EngineError;
@@ -80,8 +81,25 @@ pub struct FileCheck {
     pub exact: bool,
     /// What the source is now: `unchanged`, `grown`, `changed`, `gone`, `stream` or `unreadable`.
     pub source: &'static str,
+    /// Rows that were removed on request; the rest cannot be written back whole then.
+    pub pruned: u64,
     /// What is wrong, if anything.
     pub cause: Option<String>,
+}
+
+impl FileCheck {
+    /// A check of `entry` that has found out nothing yet.
+    fn of(entry: &FileEntry) -> Self {
+        Self {
+            uri: entry.uri.clone(),
+            bytes: entry.bytes_done,
+            replayed: 0,
+            exact: false,
+            source: source_state(entry),
+            pruned: 0,
+            cause: None,
+        }
+    }
 }
 
 impl CoverageReport {
@@ -118,16 +136,29 @@ impl Engine {
         let mut replayed = Ledger::default();
         let mut in_sources = Some(0);
         let mut committed = Ledger::default();
+        let mut pruned: HashMap<FileId, u64> = HashMap::new();
+        for one in snapshot.pruned()? {
+            *pruned.entry(one.file_id).or_default() += one.rows;
+        }
+        let bytes_total = entries.iter().map(|entry| entry.bytes_done).sum();
         for (done, entry) in entries.iter().enumerate() {
             progress.update(&Update {
                 stage: "replay",
                 item: entry.uri.clone(),
                 bytes: replayed.bytes_in,
-                bytes_total: entries.iter().map(|entry| entry.bytes_done).sum(),
+                bytes_total,
                 records: done as u64,
             });
-            committed += entry.ledger;
             let records = recounted.records.get(&entry.file_id.to_string()).copied().unwrap_or(0);
+            if let Some(&rows) = pruned.get(&entry.file_id) {
+                // What was removed on request cannot be compared with what was read; what is left
+                // of it still is, path by path.
+                committed.records += records;
+                in_sources = None;
+                files.push(FileCheck { pruned: rows, ..FileCheck::of(entry) });
+                continue;
+            }
+            committed += entry.ledger;
             if records != entry.ledger.records {
                 differences.add(format!(
                     "{}: {} records were read and the lake holds {records}",
@@ -147,14 +178,27 @@ impl Engine {
             files.push(check);
         }
         let total = |name, discovered, recounted| Comparison { name, discovered, recounted, source: None };
-        let totals = vec![
+        let mut totals = vec![
             Comparison { source: in_sources, ..total("bytes", committed.bytes_in, replayed.bytes_in) },
             total("lines", committed.lines, replayed.lines),
             total("records", committed.records, recounted.records.values().sum()),
             total("records in the catalogue", view.records, recounted.records.values().sum()),
             total("nodes in the catalogue", view.nodes, recounted.paths.nodes()),
-            total("nodes", committed.nodes, recounted.paths.nodes()),
         ];
+        if pruned.is_empty() {
+            let residues = self.count_residues(&snapshot)?;
+            let of = |class: ResidueClass| residues.get(class.name()).copied().unwrap_or(0);
+            totals.push(total("nodes", committed.nodes, recounted.paths.nodes()));
+            totals.push(total("rejected lines", committed.quarantined, of(ResidueClass::Rejected)));
+            totals.push(total("control lines", committed.control, of(ResidueClass::Control)));
+            totals.push(total("blank lines", committed.blank, of(ResidueClass::Blank)));
+        }
+        if pruned.is_empty() && !committed.balances() {
+            differences.add(format!(
+                "{} bytes were read, and {} went to the lake and {} to quarantine",
+                committed.bytes_in, committed.bytes_lake, committed.bytes_quarantine
+            ));
+        }
         for total in totals.iter().filter(|total| !total.holds()) {
             differences.add(format!(
                 "{}: discovery counted {}, the lake holds {}{}",
@@ -173,6 +217,27 @@ impl Engine {
             differences: differences.some,
             files,
         })
+    }
+
+    /// Rows of quarantine by class, as SQL counts them.
+    fn count_residues(&self, snapshot: &Snapshot) -> Result<HashMap<String, u64>, EngineError> {
+        let options = SqlOptions {
+            memory_limit: SQL_MEMORY,
+            threads: self.threads(),
+            temp_dir: self.data_dir().join("tmp").join("sql"),
+        };
+        let sql = self.sql(snapshot, &options)?;
+        let mut rows = sql.query("SELECT class, count(*) FROM residue GROUP BY class", &Params::none())?;
+        let columns = rows.columns().to_vec();
+        let mut counts = HashMap::new();
+        while let Some(batch) = rows.next_batch()? {
+            for row in output::texts(&batch, &columns)? {
+                if let [Some(class), Some(count)] = &row[..] {
+                    counts.insert(class.clone(), count.parse().unwrap_or(0));
+                }
+            }
+        }
+        Ok(counts)
     }
 
     fn recount(
@@ -224,6 +289,9 @@ impl Engine {
         Ok(recounted)
     }
 }
+
+/// Memory for counting the rows of quarantine: their bytes are not read.
+const SQL_MEMORY: u64 = 256 << 20;
 
 /// Records between two reports of progress.
 const PROGRESS_EVERY: u64 = 10_000;
@@ -341,14 +409,7 @@ fn kinds(counts: &[u64; 7]) -> String {
 /// Writes one input back into nothing; returns what that showed and the lines in it.
 fn check_file(snapshot: &Snapshot, entry: &FileEntry) -> (FileCheck, u64) {
     let mut sink = LineCounter::default();
-    let mut check = FileCheck {
-        uri: entry.uri.clone(),
-        bytes: entry.bytes_done,
-        replayed: 0,
-        exact: false,
-        source: source_state(entry),
-        cause: None,
-    };
+    let mut check = FileCheck::of(entry);
     match stele_lake::replay::replay(snapshot, entry, &mut sink) {
         Ok(replayed) => {
             check.replayed = replayed.bytes;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use stele_discover::{Catalogue, Folding};
 use stele_model::{FileId, Ledger};
-use stele_sources::{FindOptions, Found, Input, OpenOptions, find, open, open_reader};
+use stele_sources::{Found, Input, OpenOptions, open, open_reader};
 
 use crate::EngineError;
 use crate::catalogue_store::fold_again;
@@ -56,8 +56,8 @@ impl Engine {
             checksum: false,
             ..OpenOptions::default()
         };
-        let Found { inputs, skipped } =
-            find(targets, &FindOptions { stdin_name: options.stdin_name.clone() })?;
+        self.profiles().check_name(options.format.as_deref())?;
+        let Found { inputs, skipped } = self.find(targets, options.stdin_name.clone())?;
         if inputs.is_empty() {
             return Err(EngineError::NoInputs(format!("{} holds no files", targets.join(" "))));
         }

@@ -2,12 +2,12 @@
 
 use std::fs;
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
-use stele_lake::Lake;
-use stele_lake::doctor::{self as lake_doctor, Depth, Finding};
+use stele_lake::doctor::{self as lake_doctor, Depth, Finding, Problem};
 use stele_lake::sql::{Params, SqlOptions};
+use stele_lake::{Lake, LakeError};
 
 use crate::EngineError;
 use crate::catalogue_store::CatalogueStore;
@@ -61,7 +61,7 @@ impl Engine {
     pub fn doctor(&self, fix: bool, progress: &dyn Progress) -> Result<Vec<Check>, EngineError> {
         let mut checks = self.validate_config();
         checks.push(self.check_data_dir());
-        checks.push(self.check_spool(fix)?);
+        checks.extend(self.check_spool()?);
         checks.extend(self.check_lake(fix, progress)?);
         Ok(checks)
     }
@@ -100,33 +100,44 @@ impl Engine {
         }
     }
 
-    /// Spools of standard input that a crash left behind.
-    fn check_spool(&self, fix: bool) -> Result<Check, EngineError> {
+    /// Where SQL puts what does not fit in memory. Nothing else is kept there.
+    pub fn sql_temp_dir(&self) -> PathBuf {
+        self.data_dir().join("tmp").join("sql")
+    }
+
+    /// Spools of standard input. Each may be the only copy of what was piped in, or be read by a
+    /// running ingest, so none is ever removed here.
+    fn check_spool(&self) -> Result<Vec<Check>, EngineError> {
         let dir = self.data_dir().join("spool");
         let mut left = Vec::new();
         for file in fs::read_dir(&dir).into_iter().flatten() {
-            left.push(file.at("list", &dir)?.path());
+            let file = file.at("list", &dir)?;
+            if file.file_type().at("inspect", &dir)?.is_file() {
+                left.push(file.path());
+            }
         }
-        if left.is_empty() {
-            return Ok(Check::new("spool", CheckState::Ok, "empty", None));
+        left.sort();
+        let mut checks = Vec::new();
+        for path in left {
+            let path = path.display();
+            let detail = format!("{path}: standard input of an ingest that is running, or was killed");
+            let next = format!("if it was killed: stele ingest {path}, then remove the file");
+            checks.push(Check::new("spool", CheckState::Warning, detail, Some(&next)));
         }
-        if !fix {
-            let detail =
-                format!("{} copies of standard input were left behind by runs that were killed", left.len());
-            return Ok(Check::new("spool", CheckState::Warning, detail, Some("stele doctor --fix")));
+        if checks.is_empty() {
+            checks.push(Check::new("spool", CheckState::Ok, "empty", None));
         }
-        for path in &left {
-            fs::remove_file(path).at("remove", path)?;
-        }
-        Ok(Check::new("spool", CheckState::Fixed, format!("{} left-over copies removed", left.len()), None))
+        Ok(checks)
     }
 
     fn check_lake(&self, fix: bool, progress: &dyn Progress) -> Result<Vec<Check>, EngineError> {
-        if !stele_lake::lake_dir(self.data_dir()).exists() {
-            return Ok(vec![Check::new("lake", CheckState::Ok, "none yet", Some("stele ingest PATH"))]);
-        }
         let lake = Lake::open(self.data_dir(), self.faults())?;
-        let found = lake_doctor::check(&lake, Depth::Full)?;
+        let found = match lake_doctor::check(&lake, Depth::Full) {
+            Err(LakeError::NoLake { .. }) => {
+                return Ok(vec![Check::new("lake", CheckState::Ok, "none yet", Some("stele ingest PATH"))]);
+            }
+            found => found?,
+        };
         let fixed = if fix && found.iter().any(|finding| finding.fixable) {
             lake_doctor::fix(&lake, self.clock().now())?
         } else {
@@ -170,9 +181,7 @@ impl Engine {
         if !fix {
             return Ok(Check::new(name, CheckState::Warning, state, Some("stele doctor --fix")));
         }
-        let catalogue = store.rebuild(self, snapshot, progress)?;
-        let catalogue = store.settle(self, snapshot, catalogue, progress)?;
-        self.write_manifests(&catalogue, snapshot)?;
+        self.count_again(snapshot, progress)?;
         Ok(Check::new(
             name,
             CheckState::Fixed,
@@ -182,11 +191,8 @@ impl Engine {
     }
 
     fn check_sql(&self, snapshot: &stele_lake::Snapshot) -> Check {
-        let options = SqlOptions {
-            memory_limit: SQL_CHECK_MEMORY,
-            threads: 1,
-            temp_dir: self.data_dir().join("spool"),
-        };
+        let options =
+            SqlOptions { memory_limit: SQL_CHECK_MEMORY, threads: 1, temp_dir: self.sql_temp_dir() };
         let answer = self.sql(snapshot, &options).and_then(|sql| {
             let mut rows = sql.query("SELECT count(*) FROM events", &Params::none())?;
             Ok(rows.next_batch().map(drop)?)
@@ -202,7 +208,13 @@ fn of_finding(finding: &Finding, fixed: bool) -> Check {
     let (state, next) = match (fixed, finding.fixable) {
         (true, _) => (CheckState::Fixed, None),
         (false, true) => (CheckState::Warning, Some("stele doctor --fix")),
-        (false, false) => (CheckState::Failed, Some("restore the file from a copy, then stele coverage")),
+        (false, false) => match finding.problem {
+            Problem::MissingPart | Problem::DamagedPart => (
+                CheckState::Failed,
+                Some("restore the file from a copy, or give up what is lost: stele doctor --salvage"),
+            ),
+            _ => (CheckState::Failed, Some("restore the file from a copy, then stele coverage")),
+        },
     };
     Check::new("lake", state, format!("{}: {}", finding.path.display(), finding.detail), next)
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use stele_model::{Clock, Faults, Micros, NoFaults};
-use stele_sources::{Profiles, TimeZone};
+use stele_sources::{FindOptions, Found, Input, Profiles, Skipped, TimeZone, find};
 
 use crate::{EngineError, Settings, failpoints};
 
@@ -45,6 +45,12 @@ impl Clock for SystemClock {
         let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
         since.map_or(0, |since| since.as_micros() as Micros)
     }
+}
+
+/// Whether `path` lies in a directory that the data directory `own` keeps for itself. A spool may
+/// be ingested by name.
+fn is_own(path: &Path, own: &Path) -> bool {
+    ["lake", "manifests", "tmp"].iter().any(|part| path.starts_with(own.join(part)))
 }
 
 /// Runs everything. Cheap to make; holds no open file.
@@ -88,6 +94,21 @@ impl Engine {
 
     pub(crate) fn faults(&self) -> Arc<dyn Faults> {
         self.environment.faults.clone()
+    }
+
+    /// The inputs that `targets` name. A lake is never an input of itself.
+    pub(crate) fn find(&self, targets: &[String], stdin_name: Option<String>) -> Result<Found, EngineError> {
+        let mut found = find(targets, &FindOptions { stdin_name })?;
+        if let Ok(own) = self.data_dir().canonicalize() {
+            let (mine, inputs): (Vec<Input>, Vec<Input>) = found
+                .inputs
+                .into_iter()
+                .partition(|input| input.path.as_ref().is_some_and(|path| is_own(path, &own)));
+            found.inputs = inputs;
+            let reason = || "it belongs to the data directory".to_owned();
+            found.skipped.extend(mine.into_iter().map(|input| Skipped { uri: input.uri, reason: reason() }));
+        }
+        Ok(found)
     }
 
     /// Worker threads: as many as were asked for, or one a core.

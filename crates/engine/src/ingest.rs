@@ -14,9 +14,7 @@ use serde::Serialize;
 use stele_discover::Catalogue;
 use stele_lake::{AppendContext, CommitNote, Lake, Writer};
 use stele_model::{FileEntry, FileId, FileState, Ledger};
-use stele_sources::{
-    FindOptions, Found, Input, OpenOptions, Resume, Source, SourceError, find, open, prefix_hashes,
-};
+use stele_sources::{Found, Input, OpenOptions, Resume, Source, SourceError, open, prefix_hashes};
 
 use crate::EngineError;
 use crate::admission::{Admission, Known, hex, unhex};
@@ -105,8 +103,8 @@ impl Engine {
     ) -> Result<IngestSummary, EngineError> {
         let started = self.clock().now();
         let timezone = self.timezone()?;
-        let Found { inputs, skipped } =
-            find(targets, &FindOptions { stdin_name: options.stdin_name.clone() })?;
+        self.profiles().check_name(options.format.as_deref())?;
+        let Found { inputs, skipped } = self.find(targets, options.stdin_name.clone())?;
         if inputs.is_empty() {
             return Err(EngineError::NoInputs(no_inputs(targets, skipped.len())));
         }
@@ -137,6 +135,7 @@ impl Engine {
             cancel,
             summary: IngestSummary::default(),
             batch: Batch::default(),
+            spools: Vec::new(),
             bytes_total,
             bytes_read: 0,
         };
@@ -145,7 +144,7 @@ impl Engine {
         let context = AppendContext { tenant: self.settings().tenant.clone(), ingested_at: started };
         let worker = |_| Worker::new(run.blank.clone(), Some(run.writer.appender(context.clone())));
         let workers = (0..self.threads()).map(worker).collect();
-        with_crew(workers, |crew| {
+        let outcome = with_crew(workers, |crew| {
             for input in inputs {
                 if cancel.is_cancelled() {
                     break;
@@ -153,7 +152,9 @@ impl Engine {
                 run.input(crew, input, &context)?;
             }
             run.commit(crew, &context)
-        })?;
+        });
+        run.clear_spools(outcome.is_ok());
+        outcome?;
         let Run { mut summary, catalogue, .. } = run;
         summary.cancelled = cancel.is_cancelled();
         let snapshot = writer.snapshot()?;
@@ -188,6 +189,8 @@ struct Run<'a> {
     cancel: &'a Cancel,
     summary: IngestSummary,
     batch: Batch,
+    /// Copies of standard input, the only ones there are until their records are committed.
+    spools: Vec<Input>,
     bytes_total: u64,
     bytes_read: u64,
 }
@@ -207,10 +210,15 @@ struct Batch {
 
 impl Run<'_> {
     fn input(&mut self, crew: &mut Crew, input: Input, context: &AppendContext) -> Result<(), EngineError> {
-        let spooled = spool(&input, self.engine.data_dir())?;
-        let input = spooled.as_ref().map_or(&input, |spool| &spool.input);
-        let result = self.admit_and_read(crew, input, context);
-        match result {
+        let input = match input.path {
+            Some(_) => input,
+            None => {
+                let input = spool(input, self.engine.data_dir())?;
+                self.spools.push(input.clone());
+                input
+            }
+        };
+        match self.admit_and_read(crew, &input, context) {
             Ok(()) => Ok(()),
             Err(Stop::Run(error)) => Err(error),
             Err(Stop::Input(error)) => {
@@ -232,7 +240,14 @@ impl Run<'_> {
         input: &Input,
         context: &AppendContext,
     ) -> Result<(), Stop> {
-        let admission = self.known.admit(&context.tenant, input)?;
+        let mut admission = self.known.admit(&context.tenant, input)?;
+        if let Admission::Continue(entry) = &admission
+            && self.batch.open.values().any(|open| open.file_id == entry.file_id)
+        {
+            // What it continues is not settled before it is committed.
+            self.commit(crew, context)?;
+            admission = self.known.admit(&context.tenant, input)?;
+        }
         let (file_id, before) = match admission {
             Admission::Duplicate(original) => {
                 self.duplicate(input, *original);
@@ -243,10 +258,7 @@ impl Run<'_> {
         };
         let tail = before.as_ref().and_then(|entry| entry.tail_offset);
         let before = before.map(|entry| without_tail(input, entry)).transpose()?;
-        let resume = before.as_ref().and_then(|entry| {
-            let sha256 = unhex(&entry.sha256)?;
-            Some(Resume { bytes_done: entry.bytes_done, lines_done: entry.lines_done, sha256 })
-        });
+        let resume = before.as_ref().map(resume_after).transpose()?;
         self.summary.resumed += u64::from(resume.is_some());
         let mut source =
             open(input, self.engine.profiles(), &OpenOptions { resume, ..self.options.clone() })?;
@@ -307,7 +319,7 @@ impl Run<'_> {
                 self.commit(crew, context)?;
                 // The ledger grew by what the commit found out.
                 if let Some(committed) = self.known.get(&entry.uri) {
-                    entry.ledger = committed.ledger;
+                    (entry.ledger, entry.tail_offset) = (committed.ledger, committed.tail_offset);
                 }
                 self.batch.open.insert(job.slot, entry.clone());
             }
@@ -316,6 +328,21 @@ impl Run<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Removes the copies of standard input that are in the lake as a whole, and says where the
+    /// others are.
+    fn clear_spools(&self, committed: bool) {
+        for spool in &self.spools {
+            let Some(path) = &spool.path else { continue };
+            let whole = self.known.get(&spool.uri).is_some_and(|entry| entry.state != FileState::Partial);
+            if !(committed && whole && std::fs::remove_file(path).is_ok()) {
+                let path = path.display();
+                self.progress.note(&format!(
+                    "what came from standard input is kept in {path}: ingest that file, then remove it"
+                ));
+            }
+        }
     }
 
     /// Notes in the batch how far an input has come.
@@ -382,7 +409,15 @@ impl Run<'_> {
             }
         }
         let mut entries: Vec<FileEntry> = entries.into_values().collect();
-        entries.append(&mut self.batch.noted);
+        for mut noted in std::mem::take(&mut self.batch.noted) {
+            let same =
+                |entry: &&FileEntry| entry.file_id == noted.file_id && entry.bytes_done == noted.bytes_done;
+            if let Some(original) = entries.iter().find(same) {
+                // Only now it is known what the original holds.
+                (noted.ledger, noted.tail_offset) = (original.ledger, original.tail_offset);
+            }
+            entries.push(noted);
+        }
         entries.sort_by(|a, b| a.uri.cmp(&b.uri));
         let catalogue = Some(self.store.put_delta(&delta)?);
         let withdrawn = std::mem::take(&mut self.batch.withdrawn);
@@ -413,9 +448,18 @@ fn without_tail(input: &Input, mut entry: FileEntry) -> Result<FileEntry, Source
     Ok(entry)
 }
 
+/// Where to go on after `entry`.
+fn resume_after(entry: &FileEntry) -> Result<Resume, EngineError> {
+    let sha256 = unhex(&entry.sha256).ok_or_else(|| EngineError::Manifest {
+        path: PathBuf::from(&entry.uri),
+        reason: format!("the lake remembers {:?} for its SHA-256, which is none", entry.sha256),
+    })?;
+    Ok(Resume { bytes_done: entry.bytes_done, lines_done: entry.lines_done, sha256 })
+}
+
 /// SHA-256 of everything that `source` has handed over.
 fn checksum(source: &dyn Source) -> String {
-    hex(&source.sha256().unwrap_or_default())
+    source.sha256().map_or_else(String::new, |sha256| hex(&sha256))
 }
 
 impl IngestSummary {
@@ -452,29 +496,12 @@ impl From<EngineError> for Stop {
 }
 
 /// Standard input as a file, so that it can be recognised by its content and resumed like any
-/// other input. Removed at the end.
-struct Spool {
-    input: Input,
-    path: PathBuf,
-}
-
-impl Drop for Spool {
-    fn drop(&mut self) {
-        // A spool that stays behind is found by `doctor`.
-        let _ = std::fs::remove_file(&self.path);
-    }
-}
-
-fn spool(input: &Input, data_dir: &Path) -> Result<Option<Spool>, EngineError> {
-    if input.path.is_some() {
-        return Ok(None);
-    }
+/// other input.
+fn spool(input: Input, data_dir: &Path) -> Result<Input, EngineError> {
     let dir = data_dir.join("spool");
     std::fs::create_dir_all(&dir).at("create", &dir)?;
     let path = dir.join(format!("stdin-{}", std::process::id()));
-    let mut spool = Spool { input: input.clone(), path: path.clone() };
     let mut file = File::create(&path).at("create", &path)?;
-    spool.input.size_on_disk = io::copy(&mut io::stdin().lock(), &mut file).at("write", &path)?;
-    spool.input.path = Some(path);
-    Ok(Some(spool))
+    let size_on_disk = io::copy(&mut io::stdin().lock(), &mut file).at("write", &path)?;
+    Ok(Input { size_on_disk, path: Some(path), ..input })
 }

@@ -2,6 +2,7 @@
 //!
 //! Every plan is made first and can be shown; carrying it out fails if the lake has changed since.
 
+use stele_lake::doctor::{Salvaged, salvage};
 use stele_lake::maintain::{self, CompactOptions, Compacted, PrunePlan, Selection, VacuumPlan};
 use stele_lake::{CommitNote, Lake, Snapshot};
 use stele_model::Micros;
@@ -9,7 +10,7 @@ use stele_model::Micros;
 use crate::EngineError;
 use crate::catalogue_store::CatalogueStore;
 use crate::engine::Engine;
-use crate::progress::NoProgress;
+use crate::progress::{NoProgress, Progress};
 
 impl Engine {
     /// Merges small parts. No row changes.
@@ -19,7 +20,7 @@ impl Engine {
     /// If the lake cannot be written.
     pub fn compact(&self) -> Result<Compacted, EngineError> {
         let now = self.clock().now();
-        let mut writer = Lake::open(self.data_dir(), self.faults())?.writer(now)?;
+        let mut writer = self.lake()?.writer(now)?;
         Ok(maintain::compact(&mut writer, &CompactOptions::default(), now)?)
     }
 
@@ -30,7 +31,7 @@ impl Engine {
     /// If the lake cannot be read, or somebody writes to it.
     pub fn plan_vacuum(&self, keep: Option<Micros>) -> Result<VacuumPlan, EngineError> {
         let now = self.clock().now();
-        let writer = Lake::open(self.data_dir(), self.faults())?.writer(now)?;
+        let writer = self.lake()?.writer(now)?;
         Ok(maintain::plan_vacuum(&writer, keep.unwrap_or(maintain::KEEP_DEFAULT), now)?)
     }
 
@@ -40,7 +41,7 @@ impl Engine {
     ///
     /// If the lake has changed since the plan was made.
     pub fn vacuum(&self, plan: &VacuumPlan) -> Result<u64, EngineError> {
-        let mut writer = Lake::open(self.data_dir(), self.faults())?.writer(self.clock().now())?;
+        let mut writer = self.lake()?.writer(self.clock().now())?;
         Ok(maintain::vacuum(&mut writer, plan)?)
     }
 
@@ -60,15 +61,48 @@ impl Engine {
     /// If the lake has changed since the plan was made, or cannot be written.
     pub fn prune(&self, plan: &PrunePlan) -> Result<Snapshot, EngineError> {
         let now = self.clock().now();
-        let store = CatalogueStore::open(self.data_dir(), self.faults())?;
-        let mut writer = Lake::open(self.data_dir(), self.faults())?.writer(now)?;
-        // No stored catalogue bears this name, so one that a crash left uncounted is counted anew.
-        let uncounted =
-            CommitNote { catalogue: Some(format!("pruned-{now}")), replaces: true, ..CommitNote::default() };
-        let snapshot = maintain::prune(&mut writer, plan, &uncounted, now)?;
-        let catalogue = store.rebuild(self, &snapshot, &NoProgress)?;
-        let catalogue = store.settle(self, &snapshot, catalogue, &NoProgress)?;
-        self.write_manifests(&catalogue, &snapshot)?;
+        let mut writer = self.lake()?.writer(now)?;
+        let snapshot = maintain::prune(&mut writer, plan, &uncounted(now), now)?;
+        self.count_again(&snapshot, &NoProgress)?;
         Ok(snapshot)
     }
+
+    /// Gives up the damaged parts of the lake, keeps what is intact in them, and counts the
+    /// catalogue again without the rest. Their files stay on disk until a vacuum.
+    ///
+    /// # Errors
+    ///
+    /// If the lake cannot be written, or what is damaged is not in `events` or `quarantine`.
+    pub fn salvage(&self, progress: &dyn Progress) -> Result<Salvaged, EngineError> {
+        let now = self.clock().now();
+        let mut writer = self.lake()?.writer(now)?;
+        let done = salvage(&mut writer, &uncounted(now), now)?;
+        if done.parts > 0 {
+            self.count_again(&writer.snapshot()?, progress)?;
+        }
+        Ok(done)
+    }
+
+    /// The lake, which has to be there: upkeep makes none.
+    fn lake(&self) -> Result<Lake, EngineError> {
+        Ok(Lake::open_existing_with(self.data_dir(), self.faults())?)
+    }
+
+    /// Makes the catalogue of a snapshot from its records.
+    pub(crate) fn count_again(
+        &self,
+        snapshot: &Snapshot,
+        progress: &dyn Progress,
+    ) -> Result<(), EngineError> {
+        let store = CatalogueStore::open(self.data_dir(), self.faults())?;
+        let catalogue = store.rebuild(self, snapshot, progress)?;
+        let catalogue = store.settle(self, snapshot, catalogue, progress)?;
+        self.write_manifests(&catalogue, snapshot)
+    }
+}
+
+/// The note of a commit whose catalogue comes after it. No stored catalogue bears this name, so one
+/// that a crash left uncounted is counted anew.
+fn uncounted(now: Micros) -> CommitNote {
+    CommitNote { catalogue: Some(format!("pruned-{now}")), replaces: true, ..CommitNote::default() }
 }

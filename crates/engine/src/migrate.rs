@@ -13,7 +13,7 @@ use stele_lake::Snapshot;
 use stele_lake::sql::{Params, SqlOptions};
 use stele_model::json::Tape;
 use stele_model::{Envelope, FileEntry, RawHash};
-use stele_sources::{FrameScratch, Input, OpenOptions, PieceKind, open};
+use stele_sources::{FrameScratch, Input, OpenOptions, PieceKind, TimeZone, open};
 
 use crate::EngineError;
 use crate::coverage::inputs_of;
@@ -111,7 +111,7 @@ impl Engine {
     ) -> Result<MigrationReport, EngineError> {
         let ingest = self.ingest(targets, options, progress, cancel)?;
         let snapshot = self.snapshot()?;
-        let found = stele_sources::find(targets, &stele_sources::FindOptions::default())?;
+        let found = self.find(targets, options.stdin_name.clone())?;
         let names: BTreeSet<&str> = found.inputs.iter().map(|input| &*input.uri).collect();
         let all = inputs_of(&snapshot)?;
         let mut entries: Vec<&FileEntry> = all.iter().filter(|entry| names.contains(&*entry.uri)).collect();
@@ -170,7 +170,7 @@ impl Engine {
             size_on_disk: entry.size_on_disk,
         };
         let options = OpenOptions {
-            timezone: self.timezone()?,
+            timezone: entry.timezone.as_deref().and_then(|name| TimeZone::get(name).ok()),
             format: Some(entry.format.clone()),
             ..OpenOptions::default()
         };
@@ -207,20 +207,20 @@ impl Engine {
         snapshot: &Snapshot,
         entries: &[&FileEntry],
     ) -> Result<BTreeMap<MigrationKey, MigrationFacts>, EngineError> {
-        let options = SqlOptions {
-            memory_limit: SQL_MEMORY,
-            threads: self.threads(),
-            temp_dir: self.data_dir().join("spool"),
-        };
+        let options =
+            SqlOptions { memory_limit: SQL_MEMORY, threads: self.threads(), temp_dir: self.sql_temp_dir() };
         let sql = self.sql(snapshot, &options)?;
         let ids: Vec<String> = entries.iter().map(|entry| format!("'{}'", entry.file_id)).collect();
         let text = format!(
-            "SELECT coalesce(session_id, source), game_id, CAST(date AS VARCHAR), event_type, count(*), \
+            "SELECT coalesce(session_id, file_id), game_id, CAST(date AS VARCHAR), event_type, count(*), \
              count(seq), count(player_id), count(price), count(tick), \
              CAST(sum(CAST(concat('0x', substr(raw_hash, 1, 8)) AS UBIGINT)) AS VARCHAR) \
              FROM events WHERE file_id IN ({}) GROUP BY ALL ORDER BY ALL",
             if ids.is_empty() { "''".to_owned() } else { ids.join(", ") }
         );
+        // Rows of an input that grew may bear an older name of it.
+        let uris: BTreeMap<String, String> =
+            entries.iter().map(|entry| (entry.file_id.to_string(), entry.uri.clone())).collect();
         let mut rows = sql.query(&text, &Params::none())?;
         let columns = rows.columns().to_vec();
         let mut groups = BTreeMap::new();
@@ -229,7 +229,9 @@ impl Engine {
                 let mut cells = row.into_iter();
                 let mut next = || cells.next().flatten();
                 let key = MigrationKey {
-                    session: next().unwrap_or_default(),
+                    session: next()
+                        .map(|session| uris.get(&session).cloned().unwrap_or(session))
+                        .unwrap_or_default(),
                     game: next(),
                     day: next(),
                     event: next().unwrap_or_default(),

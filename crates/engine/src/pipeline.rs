@@ -6,10 +6,6 @@ use stele_lake::LakeError;
 use crate::EngineError;
 use crate::worker::{Task, Worker, Yield};
 
-/// Blocks that may wait for a worker. One for each of two workers hides the reader's pauses, and
-/// with blocks of 4 MiB the queue holds at most 8 MiB.
-const QUEUE_MAX: usize = 2;
-
 enum Order {
     Block(Task),
     /// Say that you are ready, then wait for a [`Renewal`].
@@ -43,12 +39,15 @@ pub(crate) fn with_crew<T>(
     body: impl FnOnce(&mut Crew) -> Result<T, EngineError>,
 ) -> Result<T, EngineError> {
     let threads = workers.len();
-    let (orders, order_queue) = bounded(QUEUE_MAX);
+    // One waiting block for each worker hides the reader's pauses, and there is room for one order
+    // to flush for each, so that giving them never waits for a worker that is lost.
+    let (orders, order_queue) = bounded(threads);
     let (renewals, renewal_queue) = bounded(threads);
     // Between two flushes a worker says that it is ready, hands over, and at worst is lost.
     let (answers, replies) = bounded(3 * threads);
-    let (worn, spent) = bounded(QUEUE_MAX + threads);
+    let (worn, spent) = bounded(2 * threads);
     std::thread::scope(|scope| {
+        let mut handles = Vec::new();
         for worker in workers {
             let post = Post {
                 orders: order_queue.clone(),
@@ -56,11 +55,16 @@ pub(crate) fn with_crew<T>(
                 replies: answers.clone(),
                 spent: worn.clone(),
             };
-            scope.spawn(move || post.work(worker));
+            handles.push(scope.spawn(move || post.work(worker)));
         }
         // Only the workers hold the far ends now.
         drop((order_queue, renewal_queue, answers, worn));
-        body(&mut Crew { orders, renewals, replies, spent, threads })
+        let mut crew = Crew { orders, renewals, replies, spent, threads };
+        let result = body(&mut crew);
+        // Without orders the workers end.
+        drop(crew);
+        let lost = handles.into_iter().filter_map(|handle| handle.join().err()).count();
+        if lost > 0 { Err(EngineError::WorkerLost) } else { result }
     })
 }
 

@@ -72,6 +72,10 @@ impl Worker {
         let mut ledger =
             Ledger { bytes_in: block.bytes.len() as u64, lines: block.lines, ..Ledger::default() };
         let mut tail = None;
+        // A block may begin with the line end that an earlier run did not see.
+        let before_pieces =
+            block.pieces().next().map_or(ledger.bytes_in, |first| first.byte_offset - block.byte_offset);
+        ledger.bytes_lake += before_pieces;
         for piece in block.pieces() {
             let size = piece.bytes.len() as u64 + u64::from(piece.newline);
             let start = (piece.byte_offset - block.byte_offset) as usize;

@@ -50,7 +50,17 @@ impl Lake {
     ///
     /// [`LakeError::NoLake`] where there is none.
     pub fn open_existing(data_dir: &Path) -> Result<Self, LakeError> {
-        let lake = Self::open(data_dir, Arc::new(NoFaults))?;
+        Self::open_existing_with(data_dir, Arc::new(NoFaults))
+    }
+
+    /// The lake of a data directory that has one, with faults.
+    ///
+    /// # Errors
+    ///
+    /// [`LakeError::NoLake`] where there is none.
+    pub fn open_existing_with(data_dir: &Path, faults: Arc<dyn Faults>) -> Result<Self, LakeError> {
+        let lake = Self::open(data_dir, faults)?;
+        lake.refuse_headless()?;
         if lake.exists() { Ok(lake) } else { Err(lake.none()) }
     }
 
@@ -102,13 +112,45 @@ impl Lake {
     }
 
     fn load(&self, version: Option<u64>) -> Result<Snapshot, LakeError> {
+        self.refuse_headless()?;
         if !self.exists() {
             return Err(self.none());
         }
         Snapshot::load(&self.home, version)
     }
 
+    /// Refuses a directory that holds parts but not the log of `events`, which every lake has from
+    /// its first moment on: to begin anew there would orphan everything in it.
+    pub(crate) fn refuse_headless(&self) -> Result<(), LakeError> {
+        if self.exists() || !Table::ALL.into_iter().any(|table| holds_parts(&table.dir(&self.home.data_dir)))
+        {
+            return Ok(());
+        }
+        Err(LakeError::CorruptLog {
+            path: Table::Events.dir(&self.home.data_dir).join("_delta_log"),
+            line: 0,
+            detail: "it is missing, although the lake holds parts".to_owned(),
+        })
+    }
+
     pub(crate) fn none(&self) -> LakeError {
         LakeError::NoLake { path: self.dir() }
     }
+}
+
+/// Whether a table's directory holds a Parquet file, at most two partitions deep.
+fn holds_parts(dir: &Path) -> bool {
+    let mut pending = vec![(dir.to_path_buf(), 0)];
+    while let Some((dir, depth)) = pending.pop() {
+        for entry in std::fs::read_dir(dir).into_iter().flatten().flatten() {
+            let path = entry.path();
+            if path.extension().is_some_and(|extension| extension == "parquet") {
+                return true;
+            }
+            if depth < 2 && path.is_dir() && path.file_name().is_some_and(|name| name != "_delta_log") {
+                pending.push((path, depth + 1));
+            }
+        }
+    }
+    false
 }

@@ -121,8 +121,9 @@ impl Writer {
         home.faults.hit("lake.create").at("create", &dir)?;
         std::fs::create_dir_all(&dir).at("create", &dir)?;
         let lock = WriterLock::take(&home.data_dir)?;
+        lake.refuse_headless()?;
         let mut events =
-            if lake.exists() { DeltaLog::load(&home, Table::Events, None)? } else { create(&home)? };
+            if lake.exists() { DeltaLog::load(&home, Table::Events, None)? } else { create(&home, now)? };
         migrate::migrate(&home, &mut events, now)?;
         let mut writer = Self {
             names: Arc::new(PartNames::new(now)),
@@ -365,11 +366,11 @@ pub(crate) fn provisional(
 }
 
 /// Creates the tables, `events` last: a lake exists when that one does.
-fn create(home: &Home) -> Result<DeltaLog, LakeError> {
+fn create(home: &Home, now: Micros) -> Result<DeltaLog, LakeError> {
     let mut pins = Vec::new();
     for table in Table::PINNED {
-        pins.push((table.app_id(), DeltaLog::create(home, table, &[], &[])?.version()));
+        pins.push((table.app_id(), DeltaLog::create(home, table, &[], &[], now)?.version()));
     }
     let version = [(SCHEMA_PROPERTY, SCHEMA_VERSION.to_string())];
-    DeltaLog::create(home, Table::Events, &pins, &version)
+    DeltaLog::create(home, Table::Events, &pins, &version, now)
 }

@@ -204,7 +204,11 @@ fn absolute(target: &str, path: &Path) -> Result<PathBuf, SourceError> {
 }
 
 fn uri(path: &Path) -> String {
-    path.to_string_lossy().into_owned()
+    match path.to_str() {
+        Some(text) => text.to_owned(),
+        // Two names must never become one.
+        None => path.as_os_str().as_encoded_bytes().escape_ascii().to_string(),
+    }
 }
 
 #[cfg(unix)]

@@ -76,7 +76,11 @@ fn files(checks: &[FileCheck]) -> String {
     let sound = |check: &FileCheck| check.exact && check.source == "unchanged";
     let mut rows = Rows::new(["input", ">bytes", "replay", "source now"]);
     for check in checks.iter().filter(|check| all || !sound(check)).take(FILES_SHOWN_MAX) {
-        let exact = if check.exact { "exact" } else { "DIFFERENT" };
+        let exact = match check {
+            FileCheck { exact: true, .. } => "exact",
+            FileCheck { pruned: 1.., .. } => "pruned",
+            _ => "DIFFERENT",
+        };
         rows.row([check.uri.as_str(), &human::count(check.bytes), exact, check.source]);
     }
     let exact = checks.iter().filter(|check| check.exact).count() as u64;

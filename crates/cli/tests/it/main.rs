@@ -12,4 +12,5 @@ mod bad;
 mod crash;
 mod lake;
 mod screens;
+mod shared;
 mod world;

@@ -1,7 +1,7 @@
 //! Objects whose keys are data, not names: which they are, and how we know.
 //!
 //! Two kinds of evidence exist. An object whose keys are all decimal digits is certain by itself.
-//! For the rest, [`propose`] looks at a catalogue of the *whole* input and names the paths whose
+//! For the rest, [`evidence`] looks at a catalogue of the *whole* input and names the paths whose
 //! keys are data; counting the input again with these rules then gives exact counts. The rules are
 //! part of the result, so the same input gives the same rules in any order and split.
 
@@ -34,7 +34,7 @@ pub enum Folding {
     Auto,
 }
 
-/// A path that is folded, or must not be, for every event.
+/// A path that is folded, or must not be.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct FoldRule {
     /// The event, or `None` for all events.

@@ -104,6 +104,9 @@ impl Merger<'_> {
     ) -> Vec<u32> {
         let mut ordinals = Vec::new();
         let mut expected = 0;
+        let rule = self.other.node(theirs).rule;
+        let mine = tree.node_mut(ours);
+        mine.rule = mine.rule.or(rule);
         if self.other.node(theirs).has_too_many_names() {
             tree.mark_too_many_names(ours);
         }
@@ -112,7 +115,8 @@ impl Merger<'_> {
             let mine = match &self.other.node(child).step {
                 Step::Member(name) => {
                     let known = tree.find_member(ours, name, &mut expected);
-                    let mine = known.or_else(|| tree.add_member(ours, name, at, self.bounded));
+                    let bounded = self.bounded && tree.node(ours).rule != Some(false);
+                    let mine = known.or_else(|| tree.add_member(ours, name, at, bounded));
                     ordinals.push(mine.map_or(0, |id| tree.node(id).ordinal));
                     mine.unwrap_or_else(|| tree.any_key_of(ours, at).0)
                 }
@@ -131,7 +135,6 @@ impl Merger<'_> {
         ours.records += theirs.records;
         ours.holders += theirs.holders;
         ours.empty += theirs.empty;
-        ours.rule = ours.rule.or(theirs.rule);
         if self.ranks.earlier(theirs.first, ours.first) {
             ours.first = theirs.first;
         }

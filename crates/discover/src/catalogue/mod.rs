@@ -104,12 +104,14 @@ struct State {
 }
 
 impl Clone for State {
-    /// A copy goes on counting by itself; only the indexes are worth copying.
+    /// A copy goes on counting by itself, from the same numbers.
     fn clone(&self) -> Self {
         Self {
             by_name: self.by_name.clone(),
             ranks: self.ranks.clone(),
             latest: self.latest,
+            record: self.record,
+            walker: self.walker.fork(),
             ..Self::default()
         }
     }
@@ -248,6 +250,9 @@ impl Catalogue {
             Some(&index) => index,
             None => {
                 let root = self.tree.push_root(at);
+                if self.folding == Folding::Auto {
+                    self.tree.node_mut(root).rule = self.rules.find(name, "").map(|rule| rule.fold);
+                }
                 let event = Event { name: name.into(), root, payload_root: None, payload_key: None };
                 self.events.push(event);
                 self.state.by_name.insert(name.into(), self.events.len() - 1);

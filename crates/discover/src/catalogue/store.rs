@@ -1,5 +1,7 @@
 //! A catalogue as bytes, so that counting can go on later: JSON under zstd.
 
+use std::io::Write;
+
 use serde::{Deserialize, Serialize};
 
 use super::{Catalogue, Ranks};
@@ -47,7 +49,11 @@ impl Catalogue {
     pub fn to_bytes(&self) -> Result<Vec<u8>, StoreError> {
         let json = serde_json::to_vec(&StoredRef { version: STORE_VERSION, catalogue: self })
             .map_err(|error| StoreError::Damaged(Box::new(error)))?;
-        zstd::encode_all(&json[..], ZSTD_LEVEL).map_err(|error| StoreError::Damaged(Box::new(error)))
+        let damaged = |error| StoreError::Damaged(Box::new(error));
+        let mut encoder = zstd::Encoder::new(Vec::new(), ZSTD_LEVEL).map_err(damaged)?;
+        encoder.include_checksum(true).map_err(damaged)?;
+        encoder.write_all(&json).map_err(damaged)?;
+        encoder.finish().map_err(damaged)
     }
 
     /// Reads back what [`Catalogue::to_bytes`] wrote.

@@ -33,6 +33,8 @@ struct Open {
     inside: Inside,
     /// Number of this container, different for every one.
     instance: u64,
+    /// Whether names are given up when there are too many.
+    bounded: bool,
     /// Where the next member is expected among the known ones.
     expected: u32,
     items: u64,
@@ -59,6 +61,11 @@ impl std::fmt::Debug for Open {
 }
 
 impl Walker {
+    /// A walker that gives its containers other numbers than any before this moment.
+    pub(super) fn fork(&self) -> Self {
+        Self { open: Vec::new(), instances: self.instances }
+    }
+
     /// Counts the value at `start` of the tape as `root`, and everything inside it. Returns the
     /// values counted below the root.
     pub(super) fn walk(&mut self, tree: &mut Tree, walk: &Walk<'_>, root: PathId, start: u32) -> u64 {
@@ -103,7 +110,7 @@ impl Walker {
                 let key = key_of(walk.text, node);
                 match tree.find_member(open.path, &key, &mut open.expected) {
                     Some(path) => (path, false),
-                    None => match tree.add_member(open.path, &key, at, walk.folding == Folding::Auto) {
+                    None => match tree.add_member(open.path, &key, at, open.bounded) {
                         Some(path) => {
                             open.expected = tree.node(path).ordinal + 1;
                             (path, true)
@@ -182,8 +189,9 @@ impl Walker {
                 } else {
                     Inside::Object
                 };
+                let bounded = walk.folding == Folding::Auto && counts.rule != Some(false);
                 let (end, instance) = (node.next, self.instances);
-                self.open.push(Open { path, index, end, inside, instance, expected: 0, items: 0 });
+                self.open.push(Open { path, index, end, inside, instance, bounded, expected: 0, items: 0 });
             }
         }
     }

@@ -70,6 +70,16 @@ fn digit_keys_are_known_at_the_object() {
 }
 
 #[test]
+fn what_is_no_escape_stays_as_it_is() {
+    let check = |text: &str, expect: &str| assert_eq!(super::unescape(text.as_bytes()), expect);
+    check("\\é", "\\é");
+    check("a\\", "a\\");
+    check("\\u00", "\\u00");
+    check("\\u€€€", "\\u€€€");
+    check("\\ud83d\\uZ€", "\\ud83d\\uZ€");
+}
+
+#[test]
 fn strings_are_unescaped_and_lone_surrogates_stay() {
     let text = r#"{"a\u002eb":"x\n\ud83d\ude00\ud800!","k":1,"k":2}"#;
     let mut tape = Tape::default();

@@ -29,8 +29,9 @@ pub fn unescape(inside: &[u8]) -> Cow<'_, str> {
                 }
                 used = length;
             }
-            Some(&plain) => out.push(char::from(plain)),
-            None => {
+            Some(&plain) if plain.is_ascii() => out.push(char::from(plain)),
+            // No escape at all: this text was never accepted, and is only looked at.
+            Some(_) | None => {
                 out.push('\\');
                 used = 1;
             }

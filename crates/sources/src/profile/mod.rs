@@ -131,6 +131,15 @@ impl Profiles {
         self.all().map(|plan| plan.profile.name.as_str()).collect()
     }
 
+    /// Whether there is a format called `name`.
+    ///
+    /// # Errors
+    ///
+    /// [`SourceError::UnknownFormat`] with the names that there are.
+    pub fn check_name(&self, name: Option<&str>) -> Result<(), SourceError> {
+        name.map_or(Ok(()), |name| self.named(name).map(drop))
+    }
+
     /// The profiles themselves, in the same order, for those who want to show them.
     pub fn profiles(&self) -> impl Iterator<Item = &Profile> {
         self.all().map(|plan| &plan.profile)
