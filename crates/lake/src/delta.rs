@@ -8,12 +8,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use deltalake::kernel::transaction::{CommitBuilder, CommitProperties};
-use deltalake::kernel::{Action, Add, CommitInfo, MetadataExt, Remove, Transaction};
-use deltalake::operations::create::CreateBuilder;
+use deltalake::kernel::{Action, Add, CommitInfo, MetadataExt, Remove, StructType, Transaction};
 use deltalake::protocol::{DeltaOperation, SaveMode};
 use deltalake::table::state::DeltaTableState;
 use deltalake::{DeltaTable, DeltaTableBuilder, DeltaTableError};
 use futures::TryStreamExt;
+use serde_json::json;
+use stele_model::id::{IdHasher, hex};
 use stele_model::{Faults, Micros};
 use tokio::runtime::Runtime;
 use url::Url;
@@ -90,6 +91,7 @@ impl DeltaLog {
         table: Table,
         pins: &[(&'static str, u64)],
         properties: &[(&'static str, String)],
+        now: Micros,
     ) -> Result<Self, LakeError> {
         let dir = table.dir(&home.data_dir);
         let log_dir = dir.join("_delta_log");
@@ -97,23 +99,20 @@ impl DeltaLog {
         for synced in [&dir, dir.parent().unwrap_or(&dir)] {
             crate::store::sync_dir(synced).at("sync", synced)?;
         }
-        let store =
-            builder(home, table, &dir)?.build_storage().map_err(|error| explain(error, "created", &dir))?;
-        let properties = properties.iter().map(|(key, value)| ((*key).to_owned(), Some(value.clone())));
-        let keep_log = ("delta.enableExpiredLogCleanup".to_owned(), Some("false".to_owned()));
-        let create = CreateBuilder::new()
-            .with_log_store(store)
-            .with_table_name(table.name())
-            .with_save_mode(SaveMode::Ignore)
-            .with_columns(table.delta_schema())
-            .with_partition_columns(table.partitions().iter().copied())
-            .with_raise_if_key_not_exists(false)
-            .with_configuration(properties.chain([keep_log]))
-            .with_actions(pins.iter().map(|(app, version)| txn(app, *version)))
-            .with_commit_properties(quiet());
-        let created = home.runtime.block_on(create.into_future());
-        let delta = created.map_err(|error| explain(error, "created", &dir))?;
-        Ok(Self { table, home: home.clone(), delta })
+        if Self::exists(home, table) {
+            return Self::load(home, table, None);
+        }
+        let mut actions = first_actions(home, table, properties, now)
+            .map_err(|error| explain(error.into(), "created", &dir))?;
+        actions.extend(pins.iter().map(|(app, version)| txn(app, *version)));
+        let actions = with_info(actions, "CREATE TABLE", true, &dir, now)?;
+        let store = builder(home, table, &dir)?.build_storage();
+        let store = store.map_err(|error| explain(error, "created", &dir))?;
+        let builder: CommitBuilder = quiet().into();
+        let commit = builder.with_actions(actions).build(None, store, write());
+        let created = home.runtime.block_on(commit.into_future());
+        created.map_err(|error| explain(error, "created", &dir))?;
+        Self::load(home, table, None)
     }
 
     /// The version that is loaded.
@@ -200,21 +199,11 @@ impl DeltaLog {
         actions.extend(change.removes.iter().map(|part| Action::Remove(remove(part, data_change, now))));
         actions.extend(change.adds.iter().map(|part| Action::Add(add(part, data_change))));
         actions.extend(change.pins.iter().map(|(app, version)| txn(app, *version)));
-        let checksum = log_check::checksum(lines(&actions, &dir)?.as_bytes());
-        let info = CommitInfo {
-            timestamp: Some(now / 1000),
-            operation: Some(what.to_owned()),
-            engine_info: Some(concat!("stele/", env!("CARGO_PKG_VERSION")).to_owned()),
-            is_blind_append: Some(blind),
-            info: [(log_check::CHECKSUM.to_owned(), checksum.into())].into(),
-            ..CommitInfo::default()
-        };
-        actions.insert(0, Action::CommitInfo(info));
-        let operation = DeltaOperation::Write { mode: SaveMode::Append, partition_by: None, predicate: None };
+        let actions = with_info(actions, what, blind, &dir, now)?;
         let store = self.delta.log_store();
         let state = self.state()?;
         let builder: CommitBuilder = quiet().into();
-        let commit = builder.with_actions(actions).build(Some(state), store, operation);
+        let commit = builder.with_actions(actions).build(Some(state), store, write());
         let done = self.home.runtime.block_on(commit.into_future());
         let done = done.map_err(|error| explain(error, "committed", &dir))?;
         let version = done.version();
@@ -235,6 +224,65 @@ fn builder(home: &Home, table: Table, dir: &Path) -> Result<DeltaTableBuilder, L
     let store = Arc::new(DurableStore::new(table, Arc::clone(&home.faults)));
     let builder = DeltaTableBuilder::from_url(url.clone()).map_err(|error| explain(error, "opened", dir))?;
     Ok(builder.with_storage_backend(store, url))
+}
+
+/// What the first commit of a table says. It is put together here because the library's own way of
+/// creating a table writes the absolute path into the log.
+fn first_actions(
+    home: &Home,
+    table: Table,
+    properties: &[(&'static str, String)],
+    now: Micros,
+) -> Result<Vec<Action>, serde_json::Error> {
+    let id = IdHasher::new("table")
+        .part(home.data_dir.as_os_str().as_encoded_bytes())
+        .part(table.name().as_bytes())
+        .part(&now.to_le_bytes());
+    let id = String::from_utf8_lossy(&hex(&id.finish())).into_owned();
+    let schema = StructType::try_new(table.delta_schema()).map_err(serde::de::Error::custom)?;
+    let mut configuration = BTreeMap::from([("delta.enableExpiredLogCleanup", "false".to_owned())]);
+    configuration.extend(properties.iter().cloned());
+    let metadata = json!({
+        "id": format!("{}-{}-{}-{}-{}", &id[..8], &id[8..12], &id[12..16], &id[16..20], &id[20..]),
+        "name": table.name(),
+        "description": null,
+        "format": {"provider": "parquet", "options": {}},
+        "schemaString": serde_json::to_string(&schema)?,
+        "partitionColumns": table.partitions(),
+        "configuration": configuration,
+        "createdTime": now / 1000,
+    });
+    let protocol = json!({"minReaderVersion": 1, "minWriterVersion": 2});
+    Ok(vec![
+        Action::Protocol(serde_json::from_value(protocol)?),
+        Action::Metadata(serde_json::from_value(metadata)?),
+    ])
+}
+
+/// Puts the description of a commit before its actions, with a checksum of them.
+fn with_info(
+    mut actions: Vec<Action>,
+    what: &str,
+    blind: bool,
+    dir: &Path,
+    now: Micros,
+) -> Result<Vec<Action>, LakeError> {
+    let checksum = log_check::checksum(lines(&actions, dir)?.as_bytes());
+    let info = CommitInfo {
+        timestamp: Some(now / 1000),
+        operation: Some(what.to_owned()),
+        engine_info: Some(concat!("stele/", env!("CARGO_PKG_VERSION")).to_owned()),
+        is_blind_append: Some(blind),
+        info: [(log_check::CHECKSUM.to_owned(), checksum.into())].into(),
+        ..CommitInfo::default()
+    };
+    actions.insert(0, Action::CommitInfo(info));
+    Ok(actions)
+}
+
+/// The library wants to know the operation for its checks of conflicts; what the log says is ours.
+fn write() -> DeltaOperation {
+    DeltaOperation::Write { mode: SaveMode::Append, partition_by: None, predicate: None }
 }
 
 /// Commits without the library's own checkpoints and log clean-up: a version that a snapshot pins

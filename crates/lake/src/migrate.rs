@@ -55,7 +55,7 @@ fn step(home: &Home, events: &mut DeltaLog, from: u32, now: Micros) -> Result<()
         Change { property: Some((SCHEMA_PROPERTY, (from + 1).to_string())), ..Change::default() };
     if from == 1 {
         // Version 2 keeps catalogues and prunes in a table of their own.
-        let notes = DeltaLog::create(home, Table::Notes, &[], &[])?;
+        let notes = DeltaLog::create(home, Table::Notes, &[], &[], now)?;
         change.pins.push((Table::Notes.app_id(), notes.version()));
     }
     events.commit(change, "MIGRATE", now)?;

@@ -99,3 +99,22 @@ fn no_lake_is_said() {
     assert!(matches!(error, LakeError::NoLake { .. }));
     assert!(error.to_string().starts_with("no lake at "), "{error}");
 }
+
+#[test]
+fn a_lake_names_no_place_of_its_own() {
+    let dir = tempfile::tempdir().unwrap();
+    let input = Input::new("/in/a.jsonl", LINES);
+    ingest(&mut lake_in(dir.path()).writer(NOW).unwrap(), &input, 0, LINES.len()).unwrap();
+    let place = dir.path().to_str().unwrap();
+    for table in ["events", "quarantine", "files", "notes"] {
+        for entry in std::fs::read_dir(dir.path().join("lake").join(table).join("_delta_log")).unwrap() {
+            let text = std::fs::read_to_string(entry.unwrap().path()).unwrap();
+            assert!(!text.contains(place), "{text}");
+        }
+    }
+    let moved = tempfile::tempdir().unwrap();
+    let to = moved.path().join("else where ü");
+    std::fs::rename(dir.path(), &to).unwrap();
+    let snapshot = Lake::open_existing(&to).unwrap().snapshot().unwrap();
+    assert_eq!(crate::replay::written_back(&snapshot, &input).unwrap(), LINES.as_bytes());
+}
