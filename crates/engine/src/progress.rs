@@ -17,7 +17,7 @@ pub struct Update {
     pub records: u64,
 }
 
-/// Receives updates, a few a second at the most.
+/// Receives updates, one a block or some thousand records: whoever shows them decides how often.
 pub trait Progress: Sync {
     /// Shows one moment.
     fn update(&self, update: &Update);

@@ -15,7 +15,7 @@
 //!             let format = source.format();
 //!             let text = format.json_of(raw)?;
 //!             if tape.parse(text).is_ok() {
-//!                 let envelope = format.read(text, &tape, piece.line_no, &mut frames);
+//!                 let envelope = format.read(raw, &tape, piece.line_no, &mut frames);
 //!                 assert_eq!(envelope.event_type, "tick");
 //!                 assert_eq!(envelope.price, Some(1.5));
 //!             }
