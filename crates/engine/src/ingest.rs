@@ -5,9 +5,7 @@
 //! leaves behind is a batch that never happened.
 
 use std::collections::HashMap;
-use std::fs::File;
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -21,9 +19,9 @@ use crate::admission::{Admission, Known, hex, unhex};
 use crate::catalogue_store::CatalogueStore;
 use crate::discover::in_full;
 use crate::engine::Engine;
-use crate::error::At;
 use crate::pipeline::{Crew, Renewal, with_crew};
 use crate::progress::{Cancel, Progress, Update};
+use crate::spool::spool;
 use crate::worker::{FileJob, Task, Worker};
 
 /// Input bytes between two commits: a second or so of work, so that a crash costs little, and
@@ -493,15 +491,4 @@ impl From<EngineError> for Stop {
     fn from(error: EngineError) -> Self {
         Stop::Run(error)
     }
-}
-
-/// Standard input as a file, so that it can be recognised by its content and resumed like any
-/// other input.
-fn spool(input: Input, data_dir: &Path) -> Result<Input, EngineError> {
-    let dir = data_dir.join("spool");
-    std::fs::create_dir_all(&dir).at("create", &dir)?;
-    let path = dir.join(format!("stdin-{}", std::process::id()));
-    let mut file = File::create(&path).at("create", &path)?;
-    let size_on_disk = io::copy(&mut io::stdin().lock(), &mut file).at("write", &path)?;
-    Ok(Input { size_on_disk, path: Some(path), ..input })
 }

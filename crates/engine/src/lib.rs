@@ -29,6 +29,7 @@ mod recount;
 mod rehearsal;
 mod replay;
 mod scan;
+mod spool;
 mod validate;
 mod worker;
 

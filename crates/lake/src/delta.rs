@@ -53,12 +53,14 @@ pub(crate) struct Change {
     pub(crate) pins: Vec<(&'static str, u64)>,
     /// A table property to set.
     pub(crate) property: Option<(&'static str, String)>,
+    /// Whether the log is to state the columns that this program writes.
+    pub(crate) columns: bool,
 }
 
 impl Change {
     /// Whether committing it would say nothing.
     pub(crate) fn is_empty(&self) -> bool {
-        self.adds.is_empty() && self.removes.is_empty() && self.property.is_none()
+        self.adds.is_empty() && self.removes.is_empty() && self.property.is_none() && !self.columns
     }
 }
 
@@ -134,6 +136,12 @@ impl DeltaLog {
         Ok(self.state()?.metadata().configuration().get(key).cloned())
     }
 
+    /// Whether the log states every column that this program writes.
+    pub(crate) fn has_all_columns(&self) -> Result<bool, LakeError> {
+        let schema = self.state()?.schema();
+        Ok(self.table.columns().iter().all(|column| schema.field(column.name).is_some()))
+    }
+
     /// The version stored under an application id.
     pub(crate) fn pin(&self, app_id: &str) -> Result<Option<u64>, LakeError> {
         let state = self.state()?;
@@ -190,10 +198,19 @@ impl DeltaLog {
         let dir = self.dir();
         let data_change = !change.moves_only;
         let mut actions = Vec::new();
-        if let Some((key, value)) = change.property {
-            let metadata = self.state()?.metadata().clone();
-            let metadata = metadata.add_config_key(key.to_owned(), value);
-            actions.push(metadata.map_err(|error| explain(error.into(), "changed", &dir))?.into());
+        if change.property.is_some() || change.columns {
+            let mut metadata = self.state()?.metadata().clone();
+            if let Some((key, value)) = change.property {
+                let changed = metadata.add_config_key(key.to_owned(), value);
+                metadata = changed.map_err(|error| explain(error.into(), "changed", &dir))?;
+            }
+            if change.columns {
+                let changed = StructType::try_new(self.table.delta_schema())
+                    .map_err(DeltaTableError::from)
+                    .and_then(|schema| Ok(metadata.with_schema(&schema)?));
+                metadata = changed.map_err(|error| explain(error, "changed", &dir))?;
+            }
+            actions.push(metadata.into());
         }
         let blind = change.removes.is_empty();
         actions.extend(change.removes.iter().map(|part| Action::Remove(remove(part, data_change, now))));

@@ -13,6 +13,7 @@ use crate::delta::{Change, DeltaLog, Home};
 use crate::error::{At, LakeError};
 use crate::store::sync_dir;
 use crate::tables::{SCHEMA_PROPERTY, SCHEMA_VERSION, Table, lake_dir};
+use crate::writer::provisional;
 
 /// The oldest version that a migration starts from.
 const OLDEST: u32 = 1;
@@ -58,8 +59,25 @@ fn step(home: &Home, events: &mut DeltaLog, from: u32, now: Micros) -> Result<()
         let notes = DeltaLog::create(home, Table::Notes, &[], &[], now)?;
         change.pins.push((Table::Notes.app_id(), notes.version()));
     }
+    if from == 2 {
+        // Version 3 keeps where the unfinished last line of an input begins.
+        change.pins.push((Table::Files.app_id(), state_columns(home, Table::Files, events, now)?));
+    }
     events.commit(change, "MIGRATE", now)?;
     Ok(())
+}
+
+/// States the columns of this program in the log of a table; returns the version to pin.
+fn state_columns(home: &Home, table: Table, events: &DeltaLog, now: Micros) -> Result<u64, LakeError> {
+    let mut log = DeltaLog::load(home, table, None)?;
+    // Pinning a version anchors all that it holds, so what has no anchor goes first.
+    if let Some(change) = provisional(home, &log, events.pin(table.app_id())?)? {
+        log.commit(change, "ROLLBACK", now)?;
+    }
+    if !log.has_all_columns()? {
+        log.commit(Change { columns: true, ..Change::default() }, "MIGRATE", now)?;
+    }
+    Ok(log.version())
 }
 
 /// Where the version is repeated.

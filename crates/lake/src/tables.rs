@@ -10,8 +10,9 @@ use std::sync::{Arc, LazyLock};
 use arrow::datatypes::{DataType as Arrow, Field, Schema, SchemaRef, TimeUnit};
 use deltalake::kernel::{DataType as Delta, PrimitiveType, StructField};
 
-/// Version of everything that this page fixes. History: 1 had no `notes` table.
-pub const SCHEMA_VERSION: u32 = 2;
+/// Version of everything that this page fixes. History: 1 had no `notes` table, 2 no
+/// `files.tail_offset`.
+pub const SCHEMA_VERSION: u32 = 3;
 
 /// Table property that holds the version, on `events`.
 pub const SCHEMA_PROPERTY: &str = "stele.schema_version";

@@ -117,4 +117,7 @@ pub struct DoctorArgs {
     /// Put right what can be put right without losing anything
     #[arg(long)]
     pub fix: bool,
+    /// Give up damaged parts of the lake, and keep every record in them that is provably intact
+    #[arg(long)]
+    pub salvage: bool,
 }

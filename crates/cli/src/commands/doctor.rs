@@ -1,6 +1,7 @@
 //! `stele doctor`: is everything where it should be, and what to do if not.
 
 use serde_json::json;
+use stele_engine::lake::doctor::Salvaged;
 use stele_engine::{Check, CheckState};
 
 use super::Context;
@@ -13,9 +14,29 @@ use crate::progress::Reporter;
 pub fn run(context: &Context, args: &DoctorArgs) -> Result<Exit, Failure> {
     let engine = context.engine()?;
     let reporter = Reporter::answer(context.out);
-    let checks = engine.doctor(args.fix, &reporter);
+    let salvaged = if args.salvage { Some(engine.salvage(&reporter)) } else { None };
+    let checks = salvaged.transpose().and_then(|done| Ok((done, engine.doctor(args.fix, &reporter)?)));
     reporter.clear();
-    show(context, "doctor", &checks?)
+    let (done, checks) = checks?;
+    if let Some(done) = done {
+        context.out.event("salvage", &done)?;
+        context.out.text(salvage_page(context, &done))?;
+    }
+    show(context, "doctor", &checks)
+}
+
+fn salvage_page(context: &Context, done: &Salvaged) -> String {
+    if done.parts == 0 {
+        return "Nothing to salvage: no part is damaged\n".to_owned();
+    }
+    format!(
+        "Gave up {} with {}, of which {} were kept; {} cannot be replayed any more.\nTheir files stay until `{}`\n",
+        human::many(done.parts, "damaged part"),
+        human::many(done.rows_before, "row"),
+        human::count(done.rows_kept),
+        human::many(done.inputs, "input"),
+        context.command("lake vacuum --yes"),
+    )
 }
 
 /// Shows checks, and says by the exit code whether one failed.

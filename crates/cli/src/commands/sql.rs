@@ -70,7 +70,7 @@ pub fn open(engine: &Engine, version: Option<u64>, memory_limit_mb: u64) -> Resu
     let options = SqlOptions {
         memory_limit: memory_limit_mb.saturating_mul(1_000_000),
         threads: engine.settings().threads.unwrap_or_else(cores),
-        temp_dir: engine.settings().data_dir.join("spool").join("sql"),
+        temp_dir: engine.sql_temp_dir(),
     };
     Ok(engine.sql(&snapshot, &options)?)
 }

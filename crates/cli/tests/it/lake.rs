@@ -141,3 +141,71 @@ fn upkeep_changes_no_row() {
     world.covered();
     world.run("doctor --data-dir d").is(0);
 }
+
+#[test]
+fn upkeep_makes_no_lake() {
+    let world = World::new(20);
+    std::fs::create_dir(world.path("empty")).unwrap();
+    for line in ["lake compact", "lake vacuum --yes", "lake prune --older-than 1d --yes", "doctor --salvage"]
+    {
+        for dir in ["none", "empty"] {
+            let ran = world.run(&format!("{line} --data-dir {dir}"));
+            ran.is(1).says(&["no lake at", "hint:", "stele ingest"]);
+        }
+    }
+    for dir in ["none", "empty"] {
+        assert!(world.ok(&format!("doctor --fix --data-dir {dir}")).contains("none yet"));
+    }
+    assert!(!world.path("none").exists());
+    assert_eq!(std::fs::read_dir(world.path("empty")).unwrap().count(), 0);
+}
+
+#[test]
+fn a_spool_is_reported_and_never_removed() {
+    let world = World::new(21);
+    world.ok("ingest sample/recordings --data-dir d");
+    let spool = world.write("d/spool/stdin-4000000", "{\"event\":\"a\"}\n");
+    for line in ["doctor --data-dir d", "doctor --fix --data-dir d"] {
+        let said = world.ok(line);
+        assert!(
+            said.contains("/d/spool/stdin-4000000, then remove") || said.contains("stele ingest d/spool"),
+            "{said}"
+        );
+    }
+    assert!(spool.exists());
+    world.sql("SELECT count(*) FROM events");
+    assert!(spool.exists());
+}
+
+#[test]
+fn a_damaged_part_is_given_up() {
+    let world = World::new(22);
+    world.ok("ingest sample/recordings --data-dir d");
+    assert!(world.ok("doctor --salvage --data-dir d").contains("Nothing to salvage"));
+    world.complete();
+    let before: u64 = world.sql("SELECT count(*) FROM events").trim().parse().unwrap();
+    let part = part_of(&world.path("d/lake/events"));
+    let mut bytes = std::fs::read(&part).unwrap();
+    bytes[60] ^= 1;
+    std::fs::write(&part, bytes).unwrap();
+    assert!(world.run("doctor --fix --data-dir d").is(1).stdout.contains("stele doctor --salvage"));
+
+    let events = world.run("doctor --salvage --data-dir d --json").is(0).events();
+    let (done, checks) = (&events[0], &events[1]);
+    assert_eq!((&done["parts"], &checks["ok"]), (&1.into(), &true.into()), "{events:?}");
+    let lost = done["rows_before"].as_u64().unwrap() - done["rows_kept"].as_u64().unwrap();
+    assert!(lost > 0, "{done}");
+    assert_eq!(world.sql("SELECT count(*) FROM events"), format!("{}\n", before - lost));
+    world.covered();
+}
+
+/// A part that some row is in.
+fn part_of(dir: &std::path::Path) -> std::path::PathBuf {
+    let mut paths: Vec<_> = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    let of = |path: &std::path::PathBuf| path.extension().is_some_and(|extension| extension == "parquet");
+    match paths.iter().find(|path| of(path)) {
+        Some(part) => part.clone(),
+        None => part_of(paths.iter().find(|path| path.is_dir() && !path.ends_with("_delta_log")).unwrap()),
+    }
+}

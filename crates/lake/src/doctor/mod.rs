@@ -125,11 +125,20 @@ pub fn fix(lake: &Lake, now: Micros) -> Result<Vec<Finding>, LakeError> {
         )));
     }
     // Opening a writer recovers, migrates and rewrites the lock and the manifest.
-    let _writer = lake.writer(now)?;
-    for orphan in before.iter().filter(|finding| finding.problem == Problem::Orphan) {
+    let writer = lake.writer(now)?;
+    // What no commit named before the lock was held may belong to one by now, so only what the
+    // holder of the lock finds is removed.
+    let mut orphans = Findings(Vec::new());
+    for table in Table::ALL {
+        orphans.orphans(writer.log(table), false)?;
+    }
+    for orphan in &orphans.0 {
         std::fs::remove_file(&orphan.path).at("remove", &orphan.path)?;
     }
-    Ok(before.into_iter().filter(|finding| finding.fixable).collect())
+    let mut fixed = orphans.0;
+    fixed.extend(before.into_iter().filter(|it| it.fixable && it.problem != Problem::Orphan));
+    fixed.sort_by(|a, b| (a.problem, &a.path).cmp(&(b.problem, &b.path)));
+    Ok(fixed)
 }
 
 /// The list as it grows.
@@ -211,6 +220,12 @@ impl Findings {
                 self.add(Problem::Provisional, &dir, detail, true);
             }
         }
+        self.orphans(&head, writing)
+    }
+
+    /// Looks for files that no commit of a table names.
+    fn orphans(&mut self, head: &DeltaLog, writing: bool) -> Result<(), LakeError> {
+        let dir = head.dir();
         let left = head.tombstones()?;
         let named: HashSet<String> = head.parts()?.into_iter().map(|part| part.relative).collect();
         for file in part_files(&dir)? {

@@ -18,9 +18,9 @@ use crate::maintain::Rewriter;
 use crate::part::{PartInfo, sync_names};
 use crate::reader::PartReader;
 use crate::rows::Columns;
-use crate::snapshot::{PRUNE, Pruned};
+use crate::snapshot::{CATALOGUE_WHOLE, PRUNE, Pruned};
 use crate::tables::Table;
-use crate::writer::{Anchored, DEFAULT_TENANT, Writer};
+use crate::writer::{Anchored, CommitNote, DEFAULT_TENANT, Writer};
 
 /// What a salvage did.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -36,12 +36,13 @@ pub struct Salvaged {
 }
 
 /// Gives up every damaged part of `events` and `quarantine`, keeps its intact rows, and notes which
-/// inputs lost some, so that replay of them says so.
+/// inputs lost some, so that replay of them says so. `note` may carry the catalogue of what is left.
+/// Where nothing is damaged, nothing is committed.
 ///
 /// # Errors
 ///
 /// When the disk refuses, or a part of another table is damaged, which only a copy can replace.
-pub fn salvage(writer: &mut Writer, now: Micros) -> Result<Salvaged, LakeError> {
+pub fn salvage(writer: &mut Writer, note: &CommitNote, now: Micros) -> Result<Salvaged, LakeError> {
     let snapshot = writer.snapshot()?;
     let mut done = Salvaged::default();
     let mut change = Anchored::default();
@@ -71,19 +72,25 @@ pub fn salvage(writer: &mut Writer, now: Micros) -> Result<Salvaged, LakeError> 
     }
     // Which inputs lost rows follows from what each should have and what is left of it.
     let left = rows_left(&snapshot, &change)?;
-    let mut lost = Vec::new();
+    let mut lost: BTreeMap<FileId, Pruned> = BTreeMap::new();
     for entry in snapshot.contents()? {
         let should =
             entry.ledger.records + entry.ledger.quarantined + entry.ledger.control + entry.ledger.blank;
         let has = left.get(&entry.file_id.to_string()).copied().unwrap_or_default();
         if has < should {
             let reason = "lost with a damaged part".to_owned();
-            lost.push(Pruned { file_id: entry.file_id, rows: should - has, reason, at: now });
+            let new = Pruned { file_id: entry.file_id, rows: should - has, reason, at: now };
+            // The same content may be known under several names, and under some only its beginning.
+            let known = lost.entry(entry.file_id).or_insert_with(|| new.clone());
+            known.rows = known.rows.max(new.rows);
         }
     }
     done.inputs = lost.len() as u64;
+    let lost: Vec<Pruned> = lost.into_values().collect();
     let body = serde_json::to_string(&lost).map_err(|error| LakeError::Invalid(error.to_string()))?;
-    writer.anchored(change, DEFAULT_TENANT, Vec::new(), vec![(PRUNE, body)], "SALVAGE", now)?;
+    let mut notes = vec![(PRUNE, body)];
+    notes.extend(note.catalogue.clone().map(|catalogue| (CATALOGUE_WHOLE, catalogue)));
+    writer.anchored(change, DEFAULT_TENANT, Vec::new(), notes, "SALVAGE", now)?;
     Ok(done)
 }
 

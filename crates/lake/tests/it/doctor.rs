@@ -1,9 +1,11 @@
 //! Damage of every kind is found and named, and what can be put right is.
 
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
 
-use stele_lake::doctor::{Depth, Finding, Problem, check, fix, salvage};
-use stele_lake::{Lake, LakeError, SCHEMA_VERSION};
+use stele_lake::doctor::{Depth, Finding, Problem, Salvaged, check, fix, salvage};
+use stele_lake::{CommitNote, Lake, LakeError, SCHEMA_VERSION};
+use stele_model::Faults;
 
 use crate::fixture::{FailAt, Input, NOW, ingest, lake_in};
 use crate::replay::written_back;
@@ -58,6 +60,48 @@ fn what_a_crash_leaves_is_found_and_put_right() {
     assert_eq!(fix(&lake, NOW).unwrap(), found);
     assert_eq!(check(&lake, Depth::Full).unwrap(), []);
     assert_eq!(written_back(&lake.snapshot().unwrap(), &input()).unwrap(), input().content);
+}
+
+/// Does something once, just before a writer takes the lock.
+struct BeforeLock(Mutex<Option<Box<dyn FnOnce() + Send>>>);
+
+impl Faults for BeforeLock {
+    fn hit(&self, point: &'static str) -> std::io::Result<()> {
+        let act = if point == "lake.create" { self.0.lock().unwrap().take() } else { None };
+        act.into_iter().for_each(|act| act());
+        Ok(())
+    }
+}
+
+#[test]
+fn an_orphan_that_a_commit_names_meanwhile_stays() {
+    let dir = tempfile::tempdir().unwrap();
+    let lake = filled(dir.path());
+    let more = Input::new("/in/b.jsonl", "b\nb\n\n");
+    let parts = {
+        let mut appender = lake.writer(NOW).unwrap().appender(crate::fixture::context());
+        more.append(std::slice::from_mut(&mut appender), 0, more.content.len()).unwrap();
+        appender.finish().unwrap()
+    };
+    let stray = dir.path().join("lake/files/.part-0-0.unfinished");
+    std::fs::write(&stray, "x").unwrap();
+    let found = check(&lake, Depth::Quick).unwrap();
+    assert!(
+        found.len() > 1 && found.iter().all(|it| it.fixable && it.problem == Problem::Orphan),
+        "{found:?}"
+    );
+
+    let (entry, home) = (more.entry(more.content.len()), dir.path().to_path_buf());
+    let commit: Box<dyn FnOnce() + Send> = Box::new(move || {
+        let mut writer = lake_in(&home).writer(NOW + 1).unwrap();
+        writer.commit(vec![parts], vec![entry], &CommitNote::default()).unwrap();
+    });
+    let racing = Lake::open(dir.path(), Arc::new(BeforeLock(Mutex::new(Some(commit))))).unwrap();
+    let fixed = fix(&racing, NOW + 2).unwrap();
+    assert_eq!(fixed.iter().map(|it| &it.path).collect::<Vec<_>>(), [&stray]);
+    assert!(!stray.exists());
+    assert_eq!(check(&lake, Depth::Full).unwrap(), []);
+    assert_eq!(written_back(&lake.snapshot().unwrap(), &more).unwrap(), more.content);
 }
 
 #[test]
@@ -115,14 +159,19 @@ fn salvage_keeps_what_is_intact_and_says_what_is_lost() {
     damaged[60] ^= 1;
     std::fs::write(&part, &damaged).unwrap();
     let mut writer = lake.writer(NOW).unwrap();
-    let done = salvage(&mut writer, NOW).unwrap();
-    assert_eq!((done.parts, done.inputs), (1, 0), "the ledger of the fixture counts no records");
+    let done = salvage(&mut writer, &CommitNote::default(), NOW).unwrap();
+    assert_eq!((done.parts, done.inputs), (1, 1));
     assert!(done.rows_kept < done.rows_before, "{done:?}");
     let after = lake.snapshot().unwrap();
     assert_eq!(after.totals().records, before.records - done.rows_before + done.rows_kept);
     drop(writer);
     assert_eq!(check(&lake, Depth::Full).unwrap(), []);
-    written_back(&after, &input()).unwrap_err();
+    let error = written_back(&after, &input()).unwrap_err();
+    let lost = done.rows_before - done.rows_kept;
+    assert!(matches!(error, LakeError::Pruned { rows, .. } if rows == lost), "{error}");
+    // The second time there is nothing left to give up.
+    let again = salvage(&mut lake.writer(NOW).unwrap(), &CommitNote::default(), NOW).unwrap();
+    assert_eq!((again, lake.snapshot().unwrap().version()), (Salvaged::default(), after.version()));
 }
 
 #[test]
@@ -237,6 +286,32 @@ fn an_older_lake_is_read_and_migrated() {
     let input = input();
     let snapshot = ingest(&mut lake.writer(NOW).unwrap(), &input, 0, input.content.len()).unwrap();
     assert_eq!((snapshot.schema_version(), snapshot.notes().unwrap().len()), (SCHEMA_VERSION, 1));
+    assert_eq!(written_back(&snapshot, &input).unwrap(), input.content);
+    assert_eq!(check(&lake, Depth::Full).unwrap(), []);
+}
+
+#[test]
+fn a_lake_without_tail_offsets_is_read_and_migrated() {
+    let dir = tempfile::tempdir().unwrap();
+    drop(lake_in(dir.path()).writer(NOW).unwrap());
+    set_version(dir.path(), "2");
+    let column = r#"{\"name\":\"tail_offset\",\"type\":\"long\",\"nullable\":true,\"metadata\":{}},"#;
+    edit_first_commit(dir.path(), "files", column, "");
+
+    let lake = lake_in(dir.path());
+    assert_eq!(lake.snapshot().unwrap().schema_version(), 2);
+    assert_eq!(problems(&check(&lake, Depth::Quick).unwrap()), [Problem::SchemaVersion]);
+    // A migration that is cut off between the two tables goes on where it stopped.
+    let faulty = Lake::open(dir.path(), FailAt::nth("lake.events.log.sync", 1)).unwrap();
+    faulty.writer(NOW).unwrap_err();
+    assert_eq!(lake.snapshot().unwrap().schema_version(), 2);
+    drop(lake.writer(NOW).unwrap());
+    assert_eq!(lake.snapshot().unwrap().schema_version(), SCHEMA_VERSION);
+    let newest = dir.path().join("lake/files/_delta_log/00000000000000000001.json");
+    assert!(std::fs::read_to_string(newest).unwrap().contains("tail_offset"));
+    assert!(!dir.path().join("lake/files/_delta_log/00000000000000000002.json").exists());
+    let input = input();
+    let snapshot = ingest(&mut lake.writer(NOW).unwrap(), &input, 0, input.content.len()).unwrap();
     assert_eq!(written_back(&snapshot, &input).unwrap(), input.content);
     assert_eq!(check(&lake, Depth::Full).unwrap(), []);
 }

@@ -116,7 +116,7 @@ impl Input {
             sha256: sha256(&self.content[..done]),
             size_on_disk: self.content.len() as u64,
             tail_offset: None,
-            ledger: Ledger { bytes_in: done as u64, bytes_lake: done as u64, ..Ledger::default() },
+            ledger: ledger(&self.content[..done]),
             state: if done == self.content.len() { FileState::Complete } else { FileState::Partial },
             updated_at: NOW,
         }
@@ -157,6 +157,24 @@ impl Input {
         }
         Ok(records)
     }
+}
+
+/// What [`Input::append`] makes of these bytes.
+fn ledger(content: &[u8]) -> Ledger {
+    let mut ledger = Ledger { bytes_in: content.len() as u64, ..Ledger::default() };
+    for line in content.split_inclusive(|byte| *byte == b'\n') {
+        ledger.lines += 1;
+        match std::str::from_utf8(line.strip_suffix(b"\n").unwrap_or(line)) {
+            Ok(text) if text.trim().is_empty() => ledger.blank += 1,
+            Ok(_) => ledger.records += 1,
+            Err(_) => {
+                ledger.quarantined += 1;
+                ledger.bytes_quarantine += line.len() as u64;
+            }
+        }
+    }
+    ledger.bytes_lake = ledger.bytes_in - ledger.bytes_quarantine;
+    ledger
 }
 
 pub fn sha256(bytes: &[u8]) -> String {
