@@ -100,9 +100,10 @@ impl Engine {
         }
     }
 
-    /// Where SQL puts what does not fit in memory. Nothing else is kept there.
+    /// Where SQL puts what does not fit in memory. Nothing else is kept there. The SQL engine makes
+    /// the directory when it needs it, but none above it.
     pub fn sql_temp_dir(&self) -> PathBuf {
-        self.data_dir().join("tmp").join("sql")
+        self.data_dir().join("tmp")
     }
 
     /// Spools of standard input. Each may be the only copy of what was piped in, or be read by a

@@ -209,3 +209,14 @@ fn part_of(dir: &std::path::Path) -> std::path::PathBuf {
         None => part_of(paths.iter().find(|path| path.is_dir() && !path.ends_with("_delta_log")).unwrap()),
     }
 }
+
+#[test]
+fn a_query_that_needs_the_disk() {
+    let world = World::new(23);
+    world.ok("ingest sample/recordings --data-dir d");
+    let sorted = "SELECT max(n) FROM (SELECT row_number() OVER (ORDER BY md5(i::VARCHAR)) AS n FROM range(1000000) t(i))";
+    let line = ["sql", sorted, "--data-dir", "d", "--format", "csv", "--memory-limit", "40"];
+    assert!(world.run_args(line).is(0).stdout.ends_with("1000000\n"));
+    let left = std::fs::read_dir(world.path("d/tmp")).map_or(0, Iterator::count);
+    assert_eq!(left, 0, "what was put aside is gone");
+}
