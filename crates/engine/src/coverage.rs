@@ -224,7 +224,7 @@ impl Engine {
         let options = SqlOptions {
             memory_limit: SQL_MEMORY,
             threads: self.threads(),
-            temp_dir: self.data_dir().join("tmp").join("sql"),
+            temp_dir: self.sql_temp_dir(),
         };
         let sql = self.sql(snapshot, &options)?;
         let mut rows = sql.query("SELECT class, count(*) FROM residue GROUP BY class", &Params::none())?;
