@@ -221,11 +221,8 @@ impl Engine {
 
     /// Rows of quarantine by class, as SQL counts them.
     fn count_residues(&self, snapshot: &Snapshot) -> Result<HashMap<String, u64>, EngineError> {
-        let options = SqlOptions {
-            memory_limit: SQL_MEMORY,
-            threads: self.threads(),
-            temp_dir: self.sql_temp_dir(),
-        };
+        let options =
+            SqlOptions { memory_limit: SQL_MEMORY, threads: self.threads(), temp_dir: self.sql_temp_dir() };
         let sql = self.sql(snapshot, &options)?;
         let mut rows = sql.query("SELECT class, count(*) FROM residue GROUP BY class", &Params::none())?;
         let columns = rows.columns().to_vec();
