@@ -211,7 +211,7 @@ impl FileFacts {
             lines += segment.end_line - segment.first_line;
             whole.join(segment);
         }
-        debug_assert!(first_line <= whole.end_line);
+        assert!(first_line <= whole.end_line);
         FileView {
             uri: self.uri.clone(),
             format: self.format.clone(),

@@ -73,10 +73,12 @@ pub(super) struct PathNode {
     too_many_names: bool,
 }
 
-/// Length and first eight bytes of a name. Names of up to eight bytes are equal if these are.
+/// Length, first and last eight bytes of a name. Names of up to sixteen bytes are equal if these
+/// are.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct Brief {
     head: u64,
+    tail: u64,
     length: usize,
 }
 
@@ -84,15 +86,11 @@ impl Brief {
     #[inline(always)]
     fn of(name: &str) -> Self {
         let bytes = name.as_bytes();
-        let head = match bytes.first_chunk::<8>() {
-            Some(chunk) => u64::from_le_bytes(*chunk),
-            None => {
-                let mut padded = [0; 8];
-                padded[..bytes.len()].copy_from_slice(bytes);
-                u64::from_le_bytes(padded)
-            }
+        let (head, tail) = match (bytes.first_chunk::<8>(), bytes.last_chunk::<8>()) {
+            (Some(head), Some(tail)) => (u64::from_le_bytes(*head), u64::from_le_bytes(*tail)),
+            _ => (bytes.iter().fold(0, |word, byte| word << 8 | u64::from(*byte)), 0),
         };
-        Self { head, length: bytes.len() }
+        Self { head, tail, length: bytes.len() }
     }
 }
 
@@ -250,7 +248,7 @@ impl Tree {
     #[inline(always)]
     fn is_named(&self, id: PathId, name: &str, brief: Brief) -> bool {
         self.node(id).brief == brief
-            && (brief.length <= 8 || self.key(id).as_bytes()[8..] == name.as_bytes()[8..])
+            && (brief.length <= 16 || self.key(id) == name)
     }
 
     /// The element of the array at `parent`, and whether it is new.

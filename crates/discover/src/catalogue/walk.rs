@@ -162,12 +162,7 @@ impl Walker {
                 counts.values.offer(literal, now);
             }
             Kind::String => {
-                let inside = &literal[1..literal.len() - 1];
-                let length = if walk.ascii && !node.text_escaped() {
-                    inside.len() as u64
-                } else {
-                    characters(inside, node.text_escaped())
-                };
+                let length = node.characters(literal, walk.ascii) as u64;
                 counts.lengths.offer(length);
                 counts.empty += u64::from(length == 0);
                 counts.values.offer(literal, now);
@@ -268,39 +263,4 @@ fn count_variants(tree: &mut Tree, walk: &Walk<'_>, open: &Open) {
         }
     }
     tree.node_mut(open.path).variants = all;
-}
-
-/// Characters of a string's inside; an escape, and a pair of surrogate escapes, is one character.
-fn characters(inside: &str, escaped: bool) -> u64 {
-    let mut characters = inside.chars().count();
-    if escaped {
-        let mut rest = inside;
-        while let Some(slash) = rest.find('\\') {
-            let length = escape_length(&rest.as_bytes()[slash..]);
-            characters -= length - 1;
-            rest = &rest[slash + length..];
-        }
-    }
-    characters as u64
-}
-
-fn escape_length(bytes: &[u8]) -> usize {
-    match bytes.get(1) {
-        Some(b'u') if high_surrogate(bytes) && bytes.get(6..).is_some_and(low_surrogate) => 12,
-        Some(b'u') => 6,
-        _ => 2,
-    }
-}
-
-/// Whether `bytes` begin with `\uD8..` to `\uDB..`.
-fn high_surrogate(bytes: &[u8]) -> bool {
-    matches!(bytes.get(2), Some(b'd' | b'D'))
-        && matches!(bytes.get(3), Some(b'8' | b'9' | b'a' | b'A' | b'b' | b'B'))
-}
-
-/// Whether `bytes` begin with `\uDC..` to `\uDF..`.
-fn low_surrogate(bytes: &[u8]) -> bool {
-    bytes.starts_with(b"\\u")
-        && matches!(bytes.get(2), Some(b'd' | b'D'))
-        && matches!(bytes.get(3), Some(b'c'..=b'f' | b'C'..=b'F'))
 }

@@ -364,7 +364,7 @@ impl ResidueRows {
             ingested(rows, common.ingested_at),
             schema_version(rows),
         ];
-        debug_assert!(columns.iter().all(|column| column.len() == rows));
+        assert!(columns.iter().all(|column| column.len() == rows));
         RecordBatch::try_new(Table::Quarantine.part_schema(), columns)
     }
 }

@@ -83,30 +83,48 @@ pub struct Node {
     /// What the value is.
     pub kind: Kind,
     flags: u8,
+    /// Bytes that the escapes of a string take beyond one a character; saturated.
+    escape_bytes: u16,
 }
 
 const HAS_KEY: u8 = 1;
 const KEY_ESCAPED: u8 = 2;
-const TEXT_ESCAPED: u8 = 4;
-const DIGIT_KEYS: u8 = 8;
+const DIGIT_KEYS: u8 = 4;
 
 impl Node {
     /// Whether the value is the member of an object.
+    #[inline]
     pub fn has_key(&self) -> bool {
         self.flags & HAS_KEY != 0
     }
 
     /// Whether the key is written with escapes and must be unescaped before it is compared.
+    #[inline]
     pub fn key_escaped(&self) -> bool {
         self.flags & KEY_ESCAPED != 0
     }
 
     /// Whether the string value is written with escapes.
+    #[inline]
     pub fn text_escaped(&self) -> bool {
-        self.flags & TEXT_ESCAPED != 0
+        self.escape_bytes != 0
+    }
+
+    /// Characters of the string `literal` that this node was parsed from, quotes left out. An
+    /// escape is one character, and so is a pair of surrogate escapes. `ascii`: the caller knows
+    /// that the literal holds no byte above 0x7f.
+    #[inline]
+    pub fn characters(&self, literal: &str, ascii: bool) -> usize {
+        let inside = &literal[1..literal.len() - 1];
+        let written = if ascii { inside.len() } else { inside.chars().count() };
+        if self.escape_bytes == u16::MAX {
+            return written - text::escape_bytes(inside.as_bytes());
+        }
+        written - usize::from(self.escape_bytes)
     }
 
     /// Whether the value is an object that has keys, all of which are ASCII decimal digits.
+    #[inline]
     pub fn digit_keys(&self) -> bool {
         self.flags & DIGIT_KEYS != 0
     }
@@ -122,6 +140,7 @@ pub struct Tape {
 
 impl Tape {
     /// The nodes in document order. Empty before the first successful parse.
+    #[inline]
     pub fn nodes(&self) -> &[Node] {
         &self.nodes
     }

@@ -1,6 +1,7 @@
 //! The parser: text in, tape out, no recursion.
 
-use super::{DIGIT_KEYS, HAS_KEY, KEY_ESCAPED, Kind, Node, TEXT_ESCAPED, Tape};
+use super::text::{is_high_surrogate, is_low_surrogate};
+use super::{DIGIT_KEYS, HAS_KEY, KEY_ESCAPED, Kind, Node, Tape};
 
 /// Deepest nesting that is accepted: four times the deepest that was ever seen. Paths are written
 /// out in full, so the reports about one record grow with the square of its depth.
@@ -123,15 +124,16 @@ impl Tape {
                         return fail(at, SyntaxProblem::Truncated);
                     };
                     let start = at;
-                    let (kind, flags, end) = match first {
+                    let mut escape_bytes = 0;
+                    let (kind, end) = match first {
                         b'"' => {
-                            let (end, escaped) = string_end(bytes, at + 1)?;
-                            let flags = if escaped { flags | TEXT_ESCAPED } else { flags };
-                            (Kind::String, flags, end)
+                            let (end, beyond) = string_end(bytes, at + 1)?;
+                            escape_bytes = u16::try_from(beyond).unwrap_or(u16::MAX);
+                            (Kind::String, end)
                         }
                         b'-' | b'0'..=b'9' => {
                             let (end, kind) = number_end(bytes, at)?;
-                            (kind, flags, end)
+                            (kind, end)
                         }
                         b'{' | b'[' => {
                             if self.open.len() == DEPTH_MAX {
@@ -151,6 +153,7 @@ impl Tape {
                                 next: index + 1,
                                 kind,
                                 flags: flags | digits,
+                                escape_bytes: 0,
                             });
                             if empty {
                                 at = next + 1;
@@ -166,9 +169,9 @@ impl Tape {
                             }
                             continue;
                         }
-                        b't' => (Kind::Boolean, flags, literal_end(bytes, at, b"true")?),
-                        b'f' => (Kind::Boolean, flags, literal_end(bytes, at, b"false")?),
-                        b'n' => (Kind::Null, flags, literal_end(bytes, at, b"null")?),
+                        b't' => (Kind::Boolean, literal_end(bytes, at, b"true")?),
+                        b'f' => (Kind::Boolean, literal_end(bytes, at, b"false")?),
+                        b'n' => (Kind::Null, literal_end(bytes, at, b"null")?),
                         _ => return fail(at, SyntaxProblem::ExpectedValue),
                     };
                     self.nodes.push(Node {
@@ -179,6 +182,7 @@ impl Tape {
                         next: self.nodes.len() as u32 + 1,
                         kind,
                         flags,
+                        escape_bytes,
                     });
                     at = end;
                     state = State::After;
@@ -217,7 +221,8 @@ impl Tape {
             None => return fail(*at, SyntaxProblem::Truncated),
         }
         let key_start = *at + 1;
-        let (end, escaped) = string_end(bytes, key_start)?;
+        let (end, beyond) = string_end(bytes, key_start)?;
+        let escaped = beyond > 0;
         let key_len = end - 1 - key_start;
         let first = bytes[key_start];
         if (escaped || !first.is_ascii_digit() || !bytes[key_start..end - 1].iter().all(u8::is_ascii_digit))
@@ -331,11 +336,13 @@ fn string_stops(word: u64) -> u64 {
     ((quote.wrapping_sub(ONES) & !quote) | (slash.wrapping_sub(ONES) & !slash) | (below & !word)) & HIGHS
 }
 
-/// From the byte after the opening quote to the byte after the closing one, and whether the
-/// string holds escapes.
+/// From the byte after the opening quote to the byte after the closing one, and how many bytes its
+/// escapes take beyond one a character.
 #[inline(always)]
-fn string_end(bytes: &[u8], mut at: usize) -> Parsed<(usize, bool)> {
-    let mut escaped = false;
+fn string_end(bytes: &[u8], mut at: usize) -> Parsed<(usize, usize)> {
+    let mut beyond = 0;
+    // Where the escape of a high surrogate ended.
+    let mut pair = 0;
     loop {
         while let Some(chunk) = bytes.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
             let stops = string_stops(u64::from_le_bytes(*chunk));
@@ -346,10 +353,16 @@ fn string_end(bytes: &[u8], mut at: usize) -> Parsed<(usize, bool)> {
             at += 8;
         }
         match bytes.get(at) {
-            Some(b'"') => return Ok((at + 1, escaped)),
+            Some(b'"') => return Ok((at + 1, beyond)),
             Some(b'\\') => {
-                escaped = true;
-                at = escape_end(bytes, at)?;
+                let end = escape_end(bytes, at)?;
+                beyond += end - at - 1;
+                if is_high_surrogate(&bytes[at..]) {
+                    pair = end;
+                } else if pair == at && is_low_surrogate(&bytes[at..]) {
+                    beyond += 1;
+                }
+                at = end;
             }
             Some(0..=0x1f) => return fail(at, SyntaxProblem::ControlCharacter),
             Some(_) => at += 1,
@@ -358,6 +371,7 @@ fn string_end(bytes: &[u8], mut at: usize) -> Parsed<(usize, bool)> {
     }
 }
 
+#[inline]
 fn escape_end(bytes: &[u8], at: usize) -> Parsed<usize> {
     match bytes.get(at + 1) {
         Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => Ok(at + 2),

@@ -92,3 +92,26 @@ fn strings_are_unescaped_and_lone_surrogates_stay() {
         [Kind::String, Kind::Integer, Kind::Integer]
     );
 }
+
+#[test]
+fn an_escape_is_one_character() {
+    let check = |literal: &str, characters: usize| {
+        let mut tape = Tape::default();
+        assert_eq!(tape.parse(literal), Ok(()), "{literal}");
+        let node = &tape.nodes()[0];
+        assert_eq!(node.characters(literal, literal.is_ascii()), characters, "{literal}");
+        assert_eq!(node.text_escaped(), literal.contains('\\'), "{literal}");
+    };
+    check(r#""""#, 0);
+    check(r#""plain""#, 5);
+    check(r#""ü\\ü""#, 3);
+    check(r#""\n\u0041\t""#, 3);
+    check(r#""\uD83D\ude00""#, 1);
+    check(r#""\uD83D\uD83D\ude00""#, 2);
+    check(r#""\ude00\uD83D""#, 2);
+    check(r#""\uD83D-\ude00""#, 3);
+    check(r#""\\uD83D\ude00""#, 7);
+    // More bytes than a node can count.
+    check(&format!("\"{}\"", r"\u0041".repeat(20_000)), 20_000);
+    check(&format!("\"{}é\"", r"\uD83D\ude00".repeat(20_000)), 20_001);
+}

@@ -58,6 +58,41 @@ fn unicode_escape(text: &str) -> (Option<char>, usize) {
     (char::from_u32(high), 6)
 }
 
+/// Bytes that the escapes of a string's inside take beyond one a character; an escape is one
+/// character, and so is a pair of surrogate escapes.
+pub(super) fn escape_bytes(inside: &[u8]) -> usize {
+    let mut beyond = 0;
+    let mut at = 0;
+    while let Some(slash) = inside[at..].iter().position(|byte| *byte == b'\\') {
+        let length = escape_length(&inside[at + slash..]);
+        beyond += length - 1;
+        at += slash + length;
+    }
+    beyond
+}
+
+fn escape_length(bytes: &[u8]) -> usize {
+    match bytes.get(1) {
+        Some(b'u') if is_high_surrogate(bytes) && bytes.get(6..).is_some_and(is_low_surrogate) => 12,
+        Some(b'u') => 6,
+        _ => 2,
+    }
+}
+
+/// Whether `bytes` begin with `\uD8..` to `\uDB..`.
+pub(super) fn is_high_surrogate(bytes: &[u8]) -> bool {
+    bytes.starts_with(b"\\u")
+        && matches!(bytes.get(2), Some(b'd' | b'D'))
+        && matches!(bytes.get(3), Some(b'8' | b'9' | b'a' | b'A' | b'b' | b'B'))
+}
+
+/// Whether `bytes` begin with `\uDC..` to `\uDF..`.
+pub(super) fn is_low_surrogate(bytes: &[u8]) -> bool {
+    bytes.starts_with(b"\\u")
+        && matches!(bytes.get(2), Some(b'd' | b'D'))
+        && matches!(bytes.get(3), Some(b'c'..=b'f' | b'C'..=b'F'))
+}
+
 /// `text` as a JSON string literal with the fewest escapes.
 pub fn quote(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 2);

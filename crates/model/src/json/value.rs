@@ -14,33 +14,39 @@ pub struct Value<'a> {
 
 impl Tape {
     /// The value at `index` of a tape that was made from `text`.
+    #[inline]
     pub fn value<'a>(&'a self, text: &'a str, index: u32) -> Value<'a> {
         Value { nodes: &self.nodes, text, index }
     }
 }
 
 impl<'a> Value<'a> {
+    #[inline]
     fn node(&self) -> &'a Node {
         &self.nodes[self.index as usize]
     }
 
     /// Where the value stands on the tape.
+    #[inline]
     pub fn index(&self) -> u32 {
         self.index
     }
 
     /// What the value is.
+    #[inline]
     pub fn kind(&self) -> Kind {
         self.node().kind
     }
 
     /// The value exactly as written.
+    #[inline]
     pub fn raw(&self) -> &'a str {
         let node = self.node();
         &self.text[node.start as usize..node.end as usize]
     }
 
     /// The member's name, unescaped; `None` for elements and the root.
+    #[inline]
     pub fn key(&self) -> Option<Cow<'a, str>> {
         let node = self.node();
         if !node.has_key() {
@@ -51,6 +57,7 @@ impl<'a> Value<'a> {
     }
 
     /// The text of a string, unescaped; `None` for anything else.
+    #[inline]
     pub fn as_str(&self) -> Option<Cow<'a, str>> {
         let node = self.node();
         if node.kind != Kind::String {
@@ -61,6 +68,7 @@ impl<'a> Value<'a> {
     }
 
     /// The number nearest to the literal; `None` for anything that is not a number.
+    #[inline]
     pub fn as_f64(&self) -> Option<f64> {
         match self.kind() {
             Kind::Integer | Kind::Number => self.raw().parse().ok(),
@@ -69,22 +77,26 @@ impl<'a> Value<'a> {
     }
 
     /// The integer, if it is one and fits.
+    #[inline]
     pub fn as_i64(&self) -> Option<i64> {
         if self.kind() == Kind::Integer { self.raw().parse().ok() } else { None }
     }
 
     /// `true` or `false`, if it is one.
+    #[inline]
     pub fn as_bool(&self) -> Option<bool> {
         if self.kind() == Kind::Boolean { Some(self.raw() == "true") } else { None }
     }
 
     /// The members or elements in order; nothing for scalars.
+    #[inline]
     pub fn children(&self) -> Children<'a> {
         let end = if matches!(self.kind(), Kind::Object | Kind::Array) { self.node().next } else { 0 };
         Children { nodes: self.nodes, text: self.text, at: self.index + 1, end }
     }
 
     /// The member called `name`; the last one where the name is repeated, as most readers have it.
+    #[inline]
     pub fn member(&self, name: &str) -> Option<Value<'a>> {
         if self.kind() != Kind::Object {
             return None;
@@ -92,6 +104,7 @@ impl<'a> Value<'a> {
         self.children().filter(|child| child.has_key(name)).last()
     }
 
+    #[inline]
     fn has_key(&self, name: &str) -> bool {
         let node = self.node();
         if node.key_escaped() {
@@ -114,6 +127,7 @@ pub struct Children<'a> {
 impl<'a> Iterator for Children<'a> {
     type Item = Value<'a>;
 
+    #[inline]
     fn next(&mut self) -> Option<Value<'a>> {
         if self.at >= self.end {
             return None;
