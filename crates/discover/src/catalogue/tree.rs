@@ -247,8 +247,7 @@ impl Tree {
     /// Whether `id` is the member `name`, which is `brief` in short.
     #[inline(always)]
     fn is_named(&self, id: PathId, name: &str, brief: Brief) -> bool {
-        self.node(id).brief == brief
-            && (brief.length <= 16 || self.key(id) == name)
+        self.node(id).brief == brief && (brief.length <= 16 || self.key(id) == name)
     }
 
     /// The element of the array at `parent`, and whether it is new.

@@ -57,7 +57,10 @@ impl Names {
     #[inline]
     pub fn find(&self, name: &[u8]) -> Option<usize> {
         let known = self.by_length.get(name.len())?;
-        known.iter().find(|(known, _)| known.as_bytes().first() == name.first() && known.as_bytes() == name).map(|(_, number)| *number)
+        known
+            .iter()
+            .find(|(known, _)| known.as_bytes().first() == name.first() && known.as_bytes() == name)
+            .map(|(_, number)| *number)
     }
 }
 
