@@ -9,7 +9,9 @@ use serde_json::json;
 use stele_engine::discovery::render::RenderError;
 use stele_engine::lake::LakeError;
 use stele_engine::lake::sql::SqlError;
-use stele_engine::{EngineError, ErrorKind, SourceError};
+use stele_engine::{EngineError, SourceError};
+use stele_model::ErrorKind;
+use stele_model::error::in_full;
 
 /// How the program ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -105,20 +107,6 @@ fn is_full(error: &io::Error) -> bool {
     )
 }
 
-/// An error with all its causes, each said once.
-fn in_full(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let cause_text = cause.to_string();
-        if !text.contains(&cause_text) {
-            text = format!("{text}: {cause_text}");
-        }
-        source = cause.source();
-    }
-    text
-}
-
 impl From<EngineError> for Failure {
     fn from(error: EngineError) -> Self {
         let mut failure = Self::new(in_full(&error));
@@ -143,7 +131,7 @@ fn hints(error: &EngineError) -> Vec<String> {
         }
         EngineError::Config { .. } => "`stele validate` checks the configuration",
         EngineError::NoInputs(_) => "name recordings, or a directory that holds some",
-        EngineError::UnknownInput { .. } => "`stele status --files` lists the inputs that were ingested",
+        EngineError::UnknownInput { .. } | EngineError::AmbiguousInput { .. } => "`stele status --files` lists the inputs that were ingested",
         EngineError::Io { source, .. } if is_full(source) => {
             "free some space and run the same command again: it goes on where it stopped"
         }

@@ -10,6 +10,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
+use stele_model::id::to_hex;
 use stele_model::{FileEntry, FileId, FileState};
 use stele_sources::{HEAD_BYTES, Input, SourceError, head_hash, prefix_hashes};
 
@@ -80,7 +81,7 @@ impl Known {
         let whole = hashes[hashes.len() - 1];
         let mut longest: Option<&FileEntry> = None;
         for (entry, hash) in candidates.iter().zip(&hashes) {
-            if hex(hash) != entry.sha256 {
+            if to_hex(hash) != entry.sha256 {
                 continue;
             }
             if *hash == whole && entry.state != FileState::Partial {
@@ -126,21 +127,4 @@ impl Known {
         }
         id.nth(n)
     }
-}
-
-/// Lower-case hexadecimal digits.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// The bytes of a SHA-256 written by [`hex`].
-pub(crate) fn unhex(text: &str) -> Option<[u8; 32]> {
-    let mut out = [0; 32];
-    if text.len() != 64 {
-        return None;
-    }
-    for (index, byte) in out.iter_mut().enumerate() {
-        *byte = u8::from_str_radix(text.get(2 * index..2 * index + 2)?, 16).ok()?;
-    }
-    Some(out)
 }

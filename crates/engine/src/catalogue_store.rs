@@ -12,12 +12,11 @@ use std::sync::Arc;
 use stele_discover::{Catalogue, FoldRule, Folding, Observed};
 use stele_lake::{LakeError, Snapshot};
 use stele_model::Faults;
-use stele_model::id::IdHasher;
+use stele_model::id::{IdHasher, to_hex};
 use stele_model::json::Tape;
 use stele_sources::FrameScratch;
 
 use crate::EngineError;
-use crate::admission::hex;
 use crate::engine::Engine;
 use crate::error::At;
 use crate::progress::{NoProgress, Progress, Update};
@@ -83,7 +82,7 @@ impl CatalogueStore {
     pub(crate) fn put_delta(&self, delta: &Catalogue) -> Result<String, EngineError> {
         let bytes = to_bytes(delta, &self.dir)?;
         let id = IdHasher::new("delta").part(&bytes).finish();
-        let name = format!("delta-{}.zst", hex(&id));
+        let name = format!("delta-{}.zst", to_hex(&id));
         self.put(&name, &bytes)?;
         Ok(name)
     }
@@ -141,7 +140,7 @@ impl CatalogueStore {
 /// The name of the sum of these notes, in this order.
 fn sum_name(notes: &[String]) -> String {
     let hasher = notes.iter().fold(IdHasher::new("sum"), |hasher, note| hasher.part(note.as_bytes()));
-    format!("sum-{}.zst", hex(&hasher.finish()))
+    format!("sum-{}.zst", to_hex(&hasher.finish()))
 }
 
 fn read(path: &Path) -> Result<Catalogue, EngineError> {
@@ -210,7 +209,7 @@ fn recount(
         };
         let text = format.json_of(row.raw).unwrap_or(row.raw);
         tape.parse(text).map_err(|_| unreadable())?;
-        let envelope = format.read(row.raw, &tape, row.line_no, &mut frames);
+        let envelope = format.read(row.raw, &tape, &mut frames);
         catalogue.revisit(row.source, format.name());
         catalogue.observe(&Observed {
             event: row.event_type,

@@ -14,13 +14,13 @@ use stele_discover::view::CatalogueView;
 use stele_discover::{Catalogue, Folding};
 use stele_lake::sql::{Params, SqlOptions, output};
 use stele_lake::{Lake, LakeError, Snapshot};
+use stele_model::error::in_full;
+use stele_model::id::from_hex;
 use stele_model::{FileEntry, FileId, FileState, Ledger, ResidueClass};
 use stele_sources::{Input, prefix_hashes};
 
 use crate::EngineError;
-use crate::admission::unhex;
 use crate::catalogue_store::CatalogueStore;
-use crate::discover::in_full;
 use crate::engine::Engine;
 use crate::progress::{Cancel, Progress, Update};
 use crate::recount::{FoldedPaths, KINDS, Recount};
@@ -464,7 +464,7 @@ fn source_state(entry: &FileEntry) -> &'static str {
     let Ok(hashes) = prefix_hashes(&input, &[entry.bytes_done, u64::MAX]) else {
         return "unreadable";
     };
-    match unhex(&entry.sha256) {
+    match from_hex(&entry.sha256) {
         Some(known) if known == hashes[1] => "unchanged",
         Some(known) if known == hashes[0] => "grown",
         _ => "changed",

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use stele_discover::{Catalogue, Folding};
+use stele_model::error::in_full;
 use stele_model::{FileId, Ledger};
 use stele_sources::{Found, Input, OpenOptions, open, open_reader};
 
@@ -14,9 +15,9 @@ use crate::pipeline::{Crew, Renewal, with_crew};
 use crate::progress::{Cancel, Progress, Update};
 use crate::worker::{FileJob, Task, Worker};
 
-/// How inputs are to be discovered.
+/// How inputs are to be found and read.
 #[derive(Debug, Clone, Default)]
-pub struct DiscoverOptions {
+pub struct InputOptions {
     /// Format to use for every input, whatever its content looks like.
     pub format: Option<String>,
     /// What standard input is called.
@@ -46,7 +47,7 @@ impl Engine {
     pub fn discover(
         &self,
         targets: &[String],
-        options: &DiscoverOptions,
+        options: &InputOptions,
         progress: &dyn Progress,
         cancel: &Cancel,
     ) -> Result<Discovered, EngineError> {
@@ -161,15 +162,4 @@ impl Pass<'_> {
         }
         Ok(())
     }
-}
-
-/// An error with all its causes.
-pub(crate) fn in_full(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
-    text
 }

@@ -5,20 +5,8 @@ use std::path::PathBuf;
 
 use stele_lake::LakeError;
 use stele_lake::sql::SqlError;
+use stele_model::ErrorKind;
 use stele_sources::SourceError;
-
-/// What a caller should do about an error. Decides the exit code of a command line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ErrorKind {
-    /// The same call may succeed later.
-    Retry,
-    /// Somebody has to change an input, an argument or the machine first.
-    Fix,
-    /// The configuration is wrong.
-    Config,
-    /// The program or its data are not what they should be.
-    Report,
-}
 
 /// An error of a run as a whole. Inputs that fail one by one are listed in the result instead.
 #[derive(Debug, thiserror::Error)]
@@ -70,6 +58,14 @@ pub enum EngineError {
         /// Names that come close.
         known: Vec<String>,
     },
+    /// Several ingested inputs have names that end like this.
+    #[error("{asked} is the end of several names: {}. Say more of the path", .known.join(", "))]
+    AmbiguousInput {
+        /// What was asked for.
+        asked: String,
+        /// Some of the names.
+        known: Vec<String>,
+    },
     /// A worker thread ended in a way that it never should.
     #[error("a worker stopped unexpectedly; everything committed before is kept")]
     WorkerLost,
@@ -85,18 +81,15 @@ fn suggestions(known: &[String]) -> String {
 impl EngineError {
     /// What a caller should do about it.
     pub fn kind(&self) -> ErrorKind {
-        let of_lake = |kind| match kind {
-            stele_lake::Kind::Retry => ErrorKind::Retry,
-            stele_lake::Kind::Fix => ErrorKind::Fix,
-            stele_lake::Kind::Report => ErrorKind::Report,
-        };
         match self {
-            Self::Lake(error) => of_lake(error.kind()),
-            Self::Sql(error) => of_lake(error.kind()),
-            Self::Source(SourceError::Profile { .. }) | Self::Config { .. } => ErrorKind::Config,
-            Self::Source(_) | Self::Io { .. } | Self::NoInputs(_) | Self::UnknownInput { .. } => {
-                ErrorKind::Fix
-            }
+            Self::Lake(error) => error.kind(),
+            Self::Sql(error) => error.kind(),
+            Self::Source(error) => error.kind(),
+            Self::Config { .. } => ErrorKind::Config,
+            Self::Io { .. }
+            | Self::NoInputs(_)
+            | Self::UnknownInput { .. }
+            | Self::AmbiguousInput { .. } => ErrorKind::Fix,
             Self::Manifest { .. } | Self::WorkerLost => ErrorKind::Report,
         }
     }

@@ -11,13 +11,15 @@ use std::sync::Arc;
 use serde::Serialize;
 use stele_discover::Catalogue;
 use stele_lake::{AppendContext, CommitNote, Lake, Writer};
+use stele_model::error::in_full;
+use stele_model::id::{from_hex, to_hex};
 use stele_model::{FileEntry, FileId, FileState, Ledger};
 use stele_sources::{Found, Input, OpenOptions, Resume, Source, SourceError, open, prefix_hashes};
 
 use crate::EngineError;
-use crate::admission::{Admission, Known, hex, unhex};
+use crate::admission::{Admission, Known};
 use crate::catalogue_store::CatalogueStore;
-use crate::discover::in_full;
+use crate::discover::InputOptions;
 use crate::engine::Engine;
 use crate::pipeline::{Crew, Renewal, with_crew};
 use crate::progress::{Cancel, Progress, Update};
@@ -31,10 +33,8 @@ const COMMIT_BYTES: u64 = 256 << 20;
 /// How an ingest is to be done.
 #[derive(Debug, Clone, Default)]
 pub struct IngestOptions {
-    /// Format to use for every input, whatever its content looks like.
-    pub format: Option<String>,
-    /// What standard input is called.
-    pub stdin_name: Option<String>,
+    /// How inputs are found and read.
+    pub inputs: InputOptions,
     /// Decide and report, but write nothing.
     pub dry_run: bool,
 }
@@ -101,12 +101,13 @@ impl Engine {
     ) -> Result<IngestSummary, EngineError> {
         let started = self.clock().now();
         let timezone = self.timezone()?;
-        self.profiles().check_name(options.format.as_deref())?;
-        let Found { inputs, skipped } = self.find(targets, options.stdin_name.clone())?;
+        let InputOptions { format, stdin_name } = options.inputs.clone();
+        self.profiles().check_name(format.as_deref())?;
+        let Found { inputs, skipped } = self.find(targets, stdin_name)?;
         if inputs.is_empty() {
             return Err(EngineError::NoInputs(no_inputs(targets, skipped.len())));
         }
-        let open_options = OpenOptions { timezone, format: options.format.clone(), ..OpenOptions::default() };
+        let open_options = OpenOptions { timezone, format, ..OpenOptions::default() };
         let skipped: Vec<InputFailure> = skipped
             .into_iter()
             .map(|skipped| InputFailure { uri: skipped.uri, reason: skipped.reason })
@@ -436,7 +437,7 @@ fn without_tail(input: &Input, mut entry: FileEntry) -> Result<FileEntry, Source
         return Ok(entry);
     };
     let bytes = entry.bytes_done - start;
-    entry.sha256 = hex(&prefix_hashes(input, &[start])?[0]);
+    entry.sha256 = to_hex(&prefix_hashes(input, &[start])?[0]);
     entry.bytes_done = start;
     entry.lines_done -= 1;
     entry.ledger.bytes_in -= bytes;
@@ -448,7 +449,7 @@ fn without_tail(input: &Input, mut entry: FileEntry) -> Result<FileEntry, Source
 
 /// Where to go on after `entry`.
 fn resume_after(entry: &FileEntry) -> Result<Resume, EngineError> {
-    let sha256 = unhex(&entry.sha256).ok_or_else(|| EngineError::Manifest {
+    let sha256 = from_hex(&entry.sha256).ok_or_else(|| EngineError::Manifest {
         path: PathBuf::from(&entry.uri),
         reason: format!("the lake remembers {:?} for its SHA-256, which is none", entry.sha256),
     })?;
@@ -457,7 +458,7 @@ fn resume_after(entry: &FileEntry) -> Result<Resume, EngineError> {
 
 /// SHA-256 of everything that `source` has handed over.
 fn checksum(source: &dyn Source) -> String {
-    source.sha256().map_or_else(String::new, |sha256| hex(&sha256))
+    source.sha256().map_or_else(String::new, |sha256| to_hex(&sha256))
 }
 
 impl IngestSummary {

@@ -23,6 +23,7 @@ mod ingest;
 mod maintain;
 mod manifests;
 mod migrate;
+mod names;
 mod pipeline;
 mod progress;
 mod recount;
@@ -35,10 +36,10 @@ mod worker;
 
 pub use config::Settings;
 pub use coverage::{Comparison, CoverageReport, FileCheck};
-pub use discover::{DiscoverOptions, Discovered};
+pub use discover::{Discovered, InputOptions};
 pub use doctor::{Check, CheckState};
 pub use engine::{Engine, Environment, SystemClock};
-pub use error::{EngineError, ErrorKind};
+pub use error::EngineError;
 pub use ingest::{IngestOptions, IngestSummary, InputFailure};
 pub use manifests::OUTPUTS;
 pub use manifests::{NOTES_FILE, OutputSource};
@@ -47,12 +48,20 @@ pub use progress::{Cancel, NoProgress, Progress, Update};
 pub use stele_sources::SourceError;
 pub use validate::ValidationReport;
 
-/// What a front end needs to show results, so that it depends on the engine alone.
+/// What a front end needs to ask and to show results, so that it depends on the engine alone.
+/// Nothing here writes to a lake.
 pub mod lake {
-    pub use stele_lake::*;
+    pub use stele_lake::{FAILPOINTS, LakeError, SCHEMA_PROPERTY, SCHEMA_VERSION, Snapshot, Table, Totals};
+    pub use stele_lake::{export, sql};
+
+    /// Plans of upkeep; the engine carries them out.
+    pub mod maintain {
+        pub use stele_lake::doctor::Salvaged;
+        pub use stele_lake::maintain::{PrunePlan, Selection, VacuumPlan};
+    }
 }
 
 /// Catalogues as plain data, and the renderers over them.
 pub mod discovery {
-    pub use stele_discover::*;
+    pub use stele_discover::{Folding, render, view};
 }

@@ -11,13 +11,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 use stele_lake::Snapshot;
 use stele_lake::sql::{Params, SqlOptions};
+use stele_model::error::in_full;
 use stele_model::json::Tape;
 use stele_model::{Envelope, FileEntry, RawHash};
 use stele_sources::{FrameScratch, Input, OpenOptions, PieceKind, TimeZone, open};
 
 use crate::EngineError;
 use crate::coverage::inputs_of;
-use crate::discover::in_full;
 use crate::engine::Engine;
 use crate::ingest::{IngestOptions, IngestSummary};
 use crate::progress::{Cancel, Progress, Update};
@@ -111,7 +111,7 @@ impl Engine {
     ) -> Result<MigrationReport, EngineError> {
         let ingest = self.ingest(targets, options, progress, cancel)?;
         let snapshot = self.snapshot()?;
-        let found = self.find(targets, options.stdin_name.clone())?;
+        let found = self.find(targets, options.inputs.stdin_name.clone())?;
         let names: BTreeSet<&str> = found.inputs.iter().map(|input| &*input.uri).collect();
         let all = inputs_of(&snapshot)?;
         let mut entries: Vec<&FileEntry> = all.iter().filter(|entry| names.contains(&*entry.uri)).collect();
@@ -188,7 +188,7 @@ impl Engine {
                 if format.is_control(piece.bytes) || tape.parse(json).is_err() {
                     continue;
                 }
-                let envelope = format.read(raw, &tape, piece.line_no, &mut frames);
+                let envelope = format.read(raw, &tape, &mut frames);
                 let key = MigrationKey {
                     session: envelope.session_id.as_deref().unwrap_or(&entry.uri).to_owned(),
                     game: envelope.game_id.as_deref().map(str::to_owned),

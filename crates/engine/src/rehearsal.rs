@@ -5,11 +5,12 @@ use std::sync::Arc;
 use stele_discover::Catalogue;
 use stele_lake::Lake;
 use stele_model::FileId;
+use stele_model::error::in_full;
+use stele_model::id::from_hex;
 use stele_sources::{Input, OpenOptions, Resume, SourceError, open};
 
 use crate::EngineError;
-use crate::admission::{Admission, Known, unhex};
-use crate::discover::in_full;
+use crate::admission::{Admission, Known};
 use crate::engine::Engine;
 use crate::ingest::{IngestSummary, InputFailure};
 use crate::pipeline::{Crew, Renewal, with_crew};
@@ -90,7 +91,7 @@ impl Rehearsal<'_> {
                 return Ok(());
             }
             Admission::New(_) => None,
-            Admission::Continue(entry) => unhex(&entry.sha256).map(|sha256| Resume {
+            Admission::Continue(entry) => from_hex(&entry.sha256).map(|sha256| Resume {
                 bytes_done: entry.bytes_done,
                 lines_done: entry.lines_done,
                 sha256,

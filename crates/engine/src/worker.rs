@@ -142,7 +142,7 @@ impl Worker {
             let reason = describe(json, error).into_owned();
             return Ok(Fate::Rejected { error_at: piece.byte_offset + error.at as u64, reason });
         }
-        let envelope = file.format.read(text, &self.tape, piece.line_no, &mut self.frames);
+        let envelope = file.format.read(text, &self.tape, &mut self.frames);
         let nodes = self.catalogue.observe(&Observed {
             event: &envelope.event_type,
             text: json,

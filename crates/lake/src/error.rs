@@ -5,18 +5,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use stele_model::Micros;
-
-/// What a caller should do about an error.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// The same call may succeed later.
-    Retry,
-    /// Somebody has to change something first; the text says what.
-    Fix,
-    /// The program or its data are not what they should be.
-    Report,
-}
+use stele_model::{ErrorKind, Micros};
 
 /// An error of the lake.
 #[derive(Debug, thiserror::Error)]
@@ -146,14 +135,14 @@ pub enum LakeError {
 
 impl LakeError {
     /// What a caller should do about it.
-    pub fn kind(&self) -> Kind {
+    pub fn kind(&self) -> ErrorKind {
         match self {
-            Self::Busy { .. } | Self::Poisoned => Kind::Retry,
+            Self::Busy { .. } | Self::Poisoned => ErrorKind::Retry,
             Self::Io { source, .. } | Self::Output { source } => match source.kind() {
                 io::ErrorKind::Interrupted | io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
-                    Kind::Retry
+                    ErrorKind::Retry
                 }
-                _ => Kind::Fix,
+                _ => ErrorKind::Fix,
             },
             Self::NoLake { .. }
             | Self::NewerSchema { .. }
@@ -163,8 +152,8 @@ impl LakeError {
             | Self::MissingPart { .. }
             | Self::NoSnapshot { .. }
             | Self::Invalid(_)
-            | Self::Pruned { .. } => Kind::Fix,
-            Self::Delta { .. } | Self::Replay { .. } => Kind::Report,
+            | Self::Pruned { .. } => ErrorKind::Fix,
+            Self::Delta { .. } | Self::Replay { .. } => ErrorKind::Report,
         }
     }
 

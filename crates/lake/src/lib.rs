@@ -11,7 +11,6 @@
 //! programs in `docs/formats/lake.md`.
 
 mod appender;
-mod civil;
 mod delta;
 pub mod doctor;
 mod error;
@@ -34,7 +33,7 @@ mod tables;
 mod writer;
 
 pub use appender::{AppendContext, Appender, FileRef, Parts};
-pub use error::{Kind, LakeError};
+pub use error::LakeError;
 pub use lake::Lake;
 pub use part::{PartInfo, PartStats};
 pub use replay::{Replayed, replay};

@@ -9,6 +9,7 @@ use std::path::Path;
 
 use arrow::array::{AsArray, BinaryArray, StringArray};
 use sha2::{Digest, Sha256};
+use stele_model::id::to_hex;
 use stele_model::{FileEntry, FileState};
 
 use crate::error::LakeError;
@@ -156,7 +157,7 @@ impl Sink<'_> {
         self.fill_to(self.entry.bytes_done)?;
         self.pass_on()?;
         self.out.flush().map_err(|source: io::Error| LakeError::Output { source })?;
-        let sha256 = hex(&self.hash.clone().finalize());
+        let sha256 = to_hex(&self.hash.clone().finalize());
         if sha256 != self.entry.sha256 {
             let text = format!("its SHA-256 is {sha256}, and was {} when it was read", self.entry.sha256);
             return Err(self.wrong(text));
@@ -171,13 +172,4 @@ impl Sink<'_> {
         };
         LakeError::Replay { uri: self.entry.uri.clone(), detail: format!("{detail}{whole}") }
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::with_capacity(64), |mut text, byte| {
-        // Writing to a string cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }

@@ -122,16 +122,6 @@ impl Snapshot {
         &self.quarantine
     }
 
-    /// The parts of `files`.
-    pub fn file_parts(&self) -> &[PartInfo] {
-        &self.files
-    }
-
-    /// The parts of `notes`.
-    pub fn note_parts(&self) -> &[PartInfo] {
-        &self.notes
-    }
-
     /// The parts of a table.
     pub fn parts(&self, table: Table) -> &[PartInfo] {
         match table {

@@ -44,11 +44,17 @@ pub fn hex(bytes: &[u8; 16]) -> [u8; 32] {
     out
 }
 
-fn unhex(text: &str) -> Option<[u8; 16]> {
-    if text.len() != 32 {
+/// Lower-case hexadecimal digits of any bytes, such as a SHA-256.
+pub fn to_hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Reads back what [`to_hex`] writes of `N` bytes.
+pub fn from_hex<const N: usize>(text: &str) -> Option<[u8; N]> {
+    if text.len() != 2 * N {
         return None;
     }
-    let mut out = [0; 16];
+    let mut out = [0; N];
     for (index, byte) in out.iter_mut().enumerate() {
         *byte = u8::from_str_radix(text.get(2 * index..2 * index + 2)?, 16).ok()?;
     }
@@ -64,16 +70,13 @@ macro_rules! id {
         impl $name {
             /// Reads back what `Display` writes: 32 hexadecimal digits.
             pub fn from_hex(text: &str) -> Option<Self> {
-                unhex(text).map(Self)
+                from_hex(text).map(Self)
             }
         }
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                for byte in self.0 {
-                    write!(f, "{byte:02x}")?;
-                }
-                Ok(())
+                f.write_str(&to_hex(&self.0))
             }
         }
 
@@ -151,7 +154,7 @@ impl RecordId {
 
 #[cfg(test)]
 mod tests {
-    use super::{FileId, IdHasher, RawHash, hex};
+    use super::{FileId, IdHasher, RawHash, from_hex, hex, to_hex};
 
     #[test]
     fn parts_do_not_run_together() {
@@ -167,5 +170,7 @@ mod tests {
         assert_eq!(FileId::from_hex(&id.to_string()), Some(id));
         assert_eq!(id.to_string().as_bytes(), hex(&id.0));
         assert_eq!(RawHash::from_hex("zz"), None);
+        assert_eq!(from_hex::<3>(&to_hex(&[0, 10, 255])), Some([0, 10, 255]));
+        assert_eq!(from_hex::<3>("000affff"), None);
     }
 }

@@ -4,6 +4,8 @@
 //! There is no I/O here, no clock, no thread and no async: [`json`] turns one text into a flat
 //! [`json::Tape`], [`path`] names a place inside it, and the rest is plain data.
 
+pub mod civil;
+pub mod error;
 pub mod fault;
 pub mod id;
 pub mod input;
@@ -13,6 +15,7 @@ pub mod path;
 pub mod record;
 pub mod time;
 
+pub use error::ErrorKind;
 pub use fault::{Faults, NoFaults};
 pub use id::{FileId, RawHash, RecordId};
 pub use input::{FileEntry, FileState, Residue, ResidueClass};

@@ -2,16 +2,7 @@
 
 use std::io;
 
-/// What the reader of an error can do about it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ErrorKind {
-    /// Try again later; nothing needs to change.
-    Retry,
-    /// Change what was asked for, or the input.
-    Fix,
-    /// The input is damaged or the machine fails; somebody should know.
-    Report,
-}
+use stele_model::ErrorKind;
 
 /// An input could not be found, opened, recognised or read on.
 #[derive(Debug, thiserror::Error)]
@@ -132,6 +123,7 @@ impl SourceError {
         match self {
             SourceError::Read { .. } => ErrorKind::Retry,
             SourceError::Damaged { .. } => ErrorKind::Report,
+            SourceError::Profile { .. } => ErrorKind::Config,
             _ => ErrorKind::Fix,
         }
     }

@@ -10,7 +10,7 @@ use stele_model::record::{Payload, UNKNOWN_EVENT};
 use stele_model::{Direction, DocType, Envelope, EventTime, TimeQuality};
 
 use crate::frame::{self, FrameError, Packet, is_trace};
-use crate::profile::{FoldRules, Look, Plan, Scope, Shape, Slots};
+use crate::profile::{Look, Plan, Scope, Shape, Slots};
 use crate::time;
 
 /// How the records of one input are read.
@@ -65,16 +65,6 @@ impl Format {
         &self.plan.profile.name
     }
 
-    /// The zone that is applied to times that state none.
-    pub fn timezone(&self) -> Option<&TimeZone> {
-        self.zone.as_ref()
-    }
-
-    /// Which objects are folded or not, whatever the evidence says.
-    pub fn fold(&self) -> &FoldRules {
-        &self.plan.profile.fold
-    }
-
     pub(crate) fn shape(&self) -> &Shape {
         &self.shape
     }
@@ -100,15 +90,7 @@ impl Format {
     }
 
     /// Reads the envelope of the record `raw`; `tape` was made from [`Format::json_of`] it.
-    /// `line_no` is where the record stands, for formats that have nothing else to tell records
-    /// apart by; the built-in ones take no number from it.
-    pub fn read<'a>(
-        &self,
-        raw: &'a str,
-        tape: &'a Tape,
-        _line_no: u64,
-        frames: &mut FrameScratch,
-    ) -> Envelope<'a> {
+    pub fn read<'a>(&self, raw: &'a str, tape: &'a Tape, frames: &mut FrameScratch) -> Envelope<'a> {
         frames.payload = None;
         match self.shape {
             Shape::Frames => self.read_frame(bare(raw), tape),
@@ -275,18 +257,6 @@ fn traced(value: Value<'_>) -> Option<u32> {
     let mut elements = value.children();
     let (first, second, end) = (elements.next()?, elements.next()?, elements.next());
     (end.is_none() && is_trace(first)).then(|| second.index())
-}
-
-/// Whether a payload is nothing but a trace: the program that wrote the record lost the rest.
-pub fn is_trace_only(payload: Value<'_>) -> bool {
-    match payload.kind() {
-        Kind::Object => is_trace(payload),
-        Kind::Array => {
-            let mut elements = payload.children();
-            elements.next().is_some_and(is_trace) && elements.next().is_none()
-        }
-        _ => false,
-    }
 }
 
 fn rank(time: &EventTime<'_>) -> u8 {

@@ -15,7 +15,7 @@
 //!             let format = source.format();
 //!             let text = format.json_of(raw)?;
 //!             if tape.parse(text).is_ok() {
-//!                 let envelope = format.read(raw, &tape, piece.line_no, &mut frames);
+//!                 let envelope = format.read(raw, &tape, &mut frames);
 //!                 assert_eq!(envelope.event_type, "tick");
 //!                 assert_eq!(envelope.price, Some(1.5));
 //!             }
@@ -46,9 +46,9 @@ pub mod profile;
 mod time;
 
 pub use block::{Block, Layout, Part, PartKind, Piece, PieceKind, Pieces};
-pub use error::{ErrorKind, SourceError};
+pub use error::SourceError;
 pub use find::{FindOptions, Found, Input, Skipped, find};
-pub use format::{Format, FrameScratch, is_trace_only};
+pub use format::{Format, FrameScratch};
 pub use jiff::Timestamp;
 pub use jiff::tz::TimeZone;
 pub use open::{OpenOptions, Resume, Source, head_hash, open, open_reader, prefix_hashes};

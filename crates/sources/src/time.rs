@@ -10,6 +10,7 @@ use jiff::civil::{Date, DateTime};
 use jiff::fmt::temporal::DateTimeParser;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
+use stele_model::civil::day_number;
 use stele_model::json::{Kind, Value};
 use stele_model::{EventTime, Micros, TimeQuality};
 
@@ -160,14 +161,9 @@ fn usual(text: &[u8]) -> Option<(Micros, bool)> {
     }
 }
 
-/// Days since 1970-01-01, by Howard Hinnant's method: no table, no loop.
+/// Days since 1970-01-01.
 fn days(date: Date) -> i64 {
-    let (year, month, day) = (i64::from(date.year()), i64::from(date.month()), i64::from(date.day()));
-    let year = if month <= 2 { year - 1 } else { year };
-    let era = year.div_euclid(400);
-    let of_era = year.rem_euclid(400);
-    let of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
-    era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468
+    day_number(date.year().into(), date.month().into(), date.day().into())
 }
 
 fn unusual(text: &str) -> Option<(Micros, bool)> {

@@ -13,8 +13,8 @@ use stele_engine::discovery::render::diff::Severity;
 
 pub use lake::{LakeAction, LakeArgs, PruneArgs, VacuumArgs};
 pub use read::{
-    CoverageArgs, ExplainArgs, ExportAction, ExportArgs, JsonlArgs, OrderArg, ReplayArgs, SchemaAction,
-    SchemaArgs, SelectionArgs, SliceArgs, SliceFormat, SqlArgs, SqlFormat, StatusArgs,
+    CoverageArgs, ExplainArgs, ExportAction, ExportArgs, OrderArg, ReplayArgs, SchemaAction, SchemaArgs,
+    SelectionArgs, SliceFormat, SqlArgs, SqlFormat, StatusArgs,
 };
 pub use run::{
     DiscoverArgs, DiscoverFormat, DoctorArgs, IngestArgs, MigrateArgs, Reading, ValidateArgs, View,

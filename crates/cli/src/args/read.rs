@@ -78,6 +78,20 @@ pub enum ExportAction {
     Jsonl(JsonlArgs),
     /// A training slice: the rows of a query in a total order
     Slice(SliceArgs),
+    /// Whole records found inside damaged lines, each marked as salvaged and with its place.
+    /// The lake does not change
+    Salvage(SalvageArgs),
+}
+
+/// `stele export salvage`
+#[derive(Debug, Args)]
+pub struct SalvageArgs {
+    /// Only damaged lines of this input: its name, an unambiguous end of it, or its file id
+    #[arg(long, value_name = "FILE")]
+    pub source: Vec<String>,
+    /// Write to this file instead of standard output
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
 }
 
 /// `stele export jsonl`
@@ -142,7 +156,7 @@ pub struct SelectionArgs {
     /// Records of this session
     #[arg(long, value_name = "ID")]
     pub session: Vec<String>,
-    /// Records of this input
+    /// Records of this input: its name, an unambiguous end of it, or its file id
     #[arg(long, value_name = "FILE")]
     pub source: Vec<String>,
     /// Not before this instant: 2025-12-12 (midnight UTC) or 2025-12-12T10:00:00Z

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
+use stele_engine::InputOptions;
 
 use super::{Drift, Fold};
 
@@ -21,6 +22,23 @@ pub struct Reading {
     /// What standard input is called
     #[arg(long, value_name = "NAME")]
     pub stdin_name: Option<String>,
+}
+
+impl Reading {
+    /// The part of it that the engine is told with every call.
+    pub fn options(&self) -> InputOptions {
+        InputOptions { format: self.force_format.clone(), stdin_name: self.stdin_name.clone() }
+    }
+}
+
+/// How inputs are brought into the lake.
+#[derive(Debug, Args)]
+pub struct Intake {
+    #[command(flatten)]
+    pub reading: Reading,
+    /// Do not embed texts. Nothing is embedded yet, so this changes nothing; scripts may state it already
+    #[arg(long)]
+    pub no_embed: bool,
 }
 
 /// `stele discover`
@@ -81,13 +99,10 @@ pub struct IngestArgs {
     #[arg(required = true, value_name = "PATH")]
     pub targets: Vec<String>,
     #[command(flatten)]
-    pub reading: Reading,
+    pub intake: Intake,
     /// Decide and report, but write nothing
     #[arg(long)]
     pub dry_run: bool,
-    /// Do not embed texts. Nothing is embedded yet, so this changes nothing; scripts may state it already
-    #[arg(long)]
-    pub no_embed: bool,
 }
 
 /// `stele migrate`
@@ -97,7 +112,7 @@ pub struct MigrateArgs {
     #[arg(required = true, value_name = "DIR")]
     pub dirs: Vec<String>,
     #[command(flatten)]
-    pub reading: Reading,
+    pub intake: Intake,
 }
 
 /// `stele validate`

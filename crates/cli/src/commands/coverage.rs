@@ -22,7 +22,7 @@ pub fn run(context: &Context, args: CoverageArgs) -> Result<Exit, Failure> {
     reporter.clear();
     let report = report.map_err(|error| interrupt.blame(error))?;
     context.out.event("coverage", &report)?;
-    context.out.text(page(&report))?;
+    context.out.text(page(&report, context.out.quiet))?;
     if let Some(dir) = &args.output {
         for path in engine.write_lake_outputs(dir, &report.checks(), false)? {
             context.out.remark(&format!("wrote {}", path.display()));
@@ -41,9 +41,10 @@ pub fn run(context: &Context, args: CoverageArgs) -> Result<Exit, Failure> {
     Ok(Exit::NotMet)
 }
 
-fn page(report: &CoverageReport) -> String {
+/// The report; if only results are wanted, of all that was compared only what differs.
+fn page(report: &CoverageReport, quiet: bool) -> String {
     let mut rows = Rows::new(["", ">discovered", ">recounted", ">in the sources", ""]);
-    for total in &report.totals {
+    for total in report.totals.iter().filter(|total| !quiet || !total.holds()) {
         rows.row([
             total.name,
             &human::count(total.discovered),
@@ -52,9 +53,12 @@ fn page(report: &CoverageReport) -> String {
             if total.holds() { "equal" } else { "DIFFERENT" },
         ]);
     }
-    let mut text = format!("Coverage of lake version {}\n{rows}", report.lake_version);
+    let mut text = format!("Coverage of lake version {}\n", report.lake_version);
+    if !rows.is_empty() {
+        text.push_str(&rows.to_string());
+    }
     text.push_str(&format!("{} compared one by one\n", human::many(report.paths, "path")));
-    text.push_str(&files(&report.files));
+    text.push_str(&files(&report.files, quiet));
     for difference in &report.differences {
         text.push_str(&format!(" - {difference}\n"));
     }
@@ -71,8 +75,8 @@ fn page(report: &CoverageReport) -> String {
 }
 
 /// The inputs: all of a few, otherwise those that need a look.
-fn files(checks: &[FileCheck]) -> String {
-    let all = checks.len() <= FILES_SHOWN_MAX;
+fn files(checks: &[FileCheck], quiet: bool) -> String {
+    let all = checks.len() <= FILES_SHOWN_MAX && !quiet;
     let sound = |check: &FileCheck| check.exact && check.source == "unchanged";
     let mut rows = Rows::new(["input", ">bytes", "replay", "source now"]);
     for check in checks.iter().filter(|check| all || !sound(check)).take(FILES_SHOWN_MAX) {

@@ -6,7 +6,7 @@ use serde_json::json;
 use stele_engine::discovery::render::diff::{self, Diff, Shape};
 use stele_engine::discovery::render::{json as catalogue_json, md, redact, tsv};
 use stele_engine::discovery::view::CatalogueView;
-use stele_engine::{DiscoverOptions, Discovered, Engine, OutputSource};
+use stele_engine::{Discovered, Engine, OutputSource};
 
 use super::{Context, exit_of, failed_run};
 use crate::args::{DiscoverArgs, DiscoverFormat, View};
@@ -26,11 +26,7 @@ pub fn run(context: &Context, args: DiscoverArgs) -> Result<Exit, Failure> {
     let previous = args.previous.as_deref().map(super::schema::load).transpose()?;
     let interrupt = Interrupt::start()?;
     let reporter = Reporter::events(context.out);
-    let options = DiscoverOptions {
-        format: args.reading.force_format.clone(),
-        stdin_name: args.reading.stdin_name.clone(),
-    };
-    let found = engine.discover(&args.targets, &options, &reporter, &interrupt.cancel);
+    let found = engine.discover(&args.targets, &args.reading.options(), &reporter, &interrupt.cancel);
     reporter.clear();
     let found = found.map_err(|error| failed_run(error, &args.reading, "nothing was changed"))?;
     context.complain_about(&found.failures);

@@ -1,7 +1,7 @@
 //! `stele doctor`: is everything where it should be, and what to do if not.
 
 use serde_json::json;
-use stele_engine::lake::doctor::Salvaged;
+use stele_engine::lake::maintain::Salvaged;
 use stele_engine::{Check, CheckState};
 
 use super::Context;

@@ -1,6 +1,6 @@
 //! `stele explain`: everything known about a field or an event.
 
-use stele_engine::discovery::render::explain::{find, write_json, write_text};
+use stele_engine::discovery::render::explain::{Detail, find, write_json, write_text};
 use stele_engine::discovery::render::to_text;
 
 use super::Context;
@@ -15,12 +15,11 @@ pub fn run(context: &Context, args: &ExplainArgs) -> Result<Exit, Failure> {
     let question = args.question.join(" ");
     let answer = find(&view, &question);
     if context.out.json {
-        let answer = to_text(|out| write_json(out, &answer));
-        let value: serde_json::Value = serde_json::from_str(&answer)
-            .map_err(|error| Failure::new(format!("the answer cannot be written as JSON: {error}")))?;
+        let value = super::schema::parsed(&to_text(|out| write_json(out, &answer)))?;
         context.out.event("explain", &value)?;
     } else if answer.is_found() {
-        write_stdout(|out| write_text(out, &answer))?;
+        let detail = if context.out.quiet { Detail::Shape } else { Detail::Evidence };
+        write_stdout(|out| write_text(out, &answer, detail))?;
     }
     if answer.is_found() {
         return Ok(Exit::Done);

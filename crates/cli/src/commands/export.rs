@@ -4,11 +4,16 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use serde_json::json;
+use stele_engine::Engine;
+use stele_engine::lake::Snapshot;
 use stele_engine::lake::export::{self, Exported, Line, Order, Selection, Slice};
-use stele_engine::lake::sql::{Sql, SqlError, output::Format};
+use stele_engine::lake::sql::{Sql, SqlError};
+use stele_engine::lake::sql::output::{End, Format};
+use stele_model::FileId;
+use stele_model::id::to_hex;
 
 use super::{Context, absolute, sql};
-use crate::args::{ExportAction, JsonlArgs, OrderArg, SelectionArgs, SliceArgs, SliceFormat};
+use crate::args::{ExportAction, OrderArg, SelectionArgs, SliceFormat};
 use crate::errors::{Exit, Failure};
 use crate::interrupt::Interrupt;
 use crate::output::file::NewFile;
@@ -22,6 +27,7 @@ pub fn run(context: &Context, action: ExportAction) -> Result<Exit, Failure> {
     let output = match &action {
         ExportAction::Jsonl(args) => args.output.clone(),
         ExportAction::Slice(args) => args.output.clone(),
+        ExportAction::Salvage(args) => args.output.clone(),
     };
     if context.out.json && output.is_none() {
         return Err(Failure::usage(
@@ -30,19 +36,21 @@ pub fn run(context: &Context, action: ExportAction) -> Result<Exit, Failure> {
     }
     let engine = context.engine()?;
     let interrupt = Interrupt::start()?;
-    let sql = sql::open(&engine, None, MEMORY_MB)?;
+    let snapshot = engine.snapshot()?;
+    let job = Job::of(action, &engine, &snapshot)?;
+    let sql = sql::open(&engine, &snapshot, MEMORY_MB)?;
     let canceller = sql.canceller();
     interrupt.also(move || canceller.cancel());
     let exported = match &output {
         Some(path) => {
             let mut file = NewFile::create(path)?;
-            let exported = write(&action, &sql, &mut file)?;
+            let exported = job.write(&sql, &mut file)?;
             file.finish()?;
             exported
         }
         None => {
             let mut out = io::stdout();
-            let exported = write(&action, &sql, &mut out)?;
+            let exported = job.write(&sql, &mut out)?;
             crate::output::closed_is_fine(out.flush())?;
             exported
         }
@@ -51,7 +59,11 @@ pub fn run(context: &Context, action: ExportAction) -> Result<Exit, Failure> {
 }
 
 fn report(context: &Context, exported: &Exported, output: Option<&Path>) -> Result<Exit, Failure> {
-    let sha256: String = exported.sha256.iter().map(|byte| format!("{byte:02x}")).collect();
+    if exported.end == End::Closed {
+        // The reader had enough; how much of it that was, nobody knows.
+        return Ok(Exit::Done);
+    }
+    let sha256 = to_hex(&exported.sha256);
     let body = json!({
         "rows": exported.rows,
         "bytes": exported.bytes,
@@ -67,38 +79,60 @@ fn report(context: &Context, exported: &Exported, output: Option<&Path>) -> Resu
     Ok(Exit::Done)
 }
 
-fn write(action: &ExportAction, sql: &Sql, out: &mut (impl Write + Send)) -> Result<Exported, SqlError> {
-    match action {
-        ExportAction::Jsonl(JsonlArgs { selection: chosen, envelope, .. }) => {
-            let line = if *envelope { Line::Envelope } else { Line::Record };
-            export::jsonl(sql, &selection(chosen), line, out)
-        }
-        ExportAction::Slice(args) => {
-            let slice = slice(args);
-            match args.format {
-                SliceFormat::Csv => export::slice(sql, &slice, Format::Csv, out),
-                SliceFormat::Jsonl => export::slice(sql, &slice, Format::Jsonl, out),
-                SliceFormat::Parquet => export::slice_parquet(sql, &slice, out),
+/// What is to be written, with its names resolved.
+enum Job {
+    Records(Selection, Line),
+    Slice(Slice, SliceFormat),
+    Salvage(Vec<(FileId, u64)>),
+}
+
+impl Job {
+    fn of(action: ExportAction, engine: &Engine, snapshot: &Snapshot) -> Result<Self, Failure> {
+        Ok(match action {
+            ExportAction::Jsonl(args) => {
+                let line = if args.envelope { Line::Envelope } else { Line::Record };
+                Self::Records(selection(&args.selection, engine, snapshot)?, line)
             }
+            ExportAction::Slice(args) => {
+                let slice = match args.query {
+                    Some(text) => Slice::Query { text, params: sql::params(&args.param) },
+                    None => Slice::Records(selection(&args.selection, engine, snapshot)?),
+                };
+                Self::Slice(slice, args.format)
+            }
+            ExportAction::Salvage(args) => Self::Salvage(inputs(&args.source, engine, snapshot)?),
+        })
+    }
+
+    fn write(&self, sql: &Sql, out: &mut (impl Write + Send)) -> Result<Exported, SqlError> {
+        match self {
+            Self::Records(selection, line) => export::jsonl(sql, selection, *line, out),
+            Self::Slice(slice, SliceFormat::Csv) => export::slice(sql, slice, Format::Csv, out),
+            Self::Slice(slice, SliceFormat::Jsonl) => export::slice(sql, slice, Format::Jsonl, out),
+            Self::Slice(slice, SliceFormat::Parquet) => export::slice_parquet(sql, slice, out),
+            Self::Salvage(inputs) => export::salvage(sql, inputs, out),
         }
     }
 }
 
-fn slice(args: &SliceArgs) -> Slice {
-    match &args.query {
-        Some(text) => Slice::Query { text: text.clone(), params: sql::params(&args.param) },
-        None => Slice::Records(selection(&args.selection)),
-    }
+/// The contents that names stand for. A name that stands for none is an error: an export of
+/// nothing would look like an input without records.
+fn inputs(names: &[String], engine: &Engine, snapshot: &Snapshot) -> Result<Vec<(FileId, u64)>, Failure> {
+    let input = |name: &String| -> Result<_, Failure> {
+        let entry = engine.input(snapshot, name)?;
+        Ok((entry.file_id, entry.bytes_done))
+    };
+    names.iter().map(input).collect()
 }
 
-fn selection(chosen: &SelectionArgs) -> Selection {
-    Selection {
+fn selection(chosen: &SelectionArgs, engine: &Engine, snapshot: &Snapshot) -> Result<Selection, Failure> {
+    Ok(Selection {
         doc_types: chosen.doc_type.clone(),
         events: chosen.event.clone(),
         games: chosen.game.clone(),
         players: chosen.player.clone(),
         sessions: chosen.session.clone(),
-        sources: chosen.source.iter().map(|name| absolute(Path::new(name)).display().to_string()).collect(),
+        inputs: inputs(&chosen.source, engine, snapshot)?,
         from: chosen.from,
         to: chosen.to,
         order: match chosen.order {
@@ -106,5 +140,5 @@ fn selection(chosen: &SelectionArgs) -> Selection {
             OrderArg::Time => Order::Time,
         },
         limit: chosen.limit,
-    }
+    })
 }

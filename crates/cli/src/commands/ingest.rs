@@ -15,17 +15,13 @@ pub const KEPT: &str = "everything committed before this is in the lake; nothing
 
 /// Runs the command.
 pub fn run(context: &Context, args: IngestArgs) -> Result<Exit, Failure> {
-    let engine = context.engine_for(&args.reading, None)?;
+    let engine = context.engine_for(&args.intake.reading, None)?;
     let interrupt = Interrupt::start()?;
     let reporter = Reporter::events(context.out);
-    let options = IngestOptions {
-        format: args.reading.force_format.clone(),
-        stdin_name: args.reading.stdin_name.clone(),
-        dry_run: args.dry_run,
-    };
+    let options = IngestOptions { inputs: args.intake.reading.options(), dry_run: args.dry_run };
     let result = engine.ingest(&args.targets, &options, &reporter, &interrupt.cancel);
     reporter.clear();
-    let summary = result.map_err(|error| interrupt.blame(failed_run(error, &args.reading, KEPT)))?;
+    let summary = result.map_err(|error| interrupt.blame(failed_run(error, &args.intake.reading, KEPT)))?;
     context.complain_about(&summary.failures);
     context.out.event("summary", &summary)?;
     context.out.text(page(context, &summary, &args))?;
@@ -42,10 +38,14 @@ fn page(context: &Context, summary: &IngestSummary, args: &IngestArgs) -> String
         (false, false) => "Ingested",
     };
     let mut text = format!(
-        "{verb} {} in {} ({}) into {data_dir}",
+        "{verb} {} in {}{} into {data_dir}",
         human::many(summary.files, "file"),
         human::seconds(summary.seconds),
-        human::rate(summary.bytes_in, summary.seconds),
+        // Where nothing was read, the rate says nothing.
+        match summary.bytes_in {
+            0 => String::new(),
+            bytes => format!(" ({})", human::rate(bytes, summary.seconds)),
+        },
     );
     if let Some(version) = summary.lake_version {
         text.push_str(&format!(", now at version {version}"));
@@ -87,7 +87,7 @@ fn next(context: &Context, summary: &IngestSummary, args: &IngestArgs) -> String
             context.command(&format!("ingest {}", targets.join(" ")))
         );
     }
-    if args.dry_run {
+    if args.dry_run || context.out.quiet {
         return String::new();
     }
     let mut commands = vec![context.command("coverage")];

@@ -1,13 +1,11 @@
 //! `stele lake`: sizes, compaction and retention. What deletes shows its plan first.
 
-use std::path::Path;
-
 use serde_json::json;
 use stele_engine::lake::Table;
 use stele_engine::lake::maintain::{PrunePlan, Selection, VacuumPlan};
 use stele_model::DocType;
 
-use super::{Context, absolute};
+use super::Context;
 use crate::args::{LakeAction, PruneArgs, VacuumArgs};
 use crate::errors::{Exit, Failure};
 use crate::output::human;
@@ -116,7 +114,7 @@ fn prune(context: &Context, args: &PruneArgs) -> Result<Exit, Failure> {
     let selection = Selection {
         before: args.older_than.as_ref().map(|age| engine.now().saturating_sub(age.micros)),
         doc_type: args.doc_type.as_deref().map(doc_type).transpose()?,
-        source: args.source.as_deref().map(|name| source(&engine.snapshot()?.files()?, name)).transpose()?,
+        source: args.source.as_deref().map(|name| engine.source(&engine.snapshot()?, name)).transpose()?,
     };
     let plan = engine.plan_prune(&selection)?;
     let version = match (args.confirm.yes, plan.records + plan.residues) {
@@ -134,16 +132,6 @@ fn doc_type(name: &str) -> Result<DocType, Failure> {
     let known = || DocType::ALL.map(DocType::name).join(", ");
     DocType::from_name(name)
         .ok_or_else(|| Failure::usage(format!("no doc type is named {name}. Doc types are {}", known())))
-}
-
-/// The input as the lake calls it.
-fn source(files: &[stele_model::FileEntry], name: &str) -> Result<String, Failure> {
-    let path = absolute(Path::new(name)).display().to_string();
-    let known = files.iter().map(|entry| &entry.uri).find(|uri| **uri == name || **uri == path);
-    known.cloned().ok_or_else(|| {
-        Failure::new(format!("no ingested input is named {name}"))
-            .hint("`stele status --files` lists the inputs that were ingested")
-    })
 }
 
 fn prune_page(context: &Context, args: &PruneArgs, plan: &PrunePlan, version: Option<u64>) -> String {

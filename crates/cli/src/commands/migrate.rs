@@ -18,17 +18,13 @@ const SHOWN_MAX: usize = 30;
 
 /// Runs the command.
 pub fn run(context: &Context, args: MigrateArgs) -> Result<Exit, Failure> {
-    let engine = context.engine_for(&args.reading, None)?;
+    let engine = context.engine_for(&args.intake.reading, None)?;
     let interrupt = Interrupt::start()?;
     let reporter = Reporter::events(context.out);
-    let options = IngestOptions {
-        format: args.reading.force_format.clone(),
-        stdin_name: args.reading.stdin_name.clone(),
-        dry_run: false,
-    };
+    let options = IngestOptions { inputs: args.intake.reading.options(), dry_run: false };
     let result = engine.migrate(&args.dirs, &options, &reporter, &interrupt.cancel);
     reporter.clear();
-    let report = result.map_err(|error| interrupt.blame(failed_run(error, &args.reading, ingest::KEPT)))?;
+    let report = result.map_err(|error| interrupt.blame(failed_run(error, &args.intake.reading, ingest::KEPT)))?;
     context.complain_about(&report.ingest.failures);
     for row in &report.rows {
         context.out.event("group", &Group { agrees: row.agrees(), row })?;

@@ -20,8 +20,8 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::Parser;
-use stele_engine::lake::Kind;
 use stele_engine::{Engine, EngineError, Environment, InputFailure, Settings};
+use stele_model::ErrorKind;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
@@ -192,7 +192,7 @@ pub fn failed_run(error: EngineError, reading: &Reading, kept: &str) -> Failure 
             Failure::usage(format!("--timezone: {reason}"))
         }
         EngineError::Config { .. } | EngineError::NoInputs(_) | EngineError::Source(_) => error.into(),
-        EngineError::Lake(lake) if lake.kind() == Kind::Retry => {
+        EngineError::Lake(lake) if lake.kind() == ErrorKind::Retry => {
             Failure::from(error).kept("nothing was changed")
         }
         _ => Failure::from(error).kept(kept),

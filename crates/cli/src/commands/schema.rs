@@ -31,27 +31,38 @@ pub fn run(context: &Context, action: SchemaAction) -> Result<Exit, Failure> {
 }
 
 fn show(context: &Context, event: Option<&str>) -> Result<Exit, Failure> {
-    let view = context.engine()?.catalogue()?.view();
+    let mut view = context.engine()?.catalogue()?.view();
     let options = SchemaOptions::default();
-    let Some(name) = event else {
-        write_stdout(|out| schema::write(out, &view, &options))?;
-        return Ok(Exit::Done);
-    };
-    let Some(event) = view.events.iter().find(|event| event.name == name) else {
+    if let Some(name) = event
+        && !view.events.iter().any(|event| event.name == name)
+    {
         let names: Vec<&str> = view.events.iter().map(|event| event.name.as_str()).collect();
         return Err(Failure::new(format!("no event is named {name}. Events are {}", names.join(", "))));
-    };
-    write_stdout(|out| schema::write_event(out, event, &options))?;
+    }
+    view.events.retain(|one| event.is_none_or(|name| one.name == name));
+    if context.out.json {
+        let schemas = parsed(&to_text(|out| schema::write(out, &view, &options)))?;
+        context.out.event("schema", &serde_json::json!({ "schemas": schemas }))?;
+        return Ok(Exit::Done);
+    }
+    match (event, view.events.as_slice()) {
+        (Some(_), [only]) => write_stdout(|out| schema::write_event(out, only, &options))?,
+        _ => write_stdout(|out| schema::write(out, &view, &options))?,
+    }
     Ok(Exit::Done)
+}
+
+/// What a renderer wrote, as part of an answer on one line.
+pub fn parsed(text: &str) -> Result<serde_json::Value, Failure> {
+    serde_json::from_str(text)
+        .map_err(|error| Failure::new(format!("the answer cannot be written as JSON: {error}")))
 }
 
 fn compare(context: &Context, old: &Path, new: &Path, fail_on: Option<Drift>) -> Result<Exit, Failure> {
     let diff = diff::compare(&load(old)?, &load(new)?);
     let (old, new) = (old.display().to_string(), new.display().to_string());
     if context.out.json {
-        let text = to_text(|out| diff::write_json(out, &diff, &old, &new));
-        let value: serde_json::Value = serde_json::from_str(&text)
-            .map_err(|error| Failure::new(format!("the differences cannot be written as JSON: {error}")))?;
+        let value = parsed(&to_text(|out| diff::write_json(out, &diff, &old, &new)))?;
         context.out.event("schema_diff", &value)?;
     } else {
         write_stdout(|out| diff::write_md(out, &diff, &old, &new))?;

@@ -3,6 +3,7 @@
 use std::io::{self, IsTerminal, Read, Write};
 
 use stele_engine::Engine;
+use stele_engine::lake::Snapshot;
 use stele_engine::lake::sql::output::{self as rendered, End, Written};
 use stele_engine::lake::sql::{Params, Rows, Sql, SqlOptions};
 
@@ -31,7 +32,8 @@ pub fn run(context: &Context, args: SqlArgs) -> Result<Exit, Failure> {
     let params = params(&args.param);
     let engine = context.engine()?;
     let interrupt = Interrupt::start()?;
-    let sql = open(&engine, args.at, args.memory_limit)?;
+    let snapshot = args.at.map_or_else(|| engine.snapshot(), |version| engine.snapshot_at(version))?;
+    let sql = open(&engine, &snapshot, args.memory_limit)?;
     let canceller = sql.canceller();
     interrupt.also(move || canceller.cancel());
     let mut rows = sql.query(&text, &params)?;
@@ -64,15 +66,14 @@ pub fn run(context: &Context, args: SqlArgs) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-/// Opens the lake, or an earlier version of it, for questions.
-pub fn open(engine: &Engine, version: Option<u64>, memory_limit_mb: u64) -> Result<Sql, Failure> {
-    let snapshot = version.map_or_else(|| engine.snapshot(), |version| engine.snapshot_at(version))?;
+/// Opens a version of the lake for questions.
+pub fn open(engine: &Engine, snapshot: &Snapshot, memory_limit_mb: u64) -> Result<Sql, Failure> {
     let options = SqlOptions {
         memory_limit: memory_limit_mb.saturating_mul(1_000_000),
         threads: engine.settings().threads.unwrap_or_else(cores),
         temp_dir: engine.sql_temp_dir(),
     };
-    Ok(engine.sql(&snapshot, &options)?)
+    Ok(engine.sql(snapshot, &options)?)
 }
 
 fn cores() -> usize {
@@ -139,8 +140,13 @@ fn write_table(rows: &mut Rows<'_>, out: &mut impl Write) -> Result<Written, Fai
             count += 1;
         }
     }
-    let end = if rows.limited() { End::Limited } else { End::Complete };
-    crate::output::closed_is_fine(write!(out, "{shown}"))?;
+    let end = match write!(out, "{shown}") {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => End::Closed,
+        result => {
+            crate::output::closed_is_fine(result)?;
+            if rows.limited() { End::Limited } else { End::Complete }
+        }
+    };
     Ok(Written { rows: count, end })
 }
 

@@ -1,15 +1,6 @@
 //! What can be wrong with a document that is read back.
 
-/// What a caller can do about an error.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ErrorKind {
-    /// The same call may work later.
-    Retry,
-    /// A person must change something first.
-    Fix,
-    /// The program is at fault.
-    Report,
-}
+use stele_model::ErrorKind;
 
 /// Why a document could not be read.
 #[derive(Debug, thiserror::Error)]

@@ -1,6 +1,7 @@
 //! What several documents say about a path, derived from the counts in one place.
 
 use stele_model::Micros;
+use stele_model::civil::civil;
 use stele_model::json::Kind;
 
 use crate::view::{EventView, PathView, Place, Step};
@@ -155,20 +156,4 @@ pub(crate) fn time(micros: Micros) -> String {
     let clock = format!("{:02}:{:02}:{:02}", second / 3600, second / 60 % 60, second % 60);
     let fraction = format!(".{:06}", micros.rem_euclid(MICROS_A_SECOND));
     format!("{year:04}-{month:02}-{day:02} {clock}{}", fraction.trim_end_matches('0').trim_end_matches('.'))
-}
-
-/// The proleptic Gregorian date of a day counted from 1970-01-01. Years begin in March here, so
-/// that the leap day is the last of its year.
-fn civil(days: i64) -> (i64, i64, i64) {
-    const DAYS_IN_400_YEARS: i64 = 146_097;
-    const DAYS_FROM_MARCH_0_TO_1970: i64 = 719_468;
-    let shifted = days + DAYS_FROM_MARCH_0_TO_1970;
-    let era = shifted.div_euclid(DAYS_IN_400_YEARS);
-    let day_of_era = shifted.rem_euclid(DAYS_IN_400_YEARS);
-    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let march_month = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * march_month + 2) / 5 + 1;
-    let month = if march_month < 10 { march_month + 3 } else { march_month - 9 };
-    (year_of_era + era * 400 + i64::from(month <= 2), month, day)
 }

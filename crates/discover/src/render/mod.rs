@@ -36,7 +36,7 @@ pub mod redact;
 pub mod schema;
 pub mod tsv;
 
-pub use error::{ErrorKind, RenderError};
+pub use error::RenderError;
 
 /// What `write` writes, as text.
 pub fn to_text(write: impl FnOnce(&mut dyn io::Write) -> io::Result<()>) -> String {

@@ -13,7 +13,7 @@ use arrow::datatypes::DataType;
 use stele_model::id::hex;
 use stele_model::{Direction, Envelope, Micros, RawHash, RecordId, Residue};
 
-use crate::civil;
+use stele_model::civil;
 use crate::tables::{SCHEMA_VERSION, Table};
 
 /// What all rows of one input have in common.

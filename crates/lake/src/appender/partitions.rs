@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use stele_model::{DocType, Envelope};
 
 use super::columns::{Common, EventRows, Origin};
-use crate::civil;
+use stele_model::civil;
 use crate::error::{At, LakeError};
 use crate::part::{PartInfo, PartWriter, Workshop};
 use crate::tables::Table;

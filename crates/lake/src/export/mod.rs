@@ -1,10 +1,12 @@
-//! What leaves the lake as files: the records themselves, and training slices.
+//! What leaves the lake as files: the records themselves, training slices, and what can be saved
+//! of damaged lines.
 //!
-//! Both are deterministic. Every export has a total order, so the same snapshot and the same
+//! All are deterministic. Every export has a total order, so the same snapshot and the same
 //! question give the same bytes, which [`Exported::sha256`] proves. Not here: byte-exact copies of
 //! inputs, which [`mod@crate::replay`] writes.
 
 mod digest;
+mod salvage;
 mod selection;
 
 use std::io::Write;
@@ -13,6 +15,7 @@ use arrow::array::RecordBatch;
 use stele_model::json::quote;
 
 use self::digest::Digest;
+pub use self::salvage::salvage;
 pub use self::selection::{Order, Selection};
 use crate::sql::output::{self, End, Format, Written};
 use crate::sql::{Column, Params, Rows, Sql, SqlError};
@@ -71,23 +74,36 @@ pub fn jsonl(
     };
     let (text, params) = selection.query(columns);
     let mut rows = sql.query(&text, &params)?;
-    let names = rows.columns().to_vec();
+    write_lines(&mut rows, out, |batch, columns, row, text| {
+        match line {
+            Line::Record => record(batch, columns, row, text)?,
+            Line::Envelope => envelope(batch, columns, row, text)?,
+        }
+        Ok(1)
+    })
+}
+
+/// Writes what `lines` makes of each row, which says how many lines that is.
+fn write_lines(
+    rows: &mut Rows<'_>,
+    out: &mut dyn Write,
+    mut lines: impl FnMut(&RecordBatch, &[Column], usize, &mut String) -> Result<u64, SqlError>,
+) -> Result<Exported, SqlError> {
+    let columns = rows.columns().to_vec();
     let mut digest = Digest::new(out);
     let mut buffer = String::new();
     let mut written = Written { rows: 0, end: End::Complete };
     while let Some(batch) = rows.next_batch()? {
         buffer.clear();
+        let mut count = 0;
         for row in 0..batch.num_rows() {
-            match line {
-                Line::Record => record(&batch, &names, row, &mut buffer)?,
-                Line::Envelope => envelope(&batch, &names, row, &mut buffer)?,
-            }
+            count += lines(&batch, &columns, row, &mut buffer)?;
         }
         if !output::accepted(digest.write_all(buffer.as_bytes()))? {
             written.end = End::Closed;
             break;
         }
-        written.rows += batch.num_rows() as u64;
+        written.rows += count;
     }
     if !output::accepted(digest.flush())? {
         written.end = End::Closed;

@@ -1,6 +1,6 @@
 //! Which records, in which order.
 
-use stele_model::Micros;
+use stele_model::{FileId, Micros};
 
 use crate::sql::{Param, Params};
 
@@ -27,8 +27,9 @@ pub struct Selection {
     pub players: Vec<String>,
     /// Sessions.
     pub sessions: Vec<String>,
-    /// Inputs, by URI.
-    pub sources: Vec<String>,
+    /// Inputs, by their content and how many bytes of it are theirs: an older name of an input that
+    /// has grown since means its beginning.
+    pub inputs: Vec<(FileId, u64)>,
     /// No record before this instant. A record whose UTC time is not known is left out.
     pub from: Option<Micros>,
     /// No record at or after this instant. A record whose UTC time is not known is left out.
@@ -50,7 +51,6 @@ impl Selection {
             ("game_id", &self.games),
             ("player_id", &self.players),
             ("session_id", &self.sessions),
-            ("source", &self.sources),
         ] {
             if wanted.is_empty() {
                 continue;
@@ -59,6 +59,7 @@ impl Selection {
                 wanted.iter().map(|value| place(&mut values, value.as_str().into())).collect();
             conditions.push(format!("{column} IN ({})", places.join(", ")));
         }
+        conditions.extend(of_inputs(&self.inputs, &mut values));
         for (comparison, instant) in [(">=", self.from), ("<", self.to)] {
             if let Some(micros) = instant {
                 conditions.push(format!(
@@ -82,6 +83,16 @@ impl Selection {
     }
 }
 
+/// The condition that a row belongs to one of these inputs; `None` for any input.
+pub(super) fn of_inputs(inputs: &[(FileId, u64)], values: &mut Vec<Param>) -> Option<String> {
+    let of_one = |(id, bytes): &(FileId, u64)| {
+        let id = place(values, id.to_string().as_str().into());
+        format!("file_id = {id} AND byte_offset < {bytes}")
+    };
+    let ranges: Vec<String> = inputs.iter().map(of_one).collect();
+    (!ranges.is_empty()).then(|| format!("({})", ranges.join(" OR ")))
+}
+
 fn place(values: &mut Vec<Param>, value: Param) -> String {
     values.push(value);
     format!("${}", values.len())
@@ -89,6 +100,8 @@ fn place(values: &mut Vec<Param>, value: Param) -> String {
 
 #[cfg(test)]
 mod tests {
+    use stele_model::FileId;
+
     use super::{Order, Selection};
 
     #[test]
@@ -96,6 +109,7 @@ mod tests {
         let selection = Selection {
             doc_types: vec!["ws_event".into(), "row".into()],
             games: vec!["'; DROP".into()],
+            inputs: vec![(FileId([1; 16]), 7), (FileId([2; 16]), 9)],
             from: Some(5),
             order: Order::Time,
             limit: Some(3),
@@ -104,7 +118,8 @@ mod tests {
         assert_eq!(
             selection.query("raw").0,
             "SELECT raw FROM events WHERE doc_type IN ($1, $2) AND game_id IN ($3) \
-             AND ts >= make_timestamptz($4::BIGINT) ORDER BY ts NULLS LAST, file_id, byte_offset LIMIT 3"
+             AND (file_id = $4 AND byte_offset < 7 OR file_id = $5 AND byte_offset < 9) \
+             AND ts >= make_timestamptz($6::BIGINT) ORDER BY ts NULLS LAST, file_id, byte_offset LIMIT 3"
         );
         assert_eq!(Selection::default().query("*").0, "SELECT * FROM events ORDER BY file_id, byte_offset");
     }

@@ -13,7 +13,7 @@ use serde::Serialize;
 use stele_model::{DocType, FileId, Micros};
 
 use super::Rewriter;
-use crate::civil;
+use stele_model::civil;
 use crate::error::{At, LakeError};
 use crate::part::{PartInfo, sync_names};
 use crate::reader::PartReader;

@@ -12,7 +12,7 @@ use std::time::UNIX_EPOCH;
 use serde::Serialize;
 use stele_model::Micros;
 
-use crate::civil::DAY;
+use stele_model::civil::DAY;
 use crate::error::{At, LakeError};
 use crate::store::sync_dir;
 use crate::tables::Table;

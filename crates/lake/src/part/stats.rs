@@ -6,7 +6,7 @@ use arrow::datatypes::{Int64Type, TimestampMicrosecondType};
 use serde_json::{Map, Value, json};
 use stele_model::Micros;
 
-use crate::civil;
+use stele_model::civil;
 use crate::tables::Table;
 
 /// The smallest and the largest values of some columns of a part.

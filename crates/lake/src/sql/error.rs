@@ -2,7 +2,7 @@
 
 use std::io;
 
-use crate::error::Kind;
+use stele_model::ErrorKind;
 
 /// Why a query has no answer.
 #[derive(Debug, thiserror::Error)]
@@ -101,12 +101,12 @@ pub enum SqlError {
 
 impl SqlError {
     /// What a caller should do about it.
-    pub fn kind(&self) -> Kind {
+    pub fn kind(&self) -> ErrorKind {
         match self {
-            Self::Cancelled => Kind::Retry,
-            Self::Engine { .. } | Self::Format { .. } => Kind::Report,
-            Self::Output(source) if source.kind() == io::ErrorKind::Interrupted => Kind::Retry,
-            _ => Kind::Fix,
+            Self::Cancelled => ErrorKind::Retry,
+            Self::Engine { .. } | Self::Format { .. } => ErrorKind::Report,
+            Self::Output(source) if source.kind() == io::ErrorKind::Interrupted => ErrorKind::Retry,
+            _ => ErrorKind::Fix,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Write, commit, open again, read.
 
-use stele_lake::{CommitNote, Kind, Lake, LakeError};
+use stele_lake::{CommitNote, Lake, LakeError};
+use stele_model::ErrorKind;
 
 use crate::fixture::{Input, NOW, context, ingest, lake_in};
 
@@ -87,7 +88,7 @@ fn one_writer_at_a_time() {
     let writer = lake.writer(NOW).unwrap();
     let error = lake_in(dir.path()).writer(NOW).unwrap_err();
     assert!(matches!(error, LakeError::Busy { pid: Some(pid), .. } if pid == std::process::id()), "{error}");
-    assert_eq!(error.kind(), Kind::Retry);
+    assert_eq!(error.kind(), ErrorKind::Retry);
     drop(writer);
     lake.writer(NOW).unwrap();
 }

@@ -87,7 +87,7 @@ fn report(content: &[u8], options: &OpenOptions) -> String {
                     Ok(json) => match tape.parse(json) {
                         Err(error) => format!("rejected ({error})"),
                         Ok(()) => {
-                            let envelope = format.read(raw, &tape, piece.line_no, &mut frames);
+                            let envelope = format.read(raw, &tape, &mut frames);
                             let mut line = show(&envelope);
                             if let Some(payload) = envelope.payload {
                                 let raw = tape.value(json, payload.node).raw();

@@ -28,7 +28,7 @@ fn read(profile: &str, content: &str) -> Result<String, String> {
     for piece in blocks.iter().flat_map(Block::pieces) {
         let text = std::str::from_utf8(piece.bytes).expect("text");
         if tape.parse(text).is_ok() {
-            out.push_str(&show(&format.read(text, &tape, piece.line_no, &mut frames)));
+            out.push_str(&show(&format.read(text, &tape, &mut frames)));
             out.push('\n');
         }
     }

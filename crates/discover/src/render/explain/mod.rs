@@ -13,7 +13,7 @@ use stele_model::path::{self, Segment};
 use super::facts;
 use crate::view::{CatalogueView, EventView, PathView};
 
-pub use write::{write_json, write_text};
+pub use write::{Detail, write_json, write_text};
 
 /// Most paths that are answered in full: about three screens.
 const MATCHES_MAX: usize = 20;

@@ -16,20 +16,29 @@ const LABEL: usize = 13;
 
 type Written = io::Result<()>;
 
+/// How much is said to a person.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Detail {
+    /// Types, counts and ranges.
+    Shape,
+    /// Also values, and where they stand.
+    Evidence,
+}
+
 /// Writes the answer for a person at a terminal.
 ///
 /// # Errors
 ///
 /// Whatever `out` reports.
-pub fn write_text(out: &mut dyn io::Write, answer: &Answer<'_>) -> Written {
+pub fn write_text(out: &mut dyn io::Write, answer: &Answer<'_>, detail: Detail) -> Written {
     let mut first = true;
     for event in &answer.events {
         gap(out, &mut first)?;
-        event_text(out, event)?;
+        event_text(out, event, detail)?;
     }
     for found in &answer.matches {
         gap(out, &mut first)?;
-        path_text(out, found)?;
+        path_text(out, found, detail)?;
     }
     if answer.more > 0 {
         writeln!(out, "\nAnd {} more. Name the event or more of the path.", answer.more)?;
@@ -57,10 +66,10 @@ fn line(out: &mut dyn io::Write, label: &str, text: &str) -> Written {
     if text.is_empty() { Ok(()) } else { writeln!(out, "  {label:<LABEL$}{text}") }
 }
 
-fn event_text(out: &mut dyn io::Write, event: &EventView) -> Written {
+fn event_text(out: &mut dyn io::Write, event: &EventView, detail: Detail) -> Written {
     writeln!(out, "{} (event)", visible(&event.name))?;
     line(out, "records", &event.records.to_string())?;
-    if let Some(root) = event.tree.first() {
+    if let Some(root) = event.tree.first().filter(|_| detail == Detail::Evidence) {
         line(out, "first seen", &seen(&root.first_seen))?;
         line(out, "last seen", &seen(&root.last_seen))?;
     }
@@ -72,7 +81,7 @@ fn event_text(out: &mut dyn io::Write, event: &EventView) -> Written {
     Ok(())
 }
 
-fn path_text(out: &mut dyn io::Write, found: &Match<'_>) -> Written {
+fn path_text(out: &mut dyn io::Write, found: &Match<'_>, detail: Detail) -> Written {
     let Match { event, path } = found;
     writeln!(out, "{} in {}", visible(&path.path), visible(&event.name))?;
     line(out, "types", &facts::counted_types(path))?;
@@ -91,7 +100,9 @@ fn path_text(out: &mut dyn io::Write, found: &Match<'_>) -> Written {
     if path.distinct > 0 {
         line(out, "distinct", &facts::distinct(path))?;
     }
-    values_text(out, path)?;
+    if detail == Detail::Evidence {
+        values_text(out, path)?;
+    }
     if path.empty > 0 {
         line(out, "empty", &facts::many(path.empty, "time"))?;
     }
@@ -104,8 +115,10 @@ fn path_text(out: &mut dyn io::Write, found: &Match<'_>) -> Written {
         let keys: Vec<String> = fold.sample_keys.iter().map(|key| clip(&visible(key))).collect();
         line(out, "some keys", &keys.join(", "))?;
     }
-    line(out, "first seen", &seen(&path.first_seen))?;
-    line(out, "last seen", &seen(&path.last_seen))?;
+    if detail == Detail::Evidence {
+        line(out, "first seen", &seen(&path.first_seen))?;
+        line(out, "last seen", &seen(&path.last_seen))?;
+    }
     let below: Vec<String> =
         below(event, path).map(|child| visible(&step(&child.step)).into_owned()).collect();
     line(out, "below", &below.join(", "))

@@ -14,7 +14,7 @@ use arrow::datatypes::{
 };
 use stele_model::json::{Tape, quote};
 
-use crate::civil::civil;
+use stele_model::civil::civil;
 use crate::sql::{Shape, SqlError};
 
 const LEAF: &Shape = &Shape { is_json: false, children: Vec::new() };

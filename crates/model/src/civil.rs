@@ -1,28 +1,29 @@
-//! Days and times as text, for partition names and log statistics. UTC only, years 1 to 9999.
+//! Days and dates of the proleptic Gregorian calendar, in UTC: arithmetic without tables, and the
+//! texts that the lake uses. Text knows the years 1 to 9999 only.
 
-use stele_model::Micros;
+use crate::Micros;
 
 /// Microseconds of one day.
-pub(crate) const DAY: Micros = 86_400_000_000;
+pub const DAY: Micros = 86_400_000_000;
 
 /// First and last day that have a four-digit year, counted from 1970-01-01. Other readers of the
 /// lake know no others.
 const DAYS: std::ops::RangeInclusive<i64> = -719_162..=2_932_896;
 
 /// The day of an instant, if its year has four digits.
-pub(crate) fn day_of(micros: Micros) -> Option<i32> {
+pub fn day_of(micros: Micros) -> Option<i32> {
     let day = micros.div_euclid(DAY);
     DAYS.contains(&day).then_some(day as i32)
 }
 
 /// `YYYY-MM-DD`.
-pub(crate) fn date(day: i32) -> String {
+pub fn date(day: i32) -> String {
     let (year, month, day) = civil(i64::from(day));
     format!("{year:04}-{month:02}-{day:02}")
 }
 
 /// `YYYY-MM-DDTHH:MM:SS.ffffffZ`.
-pub(crate) fn iso(micros: Micros) -> String {
+pub fn iso(micros: Micros) -> String {
     let (year, month, day) = civil(micros.div_euclid(DAY));
     let rest = micros.rem_euclid(DAY);
     let (seconds, fraction) = (rest / 1_000_000, rest % 1_000_000);
@@ -35,15 +36,18 @@ pub(crate) fn iso(micros: Micros) -> String {
 }
 
 /// Reads `YYYY-MM-DD`.
-pub(crate) fn parse_date(text: &str) -> Option<i32> {
+pub fn parse_date(text: &str) -> Option<i32> {
     let mut parts = text.splitn(3, '-').map(str::parse::<i64>);
     let (year, month, day) = (parts.next()?.ok()?, parts.next()?.ok()?, parts.next()?.ok()?);
-    let days = days(year, month, day)?;
-    (date(days as i32) == text).then_some(days as i32)
+    if !(1..=9999).contains(&year) || !(1..=12).contains(&month) || !(1..=31).contains(&day) {
+        return None;
+    }
+    let days = day_number(year, month, day) as i32;
+    (date(days) == text).then_some(days)
 }
 
 /// Reads what [`iso`] writes, with any number of digits of a second.
-pub(crate) fn parse_iso(text: &str) -> Option<Micros> {
+pub fn parse_iso(text: &str) -> Option<Micros> {
     let (day, time) = text.trim_end_matches('Z').split_once('T')?;
     let (clock, fraction) = time.split_once('.').unwrap_or((time, ""));
     let mut parts = clock.splitn(3, ':').map(str::parse::<i64>);
@@ -54,7 +58,7 @@ pub(crate) fn parse_iso(text: &str) -> Option<Micros> {
 }
 
 /// Year, month and day of a day number (Howard Hinnant's `civil_from_days`).
-pub(crate) fn civil(days: i64) -> (i64, i64, i64) {
+pub fn civil(days: i64) -> (i64, i64, i64) {
     let shifted = days + 719_468;
     let era = shifted.div_euclid(146_097);
     let of_era = shifted.rem_euclid(146_097);
@@ -66,17 +70,15 @@ pub(crate) fn civil(days: i64) -> (i64, i64, i64) {
     (year_of_era + era * 400 + i64::from(month <= 2), month, day)
 }
 
-/// Day number of a date (`days_from_civil`).
-fn days(year: i64, month: i64, day: i64) -> Option<i64> {
-    if !(1..=9999).contains(&year) || !(1..=12).contains(&month) || !(1..=31).contains(&day) {
-        return None;
-    }
+/// Day number of a date (`days_from_civil`). Years begin in March here, so that the leap day is
+/// the last of its year.
+pub fn day_number(year: i64, month: i64, day: i64) -> i64 {
     let shifted = if month <= 2 { year - 1 } else { year };
     let era = shifted.div_euclid(400);
     let year_of_era = shifted.rem_euclid(400);
     let of_year = (153 * (if month > 2 { month - 3 } else { month + 9 }) + 2) / 5 + day - 1;
     let of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + of_year;
-    Some(era * 146_097 + of_era - 719_468)
+    era * 146_097 + of_era - 719_468
 }
 
 #[cfg(test)]

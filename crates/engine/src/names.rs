@@ -1,0 +1,77 @@
+//! Which ingested input a name means. Replay, prune and export ask here and nowhere else.
+
+use stele_lake::Snapshot;
+use stele_model::{FileEntry, FileId, FileState};
+
+use crate::EngineError;
+use crate::engine::Engine;
+
+/// Names that are listed when none fits, or several do.
+const SUGGESTIONS_MAX: usize = 3;
+
+impl Engine {
+    /// The input that `name` means: its path as it was given, any unambiguous end of it, or its
+    /// file id.
+    ///
+    /// # Errors
+    ///
+    /// If no input has that name, or several have names that end like it; the error names the
+    /// nearest.
+    pub fn input(&self, snapshot: &Snapshot, name: &str) -> Result<FileEntry, EngineError> {
+        if let Some(id) = FileId::from_hex(name) {
+            let mine = snapshot.contents()?.into_iter().filter(|entry| entry.file_id == id);
+            if let Some(entry) = mine.max_by_key(|entry| entry.bytes_done) {
+                return Ok(entry);
+            }
+        }
+        named(snapshot.files()?, name)
+    }
+
+    /// The name that the rows of that input bear: of a duplicate, the one under which its content
+    /// was read.
+    ///
+    /// # Errors
+    ///
+    /// As [`Engine::input`].
+    pub fn source(&self, snapshot: &Snapshot, name: &str) -> Result<String, EngineError> {
+        let entry = self.input(snapshot, name)?;
+        if entry.state != FileState::Duplicate {
+            return Ok(entry.uri);
+        }
+        let is_read = |other: &FileEntry| other.file_id == entry.file_id && other.state != FileState::Duplicate;
+        let original = snapshot.contents()?.into_iter().find(is_read);
+        Ok(original.map_or(entry.uri, |original| original.uri))
+    }
+}
+
+fn named(entries: Vec<FileEntry>, name: &str) -> Result<FileEntry, EngineError> {
+    let absolute = std::path::absolute(name).map(|path| path.display().to_string()).unwrap_or_default();
+    let exact = |entry: &&FileEntry| entry.uri == name || entry.uri == absolute;
+    if let Some(entry) = entries.iter().find(exact) {
+        return Ok(entry.clone());
+    }
+    let suffix = format!("/{}", name.trim_start_matches("./"));
+    let ends: Vec<&FileEntry> = entries.iter().filter(|entry| entry.uri.ends_with(&suffix)).collect();
+    let asked = name.to_owned();
+    let some = |entries: &[&FileEntry]| {
+        entries.iter().map(|entry| entry.uri.clone()).take(SUGGESTIONS_MAX).collect()
+    };
+    match ends[..] {
+        [entry] => Ok(entry.clone()),
+        [] => {
+            let mut near: Vec<&FileEntry> = entries.iter().collect();
+            near.sort_by_key(|entry| std::cmp::Reverse(likeness(&entry.uri, name)));
+            Err(EngineError::UnknownInput { asked, known: some(&near) })
+        }
+        _ => Err(EngineError::AmbiguousInput { asked, known: some(&ends) }),
+    }
+}
+
+/// Characters that two file names have in common at their beginning and at their end.
+fn likeness(one: &str, other: &str) -> usize {
+    let file = |path: &str| path.rsplit('/').next().unwrap_or_default().to_lowercase();
+    let (one, other) = (file(one), file(other));
+    let ahead = one.chars().zip(other.chars()).take_while(|(a, b)| a == b).count();
+    let behind = one.chars().rev().zip(other.chars().rev()).take_while(|(a, b)| a == b).count();
+    ahead + behind
+}
