@@ -58,7 +58,7 @@ install: setup ## Installs the program and its library below PREFIX.
 
 .PHONY: env
 env: setup ## Prints the environment for cargo by hand: eval "`make -s env`".
-	@echo 'export CARGO_TARGET_DIR="$(CARGO_TARGET_DIR)" DUCKDB_LIB_DIR="$(DUCKDB_LIB_DIR)" LD_LIBRARY_PATH="$(LD_LIBRARY_PATH)"'
+	@echo 'export STELE_CACHE="$(STELE_CACHE)" CARGO_TARGET_DIR="$(CARGO_TARGET_DIR)" DUCKDB_LIB_DIR="$(DUCKDB_LIB_DIR)" LD_LIBRARY_PATH="$(LD_LIBRARY_PATH)"'
 
 .PHONY: clean-cache
 clean-cache: ## Removes what was fetched and built.

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The program at work on generated recordings, on one page. Called by `make demo`.
+# The program at work on generated recordings, on one page of 40 lines. Called by `make demo`.
 #
 # Everything shown is the program's own output; what the generator expects is compared with it, so
 # a demo that ends without an error has checked the answers as well.
@@ -7,54 +7,41 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 : "${STELE_CACHE:=$HOME/.cache/stele}"
 : "${CARGO_TARGET_DIR:=$STELE_CACHE/target}"
-# The program has to start without any help from the environment.
+# The program has to start without any help from the environment, and find the lake by its own.
 unset LD_LIBRARY_PATH
-stele="$CARGO_TARGET_DIR/debug/stele"
+export PATH="$CARGO_TARGET_DIR/debug:$PATH" STELE_DATA_DIR=lake
 demo="$STELE_CACHE/demo"
-sample="$demo/sample"
-lake="$demo/data"
-
-title() { printf '\n\033[1m%s\033[0m\n' "$*"; }
-[ -t 1 ] || title() { printf '\n%s\n' "$*"; }
 
 rm -rf "$demo"
 mkdir -p "$demo"
-made="$("$CARGO_TARGET_DIR/debug/xtask" demo-data --out "$sample" --seed 1 --size 4MB --damage)"
+made="$(xtask demo-data --out "$demo/sample" --seed 1 --size 4MB --damage)"
 cd "$demo"
 
-title "Recordings of a made-up protocol, damage included: ${made%% in *}"
-"$stele" discover sample/recordings --fold digits --format tsv >found.tsv 2>/dev/null
+# run COMMAND…: the command as one would type it, then what it says.
+run() {
+    local shown=() word
+    for word in "$@"; do
+        case "$word" in *[\ \*]*) shown+=("\"$word\"") ;; *) shown+=("$word") ;; esac
+    done
+    if [ -t 1 ]; then printf '\033[1m$ %s\033[0m\n' "${shown[*]}"; else echo "\$ ${shown[*]}"; fi
+    "$@" 2>/dev/null
+}
+
+stele discover sample/recordings --fold digits --format tsv >found.tsv 2>/dev/null
 cmp found.tsv sample/expected.paths.tsv
-echo "  stele discover finds $(wc -l <found.tsv) paths, line for line what the generator expects"
-
-title "\$ stele ingest sample/recordings"
-"$stele" ingest sample/recordings --data-dir "$lake" --no-embed 2>/dev/null | sed -n '1,8p'
-
-title "\$ stele coverage"
-"$stele" coverage --data-dir "$lake" 2>/dev/null | grep -v '^ .*/recordings/' | grep -v '^  input\|^ ─*$' 
-
-title "\$ stele sql \"SELECT … FROM event_counts\""
-"$stele" sql "SELECT event_type, doc_type, records, files FROM event_counts ORDER BY records DESC, event_type LIMIT 5" \
-    --data-dir "$lake" 2>/dev/null
-
-title "\$ stele explain data.price"
-"$stele" explain auctionState data.price --data-dir "$lake" 2>/dev/null | sed -n '1,7p'
-
-title "\$ stele sql \"SELECT … FROM complete_games\"   (each game once, however often it is repeated)"
-"$stele" sql "SELECT game_id, price_count, round(peak_price, 3) AS peak, seen_times FROM complete_games ORDER BY game_id LIMIT 3" \
-    --data-dir "$lake" 2>/dev/null
-
-title "\$ stele replay mixed_raw.jsonl | sha256sum"
+echo "Made up, damage included: ${made%% in *}"
+echo "stele discover finds $(wc -l <found.tsv) paths in them, line for line what the generator expects"
+run stele ingest sample/recordings --quiet
+run stele coverage --quiet
+run stele sql "SELECT event_type, doc_type, records, files FROM event_counts LIMIT 4"
+run stele explain auctionState data.price --quiet
+run stele sql "SELECT game_id, price_count, peak_price, seen_times FROM complete_games LIMIT 2"
 file=sample/recordings/damaged/mixed_raw.jsonl
-want="$(sha256sum <"$file")"
-have="$("$stele" replay "$file" --data-dir "$lake" 2>/dev/null | sha256sum)"
-echo "  ${have%% *}  written back"
-echo "  ${want%% *}  the original, damaged lines and all"
-[ "$want" = "$have" ]
-
-title "Next"
-cat <<NEXT
-  export PATH="$CARGO_TARGET_DIR/debug:\$PATH" STELE_DATA_DIR="$lake"
-  stele status          stele sql "SELECT * FROM help"          stele explain placeBid
-  stele discover YOUR-RECORDINGS          stele ingest YOUR-RECORDINGS --data-dir YOUR-LAKE
+run stele replay mixed_raw.jsonl --output back.jsonl
+cmp back.jsonl "$file"
+sha256sum back.jsonl "$file"
+cat <<'NEXT'
+Next: eval "$(make -s env)"; export PATH="$CARGO_TARGET_DIR/debug:$PATH"
+      export STELE_DATA_DIR="$STELE_CACHE/demo/lake"; stele status; stele sql "SELECT * FROM help"
+      stele ingest YOUR-RECORDINGS --data-dir YOUR-LAKE
 NEXT

@@ -97,6 +97,10 @@ fn schemas_are_shown_written_and_compared() {
         serde_json::from_str(&world.run_args(["schema", "show", event, "--data-dir", "d"]).is(0).stdout)
             .unwrap();
     assert_eq!(&one, &all[event]);
+    let shown = world.run("schema show --data-dir d --json").is(0).events();
+    assert_eq!((shown.len(), &shown[0]["schemas"]), (1, &all));
+    let shown = world.run_args(["schema", "show", event, "--data-dir", "d", "--json"]).is(0).last();
+    assert_eq!(shown["schemas"], serde_json::json!({ event: one }));
     world.run("schema show nope --data-dir d").is(1).says(&["no event is named nope", event]);
     world.ok("schema export --output old --data-dir d");
     world.write("new.jsonl", "{\"event\":\"late\",\"x\":1}\n");
@@ -151,6 +155,36 @@ fn exports_are_the_same_every_time() {
         "d",
     ];
     assert_eq!(world.run_args(query).is(0).stdout, world.run_args(query).is(0).stdout);
+}
+
+#[test]
+fn whole_records_are_saved_from_damaged_lines_and_marked() {
+    let world = World::new(40);
+    let record = |n: u32| format!("{{\"event\":\"a\",\"n\":{n},\"data\":{{\"event\":{n}}}}}");
+    let (clean, torn) = (record(1), record(2)[..25].to_owned());
+    let content = format!("{clean}\n{torn}{}{}\n\0\0{}\n{}\n", record(3), record(4), record(5), &record(6)[12..]);
+    world.write("in.jsonl", &content);
+    world.ok("ingest in.jsonl --data-dir d");
+    let before = world.sql("SELECT count(*) FROM events");
+    let saved: Vec<serde_json::Value> =
+        world.ok("export salvage --data-dir d").lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let raws: Vec<&str> = saved.iter().map(|line| line["raw"].as_str().unwrap()).collect();
+    assert_eq!(raws, [record(3), record(4), record(5)]);
+    let source = world.path("in.jsonl").display().to_string();
+    for (line, line_no) in saved.iter().zip([2, 2, 3]) {
+        assert_eq!((&line["salvaged"], &line["source"]), (&true.into(), &source.as_str().into()));
+        assert_eq!(line["line_no"], line_no);
+        let number = |name: &str| line[name].as_u64().unwrap() as usize;
+        let at = number("byte_offset");
+        assert_eq!(&content[at..at + number("byte_len")], line["raw"].as_str().unwrap());
+    }
+    // Nothing of it is mixed with what is clean.
+    assert_eq!((world.sql("SELECT count(*) FROM events"), before.as_str()), (before.clone(), "1\n"));
+    assert_eq!(world.sql("SELECT count(*) FROM quarantine"), "3\n");
+    assert_eq!(world.ok("replay in.jsonl --data-dir d"), content);
+    world.covered();
+    let done = world.run("export salvage --source in.jsonl --output s --json --data-dir d").is(0).last();
+    assert_eq!((&done["rows"], world.read("s").is_empty()), (&3.into(), false));
 }
 
 #[test]

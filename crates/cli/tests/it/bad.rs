@@ -110,8 +110,33 @@ fn a_name_that_was_not_ingested() {
         "sink.jsonl",
         "hint:",
     ]);
-    let ran = world.run("replay nope.jsonl --data-dir d --output out");
-    assert!(ran.code == Some(1) && !world.path("out").exists());
+    for line in ["replay nope.jsonl", "export jsonl --source nope.jsonl", "export salvage --source nope.jsonl"] {
+        let ran = world.run(&format!("{line} --data-dir d --output out")).is(1);
+        ran.says(&["no ingested input is named nope.jsonl", "Near it are", "hint:"]);
+        assert!(!world.path("out").exists());
+    }
+}
+
+#[test]
+fn a_name_means_the_same_to_every_command() {
+    let world = World::new(62);
+    world.write("one/a.jsonl", "{\"event\":\"a\"}\n");
+    world.write("two/a.jsonl", "{\"event\":\"b\"}\n{\"event\":\"b\"}\n");
+    world.ok("ingest one two --data-dir d");
+    world.write("copy.jsonl", "{\"event\":\"a\"}\n");
+    world.ok("ingest copy.jsonl --data-dir d");
+    for line in ["replay a.jsonl", "export jsonl --source a.jsonl", "lake prune --source a.jsonl"] {
+        let ran = world.run(&format!("{line} --data-dir d")).is(1);
+        ran.says(&["a.jsonl is the end of several names", "one/a.jsonl", "two/a.jsonl", "hint:"]);
+    }
+    let id = world.sql("SELECT file_id FROM files WHERE ends_with(uri, 'one/a.jsonl')");
+    for name in ["one/a.jsonl", "./one/a.jsonl", "copy.jsonl", id.trim()] {
+        let rows = |line: &str| world.ok(&format!("{line} {name} --data-dir d"));
+        assert_eq!(rows("replay"), "{\"event\":\"a\"}\n", "{name}");
+        assert_eq!(rows("export jsonl --source"), "{\"event\":\"a\"}\n", "{name}");
+        let plan = world.run(&format!("lake prune --source {name} --data-dir d --json")).is(0).last();
+        assert_eq!(plan["plan"]["records"], 1, "{name}");
+    }
 }
 
 fn log_of(world: &World) -> std::path::PathBuf {

@@ -57,6 +57,7 @@ fn a_closed_pipe_is_no_error() {
         let read = child.stdout.take().unwrap().read(&mut some).unwrap();
         let output = child.wait_with_output().unwrap();
         let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(!stderr.contains("0 rows"), "{line}: {stderr}");
         assert!(
             read > 0 && output.status.success() && !stderr.contains("error"),
             "{line}: {}\n{stderr}",
@@ -102,6 +103,19 @@ fn quiet_says_only_results() {
     let world = World::new(46);
     let ran = world.run("discover sample/recordings --format tsv -q").is(0);
     assert_eq!(ran.stderr, "");
+    assert!(!world.ok("ingest sample/recordings --data-dir d -q").contains("Next:"));
+    let page = world.ok("coverage --data-dir d -q");
+    assert!(page.contains("written back byte for byte") && page.lines().count() <= 4, "{page}");
+    let known = world.ok("explain data.price --data-dir d -q");
+    assert!(known.contains("present in") && !known.contains(".jsonl"), "{known}");
+}
+
+#[test]
+fn nothing_read_has_no_speed() {
+    let world = World::new(50);
+    world.ok("ingest sample/recordings --data-dir d");
+    let again = world.ok("ingest sample/recordings --data-dir d");
+    assert!(again.contains("duplicates") && !again.contains("B/s"), "{again}");
 }
 
 #[test]

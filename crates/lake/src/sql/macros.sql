@@ -66,19 +66,53 @@ CREATE MACRO time_at(value, path) AS stele_instant(text_at(value, path));
 -- records of one input and measures between them; it is no claim about the zone.
 CREATE MACRO moment(ts, ts_raw) AS coalesce(ts::TIMESTAMP, TRY_CAST(ts_raw AS TIMESTAMP));
 
--- The whole Engine.IO frame, where a record holds one: member `raw`, or member `data` of a HAR message.
+-- A whole Engine.IO frame, as far as its beginning tells.
 CREATE MACRO stele_is_frame(text) AS
   regexp_matches(text, '^(4[0-6]|0\{|[1236]$|[23]probe$)');
 
+-- A bare frame with arguments or members: no JSON text begins like one.
+CREATE MACRO stele_is_bare_frame(text) AS
+  regexp_matches(text, '^(4[2356][^"{\[]*\[|4[04][^"{\[]*\{|0\{)');
+
+-- The whole Engine.IO frame, where a record holds one: member `raw`, member `data` of a HAR message,
+-- or the record itself.
 CREATE MACRO frame(raw) AS
-  list_transform([[text_at(raw, '$.raw'), text_at(raw, '$.data')]], lambda texts:
-    CASE WHEN stele_is_frame(texts[1]) THEN texts[1] WHEN stele_is_frame(texts[2]) THEN texts[2] END)[1];
+  list_transform([[text_at(raw, '$.raw'), text_at(raw, '$.data'), raw::VARCHAR]], lambda texts:
+    CASE
+      WHEN stele_is_frame(texts[1]) THEN texts[1]
+      WHEN stele_is_frame(texts[2]) THEN texts[2]
+      WHEN stele_is_bare_frame(texts[3]) THEN rtrim(texts[3], chr(13))
+    END)[1];
 
 -- Kind (2 event, 3 ack, 5 binary event, 6 binary ack), attachments, namespace, ack id and body.
 CREATE MACRO stele_packet(text) AS
   regexp_extract(text,
     '(?s)^4([2356])(?:([0-9]+)-)?(?:(/[^,\[]*),)?([0-9]*)(\[.*)$',
     ['kind', 'attachments', 'namespace', 'ack_id', 'body']);
+
+-- A binary frame in base64: a message of opcode 2, or a text that begins with `b`, as binary frames
+-- do where only text travels. Some recorders keep the base64 alone; whether that is a binary frame
+-- only the message tells that announces it, so it is not `sure`.
+CREATE MACRO stele_binary(raw) AS
+  list_transform(
+    [[coalesce(text_at(raw, '$.raw'), text_at(raw, '$.data'), rtrim(raw::VARCHAR, chr(13))), text_at(raw, '$.opcode')]],
+    lambda texts:
+      CASE
+        WHEN texts[2] = '2' THEN {'base64': texts[1], 'sure': true}
+        WHEN stele_is_frame(texts[1]) THEN NULL
+        WHEN regexp_full_match(texts[1], 'b([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?')
+          THEN {'base64': substr(texts[1], 2), 'sure': true}
+        WHEN regexp_full_match(texts[1], '([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?')
+          THEN {'base64': texts[1], 'sure': false}
+      END)[1];
+
+-- Arguments with each placeholder replaced by its attachment, as text in base64.
+CREATE MACRO stele_filled(arguments, attachments) AS
+  list_reduce(
+    list_transform(attachments, lambda base64, n:
+      {'text': concat('{"_placeholder":true,"num":', n - 1, '}'), 'base64': to_json(base64)::VARCHAR}),
+    lambda one, other: {'text': replace(one.text, other.text, other.base64), 'base64': ''},
+    {'text': arguments::VARCHAR, 'base64': ''}).text::JSON;
 
 CREATE MACRO stele_is_trace(value) AS
   coalesce(json_at(value, '$.__trace') IS NOT NULL OR json_at(value, '$.traceparent') IS NOT NULL, false);

@@ -131,12 +131,12 @@ WINDOW
 ORDER BY game_id, doc_type, event_type, tick;
 
 -- Every Socket.IO event and ack whose frame was recorded. The first condition is a cheap sieve:
--- only a text with a string that starts like a message frame can hold one.
+-- only a text that is a message frame, or has a string that starts like one, can hold one.
 CREATE VIEW frames AS
 WITH framed AS (
   SELECT *, stele_packet(frame(raw)) AS packet
   FROM events
-  WHERE contains(raw, '"42') OR contains(raw, '"43') OR contains(raw, '"45') OR contains(raw, '"46')
+  WHERE contains(raw, '"42') OR contains(raw, '"43') OR contains(raw, '"45') OR contains(raw, '"46') OR starts_with(raw, '4')
 )
 SELECT
   CASE WHEN packet.kind IN ('2', '5') THEN 'event' ELSE 'ack' END AS packet,
@@ -194,6 +194,66 @@ SELECT
   END AS outcome,
   request_payload, ack_arguments, session_id, source, file_id, request_line, ack_line, request_id, ack_record_id
 FROM told
+ORDER BY file_id, byte_offset;
+
+-- A binary message is a text frame that announces attachments, and the binary frames after it, up
+-- to the next message on its connection and in its direction; pings may come between. An input
+-- without such a message is not looked at. A text that only may be a binary frame is one where
+-- it is awaited.
+CREATE VIEW binary_messages AS
+WITH framed AS (
+  SELECT *, frame(raw) AS text, stele_binary(raw) AS part
+  FROM events
+  WHERE file_id IN (SELECT file_id FROM events WHERE regexp_matches(raw, '(^|")4[56][0-9]+-'))
+), told AS (
+  SELECT *, part IS NULL AS is_message, stele_packet(text) AS packet
+  FROM framed
+  WHERE part IS NOT NULL OR regexp_matches(text, '^4[2356]')
+), numbered AS (
+  SELECT *, count(*) FILTER (WHERE is_message) OVER connection AS message_no
+  FROM told
+  WINDOW connection AS (PARTITION BY file_id, session_id, direction ORDER BY byte_offset)
+), placed AS (
+  SELECT *,
+    count(*) FILTER (WHERE NOT is_message) OVER (message ORDER BY byte_offset) AS place,
+    coalesce(max(TRY_CAST(packet.attachments AS BIGINT)) FILTER (WHERE is_message) OVER message, 0) AS announced
+  FROM numbered
+  WINDOW message AS (PARTITION BY file_id, session_id, direction, message_no)
+), messages AS (
+  SELECT
+    file_id, session_id, direction, announced, any_value(source) AS source,
+    any_value(packet) FILTER (WHERE is_message) AS packet,
+    any_value(ts) FILTER (WHERE is_message) AS ts,
+    any_value(moment(ts, ts_raw)) FILTER (WHERE is_message) AS moment,
+    any_value(record_id) FILTER (WHERE is_message) AS record_id,
+    min(line_no) AS line_no, min(byte_offset) AS byte_offset,
+    coalesce(list(part.base64 ORDER BY byte_offset) FILTER (WHERE NOT is_message AND place <= announced), []) AS attachments
+  FROM placed
+  WHERE announced > 0
+  GROUP BY file_id, session_id, direction, message_no, announced
+), counted AS (
+  SELECT *,
+    len(attachments) AS came,
+    len(regexp_extract_all(packet.body, '"_placeholder"\s*:\s*true')) AS placed,
+    CASE WHEN packet.kind = '5' THEN to_json(stele_arguments(packet.body)) ELSE json_at(packet.body, '$') END AS arguments
+  FROM messages
+)
+SELECT
+  CASE WHEN packet.kind = '5' THEN 'event' ELSE 'ack' END AS packet,
+  nullif(packet.namespace, '') AS namespace,
+  TRY_CAST(nullif(packet.ack_id, '') AS BIGINT) AS ack_id,
+  CASE WHEN packet.kind = '5' THEN text_at(packet.body, '$[0]') END AS name,
+  announced, placed, came,
+  CASE WHEN announced = came AND announced = placed THEN 'complete' ELSE 'incomplete' END AS state,
+  stele_filled(arguments, attachments) AS arguments,
+  attachments,
+  direction, ts, moment, session_id, source, record_id, file_id, line_no, byte_offset
+FROM counted
+UNION ALL
+SELECT NULL, NULL, NULL, NULL, 0, 0, 1, 'stray', NULL, [part.base64],
+  direction, ts, moment(ts, ts_raw), session_id, source, record_id, file_id, line_no, byte_offset
+FROM placed
+WHERE NOT is_message AND part.sure AND place > announced
 ORDER BY file_id, byte_offset;
 
 -- Complete games repeat in record after record; each is here once, by its id, with the longest
@@ -262,6 +322,7 @@ FROM (VALUES
   ('ticks', 'view', 'records that state a price at a tick of a game'),
   ('frames', 'view', 'Socket.IO events and acks whose frame was recorded'),
   ('request_acks', 'view', 'requests with their acks: times, latency, outcome'),
+  ('binary_messages', 'view', 'messages with binary attachments, put together or marked incomplete'),
   ('complete_games', 'view', 'finished games out of gameHistory[], each once'),
   ('help', 'view', 'this list'),
   ('episode(game)', 'table macro', 'every record of one game, in order'),

@@ -15,16 +15,15 @@
 //! # Ok::<(), stele_sources::frame::FrameError>(())
 //! ```
 //!
-//! Binary attachments come as frames of their own after the text; [`Assembler`] puts them
-//! together. Requests and acks are paired by id later, from the raw text: nothing is kept here.
-
-mod assemble;
+//! What takes several frames is not decided here: the attachments of a binary message come as
+//! frames of their own after its text, and an ack long after its request. Frames of a recording are
+//! records, which are read in any order by any thread, and each is kept as it was written. They are
+//! put together when somebody asks, from the raw text in its order: the views `binary_messages` and
+//! `request_acks` of the lake, see `docs/guide/sql.md`.
 
 use std::borrow::Cow;
 
 use stele_model::json::{Kind, SyntaxError, Tape, Value, unescape};
-
-pub use assemble::{ATTACHMENT_BYTES_MAX, ATTACHMENTS_MAX, Assembled, Assembler};
 
 /// What kind of message a frame is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,6 +54,8 @@ pub enum Packet {
     BinaryEvent,
     /// `46`: an answer with binary attachments.
     BinaryAck,
+    /// `b` and base64: a binary frame where only text travels, such as a file of lines.
+    Binary,
 }
 
 impl Packet {
@@ -72,12 +73,16 @@ impl Packet {
             Packet::Event | Packet::BinaryEvent => "event",
             Packet::Ack | Packet::BinaryAck => "ack",
             Packet::ConnectError => "connect_error",
+            Packet::Binary => "binary",
         }
     }
 
     /// Whether the frame keeps the connection going rather than saying something through it.
     pub const fn is_system(self) -> bool {
-        !matches!(self, Packet::Event | Packet::BinaryEvent | Packet::Ack | Packet::BinaryAck)
+        !matches!(
+            self,
+            Packet::Event | Packet::BinaryEvent | Packet::Ack | Packet::BinaryAck | Packet::Binary
+        )
     }
 
     const fn is_event(self) -> bool {
@@ -111,19 +116,12 @@ pub struct Frame<'a> {
     /// What the message is about, as a node: the sole argument apart from the trace, or the
     /// object of a packet that has no arguments.
     pub payload: Option<u32>,
-    /// Placeholders for binary attachments in the JSON.
-    pub placeholders: u32,
 }
 
 impl Frame<'_> {
     /// The event type: the event's name, or the packet's.
     pub fn name(&self) -> &str {
         self.event.as_deref().unwrap_or(self.packet.name())
-    }
-
-    /// Whether the only argument is a trace: the writer of the frame lost the payload.
-    pub fn is_trace_only(&self) -> bool {
-        self.trace.is_some() && self.args.count == 1
     }
 }
 
@@ -148,6 +146,9 @@ pub enum FrameError {
     /// The first digits name no packet.
     #[error("the frame begins with {0:?}, which is no packet type")]
     UnknownPacket(String),
+    /// What follows a `b` is no base64.
+    #[error("the binary frame is not base64")]
+    NotBase64,
     /// Text stands where the packet has none.
     #[error("text follows a {0} packet")]
     UnexpectedText(&'static str),
@@ -202,8 +203,7 @@ struct Head<'a> {
 ///
 /// # Errors
 ///
-/// Why `text` is not a frame. A binary packet whose placeholders do not match its count is one:
-/// [`Assembler`] says that it is incomplete.
+/// Why `text` is not a frame. A binary packet whose placeholders do not match its count is one.
 pub fn decode<'a>(text: &'a str, tape: &mut Tape) -> Result<Frame<'a>, FrameError> {
     if let Some(body) = body(text)? {
         tape.parse(body)
@@ -226,7 +226,6 @@ pub(crate) fn with_tape<'a>(text: &'a str, tape: &Tape) -> Result<Frame<'a>, Fra
         args: Args::default(),
         trace: None,
         payload: None,
-        placeholders: 0,
     };
     let Some(body) = frame.body else {
         return Ok(frame);
@@ -263,13 +262,6 @@ pub(crate) fn with_tape<'a>(text: &'a str, tape: &Tape) -> Result<Frame<'a>, Fra
         (2, Some(_)) => only[1],
         _ => None,
     };
-    if frame.attachments.is_some() {
-        let is_placeholder = |node: &u32| {
-            let marker = tape.value(body, *node).member("_placeholder");
-            marker.and_then(|value| value.as_bool()) == Some(true)
-        };
-        frame.placeholders = (0..tape.nodes().len() as u32).filter(is_placeholder).count() as u32;
-    }
     Ok(frame)
 }
 
@@ -295,6 +287,8 @@ impl<'a> Head<'a> {
         let (name, rest) = (self.packet.name(), self.rest);
         match self.packet {
             Packet::Ping | Packet::Pong if rest == "probe" => Ok(None),
+            Packet::Binary if is_base64(rest) => Ok(None),
+            Packet::Binary => Err(FrameError::NotBase64),
             Packet::Connect | Packet::ConnectError if rest.is_empty() => Ok(None),
             Packet::Connect | Packet::ConnectError => Ok(Some(rest)),
             Packet::Close
@@ -341,6 +335,7 @@ fn head(text: &str) -> Result<Head<'_>, FrameError> {
         b'4' => None,
         b'5' => Some(Packet::Upgrade),
         b'6' => Some(Packet::Noop),
+        b'b' => Some(Packet::Binary),
         _ => return Err(unknown(1)),
     };
     if let Some(packet) = engine {
@@ -377,6 +372,14 @@ fn head(text: &str) -> Result<Head<'_>, FrameError> {
         (ack_id, rest) = (Some(id), &rest[digits..]);
     }
     Ok(Head { packet, attachments, namespace, ack_id, rest })
+}
+
+/// Whether `text` is whole, padded base64.
+fn is_base64(text: &str) -> bool {
+    let digits = text.trim_end_matches('=');
+    text.len().is_multiple_of(4)
+        && text.len() - digits.len() <= 2
+        && digits.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/'))
 }
 
 fn digits(text: &str) -> usize {

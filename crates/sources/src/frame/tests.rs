@@ -1,9 +1,9 @@
 use stele_model::json::Tape;
 
-use super::{Assembled, Assembler, body, decode};
+use super::{body, decode};
 
-/// The parts of a frame on one line: packet, name, namespace, ack id, attachments and
-/// placeholders, arguments, trace, payload.
+/// The parts of a frame on one line: packet, name, namespace, ack id, attachments, arguments,
+/// trace, payload.
 #[track_caller]
 fn check(text: &str, expect: &str) {
     let mut tape = Tape::default();
@@ -19,7 +19,7 @@ fn check(text: &str, expect: &str) {
             };
             add("ns", frame.namespace.map(str::to_owned));
             add("ack", frame.ack_id.map(|id| id.to_string()));
-            add("binary", frame.attachments.map(|count| format!("{count}/{}", frame.placeholders)));
+            add("binary", frame.attachments.map(|count| count.to_string()));
             add("args", (frame.args.count > 0).then(|| frame.args.count.to_string()));
             add("trace", frame.trace.map(|node| node.to_string()));
             add("payload", frame.payload.map(|node| tape.value(json, node).raw().to_owned()));
@@ -65,14 +65,18 @@ fn acks() {
 fn binary() {
     check(
         r#"451-["ev",{"_placeholder":true,"num":0}]"#,
-        r#"BinaryEvent ev binary=1/1 args=1 payload={"_placeholder":true,"num":0}"#,
+        r#"BinaryEvent ev binary=1 args=1 payload={"_placeholder":true,"num":0}"#,
     );
     check(
         r#"462-/ns,9[{"a":{"_placeholder":true,"num":0}}]"#,
-        r#"BinaryAck ack ns=/ns ack=9 binary=2/1 args=1 payload={"a":{"_placeholder":true,"num":0}}"#,
+        r#"BinaryAck ack ns=/ns ack=9 binary=2 args=1 payload={"a":{"_placeholder":true,"num":0}}"#,
     );
     check(r#"45["ev"]"#, "the binary packet does not say how many attachments follow");
     check(r#"45-["ev"]"#, "the binary packet does not say how many attachments follow");
+    check("bAQIDBA==", "Binary binary");
+    check("b", "Binary binary");
+    check("bAQI", "the binary frame is not base64");
+    check("bad news", "the binary frame is not base64");
 }
 
 #[test]
@@ -113,44 +117,4 @@ fn what_is_no_frame() {
 fn error_places_count_from_the_frame() {
     let mut tape = Tape::default();
     assert_eq!(decode(r#"427["e",}"#, &mut tape).map_err(|error| error.at()), Err(8));
-}
-
-#[track_caller]
-fn assemble(frames: &[Result<&str, &[u8]>], expect: &[&str]) {
-    let mut assembler = Assembler::default();
-    let mut out = Vec::new();
-    for frame in frames {
-        match frame {
-            Ok(text) => out.extend(assembler.text(text).expect("a frame")),
-            Err(bytes) => out.extend(assembler.binary(bytes)),
-        }
-    }
-    out.extend(assembler.end());
-    let got: Vec<String> = out
-        .iter()
-        .map(|message| match message {
-            Assembled::Complete { text, attachments } => format!("{text} {}", attachments.len()),
-            Assembled::Incomplete { text, attachments, reason } => {
-                format!("{text} {} ({reason})", attachments.len())
-            }
-            Assembled::Stray(bytes) => format!("stray {}", bytes.len()),
-        })
-        .collect();
-    assert_eq!(got, expect);
-}
-
-#[test]
-fn attachments_are_put_together() {
-    const ONE: &str = r#"451-["a",{"_placeholder":true,"num":0}]"#;
-    const TWO: &str = r#"452-["b",{"_placeholder":true,"num":0},{"_placeholder":true,"num":1}]"#;
-    let whole = |text: &str, count: usize| format!("{text} {count}");
-    assemble(&[Ok("2"), Ok(ONE), Err(b"x")], &["2 0", &whole(ONE, 1)]);
-    assemble(&[Ok(TWO), Err(b"x"), Ok("2"), Err(b"y")], &["2 0", &whole(TWO, 2)]);
-    assemble(&[Ok(TWO), Err(b"x")], &[&format!("{TWO} 1 (1 of 2 attachments came)")]);
-    assemble(
-        &[Ok(ONE), Ok(ONE), Err(b"x")],
-        &[&format!("{ONE} 0 (0 of 1 attachments came)"), &whole(ONE, 1)],
-    );
-    assemble(&[Err(b"abc")], &["stray 3"]);
-    assemble(&[Ok(r#"451-["a"]"#)], &[r#"451-["a"] 0 (1 attachments are announced and 0 are placed)"#]);
 }

@@ -7,7 +7,7 @@ const GUIDE: &str = include_str!("../../../../../docs/guide/sql.md");
 #[test]
 fn every_example_of_the_guide_runs() {
     let dir = tempfile::tempdir().unwrap();
-    let snapshot = harbour::ingest(dir.path());
+    let snapshot = harbour::ingest_with_relay(dir.path());
     let sql = harbour::open(&snapshot, dir.path());
     let examples: Vec<&str> =
         GUIDE.split("```sql\n").skip(1).map(|rest| rest.split_once("```").unwrap().0).collect();

@@ -189,12 +189,51 @@ fn odd() -> Tape<'static> {
     tape
 }
 
+/// Messages with binary attachments, as each kind of recorder keeps them.
+fn relay() -> Tape<'static> {
+    let mut tape = Tape::new("file:///rec/relay");
+    let mut add = |raw: &str, direction: Option<Direction>| {
+        tape.record(raw, Envelope { direction, ..bare(DocType::WsEvent, "relayed", unknown()) });
+    };
+    let (sent, received) = (Some(Direction::Sent), Some(Direction::Received));
+    // An archive tells binary messages by their opcode.
+    let har = |opcode: u8, data: &str| serde_json::json!({"opcode": opcode, "data": data}).to_string();
+    add(&har(1, r#"451-["sketch", {"note": {"_placeholder": true, "num": 0}}]"#), received);
+    add(&har(1, "2"), received);
+    add(&har(1, r#"42["look"]"#), sent);
+    add(&har(2, "AQID"), received);
+    add(&har(1, r#"452-/quay,["pair",{"_placeholder":true,"num":0},{"_placeholder":true,"num":1}]"#), received);
+    add(&har(2, "42AA"), received);
+    add(&har(1, r#"42["done"]"#), received);
+    add(&har(2, "BBBB"), received);
+    // Through the DevTools protocol, nothing tells base64 from a text.
+    let cdp = |raw: &str| serde_json::json!({"event": "relayed", "data": null, "raw": raw}).to_string();
+    add(&cdp(r#"451-["sketch",{"_placeholder":true,"num":0}]"#), sent);
+    add(&cdp("BAUG"), sent);
+    add(&cdp("chat"), sent);
+    // A line a frame.
+    add(r#"461-9[{"_placeholder":true,"num":0}]"#, None);
+    add("3", None);
+    add("bBAUGBw==\r", None);
+    add(r#"452-["odd",{"_placeholder":true,"num":0}]"#, None);
+    tape
+}
+
 /// Commits the recordings to a lake in `dir`.
 pub fn ingest(dir: &Path) -> Snapshot {
+    commit(dir, [socket(), ticks(), odd()])
+}
+
+/// The same with messages that have binary attachments.
+pub fn ingest_with_relay(dir: &Path) -> Snapshot {
+    commit(dir, [socket(), ticks(), odd(), relay()])
+}
+
+fn commit<'a>(dir: &Path, tapes: impl IntoIterator<Item = Tape<'a>>) -> Snapshot {
     let lake = lake_in(dir);
     let mut writer = lake.writer(NOW).unwrap();
     let mut snapshot = None;
-    for tape in [socket(), ticks(), odd()] {
+    for tape in tapes {
         let input = tape.input();
         let mut appender = writer.appender(context());
         tape.append(&input, &mut appender);
