@@ -50,6 +50,8 @@ check doctests cargo test --locked --workspace --doc
 check readers "$STELE_CACHE/venv-readers/bin/python" scripts/readers.py
 check demo scripts/demo.sh
 cat "$logs/demo.log" 2>/dev/null
+# One page: 40 lines of 100 columns.
+check page bash -c '[ "$(wc -l <"$0")" -le 40 ] && [ "$(LC_ALL=C.UTF-8 wc -L <"$0")" -le 100 ]' "$logs/demo.log"
 SEEDS=5 FIRST_SEED=1 check torture scripts/torture.sh
 check cases env -u LD_LIBRARY_PATH "$CARGO_TARGET_DIR/debug/xtask" t12 --stele "$CARGO_TARGET_DIR/debug/stele" \
     --python "$STELE_CACHE/venv-readers/bin/python" --scratch "$STELE_CACHE/t12"
