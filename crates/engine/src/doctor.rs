@@ -57,7 +57,7 @@ impl Engine {
     ///
     /// # Errors
     ///
-    /// Never for what is found wrong: that is in the checks.
+    /// If something cannot be looked at. What is found wrong is in the checks.
     pub fn doctor(&self, fix: bool, progress: &dyn Progress) -> Result<Vec<Check>, EngineError> {
         let mut checks = self.validate_config();
         checks.push(self.check_data_dir());

@@ -270,7 +270,7 @@ impl Run<'_> {
             timezone: self.engine.settings().timezone.clone(),
             bytes_done: source.bytes_done(),
             lines_done: before.as_ref().map_or(0, |entry| entry.lines_done),
-            sha256: checksum(&*source),
+            sha256: checksum(&source),
             size_on_disk: input.size_on_disk,
             tail_offset: None,
             ledger: before.map_or_else(Ledger::default, |entry| entry.ledger),
@@ -284,7 +284,7 @@ impl Run<'_> {
         self.batch.open.insert(slot, entry.clone());
         // Together with the entry whose cursor stands before it.
         self.batch.withdrawn.extend(tail.map(|start| (file_id, start)));
-        let outcome = self.read(crew, &mut *source, &job, &mut entry, context);
+        let outcome = self.read(crew, &mut source, &job, &mut entry, context);
         if outcome.is_ok() && !self.cancel.is_cancelled() {
             entry.state = FileState::Complete;
         }
@@ -296,7 +296,7 @@ impl Run<'_> {
     fn read(
         &mut self,
         crew: &mut Crew,
-        source: &mut dyn Source,
+        source: &mut Source,
         job: &Arc<FileJob>,
         entry: &mut FileEntry,
         context: &AppendContext,
@@ -457,7 +457,7 @@ fn resume_after(entry: &FileEntry) -> Result<Resume, EngineError> {
 }
 
 /// SHA-256 of everything that `source` has handed over.
-fn checksum(source: &dyn Source) -> String {
+fn checksum(source: &Source) -> String {
     source.sha256().map_or_else(String::new, |sha256| to_hex(&sha256))
 }
 

@@ -93,13 +93,6 @@ impl ResidueClass {
             ResidueClass::Filler => "filler",
         }
     }
-
-    /// The class with this name.
-    pub fn from_name(name: &str) -> Option<Self> {
-        [ResidueClass::Rejected, ResidueClass::Control, ResidueClass::Blank, ResidueClass::Filler]
-            .into_iter()
-            .find(|class| class.name() == name)
-    }
 }
 
 /// Bytes of an input that are not a record, with the reason.

@@ -43,6 +43,7 @@ pub mod frame;
 mod lines;
 mod open;
 pub mod profile;
+mod source;
 mod time;
 
 pub use block::{Block, Layout, Part, PartKind, Piece, PieceKind, Pieces};
@@ -51,8 +52,9 @@ pub use find::{FindOptions, Found, Input, Skipped, find};
 pub use format::{Format, FrameScratch};
 pub use jiff::Timestamp;
 pub use jiff::tz::TimeZone;
-pub use open::{OpenOptions, Resume, Source, head_hash, open, open_reader, prefix_hashes};
-pub use profile::{FoldRules, Profiles};
+pub use open::{OpenOptions, Resume, head_hash, open, open_reader, prefix_hashes};
+pub use profile::Profiles;
+pub use source::Source;
 
 /// What a block holds unless the caller says otherwise: large enough that handing it over costs
 /// nothing, small enough that a dozen in flight stay far below the memory limit.

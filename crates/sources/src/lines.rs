@@ -1,22 +1,19 @@
 //! Blocks of whole lines. A line is cut at `\n` and nowhere else; what a line means is not
 //! decided here.
 
-use std::sync::Arc;
-
 use memchr::{memchr, memchr_iter, memrchr};
 
 use crate::block::{Block, Layout, Part, PartKind};
 use crate::content::{Content, Done};
-use crate::format::Format;
-use crate::{OpenOptions, PIECE_BYTES_MAX, RECORD_BYTES_MAX, Resume, Source, SourceError};
+use crate::source::Cut;
+use crate::{PIECE_BYTES_MAX, RECORD_BYTES_MAX, Resume};
 
 pub(crate) const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// Reads a content as lines.
-pub(crate) struct LineSource {
-    content: Content,
-    format: Arc<Format>,
-    done: Done,
+/// Cuts content into lines.
+pub(crate) struct Lines {
+    /// Content offset of the next byte.
+    at: u64,
     /// Line of the next byte.
     line_no: u64,
     /// Read and not yet handed over.
@@ -38,40 +35,25 @@ enum Inside {
     Earlier { counted: bool },
 }
 
-impl LineSource {
-    pub fn new(
-        mut content: Content,
-        format: Arc<Format>,
-        options: &OpenOptions,
-    ) -> Result<Self, SourceError> {
-        let resume = options.resume.as_ref();
-        let mut done = Done::new(options.checksum || resume.is_some());
-        let mut line_no = 1;
-        let mut inside = Inside::Nothing;
-        if let Some(resume) = resume {
-            let prefix = Prefix::read(&mut content, resume, &mut done)?;
-            line_no = prefix.newlines + 1;
-            if !prefix.ends_line {
-                inside = Inside::Earlier { counted: resume.lines_done > prefix.newlines };
-            }
-        }
-        let block_bytes = options.block_bytes.max(1);
-        Ok(Self { content, format, done, line_no, carry: Vec::new(), spare: Vec::new(), block_bytes, inside })
+impl Lines {
+    pub fn new(block_bytes: usize) -> Self {
+        let (carry, spare) = (Vec::new(), Vec::new());
+        Self { at: 0, line_no: 1, carry, spare, block_bytes, inside: Inside::Nothing }
     }
 
     /// Takes `bytes` out as a block and advances.
-    fn block(&mut self, bytes: Vec<u8>, layout: Layout, lines: u64) -> Block {
-        let last = self.carry.is_empty() && self.content.is_ended();
-        let block = Block { byte_offset: self.done.bytes, line_no: self.line_no, layout, last, lines, bytes };
-        self.done.add(&block.bytes);
+    fn block(&mut self, bytes: Vec<u8>, layout: Layout, lines: u64, ended: bool) -> Block {
+        let last = self.carry.is_empty() && ended;
+        let block = Block { byte_offset: self.at, line_no: self.line_no, layout, last, lines, bytes };
+        self.at += block.bytes.len() as u64;
         self.line_no += lines;
         block
     }
 
     /// The rest of a line whose beginning is already out, as far as it is known.
-    fn rest_of_line(&mut self, mut bytes: Vec<u8>) -> Block {
+    fn rest_of_line(&mut self, mut bytes: Vec<u8>, ended: bool) -> Block {
         let newline = memchr(b'\n', &bytes);
-        let ends = newline.is_some() || self.content.is_ended();
+        let ends = newline.is_some() || ended;
         // One byte is kept back while the end is open, so that a `\n` never stands alone.
         let cut = newline.map_or(if ends { bytes.len() } else { bytes.len() - 1 }, |at| at + 1);
         self.carry = bytes.split_off(cut);
@@ -84,7 +66,7 @@ impl LineSource {
             self.inside = Inside::Nothing;
         }
         let line_no = self.line_no;
-        let mut block = self.block(bytes, Layout::Parts(parts), u64::from(ends && counts));
+        let mut block = self.block(bytes, Layout::Parts(parts), u64::from(ends && counts), ended);
         if ends {
             self.line_no = line_no + 1;
         }
@@ -93,16 +75,8 @@ impl LineSource {
     }
 }
 
-impl Source for LineSource {
-    fn format(&self) -> &Arc<Format> {
-        &self.format
-    }
-
-    fn compression(&self) -> &'static str {
-        self.content.compression()
-    }
-
-    fn next_block(&mut self) -> Result<Option<Block>, SourceError> {
+impl Cut for Lines {
+    fn next(&mut self, content: &mut Content) -> Option<Block> {
         let mut bytes = std::mem::take(&mut self.spare);
         bytes.clear();
         bytes.reserve(self.block_bytes.max(self.carry.len()));
@@ -111,21 +85,22 @@ impl Source for LineSource {
         let mut budget = self.block_bytes;
         loop {
             let missing = budget.saturating_sub(bytes.len());
-            self.content.fill(&mut bytes, missing);
+            content.fill(&mut bytes, missing);
+            let ended = content.is_ended();
             if bytes.is_empty() {
-                return self.content.take_failure().map_or(Ok(None), Err);
+                return None;
             }
-            if self.done.bytes == 0 && bytes.starts_with(BYTE_ORDER_MARK) {
+            if self.at == 0 && bytes.starts_with(BYTE_ORDER_MARK) {
                 self.carry = bytes.split_off(BYTE_ORDER_MARK.len());
-                let alone = self.carry.is_empty() && self.content.is_ended();
+                let alone = self.carry.is_empty() && ended;
                 let kind = if alone { PartKind::Rejected(ONLY_A_MARK.to_owned()) } else { PartKind::Filler };
                 let part = Part { start: 0, end: bytes.len(), line_no: 1, kind };
-                return Ok(Some(self.block(bytes, Layout::Parts(vec![part]), u64::from(alone))));
+                return Some(self.block(bytes, Layout::Parts(vec![part]), u64::from(alone), ended));
             }
             if !matches!(self.inside, Inside::Nothing) {
-                return Ok(Some(self.rest_of_line(bytes)));
+                return Some(self.rest_of_line(bytes, ended));
             }
-            if self.content.is_ended() {
+            if ended {
                 break;
             }
             if let Some(at) = memrchr(b'\n', &bytes[searched..]) {
@@ -138,21 +113,35 @@ impl Source for LineSource {
                 self.carry = bytes.split_off(bytes.len() - 1);
                 self.inside = Inside::TooLong;
                 let parts = rejected(bytes.len(), self.line_no, TOO_LONG);
-                return Ok(Some(self.block(bytes, Layout::Parts(parts), 0)));
+                return Some(self.block(bytes, Layout::Parts(parts), 0, ended));
             }
             budget = (2 * bytes.len()).min(RECORD_BYTES_MAX);
         }
         let open = bytes.last() != Some(&b'\n');
         let lines = memchr_iter(b'\n', &bytes).count() as u64 + u64::from(open);
-        Ok(Some(self.block(bytes, Layout::Lines, lines)))
+        Some(self.block(bytes, Layout::Lines, lines, content.is_ended()))
     }
 
-    fn bytes_done(&self) -> u64 {
-        self.done.bytes
-    }
-
-    fn sha256(&self) -> Option<[u8; 32]> {
-        self.done.sha256()
+    fn resume(&mut self, content: &mut Content, resume: &Resume, done: &mut Done) -> Option<Block> {
+        let (mut newlines, mut ends_line) = (0, true);
+        let mut buffer = Vec::new();
+        while done.bytes < resume.bytes_done {
+            let missing = resume.bytes_done - done.bytes;
+            buffer.clear();
+            content.fill(&mut buffer, PIECE_BYTES_MAX.min(usize::try_from(missing).unwrap_or(usize::MAX)));
+            if buffer.is_empty() {
+                break;
+            }
+            newlines += memchr_iter(b'\n', &buffer).count() as u64;
+            ends_line = buffer.last() == Some(&b'\n')
+                || (done.bytes == 0 && buffer == BYTE_ORDER_MARK && resume.lines_done == 0);
+            done.add(&buffer);
+        }
+        (self.at, self.line_no) = (done.bytes, newlines + 1);
+        if !ends_line {
+            self.inside = Inside::Earlier { counted: resume.lines_done > newlines };
+        }
+        None
     }
 
     fn recycle(&mut self, bytes: Vec<u8>) {
@@ -178,37 +167,4 @@ fn rejected(len: usize, line_no: u64, reason: &str) -> Vec<Part> {
             kind: PartKind::Rejected(reason.to_owned()),
         })
         .collect()
-}
-
-/// What a run before this one had read.
-struct Prefix {
-    newlines: u64,
-    ends_line: bool,
-}
-
-impl Prefix {
-    /// Reads the prefix again and compares it with what was read then.
-    fn read(content: &mut Content, resume: &Resume, done: &mut Done) -> Result<Self, SourceError> {
-        let mut prefix = Self { newlines: 0, ends_line: true };
-        let mut buffer = Vec::new();
-        while done.bytes < resume.bytes_done {
-            let missing = resume.bytes_done - done.bytes;
-            buffer.clear();
-            content.fill(&mut buffer, PIECE_BYTES_MAX.min(usize::try_from(missing).unwrap_or(usize::MAX)));
-            if buffer.is_empty() {
-                break;
-            }
-            prefix.newlines += memchr_iter(b'\n', &buffer).count() as u64;
-            prefix.ends_line = buffer.last() == Some(&b'\n')
-                || (done.bytes == 0 && buffer == BYTE_ORDER_MARK && resume.lines_done == 0);
-            done.add(&buffer);
-        }
-        if done.bytes < resume.bytes_done || done.sha256() != Some(resume.sha256) {
-            return Err(match content.take_failure() {
-                Some(failure) => failure,
-                None => SourceError::Changed { uri: content.uri().to_owned(), bytes_done: resume.bytes_done },
-            });
-        }
-        Ok(prefix)
-    }
 }

@@ -7,44 +7,13 @@ use std::sync::Arc;
 use jiff::tz::TimeZone;
 use sha2::{Digest, Sha256};
 
-use crate::block::Block;
 use crate::content::Content;
 use crate::detect::{Detected, detect, foreign};
-use crate::document::DocumentSource;
 use crate::find::Input;
 use crate::format::Format;
-use crate::lines::LineSource;
-use crate::profile::{Profiles, Shape};
+use crate::profile::Profiles;
+use crate::source::Source;
 use crate::{BLOCK_BYTES, HEAD_BYTES, PIECE_BYTES_MAX, SourceError};
-
-/// One input being read. The caller asks for blocks until there is none, and may stop after any
-/// of them: `bytes_done`, `sha256` and the lines of the blocks so far are all that [`Resume`]
-/// needs to go on.
-pub trait Source: Send {
-    /// How records of this input are read.
-    fn format(&self) -> &Arc<Format>;
-
-    /// `none`, `gzip` or `zstd`.
-    fn compression(&self) -> &'static str;
-
-    /// The next stretch of content, or `None` at the end.
-    ///
-    /// # Errors
-    ///
-    /// Where reading breaks off. All content before it has been handed over by then; the call
-    /// after it returns `None`.
-    fn next_block(&mut self) -> Result<Option<Block>, SourceError>;
-
-    /// Content bytes in the blocks so far, what was skipped on resumption included.
-    fn bytes_done(&self) -> u64;
-
-    /// SHA-256 of these bytes; `None` if [`OpenOptions::checksum`] was off.
-    fn sha256(&self) -> Option<[u8; 32]>;
-
-    /// Gives back the memory of a block that is done with. Fresh memory has to be cleared by the
-    /// operating system, which costs as much as reading into it.
-    fn recycle(&mut self, _bytes: Vec<u8>) {}
-}
 
 /// How an input is to be read.
 #[derive(Debug, Clone)]
@@ -88,7 +57,7 @@ pub fn open(
     input: &Input,
     profiles: &Profiles,
     options: &OpenOptions,
-) -> Result<Box<dyn Source>, SourceError> {
+) -> Result<Source, SourceError> {
     open_reader(&input.uri, reader(input)?, profiles, options)
 }
 
@@ -102,7 +71,7 @@ pub fn open_reader(
     reader: Box<dyn Read + Send>,
     profiles: &Profiles,
     options: &OpenOptions,
-) -> Result<Box<dyn Source>, SourceError> {
+) -> Result<Source, SourceError> {
     let mut content = Content::new(uri, reader)?;
     let head = content.head(HEAD_BYTES + 1);
     let cut = head.len() > HEAD_BYTES;
@@ -114,13 +83,8 @@ pub fn open_reader(
         None => detect(head, cut, profiles),
         Some(name) => detect(head, cut, profiles).forced(profiles.named(name)?),
     };
-    let lines = matches!(shape, Shape::Lines | Shape::Frames);
     let format = Arc::new(Format::new(profile, shape, options.timezone.clone()));
-    Ok(if lines {
-        Box::new(LineSource::new(content, format, options)?)
-    } else {
-        Box::new(DocumentSource::new(content, format, options)?)
-    })
+    Source::new(content, format, options)
 }
 
 /// SHA-256 of the first [`HEAD_BYTES`] of content, or of all of it where there is less.

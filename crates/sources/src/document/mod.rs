@@ -7,16 +7,14 @@
 
 mod scan;
 
-use std::sync::Arc;
-
 use memchr::{memchr_iter, memmem, memrchr};
 
 use crate::block::{Block, Layout, Part, PartKind};
 use crate::content::{Content, Done};
-use crate::format::Format;
 use crate::lines::{BYTE_ORDER_MARK, TOO_LONG};
-use crate::profile::Shape;
-use crate::{OpenOptions, PIECE_BYTES_MAX, RECORD_BYTES_MAX, Resume, Source, SourceError};
+use crate::profile::Step;
+use crate::source::Cut;
+use crate::{PIECE_BYTES_MAX, RECORD_BYTES_MAX, Resume};
 
 use scan::Found;
 pub(crate) use scan::{Scanner, first_record};
@@ -25,14 +23,8 @@ pub(crate) use scan::{Scanner, first_record};
 /// one record may hold: then even a document of nothing but breaks costs a bounded while.
 const RESCAN_BYTES_MAX: usize = RECORD_BYTES_MAX;
 
-/// Reads a content as documents.
-pub(crate) struct DocumentSource {
-    content: Content,
-    format: Arc<Format>,
-    /// What was handed over.
-    done: Done,
-    /// Cut and not handed over yet: the rest of the block in which a run before this one ended.
-    pending: Option<Block>,
+/// Cuts content into the records of documents.
+pub(crate) struct Documents {
     parts: Parts,
     block_bytes: usize,
     scanner: Scanner,
@@ -98,17 +90,8 @@ fn newlines(bytes: &[u8]) -> u64 {
     memchr_iter(b'\n', bytes).count() as u64
 }
 
-impl DocumentSource {
-    pub fn new(
-        mut content: Content,
-        format: Arc<Format>,
-        options: &OpenOptions,
-    ) -> Result<Self, SourceError> {
-        let resume = options.resume.as_ref();
-        let steps = match format.shape() {
-            Shape::Document(steps) => steps.clone(),
-            Shape::Lines | Shape::Frames => Vec::new(),
-        };
+impl Documents {
+    pub fn new(content: &mut Content, steps: Vec<Step>, block_bytes: usize) -> Self {
         let mut parts =
             Parts { buffer: Vec::new(), offset: 0, first_line: 1, line_no: 1, list: Vec::new(), settled: 0 };
         let mut scanner = Scanner::new(steps);
@@ -116,13 +99,9 @@ impl DocumentSource {
             content.fill(&mut parts.buffer, BYTE_ORDER_MARK.len());
             scanner.at = BYTE_ORDER_MARK.len();
         }
-        let mut source = Self {
-            content,
-            format,
-            done: Done::new(options.checksum || resume.is_some()),
-            pending: None,
+        Self {
             parts,
-            block_bytes: options.block_bytes.max(1),
+            block_bytes,
             scanner,
             record_open: false,
             too_long: false,
@@ -130,62 +109,6 @@ impl DocumentSource {
             seen_record: false,
             broken: None,
             rescan_budget: RESCAN_BYTES_MAX,
-        };
-        if let Some(resume) = resume {
-            source.skip(resume)?;
-        }
-        Ok(source)
-    }
-
-    /// Scans again what was handed over before, for the state at its end.
-    fn skip(&mut self, resume: &Resume) -> Result<(), SourceError> {
-        while self.done.bytes < resume.bytes_done {
-            let Some(block) = self.advance() else { break };
-            let missing = usize::try_from(resume.bytes_done - self.done.bytes).unwrap_or(usize::MAX);
-            let old = missing.min(block.bytes.len());
-            self.done.add(&block.bytes[..old]);
-            self.pending = rest(block, old);
-        }
-        if self.done.bytes == resume.bytes_done && self.done.sha256() == Some(resume.sha256) {
-            return Ok(());
-        }
-        let uri = self.content.uri().to_owned();
-        let changed = SourceError::Changed { uri, bytes_done: resume.bytes_done };
-        Err(self.content.take_failure().unwrap_or(changed))
-    }
-
-    /// The next block, or `None` at the end of the content.
-    fn advance(&mut self) -> Option<Block> {
-        loop {
-            let ended = self.content.is_ended();
-            if self.broken.is_some() {
-                self.recover(ended);
-            } else {
-                match self.scanner.next(&self.parts.buffer, ended) {
-                    Found::Begin(at) => self.begin(at),
-                    Found::End(at) => self.end(at),
-                    Found::Break(at, problem) => self.break_at(at, problem),
-                    Found::Nothing if !self.record_open => {
-                        self.parts.close(self.scanner.at, &PartKind::Filler);
-                    }
-                    Found::Nothing if self.parts.buffer.len() - self.parts.settled > RECORD_BYTES_MAX => {
-                        self.too_long = true;
-                        self.parts.close(self.scanner.at, &PartKind::Rejected(TOO_LONG.to_owned()));
-                    }
-                    Found::Nothing => {}
-                }
-            }
-            let all = self.parts.settled == self.parts.buffer.len();
-            if self.parts.settled >= self.block_bytes || (ended && all && self.parts.settled > 0) {
-                self.scanner.at = self.scanner.at.saturating_sub(self.parts.settled);
-                return Some(self.parts.cut(ended));
-            }
-            if ended && all {
-                return None;
-            }
-            if !ended && (self.broken.is_some() || self.scanner.is_starved()) {
-                self.content.fill(&mut self.parts.buffer, self.block_bytes);
-            }
         }
     }
 
@@ -273,29 +196,51 @@ fn rest(mut block: Block, old: usize) -> Option<Block> {
     Some(block)
 }
 
-impl Source for DocumentSource {
-    fn format(&self) -> &Arc<Format> {
-        &self.format
+impl Cut for Documents {
+    fn next(&mut self, content: &mut Content) -> Option<Block> {
+        loop {
+            let ended = content.is_ended();
+            if self.broken.is_some() {
+                self.recover(ended);
+            } else {
+                match self.scanner.next(&self.parts.buffer, ended) {
+                    Found::Begin(at) => self.begin(at),
+                    Found::End(at) => self.end(at),
+                    Found::Break(at, problem) => self.break_at(at, problem),
+                    Found::Nothing if !self.record_open => {
+                        self.parts.close(self.scanner.at, &PartKind::Filler);
+                    }
+                    Found::Nothing if self.parts.buffer.len() - self.parts.settled > RECORD_BYTES_MAX => {
+                        self.too_long = true;
+                        self.parts.close(self.scanner.at, &PartKind::Rejected(TOO_LONG.to_owned()));
+                    }
+                    Found::Nothing => {}
+                }
+            }
+            let all = self.parts.settled == self.parts.buffer.len();
+            if self.parts.settled >= self.block_bytes || (ended && all && self.parts.settled > 0) {
+                self.scanner.at = self.scanner.at.saturating_sub(self.parts.settled);
+                return Some(self.parts.cut(ended));
+            }
+            if ended && all {
+                return None;
+            }
+            if !ended && (self.broken.is_some() || self.scanner.is_starved()) {
+                content.fill(&mut self.parts.buffer, self.block_bytes);
+            }
+        }
     }
 
-    fn compression(&self) -> &'static str {
-        self.content.compression()
-    }
-
-    fn next_block(&mut self) -> Result<Option<Block>, SourceError> {
-        let pending = self.pending.take();
-        let Some(block) = pending.or_else(|| self.advance()) else {
-            return self.content.take_failure().map_or(Ok(None), Err);
-        };
-        self.done.add(&block.bytes);
-        Ok(Some(block))
-    }
-
-    fn bytes_done(&self) -> u64 {
-        self.done.bytes
-    }
-
-    fn sha256(&self) -> Option<[u8; 32]> {
-        self.done.sha256()
+    /// Scans again what was handed over before, for the state at its end.
+    fn resume(&mut self, content: &mut Content, resume: &Resume, done: &mut Done) -> Option<Block> {
+        let mut beyond = None;
+        while done.bytes < resume.bytes_done {
+            let Some(block) = self.next(content) else { break };
+            let missing = usize::try_from(resume.bytes_done - done.bytes).unwrap_or(usize::MAX);
+            let old = missing.min(block.bytes.len());
+            done.add(&block.bytes[..old]);
+            beyond = rest(block, old);
+        }
+        beyond
     }
 }

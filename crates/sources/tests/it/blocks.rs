@@ -16,7 +16,7 @@ fn sized(block_bytes: usize) -> OpenOptions {
 #[track_caller]
 fn conserved(content: &[u8], options: &OpenOptions) {
     let mut source = source(content, options).expect("opens");
-    let (blocks, error) = drain(&mut *source);
+    let (blocks, error) = drain(&mut source);
     assert!(error.is_none(), "{error:?}");
     assert_eq!(rebuild(&blocks), content);
     assert_eq!(source.bytes_done(), content.len() as u64);
@@ -106,7 +106,7 @@ proptest! {
 #[test]
 fn lines_are_cut_at_newlines_only() {
     let pieces = |content: &str| {
-        let (blocks, _) = drain(&mut *source(content.as_bytes(), &sized(4)).expect("opens"));
+        let (blocks, _) = drain(&mut source(content.as_bytes(), &sized(4)).expect("opens"));
         let pieces = blocks.iter().flat_map(Block::pieces);
         pieces
             .map(|piece| format!("{}@{}:{}", piece.line_no, piece.byte_offset, piece.bytes.escape_ascii()))
@@ -134,7 +134,7 @@ fn lines_beyond_every_bound_are_rejected_in_pieces() {
     content.resize(content.len() + RECORD_BYTES_MAX + (9 << 20), b'x');
     content.extend_from_slice(b"\"\n{\"event\":\"b\"}\n");
     let mut source = source(&content, &OpenOptions::default()).expect("opens");
-    let (blocks, error) = drain(&mut *source);
+    let (blocks, error) = drain(&mut source);
     assert!(error.is_none());
     assert!(rebuild(&blocks) == content);
     assert_eq!(blocks.iter().map(|block| block.lines).sum::<u64>(), 3);
@@ -177,7 +177,7 @@ fn compressed_content_is_unpacked() {
     for (name, packed) in [("gzip", members), ("zstd", frames)] {
         let mut source = source(&packed, &sized(10_000)).expect("opens");
         assert_eq!(source.compression(), name);
-        let (blocks, error) = drain(&mut *source);
+        let (blocks, error) = drain(&mut source);
         assert!(error.is_none(), "{error:?}");
         assert!(rebuild(&blocks) == content);
         assert_eq!(source.sha256(), Some(sha256(&content)));
@@ -192,7 +192,7 @@ fn truncated_compression_keeps_what_was_unpacked() {
     {
         let cut = &packed[..packed.len() * 3 / 4];
         let mut source = source(cut, &sized(10_000)).expect("opens");
-        let (blocks, error) = drain(&mut *source);
+        let (blocks, error) = drain(&mut source);
         let kept = rebuild(&blocks);
         assert!(!kept.is_empty() && content.starts_with(&kept), "{name}");
         let Some(SourceError::Damaged { compression, at, .. }) = error else {
@@ -214,7 +214,7 @@ fn a_changed_input_is_not_continued() {
     let open = |content: &[u8], bytes_done: u64| {
         source(content, &OpenOptions { resume: Some(resume(bytes_done)), ..OpenOptions::default() })
     };
-    let changed = |result: Result<Box<dyn stele_sources::Source>, SourceError>| {
+    let changed = |result: Result<stele_sources::Source, SourceError>| {
         matches!(result, Err(SourceError::Changed { .. }))
     };
     assert!(!changed(open(before, 14)));
@@ -233,7 +233,7 @@ fn a_line_that_grew_is_not_taken_for_a_new_one() {
         };
         let options = OpenOptions { resume: Some(resume), ..OpenOptions::default() };
         let mut source = source(format!("{before}{after}").as_bytes(), &options).expect("opens");
-        let (blocks, _) = drain(&mut *source);
+        let (blocks, _) = drain(&mut source);
         assert_eq!(rebuild(&blocks), after.as_bytes());
         let lines: u64 = blocks.iter().map(|block| block.lines).sum();
         let pieces: Vec<_> = blocks

@@ -158,7 +158,7 @@ fn any_block_size_gives_the_same_parts() {
         let pieces = |block_bytes: usize| {
             let options = OpenOptions { block_bytes, ..OpenOptions::default() };
             let mut source = crate::source(content.as_bytes(), &options).expect("opens");
-            let (blocks, error) = drain(&mut *source);
+            let (blocks, error) = drain(&mut source);
             assert!(error.is_none());
             assert_eq!(rebuild(&blocks), content.as_bytes());
             assert!(blocks.iter().rev().skip(1).all(|block| !block.last));

@@ -15,13 +15,13 @@ use stele_sources::{
     Block, FrameScratch, OpenOptions, PieceKind, Profiles, Source, SourceError, open_reader,
 };
 
-fn source(content: &[u8], options: &OpenOptions) -> Result<Box<dyn Source>, SourceError> {
+fn source(content: &[u8], options: &OpenOptions) -> Result<Source, SourceError> {
     static PROFILES: LazyLock<Profiles> = LazyLock::new(Profiles::builtin);
     open_reader("stdin:test", Box::new(Cursor::new(content.to_vec())), &PROFILES, options)
 }
 
 /// All blocks, and the error that ended them.
-fn drain(source: &mut dyn Source) -> (Vec<Block>, Option<SourceError>) {
+fn drain(source: &mut Source) -> (Vec<Block>, Option<SourceError>) {
     let mut blocks = Vec::new();
     loop {
         match source.next_block() {
@@ -70,7 +70,7 @@ fn report(content: &[u8], options: &OpenOptions) -> String {
     };
     let format = source.format().clone();
     let mut out = format!("{}\n", format.name());
-    let (blocks, error) = drain(&mut *source);
+    let (blocks, error) = drain(&mut source);
     assert_eq!(rebuild(&blocks), content, "every byte is kept");
     let (mut tape, mut frames) = (Tape::default(), FrameScratch::default());
     for piece in blocks.iter().flat_map(Block::pieces) {

@@ -24,7 +24,7 @@ fn read(profile: &str, content: &str) -> Result<String, String> {
     let format = source.format().clone();
     let (mut tape, mut frames) = (Tape::default(), FrameScratch::default());
     let mut out = format!("{}\n", format.name());
-    let (blocks, _) = crate::drain(&mut *source);
+    let (blocks, _) = crate::drain(&mut source);
     for piece in blocks.iter().flat_map(Block::pieces) {
         let text = std::str::from_utf8(piece.bytes).expect("text");
         if tape.parse(text).is_ok() {

@@ -23,11 +23,6 @@ impl Severity {
             Severity::Breaking => "BREAKING",
         }
     }
-
-    /// The severity with this name, in any case.
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|severity| severity.name().eq_ignore_ascii_case(name))
-    }
 }
 
 /// What kind of change it is.

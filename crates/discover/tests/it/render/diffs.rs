@@ -110,8 +110,6 @@ fn drift_is_measured_against_a_level() {
     let none = compare(&a, &a);
     assert_eq!(none.worst(), Severity::Safe);
     assert!(!none.reaches(Severity::Safe));
-    assert_eq!(Severity::from_name("breaking"), Some(Severity::Breaking));
-    assert_eq!(Severity::from_name("loud"), None);
 }
 
 /// Both forms of the same view have the same shape as the view itself.
