@@ -131,7 +131,9 @@ fn hints(error: &EngineError) -> Vec<String> {
         }
         EngineError::Config { .. } => "`stele validate` checks the configuration",
         EngineError::NoInputs(_) => "name recordings, or a directory that holds some",
-        EngineError::UnknownInput { .. } | EngineError::AmbiguousInput { .. } => "`stele status --files` lists the inputs that were ingested",
+        EngineError::UnknownInput { .. } | EngineError::AmbiguousInput { .. } => {
+            "`stele status --files` lists the inputs that were ingested"
+        }
         EngineError::Io { source, .. } if is_full(source) => {
             "free some space and run the same command again: it goes on where it stopped"
         }

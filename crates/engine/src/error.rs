@@ -86,10 +86,9 @@ impl EngineError {
             Self::Sql(error) => error.kind(),
             Self::Source(error) => error.kind(),
             Self::Config { .. } => ErrorKind::Config,
-            Self::Io { .. }
-            | Self::NoInputs(_)
-            | Self::UnknownInput { .. }
-            | Self::AmbiguousInput { .. } => ErrorKind::Fix,
+            Self::Io { .. } | Self::NoInputs(_) | Self::UnknownInput { .. } | Self::AmbiguousInput { .. } => {
+                ErrorKind::Fix
+            }
             Self::Manifest { .. } | Self::WorkerLost => ErrorKind::Report,
         }
     }

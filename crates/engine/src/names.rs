@@ -38,7 +38,8 @@ impl Engine {
         if entry.state != FileState::Duplicate {
             return Ok(entry.uri);
         }
-        let is_read = |other: &FileEntry| other.file_id == entry.file_id && other.state != FileState::Duplicate;
+        let is_read =
+            |other: &FileEntry| other.file_id == entry.file_id && other.state != FileState::Duplicate;
         let original = snapshot.contents()?.into_iter().find(is_read);
         Ok(original.map_or(entry.uri, |original| original.uri))
     }

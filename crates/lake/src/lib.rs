@@ -36,8 +36,6 @@ pub use appender::{AppendContext, Appender, FileRef, Parts};
 pub use error::LakeError;
 pub use lake::Lake;
 pub use part::PartInfo;
-pub use replay::{Replayed, replay};
-pub use scan::{RecordRef, Records};
 pub use snapshot::{Pruned, Snapshot, Totals};
 pub use tables::{SCHEMA_PROPERTY, SCHEMA_VERSION, Table};
 pub use writer::{CommitNote, FAILPOINTS, Writer};

@@ -56,6 +56,9 @@ mod tests {
         let cause = Because("no room", Some(Box::new(Because("disk 7", None))));
         assert_eq!(in_full(&Because("cannot write", Some(Box::new(cause)))), "cannot write: no room: disk 7");
         let cause = Because("no room", None);
-        assert_eq!(in_full(&Because("cannot write: no room", Some(Box::new(cause)))), "cannot write: no room");
+        assert_eq!(
+            in_full(&Because("cannot write: no room", Some(Box::new(cause)))),
+            "cannot write: no room"
+        );
     }
 }

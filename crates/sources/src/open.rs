@@ -53,11 +53,7 @@ pub struct Resume {
 ///
 /// If it cannot be opened, is recognisably something else, has changed below the point of
 /// resumption, or if the options name a format that there is none of.
-pub fn open(
-    input: &Input,
-    profiles: &Profiles,
-    options: &OpenOptions,
-) -> Result<Source, SourceError> {
+pub fn open(input: &Input, profiles: &Profiles, options: &OpenOptions) -> Result<Source, SourceError> {
     open_reader(&input.uri, reader(input)?, profiles, options)
 }
 

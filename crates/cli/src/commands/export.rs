@@ -7,8 +7,8 @@ use serde_json::json;
 use stele_engine::Engine;
 use stele_engine::lake::Snapshot;
 use stele_engine::lake::export::{self, Exported, Line, Order, Selection, Slice};
-use stele_engine::lake::sql::{Sql, SqlError};
 use stele_engine::lake::sql::output::{End, Format};
+use stele_engine::lake::sql::{Sql, SqlError};
 use stele_model::FileId;
 use stele_model::id::to_hex;
 

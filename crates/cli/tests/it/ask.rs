@@ -162,12 +162,16 @@ fn whole_records_are_saved_from_damaged_lines_and_marked() {
     let world = World::new(40);
     let record = |n: u32| format!("{{\"event\":\"a\",\"n\":{n},\"data\":{{\"event\":{n}}}}}");
     let (clean, torn) = (record(1), record(2)[..25].to_owned());
-    let content = format!("{clean}\n{torn}{}{}\n\0\0{}\n{}\n", record(3), record(4), record(5), &record(6)[12..]);
+    let content =
+        format!("{clean}\n{torn}{}{}\n\0\0{}\n{}\n", record(3), record(4), record(5), &record(6)[12..]);
     world.write("in.jsonl", &content);
     world.ok("ingest in.jsonl --data-dir d");
     let before = world.sql("SELECT count(*) FROM events");
-    let saved: Vec<serde_json::Value> =
-        world.ok("export salvage --data-dir d").lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let saved: Vec<serde_json::Value> = world
+        .ok("export salvage --data-dir d")
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
     let raws: Vec<&str> = saved.iter().map(|line| line["raw"].as_str().unwrap()).collect();
     assert_eq!(raws, [record(3), record(4), record(5)]);
     let source = world.path("in.jsonl").display().to_string();

@@ -110,7 +110,9 @@ fn a_name_that_was_not_ingested() {
         "sink.jsonl",
         "hint:",
     ]);
-    for line in ["replay nope.jsonl", "export jsonl --source nope.jsonl", "export salvage --source nope.jsonl"] {
+    for line in
+        ["replay nope.jsonl", "export jsonl --source nope.jsonl", "export salvage --source nope.jsonl"]
+    {
         let ran = world.run(&format!("{line} --data-dir d --output out")).is(1);
         ran.says(&["no ingested input is named nope.jsonl", "Near it are", "hint:"]);
         assert!(!world.path("out").exists());

@@ -13,8 +13,8 @@ use arrow::datatypes::DataType;
 use stele_model::id::hex;
 use stele_model::{Direction, Envelope, Micros, RawHash, RecordId, Residue};
 
-use stele_model::civil;
 use crate::tables::{SCHEMA_VERSION, Table};
+use stele_model::civil;
 
 /// What all rows of one input have in common.
 #[derive(Debug, Clone)]

@@ -8,10 +8,10 @@ use std::collections::HashMap;
 use stele_model::{DocType, Envelope};
 
 use super::columns::{Common, EventRows, Origin};
-use stele_model::civil;
 use crate::error::{At, LakeError};
 use crate::part::{PartInfo, PartWriter, Workshop};
 use crate::tables::Table;
+use stele_model::civil;
 
 /// Rows go to the encoders when a partition holds this many bytes of them: enough to make a
 /// batch worth its overhead, little enough to stay in the second-level cache.

@@ -13,7 +13,6 @@ use serde::Serialize;
 use stele_model::{DocType, FileId, Micros};
 
 use super::Rewriter;
-use stele_model::civil;
 use crate::error::{At, LakeError};
 use crate::part::{PartInfo, sync_names};
 use crate::reader::PartReader;
@@ -21,6 +20,7 @@ use crate::rows::Columns;
 use crate::snapshot::{CATALOGUE_WHOLE, PRUNE, Pruned, Snapshot};
 use crate::tables::Table;
 use crate::writer::{Anchored, CommitNote, DEFAULT_TENANT, Writer};
+use stele_model::civil;
 
 /// Which rows to remove: those that meet every condition that is given.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]

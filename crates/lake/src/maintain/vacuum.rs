@@ -12,11 +12,11 @@ use std::time::UNIX_EPOCH;
 use serde::Serialize;
 use stele_model::Micros;
 
-use stele_model::civil::DAY;
 use crate::error::{At, LakeError};
 use crate::store::sync_dir;
 use crate::tables::Table;
 use crate::writer::Writer;
+use stele_model::civil::DAY;
 
 /// How long files stay that the newest snapshot does not name: a week, as in other Delta writers.
 pub const KEEP_DEFAULT: Micros = 7 * DAY;

@@ -6,8 +6,8 @@ use arrow::datatypes::{Int64Type, TimestampMicrosecondType};
 use serde_json::{Map, Value, json};
 use stele_model::Micros;
 
-use stele_model::civil;
 use crate::tables::Table;
+use stele_model::civil;
 
 /// The smallest and the largest values of some columns of a part.
 #[derive(Debug, Clone, Default, PartialEq)]

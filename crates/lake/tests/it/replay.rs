@@ -2,7 +2,8 @@
 
 use proptest::collection::vec;
 use proptest::prelude::*;
-use stele_lake::{CommitNote, LakeError, Snapshot, replay};
+use stele_lake::replay::replay;
+use stele_lake::{CommitNote, LakeError, Snapshot};
 
 use crate::fixture::{Input, NOW, context, ingest, lake_in, sha256};
 

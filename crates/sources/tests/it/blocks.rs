@@ -88,9 +88,9 @@ proptest! {
             format: Some(whole.format().name().to_owned()),
             ..sized(block_bytes)
         };
-        let expect = drain(&mut *whole).0;
+        let expect = drain(&mut whole).0;
         let mut rest = source(&content, &options).expect("opens");
-        let got = drain(&mut *rest).0;
+        let got = drain(&mut rest).0;
         // Lines may be shared out to blocks in another way.
         let pieces = |blocks: &[Block]| {
             let pieces = blocks.iter().flat_map(Block::pieces);

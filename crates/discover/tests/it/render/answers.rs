@@ -54,7 +54,9 @@ purpose = "A player goes."
 fn golden_answers() {
     let view = lobby();
     let notes = Notes::parse(NOTES).unwrap();
-    let text = |query: &str| to_text(|out| explain::write_text(out, &explain::find(&view, query), explain::Detail::Evidence));
+    let text = |query: &str| {
+        to_text(|out| explain::write_text(out, &explain::find(&view, query), explain::Detail::Evidence))
+    };
     golden(&[
         ("dictionary.md", to_text(|out| dictionary::write(out, &view, &notes))),
         ("explain_price.txt", text("data.price")),

@@ -14,8 +14,8 @@ use arrow::datatypes::{
 };
 use stele_model::json::{Tape, quote};
 
-use stele_model::civil::civil;
 use crate::sql::{Shape, SqlError};
+use stele_model::civil::civil;
 
 const LEAF: &Shape = &Shape { is_json: false, children: Vec::new() };
 

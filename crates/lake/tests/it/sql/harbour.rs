@@ -202,7 +202,10 @@ fn relay() -> Tape<'static> {
     add(&har(1, "2"), received);
     add(&har(1, r#"42["look"]"#), sent);
     add(&har(2, "AQID"), received);
-    add(&har(1, r#"452-/quay,["pair",{"_placeholder":true,"num":0},{"_placeholder":true,"num":1}]"#), received);
+    add(
+        &har(1, r#"452-/quay,["pair",{"_placeholder":true,"num":0},{"_placeholder":true,"num":1}]"#),
+        received,
+    );
     add(&har(2, "42AA"), received);
     add(&har(1, r#"42["done"]"#), received);
     add(&har(2, "BBBB"), received);
