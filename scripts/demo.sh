@@ -24,10 +24,13 @@ run() {
         case "$word" in *[\ \*]*) shown+=("\"$word\"") ;; *) shown+=("$word") ;; esac
     done
     if [ -t 1 ]; then printf '\033[1m$ %s\033[0m\n' "${shown[*]}"; else echo "\$ ${shown[*]}"; fi
-    "$@" 2>/dev/null
+    quietly "$@"
 }
 
-stele discover sample/recordings --fold digits --format tsv >found.tsv 2>/dev/null
+# quietly COMMAND…: its remarks and its progress are shown only if it fails.
+quietly() { "$@" 2>stderr.log || { cat stderr.log >&2; return 1; }; }
+
+quietly stele discover sample/recordings --fold digits --format tsv >found.tsv
 cmp found.tsv sample/expected.paths.tsv
 echo "Made up: ${made%% in *}; every path is found as expected"
 run stele ingest sample/recordings --quiet
