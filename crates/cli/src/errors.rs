@@ -112,6 +112,7 @@ impl From<EngineError> for Failure {
         let mut failure = Self::new(in_full(&error));
         failure.exit = match error.kind() {
             ErrorKind::Config => Exit::Config,
+            ErrorKind::Cancelled => Exit::Interrupted,
             ErrorKind::Retry | ErrorKind::Fix | ErrorKind::Report => Exit::Failure,
         };
         failure.hints = hints(&error);
@@ -137,6 +138,7 @@ fn hints(error: &EngineError) -> Vec<String> {
         EngineError::Io { source, .. } if is_full(source) => {
             "free some space and run the same command again: it goes on where it stopped"
         }
+        EngineError::Cancelled(_) => "nothing was changed; run the same command again for the whole",
         EngineError::WorkerLost => "run the same command again: it goes on where it stopped",
         _ => return Vec::new(),
     };

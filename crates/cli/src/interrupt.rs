@@ -9,7 +9,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use stele_engine::Cancel;
 
-use crate::errors::{Exit, Failure};
+use crate::errors::Failure;
 
 type Stop = Box<dyn Fn() + Send>;
 
@@ -29,12 +29,6 @@ impl Interrupt {
     /// If the operating system refuses.
     pub fn start() -> Result<Self, Failure> {
         Self::listen().map_err(|error| Failure::new(format!("cannot listen for Ctrl-C: {error}")))
-    }
-
-    /// The failure that `error` is, or that the command was stopped on request.
-    pub fn blame(&self, error: impl Into<Failure>) -> Failure {
-        let failure = error.into();
-        if self.cancel.is_cancelled() { Failure { exit: Exit::Interrupted, ..failure } } else { failure }
     }
 
     fn listen() -> io::Result<Self> {

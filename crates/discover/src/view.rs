@@ -191,6 +191,24 @@ pub struct FileView {
     pub steps_back: Vec<u64>,
     /// All backward steps.
     pub step_back_count: u64,
+    /// Lines whose wall-clock time was shown twice in the declared zone and is read as the first
+    /// showing, at most [`crate::HOLES_MAX`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub times_repeated: Vec<u64>,
+    /// All of them.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub times_repeated_count: u64,
+    /// Lines whose wall-clock time was never shown in the declared zone and is read with the offset
+    /// before the gap, at most [`crate::HOLES_MAX`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub times_skipped: Vec<u64>,
+    /// All of them.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub times_skipped_count: u64,
+    /// Of `bytes`, those whose rows are not in the lake any more: pruned, or lost with a damaged
+    /// part. What is said about the order of the records leaves them out.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub bytes_removed: u64,
     /// Rejected lines: line, content offset of the error, and reason. At most
     /// [`crate::HOLES_MAX`] are listed.
     pub rejected: Vec<(u64, u64, String)>,
@@ -198,4 +216,9 @@ pub struct FileView {
     pub rejected_count: u64,
     /// Whether the last line is rejected and has no `\n`: the file may still be growing.
     pub growing: bool,
+}
+
+/// Rare facts are written only where there is something to say.
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }

@@ -25,41 +25,77 @@ pub(crate) enum Admission {
     Duplicate(Box<FileEntry>),
 }
 
-/// The contents that are in the lake or will be after this run. A name that held one content and
-/// holds another now stands here with both.
+/// The contents of one tenant that are in the lake or will be after this run. A name that held one
+/// content and holds another now stands here with both. Every question is answered without going
+/// over all of them: there may be hundreds of thousands.
 #[derive(Debug, Default)]
 pub(crate) struct Known {
     /// The content that a name stands for now.
     by_uri: HashMap<String, FileId>,
-    /// What is known of a content, by the names that it has or had.
-    by_id: BTreeMap<FileId, BTreeMap<String, FileEntry>>,
-    /// Contents and names by size: of the content, and of the file that it lay in.
-    by_size: HashMap<u64, BTreeSet<(FileId, String)>>,
+    contents: HashMap<FileId, Content>,
+    /// Contents by the SHA-256 that they have, or had before they grew.
+    by_sha256: HashMap<String, BTreeSet<FileId>>,
+    /// Every size of a content, and of a file that it lay in.
+    sizes: HashSet<u64>,
+}
+
+/// What is known of a content, by the names that it has or had.
+#[derive(Debug, Default)]
+struct Content {
+    names: HashMap<String, FileEntry>,
+    /// How far it is known under which names.
+    by_length: BTreeMap<u64, BTreeSet<String>>,
+}
+
+impl Content {
+    fn put(&mut self, entry: FileEntry) {
+        let length = entry.bytes_done;
+        if let Some(before) = self.names.get(&entry.uri).map(|before| before.bytes_done)
+            && before != length
+            && let Some(names) = self.by_length.get_mut(&before)
+        {
+            names.remove(&entry.uri);
+            if names.is_empty() {
+                self.by_length.remove(&before);
+            }
+        }
+        self.by_length.entry(length).or_default().insert(entry.uri.clone());
+        self.names.insert(entry.uri.clone(), entry);
+    }
+
+    /// One entry for each length: that of `uri` if it has this length, else that of the first name.
+    fn lengths(&self, uri: &str) -> impl Iterator<Item = &FileEntry> {
+        self.by_length.values().filter_map(move |names| {
+            let name = names.get(uri).or_else(|| names.first())?;
+            self.names.get(name)
+        })
+    }
+
+    /// Whether nothing more of it is known than `length` bytes.
+    fn ends_at(&self, length: u64) -> bool {
+        self.by_length.last_key_value().is_none_or(|(longest, _)| *longest <= length)
+    }
 }
 
 impl Known {
-    pub(crate) fn new(entries: Vec<FileEntry>) -> Self {
+    /// Everything that `tenant` has in the lake.
+    pub(crate) fn new(tenant: &str, entries: Vec<FileEntry>) -> Self {
         let mut known = Self::default();
-        entries.into_iter().for_each(|entry| known.put(entry));
+        entries.into_iter().filter(|entry| entry.tenant == tenant).for_each(|entry| known.put(entry));
         known
     }
 
     /// The newest entry of `uri`.
     pub(crate) fn get(&self, uri: &str) -> Option<&FileEntry> {
-        self.entry(*self.by_uri.get(uri)?, uri)
-    }
-
-    fn entry(&self, id: FileId, uri: &str) -> Option<&FileEntry> {
-        self.by_id.get(&id)?.get(uri)
+        self.contents.get(self.by_uri.get(uri)?)?.names.get(uri)
     }
 
     /// Notes what became of an input.
     pub(crate) fn put(&mut self, entry: FileEntry) {
-        for size in [entry.bytes_done, entry.size_on_disk] {
-            self.by_size.entry(size).or_default().insert((entry.file_id, entry.uri.clone()));
-        }
+        self.sizes.extend([entry.bytes_done, entry.size_on_disk]);
+        self.by_sha256.entry(entry.sha256.clone()).or_default().insert(entry.file_id);
         self.by_uri.insert(entry.uri.clone(), entry.file_id);
-        self.by_id.entry(entry.file_id).or_default().insert(entry.uri.clone(), entry);
+        self.contents.entry(entry.file_id).or_default().put(entry);
     }
 
     /// Decides about `input`.
@@ -71,29 +107,25 @@ impl Known {
         }
         let head = head_hash(input)?;
         let id = FileId::of(tenant, &head);
-        let candidates = self.candidates(id, input);
-        let mut lengths: Vec<u64> = candidates.iter().map(|entry| entry.bytes_done).collect();
-        if candidates.is_empty() {
+        let beginnings = self.beginnings(id, input);
+        if beginnings.is_empty() && !self.sizes.contains(&input.size_on_disk) {
             return Ok(Admission::New(self.unused(id)));
         }
+        let mut lengths: Vec<u64> = beginnings.iter().map(|entry| entry.bytes_done).collect();
         lengths.push(u64::MAX);
         let hashes = prefix_hashes(input, &lengths)?;
-        let whole = hashes[hashes.len() - 1];
+        let whole = to_hex(&hashes[hashes.len() - 1]);
+        let hashes = hashes.iter().map(|hash| to_hex(hash));
+        let matching = beginnings.into_iter().zip(hashes).filter(|(entry, hash)| *hash == entry.sha256);
         let mut longest: Option<&FileEntry> = None;
-        for (entry, hash) in candidates.iter().zip(&hashes) {
-            if to_hex(hash) != entry.sha256 {
-                continue;
-            }
-            if *hash == whole && entry.state != FileState::Partial {
-                return Ok(Admission::Duplicate(Box::new((*entry).clone())));
+        for entry in matching.map(|(entry, _)| entry).chain(self.equals(&whole, input)) {
+            if entry.sha256 == whole && entry.state != FileState::Partial {
+                return Ok(Admission::Duplicate(Box::new(entry.clone())));
             }
             let same_recording = entry.uri == input.uri || entry.bytes_done >= HEAD_BYTES as u64;
             // Only the end of an input can be continued; a shorter name of it is a branch.
-            let names = self.by_id.get(&entry.file_id);
-            let is_end = names
-                .into_iter()
-                .flat_map(|names| names.values())
-                .all(|other| other.bytes_done <= entry.bytes_done);
+            let is_end =
+                self.contents.get(&entry.file_id).is_none_or(|content| content.ends_at(entry.bytes_done));
             if same_recording && is_end && longest.is_none_or(|known| known.bytes_done < entry.bytes_done) {
                 longest = Some(entry);
             }
@@ -104,25 +136,32 @@ impl Known {
         })
     }
 
-    /// Entries whose content may be the beginning of `input`'s, or all of it.
-    fn candidates(&self, id: FileId, input: &Input) -> Vec<&FileEntry> {
+    /// Entries whose content may be the beginning of `input`'s, or all of it: what its name stands
+    /// for, and what begins as it does.
+    fn beginnings(&self, id: FileId, input: &Input) -> Vec<&FileEntry> {
         let mut seen = HashSet::new();
-        let same_uri = self.get(&input.uri).into_iter();
-        let same_head =
-            (0..).map(|n| id.nth(n)).map_while(|id| self.by_id.get(&id)).flat_map(BTreeMap::values);
-        let same_size = self.by_size.get(&input.size_on_disk).into_iter().flatten();
-        let same_size = same_size.filter_map(|(id, uri)| self.entry(*id, uri));
-        same_uri
+        let same_head = (0..).map(|n| id.nth(n)).map_while(|id| self.contents.get(&id));
+        let same_head = same_head.flat_map(|content| content.lengths(&input.uri));
+        self.get(&input.uri)
+            .into_iter()
             .chain(same_head)
-            .chain(same_size)
             .filter(|entry| entry.bytes_done > 0 && seen.insert((entry.file_id, entry.bytes_done)))
             .collect()
+    }
+
+    /// Entries of contents that are the same as `input`'s, one a content.
+    fn equals<'a>(&'a self, sha256: &'a str, input: &'a Input) -> impl Iterator<Item = &'a FileEntry> {
+        let contents =
+            self.by_sha256.get(sha256).into_iter().flatten().filter_map(|id| self.contents.get(id));
+        contents.filter_map(move |content| {
+            content.lengths(&input.uri).find(|entry| entry.bytes_done > 0 && entry.sha256 == sha256)
+        })
     }
 
     /// The first id after `id` that no input has.
     fn unused(&self, id: FileId) -> FileId {
         let mut n = 0;
-        while self.by_id.contains_key(&id.nth(n)) {
+        while self.contents.contains_key(&id.nth(n)) {
             n += 1;
         }
         id.nth(n)

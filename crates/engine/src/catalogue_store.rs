@@ -2,29 +2,23 @@
 //!
 //! A commit names the delta that belongs to it, so what discovery counted and what the lake holds
 //! are never out of step, whatever crashed. The sums are a short cut: without them, or without
-//! any of these files, the catalogue is counted again from the lake.
+//! any of these files, the catalogue is counted again from the lake ([`crate::count_again`]).
 
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use stele_discover::{Catalogue, FoldRule, Folding, Observed};
-use stele_lake::{LakeError, Snapshot};
+use stele_discover::Catalogue;
+use stele_lake::Snapshot;
 use stele_model::Faults;
 use stele_model::id::{IdHasher, to_hex};
-use stele_model::json::Tape;
-use stele_sources::FrameScratch;
 
 use crate::EngineError;
+use crate::count_again::{fold_again, rebuild, recount};
 use crate::engine::Engine;
 use crate::error::At;
-use crate::progress::{NoProgress, Progress, Update};
-use crate::scan;
-
-/// Rounds of "fold, count again, look for more to fold". Each round folds at least one level of
-/// nesting; data whose keys are data four levels deep has not been seen.
-pub(crate) const FOLD_ROUNDS_MAX: usize = 4;
+use crate::progress::{Cancel, NoProgress, Progress};
 
 /// Where the catalogue's files are.
 pub(crate) struct CatalogueStore {
@@ -44,7 +38,7 @@ impl CatalogueStore {
         if let Some(catalogue) = self.stored(engine, snapshot)? {
             return Ok(catalogue);
         }
-        self.rebuild(engine, snapshot, &NoProgress)
+        rebuild(engine, snapshot, &NoProgress, &Cancel::default())
     }
 
     /// The newest sum that is a part of `snapshot`, plus the deltas after it; `None` if a file is
@@ -55,8 +49,9 @@ impl CatalogueStore {
         snapshot: &Snapshot,
     ) -> Result<Option<Catalogue>, EngineError> {
         let notes = snapshot.notes()?;
-        let sum = (0..=notes.len()).rev().find_map(|count| {
-            let sum = read(&self.dir.join(sum_name(&notes[..count]))).ok()?;
+        let names = sum_names(&notes);
+        let sum = names.iter().enumerate().rev().find_map(|(count, name)| {
+            let sum = read(&self.dir.join(name)).ok()?;
             Some((count, sum))
         });
         let empty = || Catalogue::new(engine.settings().fold, engine.fold_rules());
@@ -101,28 +96,17 @@ impl CatalogueStore {
         snapshot: &Snapshot,
         mut catalogue: Catalogue,
         progress: &dyn Progress,
+        cancel: &Cancel,
     ) -> Result<Catalogue, EngineError> {
         catalogue = fold_again(catalogue, |rules, before| {
             progress.note("some objects have data for keys; counting again with them folded");
-            recount(engine, snapshot, rules, before, progress)
+            recount(engine, snapshot, rules, before, progress, cancel)
         })?;
-        let name = sum_name(&snapshot.notes()?);
-        self.put(&name, &to_bytes(&catalogue, &self.dir)?)?;
-        self.sweep(&name)?;
+        let names = sum_names(&snapshot.notes()?);
+        let name = &names[names.len() - 1];
+        self.put(name, &to_bytes(&catalogue, &self.dir)?)?;
+        self.sweep(name)?;
         Ok(catalogue)
-    }
-
-    /// Counts everything again from the lake.
-    pub(crate) fn rebuild(
-        &self,
-        engine: &Engine,
-        snapshot: &Snapshot,
-        progress: &dyn Progress,
-    ) -> Result<Catalogue, EngineError> {
-        let empty = Catalogue::new(engine.settings().fold, engine.fold_rules());
-        let rules = empty.rules().to_vec();
-        let catalogue = recount(engine, snapshot, rules, &empty, progress)?;
-        fold_again(catalogue, |rules, before| recount(engine, snapshot, rules, before, progress))
     }
 
     /// Removes everything that the sum called `keep` contains.
@@ -137,10 +121,16 @@ impl CatalogueStore {
     }
 }
 
-/// The name of the sum of these notes, in this order.
-fn sum_name(notes: &[String]) -> String {
-    let hasher = notes.iter().fold(IdHasher::new("sum"), |hasher, note| hasher.part(note.as_bytes()));
-    format!("sum-{}.zst", to_hex(&hasher.finish()))
+/// The names of the sums of no note, of the first, of the first two, and so on.
+fn sum_names(notes: &[String]) -> Vec<String> {
+    let mut hasher = IdHasher::new("sum");
+    let mut names = Vec::with_capacity(notes.len() + 1);
+    for note in notes {
+        names.push(hasher.clone());
+        hasher = hasher.part(note.as_bytes());
+    }
+    names.push(hasher);
+    names.into_iter().map(|hasher| format!("sum-{}.zst", to_hex(&hasher.finish()))).collect()
 }
 
 fn read(path: &Path) -> Result<Catalogue, EngineError> {
@@ -164,96 +154,4 @@ pub(crate) fn write_durably(path: &Path, bytes: &[u8]) -> Result<(), EngineError
     fs::rename(&aside, path).at("rename", path)?;
     let dir = path.parent().unwrap_or(Path::new("."));
     File::open(dir).and_then(|dir| dir.sync_all()).at("sync", dir)
-}
-
-/// Adds the folds that the counts give evidence for and counts again, until there are no more.
-pub(crate) fn fold_again(
-    mut catalogue: Catalogue,
-    mut count: impl FnMut(Vec<FoldRule>, &Catalogue) -> Result<Catalogue, EngineError>,
-) -> Result<Catalogue, EngineError> {
-    for _ in 0..FOLD_ROUNDS_MAX {
-        let more = catalogue.propose_folds();
-        if more.is_empty() {
-            break;
-        }
-        let mut rules = catalogue.rules().to_vec();
-        rules.extend(more);
-        catalogue = count(rules, &catalogue)?;
-    }
-    Ok(catalogue)
-}
-
-/// Counts the records of `snapshot` under `rules`; what is known about the files is taken over.
-fn recount(
-    engine: &Engine,
-    snapshot: &Snapshot,
-    rules: Vec<FoldRule>,
-    before: &Catalogue,
-    progress: &dyn Progress,
-) -> Result<Catalogue, EngineError> {
-    let mut catalogue = before.recount(rules);
-    let mut tape = Tape::default();
-    let mut frames = FrameScratch::default();
-    let formats = engine.formats_of(snapshot)?;
-    let total = snapshot.totals().records;
-    let mut records = 0;
-    scan::records(snapshot, |row| {
-        let unreadable = || {
-            LakeError::Invalid(format!(
-                "{}:{} was accepted once and cannot be read again",
-                row.source, row.line_no
-            ))
-        };
-        let Some(format) = formats.get(&row) else {
-            return Err(unreadable());
-        };
-        let text = format.json_of(row.raw).unwrap_or(row.raw);
-        tape.parse(text).map_err(|_| unreadable())?;
-        let envelope = format.read(row.raw, &tape, &mut frames);
-        catalogue.revisit(row.source, format.name());
-        catalogue.observe(&Observed {
-            event: row.event_type,
-            text,
-            tape: &tape,
-            line: row.line_no,
-            seq: envelope.seq,
-            time: envelope.time.micros,
-            payload: envelope.payload,
-            frame: crate::worker::frame_of(&frames),
-        });
-        records += 1;
-        if records % 100_000 == 0 {
-            progress.update(&Update {
-                stage: "count",
-                item: row.source.to_owned(),
-                bytes: records,
-                bytes_total: total,
-                records,
-            });
-        }
-        Ok(())
-    })?;
-    Ok(catalogue)
-}
-
-impl Engine {
-    /// Fold rules of the profiles.
-    pub(crate) fn fold_rules(&self) -> Vec<FoldRule> {
-        if self.settings().fold != Folding::Auto {
-            return Vec::new();
-        }
-        let rule = |path: &String, fold| FoldRule {
-            event: None,
-            path: path.clone(),
-            fold,
-            reason: "the profile says so".to_owned(),
-        };
-        self.profiles()
-            .fold_rules()
-            .flat_map(|rules| {
-                let force = rules.force.iter().map(move |path| rule(path, true));
-                force.chain(rules.forbid.iter().map(move |path| rule(path, false)))
-            })
-            .collect()
-    }
 }

@@ -63,7 +63,7 @@ struct File {
 
 impl Settings {
     /// Settings of this process: the file at `explicit`, or `STELE_CONFIG`, or `stele.toml` if it
-    /// is there; then `STELE_DATA_DIR`, `STELE_TIMEZONE` and `STELE_THREADS`.
+    /// is there; then `STELE_DATA_DIR`, `STELE_TIMEZONE` and `STELE_THREADS`. An empty variable is none.
     ///
     /// # Errors
     ///
@@ -72,6 +72,8 @@ impl Settings {
         explicit: Option<&Path>,
         environment: impl Fn(&str) -> Option<String>,
     ) -> Result<Self, EngineError> {
+        // A variable that is set to nothing, as scripts do to unset one, says nothing.
+        let environment = |name: &str| environment(name).filter(|value| !value.is_empty());
         let named =
             explicit.map(Path::to_path_buf).or_else(|| environment("STELE_CONFIG").map(PathBuf::from));
         let mut settings = Self::default();
@@ -103,6 +105,12 @@ impl Settings {
             reason: error.to_string().trim_end().to_owned(),
         })?;
         let base = path.parent().unwrap_or(Path::new(""));
+        if file.data_dir.as_ref().is_some_and(|dir| dir.as_os_str().is_empty()) {
+            return Err(EngineError::Config {
+                origin: path.display().to_string(),
+                reason: "data_dir: expected a directory, got an empty text".to_owned(),
+            });
+        }
         if let Some(dir) = file.data_dir {
             self.data_dir = base.join(dir);
         }

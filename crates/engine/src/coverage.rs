@@ -12,8 +12,9 @@ use serde::Serialize;
 use stele_discover::render::coverage::LedgerCheck;
 use stele_discover::view::CatalogueView;
 use stele_discover::{Catalogue, Folding};
+use stele_lake::replay::Replayer;
 use stele_lake::sql::{Params, SqlOptions, output};
-use stele_lake::{Lake, LakeError, Snapshot};
+use stele_lake::{Lake, Pruned, Snapshot};
 use stele_model::error::in_full;
 use stele_model::id::from_hex;
 use stele_model::{FileEntry, FileId, FileState, Ledger, ResidueClass};
@@ -136,12 +137,14 @@ impl Engine {
         let mut replayed = Ledger::default();
         let mut in_sources = Some(0);
         let mut committed = Ledger::default();
-        let mut pruned: HashMap<FileId, u64> = HashMap::new();
-        for one in snapshot.pruned()? {
-            *pruned.entry(one.file_id).or_default() += one.rows;
+        let mut pruned: HashMap<FileId, Vec<Pruned>> = HashMap::new();
+        for one in snapshot.pruned()?.into_iter().filter(|one| one.rows > 0) {
+            pruned.entry(one.file_id).or_default().push(one);
         }
+        let replayer = Replayer::of_all(&snapshot)?;
         let bytes_total = entries.iter().map(|entry| entry.bytes_done).sum();
         for (done, entry) in entries.iter().enumerate() {
+            cancel.check("every input was written back")?;
             progress.update(&Update {
                 stage: "replay",
                 item: entry.uri.clone(),
@@ -150,12 +153,15 @@ impl Engine {
                 records: done as u64,
             });
             let records = recounted.records.get(&entry.file_id.to_string()).copied().unwrap_or(0);
-            if let Some(&rows) = pruned.get(&entry.file_id) {
+            if let Some(pruned) = pruned.get(&entry.file_id) {
                 // What was removed on request cannot be compared with what was read; what is left
-                // of it still is, path by path.
+                // of it still is, path by path, and what no prune touched is written back.
                 committed.records += records;
                 in_sources = None;
-                files.push(FileCheck { pruned: rows, ..FileCheck::of(entry) });
+                let rows = pruned.iter().filter(|one| one.affects(entry)).map(|one| one.rows).sum();
+                let check = if rows == 0 { check_file(&replayer, entry).0 } else { FileCheck::of(entry) };
+                differences.of_file(&check);
+                files.push(FileCheck { pruned: rows, ..check });
                 continue;
             }
             committed += entry.ledger;
@@ -165,16 +171,14 @@ impl Engine {
                     entry.uri, entry.ledger.records
                 ));
             }
-            let (check, lines) = check_file(&snapshot, entry);
+            let (check, lines) = check_file(&replayer, entry);
             replayed.bytes_in += check.replayed;
             replayed.lines += lines;
             in_sources = match check.source {
                 "unchanged" | "grown" => in_sources.map(|sum| sum + entry.bytes_done),
                 _ => None,
             };
-            if let Some(cause) = &check.cause {
-                differences.add(format!("{}: {cause}", entry.uri));
-            }
+            differences.of_file(&check);
             files.push(check);
         }
         let total = |name, discovered, recounted| Comparison { name, discovered, recounted, source: None };
@@ -266,9 +270,7 @@ impl Engine {
                     bytes_total: total,
                     records,
                 });
-                if cancel.is_cancelled() {
-                    return Err(LakeError::Invalid("stopped before everything was counted again".to_owned()));
-                }
+                cancel.check("everything was counted again")?;
             }
             Ok(())
         })?;
@@ -314,21 +316,33 @@ impl Differences {
             self.some.push(text);
         }
     }
-}
 
-/// The inputs whose rows are in the lake: one entry an id, the longest where an input grew.
-pub(crate) fn inputs_of(snapshot: &Snapshot) -> Result<Vec<FileEntry>, EngineError> {
-    let mut longest: BTreeMap<FileId, FileEntry> = BTreeMap::new();
-    for entry in snapshot.contents()? {
-        if entry.state == FileState::Duplicate {
-            continue;
-        }
-        match longest.get(&entry.file_id) {
-            Some(known) if known.bytes_done >= entry.bytes_done => {}
-            _ => drop(longest.insert(entry.file_id, entry)),
+    fn of_file(&mut self, check: &FileCheck) {
+        if let Some(cause) = &check.cause {
+            self.add(format!("{}: {cause}", check.uri));
         }
     }
-    let mut entries: Vec<FileEntry> = longest.into_values().collect();
+}
+
+/// The inputs whose rows are in the lake: one entry an id, the longest where an input grew, and
+/// rather a name that still counts than one that was given up.
+pub(crate) fn inputs_of(snapshot: &Snapshot) -> Result<Vec<FileEntry>, EngineError> {
+    let mut given_up: HashMap<FileId, Vec<Pruned>> = HashMap::new();
+    for one in snapshot.pruned()?.into_iter().filter(|one| one.uri.is_some()) {
+        given_up.entry(one.file_id).or_default().push(one);
+    }
+    let rank = |entry: &FileEntry| {
+        let gone = given_up.get(&entry.file_id).is_some_and(|all| all.iter().any(|one| one.gives_up(entry)));
+        (!gone, entry.bytes_done, entry.state != FileState::Duplicate)
+    };
+    let mut best: BTreeMap<FileId, FileEntry> = BTreeMap::new();
+    for entry in snapshot.contents()? {
+        match best.get(&entry.file_id) {
+            Some(known) if rank(known) >= rank(&entry) => {}
+            _ => drop(best.insert(entry.file_id, entry)),
+        }
+    }
+    let mut entries: Vec<FileEntry> = best.into_values().collect();
     entries.sort_by(|a, b| a.uri.cmp(&b.uri));
     Ok(entries)
 }
@@ -404,10 +418,10 @@ fn kinds(counts: &[u64; 7]) -> String {
 }
 
 /// Writes one input back into nothing; returns what that showed and the lines in it.
-fn check_file(snapshot: &Snapshot, entry: &FileEntry) -> (FileCheck, u64) {
+fn check_file(replayer: &Replayer, entry: &FileEntry) -> (FileCheck, u64) {
     let mut sink = LineCounter::default();
     let mut check = FileCheck::of(entry);
-    match stele_lake::replay::replay(snapshot, entry, &mut sink) {
+    match replayer.replay(entry, &mut sink) {
         Ok(replayed) => {
             check.replayed = replayed.bytes;
             check.exact = replayed.sha256 == entry.sha256;

@@ -8,12 +8,13 @@ use stele_model::{FileId, Ledger};
 use stele_sources::{Found, Input, OpenOptions, open, open_reader};
 
 use crate::EngineError;
-use crate::catalogue_store::fold_again;
+use crate::count_again::fold_again;
 use crate::engine::Engine;
-use crate::ingest::InputFailure;
 use crate::pipeline::{Crew, Renewal, with_crew};
 use crate::progress::{Cancel, Progress, Update};
-use crate::worker::{FileJob, Task, Worker};
+use crate::spool::Aside;
+use crate::summary::InputFailure;
+use crate::worker::{ClockChanges, FileJob, Task, Worker};
 
 /// How inputs are to be found and read.
 #[derive(Debug, Clone, Default)]
@@ -30,6 +31,7 @@ pub struct Discovered {
     pub catalogue: Catalogue,
     /// Where every byte went.
     pub ledger: Ledger,
+    pub(crate) changes: ClockChanges,
     /// Inputs that could not be read to their end.
     pub failures: Vec<InputFailure>,
     /// Things in the directories that are not inputs.
@@ -62,10 +64,18 @@ impl Engine {
         if inputs.is_empty() {
             return Err(EngineError::NoInputs(format!("{} holds no files", targets.join(" "))));
         }
-        let stdin = inputs.iter().any(|input| input.path.is_none()).then(read_stdin).transpose()?;
-        let pass = Pass { engine: self, inputs: &inputs, stdin, options: &open_options, progress, cancel };
+        // Only where the evidence of everything may make it be counted again.
+        let again = self.settings().fold == Folding::Auto;
+        let kept = again && inputs.iter().any(|input| input.path.is_none());
+        let stdin = kept.then(|| Aside::of_stdin(self.data_dir())).transpose()?;
+        let bytes_total = inputs.iter().map(|input| input.size_on_disk).sum();
+        let options = &open_options;
+        let pass = Pass { engine: self, inputs: &inputs, bytes_total, stdin, options, progress, cancel };
         let mut found = pass.run(Catalogue::new(self.settings().fold, self.fold_rules()))?;
-        if self.settings().fold == Folding::Auto {
+        if let Some(note) = found.changes.note() {
+            progress.note(&note);
+        }
+        if again && !found.cancelled {
             found.catalogue = fold_again(found.catalogue, |rules, before| {
                 progress.note("some objects have data for keys; counting again with them folded");
                 Ok(pass.run(Catalogue::new(before.folding(), rules))?.catalogue)
@@ -79,19 +89,13 @@ impl Engine {
     }
 }
 
-/// Standard input is held in memory, so that it can be counted again.
-fn read_stdin() -> Result<Arc<[u8]>, EngineError> {
-    let mut bytes = Vec::new();
-    std::io::Read::read_to_end(&mut std::io::stdin().lock(), &mut bytes)
-        .map_err(|source| EngineError::Io { what: "read", path: "standard input".into(), source })?;
-    Ok(bytes.into())
-}
-
 /// One reading of all inputs.
 struct Pass<'a> {
     engine: &'a Engine,
     inputs: &'a [Input],
-    stdin: Option<Arc<[u8]>>,
+    bytes_total: u64,
+    /// Standard input, where it may have to be read twice.
+    stdin: Option<Aside>,
     options: &'a OpenOptions,
     progress: &'a dyn Progress,
     cancel: &'a Cancel,
@@ -119,20 +123,21 @@ impl Pass<'_> {
         })?;
         let mut catalogue = blank;
         let mut ledger = Ledger::default();
+        let mut changes = ClockChanges::default();
         for one in yields {
+            changes += one.changes;
             catalogue.merge(one.catalogue);
             one.ledgers.into_values().for_each(|part| ledger += part);
         }
         let cancelled = self.cancel.is_cancelled();
-        Ok(Discovered { catalogue, ledger, failures, skipped: Vec::new(), cancelled })
+        Ok(Discovered { catalogue, ledger, changes, failures, skipped: Vec::new(), cancelled })
     }
 
     fn read(&self, crew: &Crew, slot: usize, input: &Input, done: &mut u64) -> Result<(), EngineError> {
         let profiles = self.engine.profiles();
         let mut source = match (&input.path, &self.stdin) {
-            (None, Some(bytes)) => {
-                let reader = Box::new(std::io::Cursor::new(bytes.clone()));
-                open_reader(&input.uri, reader, profiles, self.options)?
+            (None, Some(aside)) => {
+                open_reader(&input.uri, Box::new(aside.reader()?), profiles, self.options)?
             }
             _ => open(input, profiles, self.options)?,
         };
@@ -153,7 +158,7 @@ impl Pass<'_> {
                 stage: "discover",
                 item: input.uri.clone(),
                 bytes: *done,
-                bytes_total: self.inputs.iter().map(|input| input.size_on_disk).sum::<u64>().max(*done),
+                bytes_total: self.bytes_total.max(*done),
                 records: 0,
             });
             if self.cancel.is_cancelled() {

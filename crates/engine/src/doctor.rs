@@ -144,8 +144,11 @@ impl Engine {
         } else {
             Vec::new()
         };
+        let (left_over, found): (Vec<Finding>, Vec<Finding>) =
+            found.into_iter().partition(|finding| finding.problem == Problem::Orphan);
         let mut checks: Vec<Check> =
             found.iter().map(|finding| of_finding(finding, fixed.contains(finding))).collect();
+        checks.extend(left_overs(&left_over, &fixed));
         if checks.is_empty() {
             checks.push(Check::new(
                 "lake",
@@ -205,11 +208,30 @@ impl Engine {
     }
 }
 
+/// What killed runs left, as one thing: there may be hundreds of files, and one cure for all.
+fn left_overs(found: &[Finding], fixed: &[Finding]) -> Option<Check> {
+    let example = found.first()?.path.display();
+    let count = found.len();
+    let files = if count == 1 { "file" } else { "files" };
+    let detail = format!("{count} {files} that no commit names, left by runs that were stopped: {example}");
+    let detail = if count == 1 { detail } else { format!("{detail} and others") };
+    Some(if found.iter().all(|finding| fixed.contains(finding)) {
+        Check::new("lake", CheckState::Fixed, detail, None)
+    } else if found.iter().any(|finding| finding.fixable) {
+        Check::new("lake", CheckState::Warning, detail, Some("stele doctor --fix"))
+    } else {
+        let detail =
+            format!("{count} {files} that no commit names: the process that writes now may name them");
+        Check::new("lake", CheckState::Ok, detail, None)
+    })
+}
+
 fn of_finding(finding: &Finding, fixed: bool) -> Check {
     let (state, next) = match (fixed, finding.fixable) {
         (true, _) => (CheckState::Fixed, None),
         (false, true) => (CheckState::Warning, Some("stele doctor --fix")),
         (false, false) => match finding.problem {
+            Problem::Writing => (CheckState::Ok, None),
             Problem::MissingPart | Problem::DamagedPart => (
                 CheckState::Failed,
                 Some("restore the file from a copy, or give up what is lost: stele doctor --salvage"),

@@ -66,6 +66,9 @@ pub enum EngineError {
         /// Some of the names.
         known: Vec<String>,
     },
+    /// Somebody asked for a stop, and what was asked for before was not reached.
+    #[error("stopped on request before {0}")]
+    Cancelled(&'static str),
     /// A worker thread ended in a way that it never should.
     #[error("a worker stopped unexpectedly; everything committed before is kept")]
     WorkerLost,
@@ -84,6 +87,7 @@ impl EngineError {
         match self {
             Self::Lake(error) => error.kind(),
             Self::Sql(error) => error.kind(),
+            Self::Cancelled(_) => ErrorKind::Cancelled,
             Self::Source(error) => error.kind(),
             Self::Config { .. } => ErrorKind::Config,
             Self::Io { .. } | Self::NoInputs(_) | Self::UnknownInput { .. } | Self::AmbiguousInput { .. } => {

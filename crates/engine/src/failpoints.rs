@@ -44,7 +44,7 @@ impl Faults for Failpoint {
 
 /// The faults that `value` of the variable asks for.
 pub(crate) fn parse(value: Option<&str>) -> Result<Arc<dyn Faults>, EngineError> {
-    let Some(value) = value else {
+    let Some(value) = value.filter(|value| !value.is_empty()) else {
         return Ok(Arc::new(NoFaults));
     };
     let wrong = || EngineError::Config {

@@ -4,11 +4,10 @@
 //! durable before the one commit that makes records and cursors visible together. What a crash
 //! leaves behind is a batch that never happened.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use serde::Serialize;
 use stele_discover::Catalogue;
 use stele_lake::{AppendContext, CommitNote, Lake, Writer};
 use stele_model::error::in_full;
@@ -24,11 +23,16 @@ use crate::engine::Engine;
 use crate::pipeline::{Crew, Renewal, with_crew};
 use crate::progress::{Cancel, Progress, Update};
 use crate::spool::spool;
-use crate::worker::{FileJob, Task, Worker};
+use crate::summary::{IngestSummary, InputFailure};
+use crate::worker::{ClockChanges, FileJob, Task, Worker};
 
 /// Input bytes between two commits: a second or so of work, so that a crash costs little, and
 /// parts of some tens of megabytes, so that readers are not slowed by many small files.
 const COMMIT_BYTES: u64 = 256 << 20;
+
+/// Inputs between two commits, duplicates included: however small they are, each costs a kilobyte or
+/// two until it is committed, and a second or so goes by with that many.
+const COMMIT_INPUTS: usize = 4096;
 
 /// How an ingest is to be done.
 #[derive(Debug, Clone, Default)]
@@ -37,52 +41,6 @@ pub struct IngestOptions {
     pub inputs: InputOptions,
     /// Decide and report, but write nothing.
     pub dry_run: bool,
-}
-
-/// What an ingest came to. The first fields are the totals of the command line's last line.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
-pub struct IngestSummary {
-    /// Inputs that were met.
-    pub files: u64,
-    /// Records that were added.
-    pub records: u64,
-    /// Lines that were rejected and are kept in quarantine.
-    pub quarantined: u64,
-    /// Content bytes that were read into the lake.
-    pub bytes_in: u64,
-    /// Of these, bytes of records and what stands around them.
-    pub bytes_lake: u64,
-    /// Of these, bytes of rejected lines.
-    pub bytes_quarantine: u64,
-    /// Inputs whose content was in the lake already.
-    pub duplicates: u64,
-    /// Inputs that went on where an earlier run stopped.
-    pub resumed: u64,
-    /// Control lines, such as comments that the format defines.
-    pub control: u64,
-    /// Blank lines.
-    pub blank: u64,
-    /// JSON values below the roots of the records.
-    pub nodes: u64,
-    /// Time from start to end.
-    pub seconds: f64,
-    /// The lake's version after the run; `None` if there is no lake.
-    pub lake_version: Option<u64>,
-    /// Whether somebody asked to stop before the end.
-    pub cancelled: bool,
-    /// Inputs that could not be read to their end.
-    pub failures: Vec<InputFailure>,
-    /// Things in the directories that are not inputs, with the reason.
-    pub skipped: Vec<InputFailure>,
-}
-
-/// An input that failed, with the reason and what was kept.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct InputFailure {
-    /// The input.
-    pub uri: String,
-    /// Why, and what was kept.
-    pub reason: String,
 }
 
 impl Engine {
@@ -126,7 +84,7 @@ impl Engine {
             engine: self,
             writer: &mut writer,
             store: &store,
-            known: Known::new(before.contents()?),
+            known: Known::new(&self.settings().tenant, before.contents()?),
             blank: base.empty_copy(),
             catalogue: base,
             options: open_options,
@@ -135,6 +93,7 @@ impl Engine {
             summary: IngestSummary::default(),
             batch: Batch::default(),
             spools: Vec::new(),
+            changes: ClockChanges::default(),
             bytes_total,
             bytes_read: 0,
         };
@@ -149,17 +108,28 @@ impl Engine {
                     break;
                 }
                 run.input(crew, input, &context)?;
+                if run.batch.inputs() >= COMMIT_INPUTS {
+                    run.commit(crew, &context)?;
+                }
             }
             run.commit(crew, &context)
         });
         run.clear_spools(outcome.is_ok());
         outcome?;
-        let Run { mut summary, catalogue, .. } = run;
-        summary.cancelled = cancel.is_cancelled();
+        let Run { mut summary, catalogue, changes, .. } = run;
+        summary.add_changes(changes);
+        if let Some(note) = changes.note() {
+            progress.note(&note);
+        }
         let snapshot = writer.snapshot()?;
         summary.lake_version = Some(snapshot.version());
-        let catalogue = store.settle(self, &snapshot, catalogue, progress)?;
-        self.write_manifests(&catalogue, &snapshot)?;
+        match store.settle(self, &snapshot, catalogue, progress, cancel) {
+            Ok(catalogue) => self.write_manifests(&catalogue, &snapshot)?,
+            // Everything is committed, and what was counted of it is stored; the next run goes on.
+            Err(EngineError::Cancelled(_)) => {}
+            Err(error) => return Err(error),
+        }
+        summary.cancelled = cancel.is_cancelled();
         summary.seconds = (self.clock().now() - started) as f64 / 1e6;
         Ok(summary)
     }
@@ -188,6 +158,7 @@ struct Run<'a> {
     cancel: &'a Cancel,
     summary: IngestSummary,
     batch: Batch,
+    changes: ClockChanges,
     /// Copies of standard input, the only ones there are until their records are committed.
     spools: Vec<Input>,
     bytes_total: u64,
@@ -199,12 +170,21 @@ struct Run<'a> {
 struct Batch {
     /// Inputs by slot: the entry as it was before this batch, and how far reading has come.
     open: HashMap<usize, FileEntry>,
+    /// Their contents.
+    open_ids: HashSet<FileId>,
     /// Entries that need no records: duplicates and empty inputs.
     noted: Vec<FileEntry>,
     /// Unfinished last lines that are read again.
     withdrawn: Vec<(FileId, u64)>,
     bytes: u64,
     slots: usize,
+}
+
+impl Batch {
+    /// Inputs that wait for the commit.
+    fn inputs(&self) -> usize {
+        self.open.len() + self.noted.len()
+    }
 }
 
 impl Run<'_> {
@@ -241,7 +221,7 @@ impl Run<'_> {
     ) -> Result<(), Stop> {
         let mut admission = self.known.admit(&context.tenant, input)?;
         if let Admission::Continue(entry) = &admission
-            && self.batch.open.values().any(|open| open.file_id == entry.file_id)
+            && self.batch.open_ids.contains(&entry.file_id)
         {
             // What it continues is not settled before it is committed.
             self.commit(crew, context)?;
@@ -263,6 +243,7 @@ impl Run<'_> {
             open(input, self.engine.profiles(), &OpenOptions { resume, ..self.options.clone() })?;
         tracing::info!(input = %input.uri, format = source.format().name(), from = source.bytes_done(), "reading");
         let mut entry = FileEntry {
+            tenant: context.tenant.clone(),
             file_id,
             uri: input.uri.clone(),
             format: source.format().name().to_owned(),
@@ -281,6 +262,7 @@ impl Run<'_> {
         self.batch.slots += 1;
         let job =
             Arc::new(FileJob { slot, uri: input.uri.clone(), format: source.format().clone(), file_id });
+        self.batch.open_ids.insert(file_id);
         self.batch.open.insert(slot, entry.clone());
         // Together with the entry whose cursor stands before it.
         self.batch.withdrawn.extend(tail.map(|start| (file_id, start)));
@@ -288,7 +270,8 @@ impl Run<'_> {
         if outcome.is_ok() && !self.cancel.is_cancelled() {
             entry.state = FileState::Complete;
         }
-        self.close(slot, &entry);
+        self.known.put(entry.clone());
+        self.batch.open.insert(slot, entry);
         outcome
     }
 
@@ -310,7 +293,7 @@ impl Run<'_> {
             if let Some(bytes) = crew.spent() {
                 source.recycle(bytes);
             }
-            self.close(job.slot, entry);
+            self.batch.open.insert(job.slot, entry.clone());
             self.batch.bytes += bytes;
             self.bytes_read += bytes;
             self.report(&job.uri);
@@ -320,6 +303,7 @@ impl Run<'_> {
                 if let Some(committed) = self.known.get(&entry.uri) {
                     (entry.ledger, entry.tail_offset) = (committed.ledger, committed.tail_offset);
                 }
+                self.batch.open_ids.insert(job.file_id);
                 self.batch.open.insert(job.slot, entry.clone());
             }
             if self.cancel.is_cancelled() {
@@ -342,12 +326,6 @@ impl Run<'_> {
                 ));
             }
         }
-    }
-
-    /// Notes in the batch how far an input has come.
-    fn close(&mut self, slot: usize, entry: &FileEntry) {
-        self.batch.open.insert(slot, entry.clone());
-        self.known.put(entry.clone());
     }
 
     fn report(&self, uri: &str) {
@@ -395,6 +373,7 @@ impl Run<'_> {
         for one in yields {
             delta.merge(one.catalogue);
             parts.extend(one.parts);
+            self.changes += one.changes;
             for (slot, start) in one.tails {
                 if let Some(entry) = entries.get_mut(&slot) {
                     entry.tail_offset = Some(start);
@@ -408,12 +387,14 @@ impl Run<'_> {
             }
         }
         let mut entries: Vec<FileEntry> = entries.into_values().collect();
+        let originals: HashMap<(FileId, u64), (Ledger, Option<u64>)> = entries
+            .iter()
+            .map(|entry| ((entry.file_id, entry.bytes_done), (entry.ledger, entry.tail_offset)))
+            .collect();
         for mut noted in std::mem::take(&mut self.batch.noted) {
-            let same =
-                |entry: &&FileEntry| entry.file_id == noted.file_id && entry.bytes_done == noted.bytes_done;
-            if let Some(original) = entries.iter().find(same) {
+            if let Some(original) = originals.get(&(noted.file_id, noted.bytes_done)) {
                 // Only now it is known what the original holds.
-                (noted.ledger, noted.tail_offset) = (original.ledger, original.tail_offset);
+                (noted.ledger, noted.tail_offset) = *original;
             }
             entries.push(noted);
         }
@@ -459,19 +440,6 @@ fn resume_after(entry: &FileEntry) -> Result<Resume, EngineError> {
 /// SHA-256 of everything that `source` has handed over.
 fn checksum(source: &Source) -> String {
     source.sha256().map_or_else(String::new, |sha256| to_hex(&sha256))
-}
-
-impl IngestSummary {
-    pub(crate) fn add(&mut self, ledger: &Ledger) {
-        self.records += ledger.records;
-        self.quarantined += ledger.quarantined;
-        self.bytes_in += ledger.bytes_in;
-        self.bytes_lake += ledger.bytes_lake;
-        self.bytes_quarantine += ledger.bytes_quarantine;
-        self.control += ledger.control;
-        self.blank += ledger.blank;
-        self.nodes += ledger.nodes;
-    }
 }
 
 /// Why reading an input ended early.

@@ -13,6 +13,7 @@ mod admission;
 mod answers;
 mod catalogue_store;
 pub mod config;
+mod count_again;
 mod coverage;
 mod discover;
 mod doctor;
@@ -20,6 +21,7 @@ mod engine;
 mod error;
 mod failpoints;
 mod ingest;
+mod judge;
 mod maintain;
 mod manifests;
 mod migrate;
@@ -31,6 +33,7 @@ mod rehearsal;
 mod replay;
 mod scan;
 mod spool;
+mod summary;
 mod validate;
 mod worker;
 
@@ -40,12 +43,13 @@ pub use discover::{Discovered, InputOptions};
 pub use doctor::{Check, CheckState};
 pub use engine::{Engine, Environment, SystemClock};
 pub use error::EngineError;
-pub use ingest::{IngestOptions, IngestSummary, InputFailure};
+pub use ingest::IngestOptions;
 pub use manifests::OUTPUTS;
 pub use manifests::{NOTES_FILE, OutputSource};
 pub use migrate::{MigrationFacts, MigrationKey, MigrationReport, MigrationRow};
 pub use progress::{Cancel, NoProgress, Progress, Update};
 pub use stele_sources::SourceError;
+pub use summary::{IngestSummary, InputFailure};
 pub use validate::ValidationReport;
 
 /// What a front end needs to ask and to show results, so that it depends on the engine alone.

@@ -8,7 +8,6 @@ use stele_lake::{CommitNote, Lake, Snapshot};
 use stele_model::Micros;
 
 use crate::EngineError;
-use crate::catalogue_store::CatalogueStore;
 use crate::engine::Engine;
 use crate::progress::{NoProgress, Progress};
 
@@ -45,13 +44,14 @@ impl Engine {
         Ok(maintain::vacuum(&mut writer, plan)?)
     }
 
-    /// What pruning by `selection` would remove.
+    /// What pruning by `selection` would remove of what this engine's tenant has.
     ///
     /// # Errors
     ///
     /// If nothing is selected, or the lake cannot be read.
     pub fn plan_prune(&self, selection: &Selection) -> Result<PrunePlan, EngineError> {
-        Ok(maintain::plan_prune(&self.snapshot()?, selection)?)
+        let tenant = Some(self.settings().tenant.clone());
+        Ok(maintain::plan_prune(&self.snapshot()?, &Selection { tenant, ..selection.clone() })?)
     }
 
     /// Removes the rows of a plan, and counts the catalogue again without them.
@@ -62,6 +62,10 @@ impl Engine {
     pub fn prune(&self, plan: &PrunePlan) -> Result<Snapshot, EngineError> {
         let now = self.clock().now();
         let mut writer = self.lake()?.writer(now)?;
+        if plan.records + plan.residues == 0 {
+            // A name is given up, and no row goes with it.
+            return Ok(maintain::prune(&mut writer, plan, &CommitNote::default(), now)?);
+        }
         let snapshot = maintain::prune(&mut writer, plan, &uncounted(now), now)?;
         self.count_again(&snapshot, &NoProgress)?;
         Ok(snapshot)
@@ -86,18 +90,6 @@ impl Engine {
     /// The lake, which has to be there: upkeep makes none.
     fn lake(&self) -> Result<Lake, EngineError> {
         Ok(Lake::open_existing_with(self.data_dir(), self.faults())?)
-    }
-
-    /// Makes the catalogue of a snapshot from its records.
-    pub(crate) fn count_again(
-        &self,
-        snapshot: &Snapshot,
-        progress: &dyn Progress,
-    ) -> Result<(), EngineError> {
-        let store = CatalogueStore::open(self.data_dir(), self.faults())?;
-        let catalogue = store.rebuild(self, snapshot, progress)?;
-        let catalogue = store.settle(self, snapshot, catalogue, progress)?;
-        self.write_manifests(&catalogue, snapshot)
     }
 }
 

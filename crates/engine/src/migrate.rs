@@ -19,8 +19,10 @@ use stele_sources::{FrameScratch, Input, OpenOptions, PieceKind, TimeZone, open}
 use crate::EngineError;
 use crate::coverage::inputs_of;
 use crate::engine::Engine;
-use crate::ingest::{IngestOptions, IngestSummary};
+use crate::ingest::IngestOptions;
 use crate::progress::{Cancel, Progress, Update};
+use crate::summary::IngestSummary;
+use crate::worker::ClockChanges;
 
 /// Memory for the grouping query, which holds one row a group.
 const SQL_MEMORY: u64 = 256 << 20;
@@ -113,10 +115,10 @@ impl Engine {
         let snapshot = self.snapshot()?;
         let found = self.find(targets, options.inputs.stdin_name.clone())?;
         let names: BTreeSet<&str> = found.inputs.iter().map(|input| &*input.uri).collect();
-        let all = inputs_of(&snapshot)?;
+        let all = self.own(inputs_of(&snapshot)?);
         let mut entries: Vec<&FileEntry> = all.iter().filter(|entry| names.contains(&*entry.uri)).collect();
         // An input whose content was there before under another name is compared under that one.
-        let files = snapshot.files()?;
+        let files = self.own(snapshot.files()?);
         let ids: BTreeSet<_> =
             files.iter().filter(|entry| names.contains(&*entry.uri)).map(|entry| entry.file_id).collect();
         entries
@@ -127,13 +129,14 @@ impl Engine {
             doubts.push(format!("{}: {}", failure.uri, failure.reason));
         }
         let mut source = BTreeMap::new();
+        let bytes_total = entries.iter().map(|entry| entry.bytes_done).sum();
         let mut done = 0;
         for entry in &entries {
             progress.update(&Update {
                 stage: "compare",
                 item: entry.uri.clone(),
                 bytes: done,
-                bytes_total: entries.iter().map(|entry| entry.bytes_done).sum(),
+                bytes_total,
                 records: 0,
             });
             done += entry.bytes_done;
@@ -289,6 +292,9 @@ impl Engine {
                     file.uri, file.step_back_count
                 ));
             }
+            let changes =
+                ClockChanges { repeated: file.times_repeated_count, skipped: file.times_skipped_count };
+            doubts.extend(changes.note().map(|note| format!("{}: {note}", file.uri)));
         }
         for entry in entries.iter().filter(|entry| entry.ledger.records == 0 && entry.bytes_done > 0) {
             doubts.push(format!("{}: holds no record", entry.uri));

@@ -19,12 +19,18 @@ impl Engine {
     /// nearest.
     pub fn input(&self, snapshot: &Snapshot, name: &str) -> Result<FileEntry, EngineError> {
         if let Some(id) = FileId::from_hex(name) {
-            let mine = snapshot.contents()?.into_iter().filter(|entry| entry.file_id == id);
+            let mine = self.own(snapshot.contents()?).into_iter().filter(|entry| entry.file_id == id);
             if let Some(entry) = mine.max_by_key(|entry| entry.bytes_done) {
                 return Ok(entry);
             }
         }
-        named(snapshot.files()?, name)
+        named(self.own(snapshot.files()?), name)
+    }
+
+    /// The entries of this engine's tenant. Names and contents of others are none of its business.
+    pub fn own(&self, mut entries: Vec<FileEntry>) -> Vec<FileEntry> {
+        entries.retain(|entry| entry.tenant == self.settings().tenant);
+        entries
     }
 
     /// The name that the rows of that input bear: of a duplicate, the one under which its content

@@ -2,6 +2,8 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::EngineError;
+
 /// A moment of a long piece of work.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Update {
@@ -47,5 +49,10 @@ impl Cancel {
     /// Whether somebody asked.
     pub fn is_cancelled(&self) -> bool {
         self.0.load(Ordering::Relaxed)
+    }
+
+    /// Ends the work here if somebody asked; `before` says what was not reached.
+    pub(crate) fn check(&self, before: &'static str) -> Result<(), EngineError> {
+        if self.is_cancelled() { Err(EngineError::Cancelled(before)) } else { Ok(()) }
     }
 }

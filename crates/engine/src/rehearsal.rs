@@ -12,9 +12,9 @@ use stele_sources::{Input, OpenOptions, Resume, SourceError, open};
 use crate::EngineError;
 use crate::admission::{Admission, Known};
 use crate::engine::Engine;
-use crate::ingest::{IngestSummary, InputFailure};
 use crate::pipeline::{Crew, Renewal, with_crew};
 use crate::progress::{Cancel, Progress, Update};
+use crate::summary::{IngestSummary, InputFailure};
 use crate::worker::{FileJob, Task, Worker};
 
 impl Engine {
@@ -32,7 +32,7 @@ impl Engine {
         let entries = snapshot.as_ref().map_or_else(|| Ok(Vec::new()), |snapshot| snapshot.contents())?;
         let mut rehearsal = Rehearsal {
             engine: self,
-            known: Known::new(entries),
+            known: Known::new(&self.settings().tenant, entries),
             options,
             progress,
             summary: IngestSummary::default(),
@@ -62,8 +62,9 @@ impl Engine {
             })
         })?;
         let mut summary = rehearsal.summary;
-        for ledger in yields.into_iter().flat_map(|one| one.ledgers.into_values()) {
-            summary.add(&ledger);
+        for one in yields {
+            summary.add_changes(one.changes);
+            one.ledgers.values().for_each(|ledger| summary.add(ledger));
         }
         summary.cancelled = cancel.is_cancelled();
         summary.seconds = (self.clock().now() - started) as f64 / 1e6;

@@ -4,8 +4,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use stele_lake::Snapshot;
 use stele_lake::scan::{RecordRef, scan_part};
-use stele_lake::{LakeError, Snapshot};
+use stele_model::FileEntry;
 use stele_sources::{Format, TimeZone};
 
 use crate::EngineError;
@@ -30,21 +31,25 @@ impl Engine {
     pub(crate) fn formats_of(&self, snapshot: &Snapshot) -> Result<Formats, EngineError> {
         let mut formats = HashMap::new();
         for entry in snapshot.contents()? {
-            let zone = entry.timezone.as_deref().and_then(|name| TimeZone::get(name).ok());
-            // A profile that is not there any more: the plain rules still find the event.
-            let format = self.profiles().format(&entry.format, zone);
-            formats.insert(entry.file_id.to_string(), format);
+            formats.insert(entry.file_id.to_string(), self.format_of(&entry));
         }
         Ok(Formats(formats))
+    }
+
+    /// The format that an input was read with.
+    pub(crate) fn format_of(&self, entry: &FileEntry) -> Arc<Format> {
+        let zone = entry.timezone.as_deref().and_then(|name| TimeZone::get(name).ok());
+        // A profile that is not there any more: the plain rules still find the event.
+        self.profiles().format(&entry.format, zone)
     }
 }
 
 /// Hands every record to `take`, on this thread.
 pub(crate) fn records(
     snapshot: &Snapshot,
-    mut take: impl FnMut(RecordRef<'_>) -> Result<(), LakeError>,
+    mut take: impl FnMut(RecordRef<'_>) -> Result<(), EngineError>,
 ) -> Result<(), EngineError> {
-    snapshot.scan_records(|batch| batch.iter().try_for_each(&mut take)).map_err(EngineError::from)
+    snapshot.scan_records(|batch| batch.iter().try_for_each(&mut take))
 }
 
 /// Hands the records of each part to one of `threads` threads, each with its own state from
@@ -53,7 +58,7 @@ pub(crate) fn in_parallel<S: Send>(
     snapshot: &Snapshot,
     threads: usize,
     start: impl Fn() -> S + Sync,
-    take: impl Fn(&mut S, RecordRef<'_>) -> Result<(), LakeError> + Sync,
+    take: impl Fn(&mut S, RecordRef<'_>) -> Result<(), EngineError> + Sync,
 ) -> Result<Vec<S>, EngineError> {
     let next = AtomicUsize::new(0);
     let parts = snapshot.event_parts();
@@ -66,8 +71,8 @@ pub(crate) fn in_parallel<S: Send>(
     };
     std::thread::scope(|scope| {
         let threads: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
-        let join = |thread: std::thread::ScopedJoinHandle<'_, Result<S, LakeError>>| {
-            Ok(thread.join().map_err(|_| EngineError::WorkerLost)??)
+        let join = |thread: std::thread::ScopedJoinHandle<'_, Result<S, EngineError>>| {
+            thread.join().map_err(|_| EngineError::WorkerLost)?
         };
         threads.into_iter().map(join).collect()
     })

@@ -1,11 +1,12 @@
-//! Standard input, kept until its records are.
+//! Standard input in a file: what comes through a pipe comes once, and may be larger than memory.
 //!
-//! What comes through a pipe comes once. It is written to a file first, which is removed only when
-//! everything in it is committed; until then it is the only copy.
+//! An ingest spools it under a name, because the copy is the only one until everything in it is
+//! committed; then it is removed. Discovery puts it aside in a file without a name, which is gone
+//! with the process, however that ends.
 
-use std::fs::File;
-use std::io;
-use std::path::Path;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
 
 use stele_sources::Input;
 
@@ -15,10 +16,53 @@ use crate::error::At;
 /// Standard input as a file, so that it can be recognised by its content and resumed like any
 /// other input.
 pub(crate) fn spool(input: Input, data_dir: &Path) -> Result<Input, EngineError> {
-    let dir = data_dir.join("spool");
-    std::fs::create_dir_all(&dir).at("create", &dir)?;
+    let dir = dir(data_dir);
+    fs::create_dir_all(&dir).at("create", &dir)?;
     let path = dir.join(format!("stdin-{}", std::process::id()));
     let mut file = File::create(&path).at("create", &path)?;
     let size_on_disk = io::copy(&mut io::stdin().lock(), &mut file).at("write", &path)?;
     Ok(Input { size_on_disk, path: Some(path), ..input })
+}
+
+/// Below the data directory: there is the room.
+fn dir(data_dir: &Path) -> PathBuf {
+    data_dir.join("spool")
+}
+
+/// A copy of standard input that can be read several times, one after the other.
+pub(crate) struct Aside {
+    file: File,
+    path: PathBuf,
+}
+
+impl Aside {
+    /// Takes in all of standard input.
+    pub(crate) fn of_stdin(data_dir: &Path) -> Result<Self, EngineError> {
+        let dir = dir(data_dir);
+        let made = [dir.as_path(), data_dir].into_iter().take_while(|dir| !dir.exists()).count();
+        fs::create_dir_all(&dir).at("create", &dir)?;
+        let path = dir.join(format!("discover-{}", std::process::id()));
+        let mut file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .open(&path)
+            .at("create", &path)?;
+        fs::remove_file(&path).at("remove", &path)?;
+        // A discovery leaves no directory behind that was not there. One that somebody else puts
+        // something into meanwhile stays.
+        for made in [dir.as_path(), data_dir].into_iter().take(made) {
+            let _ = fs::remove_dir(made);
+        }
+        io::copy(&mut io::stdin().lock(), &mut file).at("write", &path)?;
+        Ok(Self { file, path })
+    }
+
+    /// A reader from the beginning; those before it are done with.
+    pub(crate) fn reader(&self) -> Result<File, EngineError> {
+        let mut file = self.file.try_clone().at("open", &self.path)?;
+        file.seek(SeekFrom::Start(0)).at("read", &self.path)?;
+        Ok(file)
+    }
 }

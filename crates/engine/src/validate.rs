@@ -7,8 +7,8 @@ use jsonschema::Validator;
 use serde::Serialize;
 use serde_json::Value;
 use stele_discover::render::schema::{self, SchemaOptions};
+use stele_lake::Lake;
 use stele_lake::scan::RecordRef;
-use stele_lake::{Lake, LakeError};
 
 use crate::EngineError;
 use crate::catalogue_store::CatalogueStore;
@@ -76,6 +76,7 @@ impl Engine {
             report.check(validators.get(row.event_type), formats.json_of(&row), || {
                 format!("{}:{} ({})", row.source, row.line_no, row.event_type)
             });
+            cancel.check("every record was validated")?;
             let (records, item) = (report.records, row.source.to_owned());
             if records.is_multiple_of(PROGRESS_EVERY) {
                 progress.update(&Update {
@@ -85,9 +86,6 @@ impl Engine {
                     bytes_total: total,
                     records,
                 });
-                if cancel.is_cancelled() {
-                    return Err(LakeError::Invalid("stopped before everything was validated".to_owned()));
-                }
             }
             Ok(())
         };

@@ -1,17 +1,15 @@
 //! What happens to one block: every piece of it becomes a record or a residue, and is counted.
-//!
-//! This is the only place where a record is parsed on its way in. The tape that comes out of it
-//! feeds the envelope, the catalogue and the lake.
 
-use std::borrow::Cow;
 use std::collections::HashMap;
+use std::ops::AddAssign;
 use std::sync::Arc;
 
-use stele_discover::{Catalogue, Frame, Observed};
+use stele_discover::Catalogue;
 use stele_lake::{Appender, FileRef, LakeError, Parts};
-use stele_model::json::{SyntaxError, SyntaxProblem, Tape};
-use stele_model::{FileId, Ledger, Residue, ResidueClass};
-use stele_sources::{Block, Format, FrameScratch, Piece, PieceKind};
+use stele_model::{ClockChange, FileId, Ledger, Residue, ResidueClass};
+use stele_sources::{Block, Format, Piece, PieceKind};
+
+use crate::judge::{Judge, Refused};
 
 /// An input on its way through the workers.
 #[derive(Debug)]
@@ -35,27 +33,58 @@ pub(crate) struct Yield {
     pub(crate) ledgers: HashMap<usize, Ledger>,
     /// Where the last line of an input begins, if it is rejected and has no `\n`.
     pub(crate) tails: HashMap<usize, u64>,
+    pub(crate) changes: ClockChanges,
     pub(crate) parts: Option<Parts>,
+}
+
+/// Records whose time is one of two possible readings, because the clocks were changed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct ClockChanges {
+    pub(crate) repeated: u64,
+    pub(crate) skipped: u64,
+}
+
+impl AddAssign for ClockChanges {
+    fn add_assign(&mut self, other: Self) {
+        self.repeated += other.repeated;
+        self.skipped += other.skipped;
+    }
+}
+
+impl ClockChanges {
+    /// What a person should be told.
+    pub(crate) fn note(&self) -> Option<String> {
+        let mut said = Vec::new();
+        if self.repeated > 0 {
+            said.push(format!("{} twice, read as the first showing", self.repeated));
+        }
+        if self.skipped > 0 {
+            said.push(format!("{} never, read with the offset before the gap", self.skipped));
+        }
+        (!said.is_empty()).then(|| {
+            format!("records whose time the clocks of the declared zone showed: {}", said.join("; "))
+        })
+    }
 }
 
 /// One thread's tools. Without an appender it only counts.
 pub(crate) struct Worker {
-    tape: Tape,
-    frames: FrameScratch,
+    judge: Judge,
     catalogue: Catalogue,
     ledgers: HashMap<usize, Ledger>,
     tails: HashMap<usize, u64>,
+    changes: ClockChanges,
     appender: Option<Appender>,
 }
 
 impl Worker {
     pub(crate) fn new(catalogue: Catalogue, appender: Option<Appender>) -> Self {
         Self {
-            tape: Tape::default(),
-            frames: FrameScratch::default(),
+            judge: Judge::default(),
             catalogue,
             ledgers: HashMap::new(),
             tails: HashMap::new(),
+            changes: ClockChanges::default(),
             appender,
         }
     }
@@ -83,18 +112,27 @@ impl Worker {
                 Some(text) => text.get(start..start + piece.bytes.len()),
                 None => std::str::from_utf8(piece.bytes).ok(),
             };
-            match self.read(file, &piece, text)? {
-                Fate::Record { nodes } => {
+            match self.judge.judge(&file.format, &piece, text) {
+                Ok(record) => {
                     ledger.records += 1;
-                    ledger.nodes += nodes;
+                    ledger.nodes += self.catalogue.observe(&record.observed(piece.line_no));
                     ledger.bytes_lake += size;
+                    match record.envelope.time.change {
+                        None => {}
+                        Some(ClockChange::Repeated) => self.changes.repeated += 1,
+                        Some(ClockChange::Skipped) => self.changes.skipped += 1,
+                    }
+                    if let Some(appender) = &mut self.appender {
+                        appender.record(&record.envelope, record.raw, piece.line_no, piece.byte_offset)?;
+                    }
                 }
-                Fate::Kept(class) => {
+                Err(Refused::Kept(class)) => {
                     ledger.bytes_lake += size;
                     ledger.control += u64::from(class == ResidueClass::Control);
                     ledger.blank += u64::from(class == ResidueClass::Blank);
+                    self.keep(&piece, class, "", None)?;
                 }
-                Fate::Rejected { error_at, reason } => {
+                Err(Refused::Rejected { error_at, reason }) => {
                     tail = (block.last && !piece.newline && piece.kind == PieceKind::Line)
                         .then_some(piece.byte_offset);
                     ledger.quarantined += 1;
@@ -113,52 +151,6 @@ impl Worker {
         Ok(())
     }
 
-    fn read(&mut self, file: &FileJob, piece: &Piece<'_>, text: Option<&str>) -> Result<Fate, LakeError> {
-        let kept = match piece.kind {
-            PieceKind::Filler => Some(ResidueClass::Filler),
-            PieceKind::Line if piece.bytes.iter().all(|byte| matches!(byte, b' ' | b'\t' | b'\r')) => {
-                Some(ResidueClass::Blank)
-            }
-            PieceKind::Line if file.format.is_control(piece.bytes) => Some(ResidueClass::Control),
-            PieceKind::Rejected(reason) => {
-                return Ok(Fate::Rejected { error_at: piece.byte_offset, reason: reason.to_owned() });
-            }
-            PieceKind::Line | PieceKind::Record => None,
-        };
-        if let Some(class) = kept {
-            self.keep(piece, class, "", None)?;
-            return Ok(Fate::Kept(class));
-        }
-        let Some(text) = text else {
-            return Ok(invalid_utf8(piece));
-        };
-        let json = match file.format.json_of(text) {
-            Ok(json) => json,
-            Err(error) => {
-                return Ok(Fate::Rejected { error_at: piece.byte_offset, reason: error.to_string() });
-            }
-        };
-        if let Err(error) = self.tape.parse(json) {
-            let reason = describe(json, error).into_owned();
-            return Ok(Fate::Rejected { error_at: piece.byte_offset + error.at as u64, reason });
-        }
-        let envelope = file.format.read(text, &self.tape, &mut self.frames);
-        let nodes = self.catalogue.observe(&Observed {
-            event: &envelope.event_type,
-            text: json,
-            tape: &self.tape,
-            line: piece.line_no,
-            seq: envelope.seq,
-            time: envelope.time.micros,
-            payload: envelope.payload,
-            frame: frame_of(&self.frames),
-        });
-        if let Some(appender) = &mut self.appender {
-            appender.record(&envelope, text, piece.line_no, piece.byte_offset)?;
-        }
-        Ok(Fate::Record { nodes })
-    }
-
     fn keep(
         &mut self,
         piece: &Piece<'_>,
@@ -171,7 +163,7 @@ impl Worker {
         };
         appender.residue(&Residue {
             class,
-            reason: Cow::Borrowed(reason),
+            reason: reason.into(),
             error_at,
             bytes: piece.bytes,
             line_no: piece.line_no,
@@ -189,41 +181,8 @@ impl Worker {
             catalogue: std::mem::replace(&mut self.catalogue, next),
             ledgers: std::mem::take(&mut self.ledgers),
             tails: std::mem::take(&mut self.tails),
+            changes: std::mem::take(&mut self.changes),
             parts,
         })
-    }
-}
-
-/// The payload that was decoded from a string of the record that was read last.
-pub(crate) fn frame_of(frames: &FrameScratch) -> Option<Frame<'_>> {
-    frames.payload().map(|(text, tape, node, _)| Frame { text, tape, node })
-}
-
-/// What became of a piece.
-enum Fate {
-    Record { nodes: u64 },
-    Kept(ResidueClass),
-    Rejected { error_at: u64, reason: String },
-}
-
-fn invalid_utf8(piece: &Piece<'_>) -> Fate {
-    let at = std::str::from_utf8(piece.bytes).map_or_else(|error| error.valid_up_to(), str::len);
-    Fate::Rejected { error_at: piece.byte_offset + at as u64, reason: "invalid UTF-8".to_owned() }
-}
-
-/// The reason in words, with the commonest kinds of damage called by their names.
-fn describe(text: &str, error: SyntaxError) -> Cow<'static, str> {
-    let rest = &text.as_bytes()[error.at.min(text.len())..];
-    match error.problem {
-        SyntaxProblem::ExpectedValue if rest.starts_with(b"NaN") => "NaN is not JSON".into(),
-        SyntaxProblem::ExpectedValue if rest.starts_with(b"Infinity") || rest.starts_with(b"-Infinity") => {
-            "Infinity is not JSON".into()
-        }
-        _ if text.starts_with('\0') => "the line begins with NUL bytes".into(),
-        _ if text.starts_with('#') => "a note, not a record".into(),
-        SyntaxProblem::TrailingText if rest.starts_with(b"{") => {
-            "a second record begins on the same line".into()
-        }
-        problem => problem.to_string().into(),
     }
 }

@@ -21,6 +21,7 @@ mod log_check;
 pub mod maintain;
 mod migrate;
 mod part;
+pub mod pieces;
 mod reader;
 pub mod replay;
 mod rows;

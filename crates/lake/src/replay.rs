@@ -4,19 +4,16 @@
 //! two neighbours, and after the last, there is nothing or one `\n`. Anything else is an error that
 //! names the bytes, and at the end SHA-256 has to be the one that ingest computed.
 
+use std::collections::HashMap;
 use std::io::{self, Write};
-use std::path::Path;
 
-use arrow::array::{AsArray, BinaryArray, StringArray};
 use sha2::{Digest, Sha256};
 use stele_model::id::to_hex;
-use stele_model::{FileEntry, FileState};
+use stele_model::{FileEntry, FileId, FileState};
 
 use crate::error::LakeError;
-use crate::part::PartInfo;
-use crate::rows::Columns;
-use crate::runs::{self, Merge};
-use crate::snapshot::Snapshot;
+use crate::pieces::PieceIndex;
+use crate::snapshot::{Pruned, Snapshot};
 
 /// Bytes that are hashed and written at a time.
 const BUFFER_BYTES: usize = 256 << 10;
@@ -30,82 +27,82 @@ pub struct Replayed {
     pub sha256: String,
 }
 
-/// Writes the first `bytes_done` bytes of an input to `out`, as they were read.
+/// Writes inputs back from one snapshot.
+pub struct Replayer {
+    index: PieceIndex,
+    pruned: HashMap<FileId, Vec<Pruned>>,
+}
+
+impl Replayer {
+    /// For one input.
+    ///
+    /// # Errors
+    ///
+    /// When the lake cannot be read.
+    pub fn of_one(snapshot: &Snapshot, input: FileId) -> Result<Self, LakeError> {
+        Self::new(snapshot, PieceIndex::of_one(snapshot, input)?)
+    }
+
+    /// For all inputs; their pieces are found in one pass.
+    ///
+    /// # Errors
+    ///
+    /// When the lake cannot be read.
+    pub fn of_all(snapshot: &Snapshot) -> Result<Self, LakeError> {
+        Self::new(snapshot, PieceIndex::of_all(snapshot)?)
+    }
+
+    fn new(snapshot: &Snapshot, index: PieceIndex) -> Result<Self, LakeError> {
+        let mut pruned: HashMap<FileId, Vec<Pruned>> = HashMap::new();
+        for one in snapshot.pruned()? {
+            pruned.entry(one.file_id).or_default().push(one);
+        }
+        Ok(Self { index, pruned })
+    }
+
+    /// Writes the first `bytes_done` bytes of an input to `out`, as they were read.
+    ///
+    /// # Errors
+    ///
+    /// [`LakeError::Pruned`] where rows were removed on request, [`LakeError::Replay`] where bytes
+    /// are missing, doubled or different, [`LakeError::Output`] where `out` refuses. Part of the
+    /// input may have been written by then.
+    pub fn replay(&self, entry: &FileEntry, out: &mut dyn Write) -> Result<Replayed, LakeError> {
+        let pruned = self.pruned.get(&entry.file_id).map(Vec::as_slice).unwrap_or_default();
+        let pruned = pruned.iter().rfind(|pruned| pruned.affects(entry));
+        let said = |pruned: &Pruned| LakeError::Pruned {
+            uri: entry.uri.clone(),
+            rows: pruned.rows,
+            reason: pruned.reason.clone(),
+            at: pruned.at,
+        };
+        if let Some(pruned) = pruned.filter(|pruned| pruned.at >= entry.updated_at) {
+            return Err(said(pruned));
+        }
+        match (self.write_pieces(entry, out), pruned) {
+            (Err(LakeError::Replay { .. }), Some(pruned)) => Err(said(pruned)),
+            (result, _) => result,
+        }
+    }
+
+    fn write_pieces(&self, entry: &FileEntry, out: &mut dyn Write) -> Result<Replayed, LakeError> {
+        let mut sink =
+            Sink { out, entry, buffer: Vec::with_capacity(BUFFER_BYTES * 2), hash: Sha256::new(), at: 0 };
+        self.index.each_bytes(entry.file_id, |offset, bytes| match offset < entry.bytes_done {
+            true => sink.take(offset, bytes),
+            false => Ok(()),
+        })?;
+        sink.finish()
+    }
+}
+
+/// Writes the first `bytes_done` bytes of one input to `out`, as they were read.
 ///
 /// # Errors
 ///
-/// [`LakeError::Pruned`] where rows were removed on request, [`LakeError::Replay`] where bytes are
-/// missing, doubled or different, [`LakeError::Output`] where `out` refuses. Part of the input may
-/// have been written by then.
+/// As [`Replayer::replay`].
 pub fn replay(snapshot: &Snapshot, entry: &FileEntry, out: &mut dyn Write) -> Result<Replayed, LakeError> {
-    let pruned = snapshot.pruned()?.into_iter().rfind(|pruned| pruned.file_id == entry.file_id);
-    let said = |pruned: &crate::Pruned| LakeError::Pruned {
-        uri: entry.uri.clone(),
-        rows: pruned.rows,
-        reason: pruned.reason.clone(),
-        at: pruned.at,
-    };
-    if let Some(pruned) = pruned.as_ref().filter(|pruned| pruned.at >= entry.updated_at) {
-        return Err(said(pruned));
-    }
-    match (write_pieces(snapshot, entry, out), pruned) {
-        (Err(LakeError::Replay { .. }), Some(pruned)) => Err(said(&pruned)),
-        (result, _) => result,
-    }
-}
-
-fn write_pieces(snapshot: &Snapshot, entry: &FileEntry, out: &mut dyn Write) -> Result<Replayed, LakeError> {
-    let file_id = entry.file_id.to_string();
-    let parts: Vec<PartInfo> =
-        snapshot.event_parts().iter().chain(snapshot.quarantine_parts()).cloned().collect();
-    let mut runs = Vec::new();
-    for index in 0..parts.len() {
-        runs.extend(runs::find(&parts, index, Some(&file_id))?);
-    }
-    let mut sink =
-        Sink { out, entry, buffer: Vec::with_capacity(BUFFER_BYTES * 2), hash: Sha256::new(), at: 0 };
-    let merge = Merge::new(&parts, &["byte_offset", "byte_len", "raw", "bytes"], runs);
-    merge.each(|batch, rows, part| {
-        let path = parts.get(part).map_or(Path::new(""), |part| part.path.as_path());
-        let columns = Columns { batch, path };
-        let (offsets, lengths) = (columns.longs("byte_offset")?, columns.longs("byte_len")?);
-        let pieces = Pieces::of(&columns)?;
-        for row in rows {
-            let offset = offsets.value(row).max(0) as u64;
-            if offset >= entry.bytes_done {
-                return Ok(());
-            }
-            let bytes = pieces.bytes(row);
-            if lengths.value(row) != bytes.len() as i64 {
-                return Err(columns.bad(&format!("the row at byte {offset} is not as long as it says")));
-            }
-            sink.take(offset, bytes)?;
-        }
-        Ok(())
-    })?;
-    sink.finish()
-}
-
-/// The bytes of rows: `raw` of events, `bytes` of residues.
-enum Pieces<'a> {
-    Raw(&'a StringArray),
-    Bytes(&'a BinaryArray),
-}
-
-impl<'a> Pieces<'a> {
-    fn of(columns: &Columns<'a>) -> Result<Self, LakeError> {
-        match columns.batch.column_by_name("bytes").and_then(|bytes| bytes.as_binary_opt()) {
-            Some(bytes) => Ok(Self::Bytes(bytes)),
-            None => Ok(Self::Raw(columns.texts("raw")?)),
-        }
-    }
-
-    fn bytes(&self, row: usize) -> &'a [u8] {
-        match self {
-            Self::Raw(raw) => raw.value(row).as_bytes(),
-            Self::Bytes(bytes) => bytes.value(row),
-        }
-    }
+    Replayer::of_one(snapshot, entry.file_id)?.replay(entry, out)
 }
 
 /// Puts pieces together.

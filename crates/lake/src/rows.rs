@@ -15,10 +15,9 @@ use crate::error::{At, LakeError};
 use crate::part::{PartInfo, open};
 use crate::tables::{SCHEMA_VERSION, Table};
 
-/// A row of `files` with what the entry itself does not say.
+/// A row of `files`: an entry, and its place among all of them.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct FileRow {
-    pub(crate) tenant: String,
     pub(crate) commit_no: u64,
     pub(crate) ordinal: u64,
     pub(crate) entry: FileEntry,
@@ -56,7 +55,7 @@ pub(crate) fn files_batch(rows: &[FileRow]) -> Result<RecordBatch, arrow::error:
     let ledger = |field: fn(&Ledger) -> u64| longs(entries().map(|entry| field(&entry.ledger)));
     let ids: Vec<String> = entries().map(|entry| entry.file_id.to_string()).collect();
     let columns: Vec<ArrayRef> = vec![
-        texts(rows.iter().map(|row| row.tenant.as_str())),
+        texts(entries().map(|entry| entry.tenant.as_str())),
         texts(ids.iter().map(String::as_str)),
         texts(entries().map(|entry| entry.uri.as_str())),
         texts(entries().map(|entry| entry.format.as_str())),
@@ -119,10 +118,10 @@ fn file_row(columns: &Columns<'_>, row: usize) -> Result<FileRow, LakeError> {
     let text = |name: &str| columns.text(name, row);
     let bad = |name: &str| columns.bad(&format!("unreadable {name}"));
     Ok(FileRow {
-        tenant: text("tenant_id")?.to_owned(),
         commit_no: long("commit_no")?,
         ordinal: long("ordinal")?,
         entry: FileEntry {
+            tenant: text("tenant_id")?.to_owned(),
             file_id: FileId::from_hex(text("file_id")?).ok_or_else(|| bad("file_id"))?,
             uri: text("uri")?.to_owned(),
             format: text("format")?.to_owned(),
@@ -219,18 +218,18 @@ impl<'a> Columns<'a> {
     }
 
     /// A number that may be null, or whose column a lake of an earlier version does not have.
-    fn maybe_long(&self, name: &str, row: usize) -> Result<Option<u64>, LakeError> {
+    pub(crate) fn maybe_long(&self, name: &str, row: usize) -> Result<Option<u64>, LakeError> {
         if self.batch.column_by_name(name).is_none_or(|column| column.is_null(row)) {
             return Ok(None);
         }
         self.long(name, row).map(Some)
     }
 
-    fn text(&self, name: &str, row: usize) -> Result<&'a str, LakeError> {
+    pub(crate) fn text(&self, name: &str, row: usize) -> Result<&'a str, LakeError> {
         self.maybe_text(name, row)?.ok_or_else(|| self.bad(&format!("column {name} is null")))
     }
 
-    fn long(&self, name: &str, row: usize) -> Result<u64, LakeError> {
+    pub(crate) fn long(&self, name: &str, row: usize) -> Result<u64, LakeError> {
         u64::try_from(self.longs(name)?.value(row))
             .map_err(|_| self.bad(&format!("column {name} is negative")))
     }

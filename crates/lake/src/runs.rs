@@ -7,7 +7,7 @@
 //! how many parts overlap and not on the size of the input.
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BinaryHeap, HashMap};
 use std::ops::Range;
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -83,7 +83,7 @@ pub(crate) struct Merge<'a> {
     open: Vec<Option<Cursor>>,
     heap: BinaryHeap<Reverse<(u64, usize)>>,
     /// Each part's reader as long as runs of it wait, and how many do.
-    readers: Vec<(Option<Rc<PartReader>>, usize)>,
+    readers: HashMap<usize, (Option<Rc<PartReader>>, usize)>,
 }
 
 /// Where reading of one run has come.
@@ -131,19 +131,19 @@ impl<'a> Merge<'a> {
     /// Merges runs of one input. `columns` has to hold `byte_offset`.
     pub(crate) fn new(parts: &'a [PartInfo], columns: &'a [&'a str], mut runs: Vec<Run>) -> Self {
         runs.sort_by_key(|run| Reverse((run.first, run.part, run.rows.start)));
-        let mut readers = vec![(None, 0); parts.len()];
+        let mut readers: HashMap<usize, (Option<Rc<PartReader>>, usize)> = HashMap::new();
         for run in &runs {
-            readers[run.part].1 += 1;
+            readers.entry(run.part).or_default().1 += 1;
         }
         Self { parts, columns, waiting: runs, open: Vec::new(), heap: BinaryHeap::new(), readers }
     }
 
     /// Calls `take` with stretches of rows, in order: a batch, the rows of it, and the index of the
     /// part they come from.
-    pub(crate) fn each(
+    pub(crate) fn each<E: From<LakeError>>(
         mut self,
-        mut take: impl FnMut(&RecordBatch, Range<usize>, usize) -> Result<(), LakeError>,
-    ) -> Result<(), LakeError> {
+        mut take: impl FnMut(&RecordBatch, Range<usize>, usize) -> Result<(), E>,
+    ) -> Result<(), E> {
         loop {
             self.open_due()?;
             let Some(Reverse((_, slot))) = self.heap.pop() else { return Ok(()) };
@@ -168,12 +168,12 @@ impl<'a> Merge<'a> {
             }
             let Some(run) = self.waiting.pop() else { return Ok(()) };
             let Some(part) = self.parts.get(run.part) else { continue };
-            let (kept, left) = &mut self.readers[run.part];
+            let (kept, left) = self.readers.entry(run.part).or_default();
             let shared = match kept.take() {
                 Some(reader) => reader,
                 None => Rc::new(PartReader::open(&part.path)?),
             };
-            *left -= 1;
+            *left = left.saturating_sub(1);
             if *left > 0 {
                 *kept = Some(Rc::clone(&shared));
             }

@@ -3,7 +3,7 @@
 //! A snapshot is the version of `events` and the versions of the other tables that this version
 //! pins. What those tables hold beyond is provisional and not seen.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use serde::{Deserialize, Serialize};
 use stele_model::{FileEntry, FileId, Micros};
@@ -57,6 +57,28 @@ pub struct Pruned {
     pub reason: String,
     /// When.
     pub at: Micros,
+    /// Content offset from which rows were removed. What lies before it belongs to other names of
+    /// the input too, and stayed for them.
+    #[serde(default)]
+    pub from: u64,
+    /// The name that was given up, if the prune was of a name as a whole. It keeps no rows from then
+    /// on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uri: Option<String>,
+}
+
+impl Pruned {
+    /// Whether an entry lost rows by it.
+    pub fn affects(&self, entry: &FileEntry) -> bool {
+        self.rows > 0 && self.file_id == entry.file_id && self.from < entry.bytes_done
+    }
+
+    /// Whether it gave up the name of an entry.
+    pub fn gives_up(&self, entry: &FileEntry) -> bool {
+        self.file_id == entry.file_id
+            && self.at >= entry.updated_at
+            && self.uri.as_ref().is_some_and(|uri| *uri == entry.uri)
+    }
 }
 
 /// Note kinds.
@@ -150,14 +172,11 @@ impl Snapshot {
     ///
     /// When a part of `files` cannot be read.
     pub fn files(&self) -> Result<Vec<FileEntry>, LakeError> {
-        let mut newest = HashMap::new();
-        for row in read_files(&self.files)? {
-            newest.insert((row.tenant, row.entry.uri.clone()), row.entry);
+        let mut newest = BTreeMap::new();
+        for entry in self.history()? {
+            newest.insert((entry.tenant.clone(), entry.uri.clone()), entry);
         }
-        let mut entries: Vec<(String, FileEntry)> =
-            newest.into_iter().map(|((tenant, _), entry)| (tenant, entry)).collect();
-        entries.sort_by(|a, b| (&a.0, &a.1.uri).cmp(&(&b.0, &b.1.uri)));
-        Ok(entries.into_iter().map(|(_, entry)| entry).collect())
+        Ok(newest.into_values().collect())
     }
 
     /// The newest entry of every content under every name, oldest first. Unlike [`Snapshot::files`]
@@ -168,12 +187,21 @@ impl Snapshot {
     /// When a part of `files` cannot be read.
     pub fn contents(&self) -> Result<Vec<FileEntry>, LakeError> {
         let mut newest = HashMap::new();
-        for (index, row) in read_files(&self.files)?.into_iter().enumerate() {
-            newest.insert((row.tenant, row.entry.uri.clone(), row.entry.file_id), (index, row.entry));
+        for (index, entry) in self.history()?.into_iter().enumerate() {
+            newest.insert((entry.tenant.clone(), entry.uri.clone(), entry.file_id), (index, entry));
         }
         let mut entries: Vec<(usize, FileEntry)> = newest.into_values().collect();
         entries.sort_by_key(|(index, _)| *index);
         Ok(entries.into_iter().map(|(_, entry)| entry).collect())
+    }
+
+    /// What was known about the inputs at each commit that touched them, oldest first.
+    ///
+    /// # Errors
+    ///
+    /// When a part of `files` cannot be read.
+    pub fn history(&self) -> Result<Vec<FileEntry>, LakeError> {
+        Ok(read_files(&self.files)?.into_iter().map(|row| row.entry).collect())
     }
 
     /// The catalogues that describe this snapshot, in commit order: merged they are the whole.

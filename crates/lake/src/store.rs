@@ -17,10 +17,11 @@ use object_store::local::LocalFileSystem;
 use object_store::path::Path;
 use object_store::{
     CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore, PutMode,
-    PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
+    PutMultipartOptions, PutOptions, PutPayload, PutResult, Result as StoreResult,
 };
 use stele_model::Faults;
 
+use crate::error::{At, LakeError};
 use crate::tables::Table;
 
 /// The failpoints of writing one file of one table's log.
@@ -112,12 +113,27 @@ impl DurableStore {
     }
 }
 
-/// The name under which a file is written before it is linked. `LocalFileSystem` leaves names with
-/// `#` out of its listings, so no reader of the log ever sees it.
+/// How the name ends under which a file is written before it is linked. `LocalFileSystem` leaves
+/// names with `#` out of its listings, so no reader of the log ever sees it.
+const ASIDE: &str = "#1";
+
 fn aside(path: &FsPath) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
-    name.push("#1");
+    name.push(ASIDE);
     name.into()
+}
+
+/// What crashes left in a log's directory under such names.
+pub(crate) fn asides(log_dir: &FsPath) -> Result<Vec<PathBuf>, LakeError> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(log_dir).at("list", log_dir)? {
+        let path = entry.at("list", log_dir)?.path();
+        if path.as_os_str().as_encoded_bytes().ends_with(ASIDE.as_bytes()) {
+            found.push(path);
+        }
+    }
+    found.sort();
+    Ok(found)
 }
 
 /// Makes the names in a directory durable.
@@ -139,7 +155,12 @@ impl fmt::Debug for DurableStore {
 
 #[async_trait]
 impl ObjectStore for DurableStore {
-    async fn put_opts(&self, location: &Path, payload: PutPayload, opts: PutOptions) -> Result<PutResult> {
+    async fn put_opts(
+        &self,
+        location: &Path,
+        payload: PutPayload,
+        opts: PutOptions,
+    ) -> StoreResult<PutResult> {
         let path = self.inner.path_to_filesystem(location)?;
         let replace = match opts.mode {
             PutMode::Create => false,
@@ -156,20 +177,27 @@ impl ObjectStore for DurableStore {
         }
     }
 
-    async fn put_multipart_opts(&self, _: &Path, _: PutMultipartOptions) -> Result<Box<dyn MultipartUpload>> {
+    async fn put_multipart_opts(
+        &self,
+        _: &Path,
+        _: PutMultipartOptions,
+    ) -> StoreResult<Box<dyn MultipartUpload>> {
         // Nothing that goes through this store is large: log entries and checkpoints.
         Err(not_implemented("multipart upload"))
     }
 
-    async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
+    async fn get_opts(&self, location: &Path, options: GetOptions) -> StoreResult<GetResult> {
         self.inner.get_opts(location, options).await
     }
 
-    fn delete_stream(&self, locations: BoxStream<'static, Result<Path>>) -> BoxStream<'static, Result<Path>> {
+    fn delete_stream(
+        &self,
+        locations: BoxStream<'static, StoreResult<Path>>,
+    ) -> BoxStream<'static, StoreResult<Path>> {
         self.inner.delete_stream(locations)
     }
 
-    fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
+    fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, StoreResult<ObjectMeta>> {
         self.inner.list(prefix)
     }
 
@@ -177,15 +205,15 @@ impl ObjectStore for DurableStore {
         &self,
         prefix: Option<&Path>,
         offset: &Path,
-    ) -> BoxStream<'static, Result<ObjectMeta>> {
+    ) -> BoxStream<'static, StoreResult<ObjectMeta>> {
         self.inner.list_with_offset(prefix, offset)
     }
 
-    async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
+    async fn list_with_delimiter(&self, prefix: Option<&Path>) -> StoreResult<ListResult> {
         self.inner.list_with_delimiter(prefix).await
     }
 
-    async fn copy_opts(&self, _: &Path, _: &Path, _: CopyOptions) -> Result<()> {
+    async fn copy_opts(&self, _: &Path, _: &Path, _: CopyOptions) -> StoreResult<()> {
         Err(not_implemented("copy"))
     }
 }

@@ -4,6 +4,7 @@
 //! versions and makes all of it one snapshot, or, if it does not happen, none of it. What a writer
 //! that stopped in between left behind is taken back by the next one.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use stele_model::{FileEntry, FileId, Micros};
@@ -58,9 +59,6 @@ pub const FAILPOINTS: &[&str] = &[
 /// Commits between two checkpoints. A reader replays at most this many log entries, each of a few
 /// kilobytes; a checkpoint costs about as much as ten of them.
 const CHECKPOINT_EVERY: u64 = 32;
-
-/// The tenant of entries that come without parts.
-pub const DEFAULT_TENANT: &str = "default";
 
 /// What is said about a commit besides its rows.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -159,7 +157,6 @@ impl Writer {
         files: Vec<FileEntry>,
         note: &CommitNote,
     ) -> Result<Snapshot, LakeError> {
-        let tenant = parts.first().map_or(DEFAULT_TENANT, |parts| parts.tenant.as_str()).to_owned();
         let mut change = Anchored::default();
         for part in parts {
             change.events.adds.extend(part.events);
@@ -174,7 +171,7 @@ impl Writer {
             let kind = if note.replaces { CATALOGUE_WHOLE } else { CATALOGUE };
             said.push((kind, catalogue.clone()));
         }
-        self.anchored(change, &tenant, files, said, "WRITE", self.now)
+        self.anchored(change, files, said, "WRITE", self.now)
     }
 
     /// The newest snapshot, from what this writer has loaded.
@@ -212,7 +209,6 @@ impl Writer {
     pub(crate) fn anchored(
         &mut self,
         change: Anchored,
-        tenant: &str,
         files: Vec<FileEntry>,
         notes: Vec<(&str, String)>,
         what: &str,
@@ -222,7 +218,7 @@ impl Writer {
             return Err(LakeError::Poisoned);
         }
         self.poisoned = true;
-        let snapshot = self.anchored_once(change, tenant, files, notes, what, now)?;
+        let snapshot = self.anchored_once(change, files, notes, what, now)?;
         self.poisoned = false;
         self.checkpoint_now_and_then();
         Ok(snapshot)
@@ -231,7 +227,6 @@ impl Writer {
     fn anchored_once(
         &mut self,
         mut change: Anchored,
-        tenant: &str,
         files: Vec<FileEntry>,
         notes: Vec<(&str, String)>,
         what: &str,
@@ -240,7 +235,7 @@ impl Writer {
         let dir = lake_dir(&self.home.data_dir);
         self.home.faults.hit("lake.commit.begin").at("commit to", &dir)?;
         let commit_no = self.events.version() + 1;
-        change.files.adds.extend(self.write_files(tenant, files, commit_no)?);
+        change.files.adds.extend(self.write_files(files, commit_no)?);
         change.notes.adds.extend(self.write_notes(notes, commit_no, now)?);
         for (log, change) in [
             (&mut self.quarantine, change.quarantine),
@@ -262,16 +257,11 @@ impl Writer {
         [&self.quarantine, &self.files, &self.notes].map(|log| (log.table.app_id(), log.version())).to_vec()
     }
 
-    fn write_files(
-        &self,
-        tenant: &str,
-        files: Vec<FileEntry>,
-        commit_no: u64,
-    ) -> Result<Option<PartInfo>, LakeError> {
+    fn write_files(&self, files: Vec<FileEntry>, commit_no: u64) -> Result<Option<PartInfo>, LakeError> {
         if files.is_empty() {
             return Ok(None);
         }
-        let row = |(ordinal, entry)| FileRow { tenant: tenant.to_owned(), commit_no, ordinal, entry };
+        let row = |(ordinal, entry)| FileRow { commit_no, ordinal, entry };
         let rows: Vec<FileRow> = (0..).zip(files).map(row).collect();
         self.small_part(Table::Files, files_batch(&rows))
     }
@@ -355,11 +345,12 @@ pub(crate) fn provisional(
         Some(version) => DeltaLog::load(home, log.table, Some(version))?.parts()?,
         None => Vec::new(),
     };
-    let missing_in =
-        |parts: &[PartInfo], part: &PartInfo| !parts.iter().any(|other| other.relative == part.relative);
+    let names =
+        |parts: &[PartInfo]| -> HashSet<String> { parts.iter().map(|part| part.relative.clone()).collect() };
+    let (here, there) = (names(&present), names(&wanted));
     let change = Change {
-        removes: present.iter().filter(|part| missing_in(&wanted, part)).cloned().collect(),
-        adds: wanted.iter().filter(|part| missing_in(&present, part)).cloned().collect(),
+        removes: present.into_iter().filter(|part| !there.contains(&part.relative)).collect(),
+        adds: wanted.into_iter().filter(|part| !here.contains(&part.relative)).collect(),
         ..Change::default()
     };
     Ok((!change.is_empty()).then_some(change))

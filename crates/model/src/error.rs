@@ -11,6 +11,8 @@ pub enum ErrorKind {
     Fix,
     /// The configuration is wrong.
     Config,
+    /// Nothing is wrong: somebody asked for the stop.
+    Cancelled,
     /// The program or its data are not what they should be; somebody should know.
     Report,
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 /// Hashes the parts of an identifier, each with its length in front, so that ("a", "b:c") and
 /// ("a:b", "c") never meet. BLAKE3, cut to 128 bits.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct IdHasher(blake3::Hasher);
 
 impl IdHasher {

@@ -40,6 +40,9 @@ impl FileState {
 /// records that it accounts for. Offsets and sizes count *content* bytes, after decompression.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct FileEntry {
+    /// Whose data it is. Names and contents of different tenants have nothing to do with each other.
+    #[serde(rename = "tenant_id")]
+    pub tenant: String,
     /// Identity by content.
     pub file_id: FileId,
     /// Where it was read from: an absolute path, or `stdin:NAME`.
@@ -92,6 +95,13 @@ impl ResidueClass {
             ResidueClass::Blank => "blank",
             ResidueClass::Filler => "filler",
         }
+    }
+
+    /// The class with this name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        [ResidueClass::Rejected, ResidueClass::Control, ResidueClass::Blank, ResidueClass::Filler]
+            .into_iter()
+            .find(|class| class.name() == name)
     }
 }
 

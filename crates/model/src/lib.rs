@@ -20,5 +20,5 @@ pub use fault::{Faults, NoFaults};
 pub use id::{FileId, RawHash, RecordId};
 pub use input::{FileEntry, FileState, Residue, ResidueClass};
 pub use ledger::Ledger;
-pub use record::{Direction, DocType, Envelope, EventTime, TimeQuality};
+pub use record::{ClockChange, Direction, DocType, Envelope, EventTime, TimeQuality};
 pub use time::{Clock, Micros};

@@ -120,6 +120,15 @@ impl TimeQuality {
     }
 }
 
+/// What a change of the clocks makes of a naive time in a declared zone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClockChange {
+    /// The clocks were set back and showed it twice; it is read as the first showing.
+    Repeated,
+    /// The clocks were set forward and never showed it; it is read with the offset before the gap.
+    Skipped,
+}
+
 /// When a record says that it happened.
 #[derive(Debug, Clone, PartialEq)]
 pub struct EventTime<'a> {
@@ -130,6 +139,8 @@ pub struct EventTime<'a> {
     pub micros: Option<Micros>,
     /// What `micros` means.
     pub quality: TimeQuality,
+    /// Whether `micros` is one of two possible readings; only under [`TimeQuality::ZoneApplied`].
+    pub change: Option<ClockChange>,
 }
 
 impl EventTime<'_> {

@@ -240,7 +240,7 @@ impl Format {
                 best = Some(found);
             }
         }
-        best.unwrap_or(EventTime { raw: None, micros: None, quality: TimeQuality::Ingest })
+        best.unwrap_or(EventTime { raw: None, micros: None, quality: TimeQuality::Ingest, change: None })
     }
 }
 

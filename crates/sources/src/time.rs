@@ -8,11 +8,11 @@ use std::borrow::Cow;
 
 use jiff::civil::{Date, DateTime};
 use jiff::fmt::temporal::DateTimeParser;
-use jiff::tz::TimeZone;
+use jiff::tz::{AmbiguousOffset, TimeZone};
 use serde::{Deserialize, Serialize};
 use stele_model::civil::day_number;
 use stele_model::json::{Kind, Value};
-use stele_model::{EventTime, Micros, TimeQuality};
+use stele_model::{ClockChange, EventTime, Micros, TimeQuality};
 
 /// How the value of a time member is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,15 +41,15 @@ pub(crate) fn read<'a>(value: Value<'a>, form: TimeForm, zone: Option<&TimeZone>
     match value.kind() {
         Kind::String if matches!(form, TimeForm::Auto | TimeForm::Iso) => {
             let text = value.as_str()?;
-            let (micros, quality) = match iso(&text) {
-                Some((micros, true)) => (Some(micros), TimeQuality::Utc),
+            let (micros, quality, change) = match iso(&text) {
+                Some((micros, true)) => (Some(micros), TimeQuality::Utc, None),
                 Some((micros, false)) => match zone.and_then(|zone| in_zone(micros, zone)) {
-                    Some(micros) => (Some(micros), TimeQuality::ZoneApplied),
-                    None => (Some(micros), TimeQuality::Naive),
+                    Some((micros, change)) => (Some(micros), TimeQuality::ZoneApplied, change),
+                    None => (Some(micros), TimeQuality::Naive, None),
                 },
-                None => (None, TimeQuality::Ingest),
+                None => (None, TimeQuality::Ingest, None),
             };
-            Some(EventTime { raw: Some(text), micros, quality })
+            Some(EventTime { raw: Some(text), micros, quality, change })
         }
         // Epochs are also found in quotes.
         Kind::String => {
@@ -68,7 +68,7 @@ pub(crate) fn read<'a>(value: Value<'a>, form: TimeForm, zone: Option<&TimeZone>
 
 fn stated(raw: Cow<'_, str>, micros: Option<Micros>) -> EventTime<'_> {
     let quality = if micros.is_some() { TimeQuality::Utc } else { TimeQuality::Ingest };
-    EventTime { raw: Some(raw), micros, quality }
+    EventTime { raw: Some(raw), micros, quality, change: None }
 }
 
 fn epoch(text: &str, form: TimeForm) -> Option<Micros> {
@@ -184,15 +184,23 @@ fn wall_micros(wall: DateTime) -> Micros {
     (days(wall.date()) * 86_400 + seconds) * 1_000_000 + Micros::from(time.subsec_nanosecond()) / 1000
 }
 
-/// The instant at which a clock in `zone` shows the wall-clock time `wall`.
-fn in_zone(wall: Micros, zone: &TimeZone) -> Option<Micros> {
+/// The instant at which a clock in `zone` shows the wall-clock time `wall`, and whether it shows it
+/// twice or never.
+fn in_zone(wall: Micros, zone: &TimeZone) -> Option<(Micros, Option<ClockChange>)> {
     let shown = TimeZone::UTC.to_datetime(jiff::Timestamp::from_microsecond(wall).ok()?);
-    Some(zone.to_ambiguous_timestamp(shown).compatible().ok()?.as_microsecond())
+    let instant = zone.to_ambiguous_timestamp(shown);
+    let change = match instant.offset() {
+        AmbiguousOffset::Unambiguous { .. } => None,
+        AmbiguousOffset::Fold { .. } => Some(ClockChange::Repeated),
+        AmbiguousOffset::Gap { .. } => Some(ClockChange::Skipped),
+    };
+    Some((instant.compatible().ok()?.as_microsecond(), change))
 }
 
 #[cfg(test)]
 mod tests {
     use jiff::tz::TimeZone;
+    use stele_model::ClockChange;
     use stele_model::json::Tape;
 
     use super::{TimeForm, read};
@@ -208,7 +216,12 @@ mod tests {
                 let shown = time.micros.map_or("-".to_owned(), |micros| {
                     jiff::Timestamp::from_microsecond(micros).expect("in range").to_string()
                 });
-                format!("{} {shown}", time.quality.name())
+                let change = match time.change {
+                    None => "",
+                    Some(ClockChange::Repeated) => " repeated",
+                    Some(ClockChange::Skipped) => " skipped",
+                };
+                format!("{} {shown}{change}", time.quality.name())
             }
         };
         assert_eq!(got, expect, "{json}");
@@ -235,9 +248,9 @@ mod tests {
         check(r#""2025-12-12T17:16:58.624285""#, Auto, ny, "zone_applied 2025-12-12T22:16:58.624285Z");
         check(r#""2025-07-01T12:00:00""#, Auto, ny, "zone_applied 2025-07-01T16:00:00Z");
         // Shown twice: the first showing. Never shown: the offset before the gap.
-        check(r#""2025-11-02T01:30:00""#, Auto, ny, "zone_applied 2025-11-02T05:30:00Z");
+        check(r#""2025-11-02T01:30:00""#, Auto, ny, "zone_applied 2025-11-02T05:30:00Z repeated");
         check(r#""2025-11-02T02:00:00""#, Auto, ny, "zone_applied 2025-11-02T07:00:00Z");
-        check(r#""2025-03-09T02:30:00""#, Auto, ny, "zone_applied 2025-03-09T07:30:00Z");
+        check(r#""2025-03-09T02:30:00""#, Auto, ny, "zone_applied 2025-03-09T07:30:00Z skipped");
     }
 
     #[test]

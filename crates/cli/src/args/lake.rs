@@ -50,7 +50,8 @@ pub struct PruneArgs {
     /// Records of this doc type
     #[arg(long, value_name = "NAME")]
     pub doc_type: Option<String>,
-    /// Records of this input: its name, an unambiguous end of it, or its file id
+    /// Records of this input: its name, an unambiguous end of it, or its file id. What another name
+    /// of it needs stays
     #[arg(long, value_name = "FILE")]
     pub source: Option<String>,
     #[command(flatten)]

@@ -20,7 +20,7 @@ pub fn run(context: &Context, args: CoverageArgs) -> Result<Exit, Failure> {
     let reporter = Reporter::answer(context.out);
     let report = engine.coverage(&reporter, &interrupt.cancel);
     reporter.clear();
-    let report = report.map_err(|error| interrupt.blame(error))?;
+    let report = report?;
     context.out.event("coverage", &report)?;
     context.out.text(page(&report, context.out.quiet))?;
     if let Some(dir) = &args.output {

@@ -21,7 +21,7 @@ pub fn run(context: &Context, args: IngestArgs) -> Result<Exit, Failure> {
     let options = IngestOptions { inputs: args.intake.reading.options(), dry_run: args.dry_run };
     let result = engine.ingest(&args.targets, &options, &reporter, &interrupt.cancel);
     reporter.clear();
-    let summary = result.map_err(|error| interrupt.blame(failed_run(error, &args.intake.reading, KEPT)))?;
+    let summary = result.map_err(|error| failed_run(error, &args.intake.reading, KEPT))?;
     context.complain_about(&summary.failures);
     context.out.event("summary", &summary)?;
     context.out.text(page(context, &summary, &args))?;

@@ -112,13 +112,17 @@ fn vacuum_page(context: &Context, args: &VacuumArgs, plan: &VacuumPlan, removed:
 fn prune(context: &Context, args: &PruneArgs) -> Result<Exit, Failure> {
     let engine = context.engine()?;
     let selection = Selection {
+        tenant: None,
         before: args.older_than.as_ref().map(|age| engine.now().saturating_sub(age.micros)),
         doc_type: args.doc_type.as_deref().map(doc_type).transpose()?,
-        source: args.source.as_deref().map(|name| engine.source(&engine.snapshot()?, name)).transpose()?,
+        source: match &args.source {
+            Some(name) => Some(engine.input(&engine.snapshot()?, name)?.uri),
+            None => None,
+        },
     };
     let plan = engine.plan_prune(&selection)?;
-    let version = match (args.confirm.yes, plan.records + plan.residues) {
-        (true, 1..) => Some(engine.prune(&plan)?.version()),
+    let version = match (args.confirm.yes, plan.is_empty()) {
+        (true, false) => Some(engine.prune(&plan)?.version()),
         _ => None,
     };
     context
@@ -135,7 +139,7 @@ fn doc_type(name: &str) -> Result<DocType, Failure> {
 }
 
 fn prune_page(context: &Context, args: &PruneArgs, plan: &PrunePlan, version: Option<u64>) -> String {
-    if plan.records + plan.residues == 0 {
+    if plan.is_empty() {
         return format!("Nothing to prune: the lake holds no rows that are {}\n", plan.selection);
     }
     let verb = if version.is_some() { "Pruned" } else { "Would prune" };
@@ -148,11 +152,19 @@ fn prune_page(context: &Context, args: &PruneArgs, plan: &PrunePlan, version: Op
         human::many(plan.parts_removed, "part"),
         human::count(plan.parts_rewritten),
     );
+    for name in &plan.named {
+        if let Some(other) = &name.kept_for {
+            let bytes = human::bytes(name.from);
+            text.push_str(&format!("The first {bytes} stay: they are {other} too\n"));
+        }
+    }
     let mut rows = Rows::new(["input", ">rows that go"]);
     for source in plan.sources.iter().take(SHOWN_MAX) {
         rows.row([source.uri.as_str(), &human::count(source.rows)]);
     }
-    text.push_str(&rows.to_string());
+    if !rows.is_empty() {
+        text.push_str(&rows.to_string());
+    }
     if plan.sources.len() > SHOWN_MAX {
         text.push_str(&format!(
             " and {}\n",

@@ -24,8 +24,7 @@ pub fn run(context: &Context, args: MigrateArgs) -> Result<Exit, Failure> {
     let options = IngestOptions { inputs: args.intake.reading.options(), dry_run: false };
     let result = engine.migrate(&args.dirs, &options, &reporter, &interrupt.cancel);
     reporter.clear();
-    let report =
-        result.map_err(|error| interrupt.blame(failed_run(error, &args.intake.reading, ingest::KEPT)))?;
+    let report = result.map_err(|error| failed_run(error, &args.intake.reading, ingest::KEPT))?;
     context.complain_about(&report.ingest.failures);
     for row in &report.rows {
         context.out.event("group", &Group { agrees: row.agrees(), row })?;

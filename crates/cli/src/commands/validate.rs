@@ -24,7 +24,7 @@ pub fn run(context: &Context, args: ValidateArgs) -> Result<Exit, Failure> {
     let reporter = Reporter::answer(context.out);
     let report = engine.validate_records(&reporter, &interrupt.cancel);
     reporter.clear();
-    let report = report.map_err(|error| interrupt.blame(error))?;
+    let report = report?;
     context.out.event("records", &report)?;
     context.out.text(page(&report))?;
     Ok(if report.invalid == 0 { Exit::Done } else { Exit::NotMet })

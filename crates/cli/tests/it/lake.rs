@@ -1,6 +1,6 @@
 //! From recordings to a lake and back.
 
-use crate::world::World;
+use crate::world::{Ran, World};
 
 #[test]
 fn discovery_equals_the_oracle_line_for_line() {
@@ -219,4 +219,83 @@ fn a_query_that_needs_the_disk() {
     assert!(world.run_args(line).is(0).stdout.ends_with("1000000\n"));
     let left = std::fs::read_dir(world.path("d/tmp")).map_or(0, Iterator::count);
     assert_eq!(left, 0, "what was put aside is gone");
+}
+
+#[test]
+fn discovery_does_not_hold_standard_input() {
+    use std::io::Write as _;
+    use std::process::Stdio;
+
+    const RECORDS: usize = 1_200_000;
+    let world = World::of_size(24, 60_000);
+    let mut command = world.stele("discover - --format tsv --quiet");
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut stdin = std::io::BufWriter::new(child.stdin.take().unwrap());
+    let padding = "x".repeat(80);
+    for n in 0..RECORDS {
+        writeln!(stdin, "{{\"event\":\"a\",\"n\":{},\"text\":\"{padding}\"}}", n % 10).unwrap();
+    }
+    stdin.flush().unwrap();
+    // All of it but what is in the pipe has been read, and none of it counted.
+    let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    let peak: usize = peak.trim().trim_end_matches(" kB").parse().unwrap();
+    drop(stdin);
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(
+        String::from_utf8(output.stdout).unwrap(),
+        format!(
+            "a\tevent\tstring\t{RECORDS}\t{RECORDS}\na\tn\tinteger\t{RECORDS}\t{RECORDS}\na\ttext\tstring\t{RECORDS}\t{RECORDS}\n"
+        )
+    );
+    assert!(peak << 10 < RECORDS * 60, "{peak} kB at peak for {} kB of input", (RECORDS * 110) >> 10);
+    assert!(!world.path(".stele").exists(), "it leaves nothing behind");
+}
+
+#[test]
+fn times_at_a_change_of_the_clocks_are_counted() {
+    let world = World::of_size(25, 60_000);
+    let at = |time: &str| format!("{{\"event\":\"e\",\"ts\":\"{time}\"}}\n");
+    world.write("in", ["2025-11-02T01:30:00", "2025-03-09T02:30:00", "2025-07-01T00:00:00"].map(at).concat());
+    let ran = world.run("ingest in --data-dir d --timezone America/New_York --json").is(0);
+    let summary = ran.last();
+    assert_eq!((&summary["times_repeated"], &summary["times_skipped"]), (&1.into(), &1.into()), "{summary}");
+    let report = String::from_utf8(world.read("d/manifests/coverage_report.md")).unwrap();
+    assert!(report.contains("/in:1` | 1 | shown twice; read as the first"), "{report}");
+    assert!(report.contains("/in:2` | 1 | never shown"), "{report}");
+    let ran = world.run("discover in --timezone America/New_York --format tsv").is(0);
+    assert!(ran.stderr.contains("1 twice, read as the first showing; 1 never"), "{}", ran.stderr);
+    let ran = world.run("discover in --format tsv").is(0);
+    assert!(!ran.stderr.contains("twice"), "{}", ran.stderr);
+}
+
+#[test]
+fn what_killed_runs_left_is_one_warning() {
+    let world = World::of_size(26, 60_000);
+    world.ok("ingest sample/recordings --data-dir d");
+    for n in 0..30 {
+        world.write(&format!("d/lake/events/doc_type=row/date=2026-01-02/.part-0-{n}.unfinished"), "half");
+    }
+    world.write("d/lake/events/_delta_log/00000000000000000009.json#1", "{");
+    let warnings = |line: &str| world.ok(line).lines().filter(|line| line.starts_with("warning")).count();
+    assert_eq!(warnings("doctor --data-dir d"), 1);
+    let said = world.ok("doctor --fix --data-dir d");
+    assert!(said.contains("fixed") && said.contains("31 files that no commit names"), "{said}");
+    assert_eq!(warnings("doctor --data-dir d"), 0);
+    assert!(!world.path("d/lake/events/_delta_log/00000000000000000009.json#1").exists());
+    world.complete();
+}
+
+#[test]
+fn a_variable_that_is_empty_is_none() {
+    let world = World::of_size(27, 60_000);
+    let mut command = world.stele("ingest sample/recordings/sink.jsonl");
+    for name in ["STELE_DATA_DIR", "STELE_CONFIG", "STELE_TIMEZONE", "STELE_THREADS", "STELE_FAILPOINT"] {
+        command.env(name, "");
+    }
+    Ran::of(command.output().unwrap()).is(0);
+    assert!(world.path(".stele/lake").is_dir());
+    world.run_args(["status", "--data-dir", ""]).is(2);
+    world.write("stele.toml", "data_dir = \"\"\n");
+    world.run("status").is(78).says(&["stele.toml", "data_dir"]);
 }

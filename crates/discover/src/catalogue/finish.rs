@@ -43,7 +43,7 @@ impl Catalogue {
     /// those that were unwrapped.
     fn payload_tree(&self, event: &Event) -> Option<(Tree, PathId)> {
         let mut tree = Tree::default();
-        let merger = Merger { other: &self.tree, ranks: &self.state.ranks, bounded: false };
+        let merger = Merger { other: &self.tree, ranks: self.files.ranks(), bounded: false };
         let holder =
             event.payload_key.as_ref().and_then(|key| self.tree.find_member(event.root, key, &mut 0));
         let first = holder.or(event.payload_root)?;
@@ -111,7 +111,7 @@ impl Catalogue {
     }
 
     fn place(&self, at: Loc) -> Place {
-        Place { file: self.files[at.file as usize].uri.clone(), line: at.line, time: at.time }
+        Place { file: self.files.uri(at.file).to_owned(), line: at.line, time: at.time }
     }
 
     fn values(&self, tree: &Tree, id: PathId) -> (Vec<ValueView>, bool) {

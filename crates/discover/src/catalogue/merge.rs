@@ -13,16 +13,15 @@ impl Catalogue {
     /// folding and rules; the result is what one catalogue over all records would be.
     pub fn merge(&mut self, mut other: Catalogue) {
         let files: Vec<u32> = other.files.iter().map(|file| self.file(&file.uri, &file.format)).collect();
-        self.rank_files();
         other.tree.relocate(|at| at.file = files[at.file as usize]);
-        for (facts, &file) in other.files.into_iter().zip(&files) {
-            self.files[file as usize].merge(facts);
+        for (facts, &file) in other.files.into_facts().into_iter().zip(&files) {
+            self.files.get_mut(file).merge(facts);
         }
         let bounded = self.folding == Folding::Auto;
         for theirs in &other.events {
             let at = other.tree.node(theirs.root).first;
             let index = self.event(&theirs.name, at);
-            let merger = Merger { other: &other.tree, ranks: &self.state.ranks, bounded };
+            let merger = Merger { other: &other.tree, ranks: self.files.ranks(), bounded };
             let ours = &mut self.events[index];
             merger.run(&mut self.tree, ours.root, theirs.root);
             if let Some(their_root) = theirs.payload_root {
@@ -37,7 +36,7 @@ impl Catalogue {
         }
         self.nodes += other.nodes;
         self.state.latest = match (self.state.latest, other.state.latest.map(|at| moved(at, &files))) {
-            (Some(ours), Some(theirs)) if self.state.ranks.earlier(ours, theirs) => Some(theirs),
+            (Some(ours), Some(theirs)) if self.files.ranks().earlier(ours, theirs) => Some(theirs),
             (ours, theirs) => ours.or(theirs),
         };
     }

@@ -4,6 +4,7 @@
 //! Everything kept beside a path (sketches, ranges, first and last places) is independent of the
 //! order of arrival, which is what makes [`Catalogue::merge`] exact.
 
+mod files;
 mod finish;
 mod fold;
 mod merge;
@@ -19,13 +20,14 @@ mod walk;
 use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
-use stele_model::Micros;
 use stele_model::json::{Kind, Tape};
+use stele_model::{ClockChange, Micros};
 
+use files::Files;
 use fold::Rules;
 pub use fold::{FoldRule, Folding};
-use place::{Loc, Now, Ranks};
-use sequence::{FileFacts, Segment};
+use place::{Loc, Now};
+use sequence::Segment;
 pub use store::StoreError;
 use tree::{PathId, Tree};
 use walk::{Walk, Walker};
@@ -48,6 +50,8 @@ pub struct Observed<'a> {
     pub seq: Option<i64>,
     /// The time that it states, UTC or wall clock.
     pub time: Option<Micros>,
+    /// What a change of the clocks makes of that time.
+    pub change: Option<ClockChange>,
     /// Its payload on the same tape.
     pub payload: Option<stele_model::record::Payload>,
     /// Its payload, if that is written inside a string of the record.
@@ -72,7 +76,7 @@ pub struct Catalogue {
     rules: Rules,
     tree: Tree,
     events: Vec<Event>,
-    files: Vec<FileFacts>,
+    files: Files,
     nodes: u64,
     #[serde(skip)]
     state: State,
@@ -95,7 +99,6 @@ struct Event {
 struct State {
     by_name: HashMap<Box<str>, usize>,
     last_event: usize,
-    ranks: Ranks,
     latest: Option<Loc>,
     record: u64,
     walker: Walker,
@@ -108,7 +111,6 @@ impl Clone for State {
     fn clone(&self) -> Self {
         Self {
             by_name: self.by_name.clone(),
-            ranks: self.ranks.clone(),
             latest: self.latest,
             record: self.record,
             walker: self.walker.fork(),
@@ -125,7 +127,7 @@ impl Catalogue {
             rules: Rules::new(rules),
             tree: Tree::default(),
             events: Vec::new(),
-            files: Vec::new(),
+            files: Files::default(),
             nodes: 0,
             state: State::default(),
         }
@@ -155,9 +157,7 @@ impl Catalogue {
     /// was found out about their lines does not depend on the rules. Count all records into it
     /// with [`Catalogue::revisit`] and [`Catalogue::observe`].
     pub fn recount(&self, rules: Vec<FoldRule>) -> Self {
-        let mut again = Self { files: self.files.clone(), ..Self::new(self.folding, rules) };
-        again.rank_files();
-        again
+        Self { files: self.files.clone(), ..Self::new(self.folding, rules) }
     }
 
     /// The records that follow stand in `uri`, and their lines have been noted before.
@@ -166,45 +166,30 @@ impl Catalogue {
     }
 
     /// Starts a run of neighbouring lines of the file `uri`. Lines of one file may come in several
-    /// runs and in any order; reading files in the order of their URIs is fastest.
+    /// runs and in any order.
     pub fn begin(&mut self, uri: &str, format: &str, first_line: u64) {
         self.state.file = self.file(uri, format);
         self.state.segment = Segment::at(first_line);
     }
 
     fn file(&mut self, uri: &str, format: &str) -> u32 {
-        let current = self.state.file as usize;
-        if self.files.get(current).is_some_and(|file| file.uri == uri) {
+        if self.files.get(self.state.file).is_some_and(|file| file.uri == uri) {
             return self.state.file;
         }
-        if let Some(known) = self.files.iter().rposition(|file| file.uri == uri) {
-            return known as u32;
-        }
-        let last = self.files.iter().all(|file| *file.uri < *uri);
-        self.files.push(FileFacts::new(uri, format));
-        if last {
-            self.state.ranks.push_last();
-        } else {
-            self.rank_files();
-        }
-        self.files.len() as u32 - 1
-    }
-
-    fn rank_files(&mut self) {
-        self.state.ranks = Ranks::of(self.files.iter().map(|file| &*file.uri));
+        self.files.number(uri, format)
     }
 
     /// Counts one record and returns the JSON values counted below its root.
     pub fn observe(&mut self, record: &Observed<'_>) -> u64 {
         let at = Loc { file: self.state.file, line: record.line, time: record.time };
         let event = self.event(record.event, at);
-        self.state.segment.record(record.line, record.seq, record.time);
+        self.state.segment.record(record.line, record.seq, record.time, record.change);
         self.state.record += 1;
-        let in_order = self.state.latest.is_none_or(|latest| !self.state.ranks.earlier(at, latest));
+        let in_order = self.state.latest.is_none_or(|latest| !self.files.ranks().earlier(at, latest));
         if in_order {
             self.state.latest = Some(at);
         }
-        let now = || Now { at, in_order, ranks: &self.state.ranks };
+        let now = || Now { at, in_order, ranks: self.files.ranks() };
         let walk = Walk {
             text: record.text,
             tape: record.tape,
@@ -268,12 +253,17 @@ impl Catalogue {
         self.state.segment.reject(line, error_at, reason);
     }
 
+    /// Passes over content of the current run whose rows are not in the lake any more.
+    pub fn pass_over(&mut self, bytes: u64) {
+        self.state.segment.pass_over(bytes);
+    }
+
     /// Ends the current run. `tail`: the bytes of its last line, if that is rejected and has no
     /// `\n`. A later run that begins at that line takes its place.
     pub fn end(&mut self, lines: u64, bytes: u64, tail: Option<u64>) {
         let mut segment = std::mem::take(&mut self.state.segment);
         segment.close(lines, bytes, tail);
-        self.files[self.state.file as usize].add(segment);
+        self.files.get_mut(self.state.file).add(segment);
     }
 
     /// Paths whose keys are data by the evidence of everything that was counted, beyond the rules

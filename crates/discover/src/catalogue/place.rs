@@ -11,26 +11,34 @@ pub(super) struct Loc {
     pub(super) time: Option<Micros>,
 }
 
-/// The order of the files by URI, so that "first" does not depend on the order of reading.
+/// The order of the files by URI, so that "first" does not depend on the order of reading. Ranks
+/// have gaps, so that a file can come between two others without a change to theirs.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Ranks(Vec<u32>);
+pub(super) struct Ranks(Vec<u64>);
+
+/// Between two neighbours at first: room for 2^32 files at the end, and for 32 that always come
+/// right before the last one.
+const GAP: u64 = 1 << 32;
 
 impl Ranks {
-    /// Ranks the files that have these URIs.
-    pub(super) fn of<'a>(uris: impl Iterator<Item = &'a str>) -> Self {
-        let uris: Vec<&str> = uris.collect();
-        let mut order: Vec<u32> = (0..uris.len() as u32).collect();
-        order.sort_by_key(|&file| uris[file as usize]);
-        let mut ranks = vec![0; uris.len()];
-        for (rank, &file) in order.iter().enumerate() {
-            ranks[file as usize] = rank as u32;
+    /// Ranks files by their order.
+    pub(super) fn of(order: impl ExactSizeIterator<Item = u32>) -> Self {
+        let mut ranks = vec![0; order.len()];
+        for (file, rank) in order.zip(1..) {
+            ranks[file as usize] = rank * GAP;
         }
         Self(ranks)
     }
 
-    /// Appends a file that comes after all others.
-    pub(super) fn push_last(&mut self) {
-        self.0.push(self.0.len() as u32);
+    /// Appends a file that comes between two others; says whether there was room for it.
+    pub(super) fn insert(&mut self, before: Option<u32>, after: Option<u32>) -> bool {
+        let low = before.map_or(0, |file| self.0[file as usize]);
+        let rank = match after {
+            None => low.saturating_add(GAP),
+            Some(file) => low.midpoint(self.0[file as usize]),
+        };
+        self.0.push(rank);
+        rank > low && after.is_none_or(|file| rank < self.0[file as usize])
     }
 
     /// Whether `a` comes before `b`.

@@ -1,9 +1,9 @@
-//! The order of the records inside one file: holes in the sequence, steps backward in time, lines
-//! that were rejected. Counted in segments that join wherever they meet, so that the split of a
+//! The order of the records inside one file: holes in the sequence, steps backward in time, times
+//! at which the clocks were changed, lines that were rejected. Counted in segments that join wherever they meet, so that the split of a
 //! file into blocks leaves no trace.
 
 use serde::{Deserialize, Serialize};
-use stele_model::Micros;
+use stele_model::{ClockChange, Micros};
 
 use crate::HOLES_MAX;
 use crate::view::FileView;
@@ -29,18 +29,34 @@ pub(super) struct Segment {
     time: Option<Ends<Micros>>,
     holes: Listed<(u64, i64, i64)>,
     steps_back: Listed<u64>,
+    #[serde(default)]
+    times_repeated: Listed<u64>,
+    #[serde(default)]
+    times_skipped: Listed<u64>,
+    /// Bytes whose rows the lake has no more.
+    #[serde(default)]
+    bytes_removed: u64,
     rejected: Listed<(u64, u64, String)>,
     /// Bytes of the last line, if it is rejected and has no `\n`: somebody may still be writing
     /// it. A segment that begins at that very line takes its place.
     tail: Option<u64>,
 }
 
-/// The first and the last value that a segment states, with the line of the first.
+/// The first and the last value that a segment states, with the line of the first. Unknown where
+/// rows are gone: what is not known is no neighbour of anything.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 struct Ends<T> {
-    first: T,
+    first: Option<T>,
     first_line: u64,
-    last: T,
+    last: Option<T>,
+}
+
+impl<T: Copy> Ends<T> {
+    const UNKNOWN: Self = Self { first: None, first_line: 0, last: None };
+
+    fn of(value: T, line: u64) -> Self {
+        Self { first: Some(value), first_line: line, last: Some(value) }
+    }
 }
 
 /// The first few of many, and how many there are.
@@ -79,15 +95,38 @@ impl Segment {
 
     /// Takes in a record.
     #[inline]
-    pub(super) fn record(&mut self, line: u64, seq: Option<i64>, time: Option<Micros>) {
+    pub(super) fn record(
+        &mut self,
+        line: u64,
+        seq: Option<i64>,
+        time: Option<Micros>,
+        change: Option<ClockChange>,
+    ) {
         self.records += 1;
         if let Some(seq) = seq {
-            self.link_seq(Ends { first: seq, first_line: line, last: seq });
+            self.link_seq(Ends::of(seq, line));
             self.widen_seq((seq, seq));
         }
         if let Some(time) = time {
-            self.link_time(Ends { first: time, first_line: line, last: time });
+            self.link_time(Ends::of(time, line));
         }
+        match change {
+            None => {}
+            Some(ClockChange::Repeated) => self.times_repeated.push(line),
+            Some(ClockChange::Skipped) => self.times_skipped.push(line),
+        }
+    }
+
+    /// Passes over bytes whose rows are gone. What stood before them and what comes after are no
+    /// neighbours.
+    pub(super) fn pass_over(&mut self, bytes: u64) {
+        self.bytes_removed += bytes;
+        self.break_links();
+    }
+
+    fn break_links(&mut self) {
+        self.seq.get_or_insert(Ends::UNKNOWN).last = None;
+        self.time.get_or_insert(Ends::UNKNOWN).last = None;
     }
 
     /// Takes in a rejected line; `error_at` is a content offset.
@@ -107,6 +146,11 @@ impl Segment {
         self.end_line == next.first_line || (self.tail.is_some() && self.end_line == next.first_line + 1)
     }
 
+    /// Whether it is one unfinished line.
+    fn is_tail(&self) -> bool {
+        self.tail == Some(self.bytes)
+    }
+
     /// Takes the unfinished last line back.
     fn drop_tail(&mut self) {
         if let Some(bytes) = self.tail.take() {
@@ -122,8 +166,10 @@ impl Segment {
             None => self.seq = Some(next),
             Some(ends) => {
                 // A smaller number is a new session, not a hole.
-                if next.first.saturating_sub(ends.last) > 1 {
-                    self.holes.push((next.first_line, ends.last, next.first));
+                if let (Some(last), Some(first)) = (ends.last, next.first)
+                    && first.saturating_sub(last) > 1
+                {
+                    self.holes.push((next.first_line, last, first));
                 }
                 ends.last = next.last;
             }
@@ -139,7 +185,9 @@ impl Segment {
         match &mut self.time {
             None => self.time = Some(next),
             Some(ends) => {
-                if next.first < ends.last {
+                if let (Some(last), Some(first)) = (ends.last, next.first)
+                    && first < last
+                {
                     self.steps_back.push(next.first_line);
                 }
                 ends.last = next.last;
@@ -163,6 +211,9 @@ impl Segment {
         }
         self.holes.append(next.holes);
         self.steps_back.append(next.steps_back);
+        self.times_repeated.append(next.times_repeated);
+        self.times_skipped.append(next.times_skipped);
+        self.bytes_removed += next.bytes_removed;
         self.rejected.append(next.rejected);
         self.end_line = next.end_line;
         self.bytes += next.bytes;
@@ -182,6 +233,15 @@ impl FileFacts {
             return;
         }
         let place = self.segments.partition_point(|known| known.first_line < segment.first_line);
+        // An unfinished line and nothing else: whichever knows more of that line stays.
+        if let Some(known) = self.segments.get(place).filter(|known| known.first_line == segment.first_line) {
+            if segment.is_tail() && segment.bytes <= known.bytes {
+                return;
+            }
+            if known.is_tail() {
+                self.segments.remove(place);
+            }
+        }
         self.segments.insert(place, segment);
         if place + 1 < self.segments.len() {
             self.join_at(place);
@@ -205,13 +265,17 @@ impl FileFacts {
     pub(super) fn view(&self) -> FileView {
         let mut segments = self.segments.iter().cloned();
         let mut whole = segments.next().unwrap_or_default();
-        let first_line = whole.first_line;
         let mut lines = whole.end_line - whole.first_line;
         for segment in segments {
             lines += segment.end_line - segment.first_line;
+            // Lines that another name or another content of this one accounts for.
+            if segment.first_line.abs_diff(whole.end_line) > 1 {
+                whole.break_links();
+            }
+            let end_line = whole.end_line.max(segment.end_line);
             whole.join(segment);
+            whole.end_line = end_line;
         }
-        assert!(first_line <= whole.end_line);
         FileView {
             uri: self.uri.clone(),
             format: self.format.clone(),
@@ -223,6 +287,11 @@ impl FileFacts {
             hole_count: whole.holes.count,
             steps_back: whole.steps_back.some,
             step_back_count: whole.steps_back.count,
+            times_repeated: whole.times_repeated.some,
+            times_repeated_count: whole.times_repeated.count,
+            times_skipped: whole.times_skipped.some,
+            times_skipped_count: whole.times_skipped.count,
+            bytes_removed: whole.bytes_removed,
             rejected: whole.rejected.some,
             rejected_count: whole.rejected.count,
             growing: whole.tail.is_some(),

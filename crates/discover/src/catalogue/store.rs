@@ -4,7 +4,7 @@ use std::io::Write;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Catalogue, Ranks};
+use super::Catalogue;
 
 /// Version of the stored form. A reader refuses a newer one.
 const STORE_VERSION: u32 = 1;
@@ -70,7 +70,6 @@ impl Catalogue {
         }
         let Stored { mut catalogue } = serde_json::from_slice(&json).map_err(damaged)?;
         catalogue.tree.restore();
-        catalogue.state.ranks = Ranks::of(catalogue.files.iter().map(|file| &*file.uri));
         for (index, event) in catalogue.events.iter().enumerate() {
             catalogue.state.by_name.insert(event.name.clone(), index);
         }
@@ -78,7 +77,7 @@ impl Catalogue {
             .events
             .iter()
             .map(|event| catalogue.tree.node(event.root).last)
-            .reduce(|a, b| if catalogue.state.ranks.earlier(a, b) { b } else { a });
+            .reduce(|a, b| if catalogue.files.ranks().earlier(a, b) { b } else { a });
         Ok(catalogue)
     }
 }

@@ -118,6 +118,7 @@ fn count<'a>(
             line: record.line,
             seq: Some(record.line as i64 * 2),
             time: Some(-(record.line as i64)),
+            change: None,
             payload: None,
             frame: None,
         });
@@ -212,6 +213,7 @@ fn payloads_are_unwrapped() {
             line: index as u64 + 1,
             seq: None,
             time: None,
+            change: None,
             payload: Some(stele_model::record::Payload { node, holder, traced }),
             frame: None,
         });
@@ -244,4 +246,92 @@ fn a_line_that_grew_takes_the_place_of_its_beginning() {
     let file = &early.view().files[0];
     assert_eq!((file.lines, file.bytes, file.rejected_count, file.growing), (4, 38, 0, false));
     assert_eq!(early.view(), swapped.view());
+}
+
+#[test]
+fn a_file_of_one_unfinished_line_grows() {
+    let mut catalogue = Catalogue::new(Folding::Digits, Vec::new());
+    // Always the same line, and at last the one after it too.
+    for (lines, bytes, tail) in [(1, 5, Some(5)), (1, 9, Some(9)), (2, 20, Some(3))] {
+        let mut next = Catalogue::new(Folding::Digits, Vec::new());
+        next.begin("file", "F1", 1);
+        next.reject(lines, bytes, "the text ends inside a value");
+        next.end(lines, bytes, tail);
+        let mut swapped = next.clone();
+        swapped.merge(catalogue.clone());
+        catalogue.merge(next);
+        assert_eq!(catalogue.view(), swapped.view());
+        let file = &catalogue.view().files[0];
+        assert_eq!((file.lines, file.bytes, file.rejected_count, file.growing), (lines, bytes, 1, true));
+    }
+}
+
+#[test]
+fn files_may_come_in_any_order() {
+    let tape = |text: &str| {
+        let mut tape = Tape::default();
+        tape.parse(text).expect("valid");
+        tape
+    };
+    let count = |names: &mut dyn Iterator<Item = usize>| {
+        let mut catalogue = Catalogue::new(Folding::Digits, Vec::new());
+        for name in names {
+            let text = format!("{{\"n\":{name}}}");
+            catalogue.begin(&format!("file-{name:03}"), "F1", 1);
+            catalogue.observe(&Observed {
+                event: "e",
+                text: &text,
+                tape: &tape(&text),
+                line: 1,
+                seq: None,
+                time: None,
+                change: None,
+                payload: None,
+                frame: None,
+            });
+            catalogue.end(1, text.len() as u64, None);
+        }
+        catalogue
+    };
+    const FILES: usize = 300;
+    let forward = count(&mut (0..FILES));
+    let backward = count(&mut (0..FILES).rev());
+    // Always between the two that came last.
+    let inward = count(&mut (0..FILES).map(|n| if n % 2 == 0 { n / 2 } else { FILES - 1 - n / 2 }));
+    let mut merged = count(&mut (0..FILES).filter(|n| n % 3 == 0));
+    merged.merge(count(&mut (0..FILES).rev().filter(|n| n % 3 != 0)));
+    for other in [backward, inward, merged] {
+        assert_eq!(other.view(), forward.view());
+    }
+}
+
+#[test]
+fn what_is_gone_has_no_neighbours() {
+    let mut catalogue = Catalogue::new(Folding::Digits, Vec::new());
+    let mut tape = Tape::default();
+    tape.parse("{}").expect("valid");
+    let record = |catalogue: &mut Catalogue, line, seq, time| {
+        catalogue.observe(&Observed {
+            event: "e",
+            text: "{}",
+            tape: &tape,
+            line,
+            seq: Some(seq),
+            time: Some(time),
+            change: None,
+            payload: None,
+            frame: None,
+        });
+    };
+    catalogue.begin("file", "F1", 1);
+    record(&mut catalogue, 1, 1, 50);
+    record(&mut catalogue, 2, 2, 60);
+    catalogue.pass_over(6);
+    record(&mut catalogue, 5, 9, 10);
+    record(&mut catalogue, 6, 12, 5);
+    catalogue.end(6, 18, None);
+    let file = &catalogue.view().files[0];
+    assert_eq!(file.holes, [(6, 9, 12)]);
+    assert_eq!(file.steps_back, [6]);
+    assert_eq!((file.lines, file.bytes, file.records, file.bytes_removed), (6, 18, 4, 6));
 }

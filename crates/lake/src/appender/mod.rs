@@ -42,7 +42,6 @@ pub struct FileRef {
 #[derive(Debug, Default)]
 #[must_use]
 pub struct Parts {
-    pub(crate) tenant: String,
     pub(crate) events: Vec<PartInfo>,
     pub(crate) quarantine: Vec<PartInfo>,
 }
@@ -66,19 +65,17 @@ pub struct Appender {
     origin: Option<Origin>,
     events: Partitions,
     residue: Option<(ResidueRows, PartWriter)>,
-    tenant: String,
 }
 
 impl Appender {
     pub(crate) fn new(shop: Workshop, context: AppendContext) -> Self {
-        let common = Common { tenant: context.tenant.clone(), ingested_at: context.ingested_at };
+        let common = Common { tenant: context.tenant, ingested_at: context.ingested_at };
         Self {
             events: Partitions::new(shop.clone(), common.clone()),
             shop,
             common,
             origin: None,
             residue: None,
-            tenant: context.tenant,
         }
     }
 
@@ -146,7 +143,7 @@ impl Appender {
     ///
     /// As [`Appender::record`].
     pub fn finish(mut self) -> Result<Parts, LakeError> {
-        let mut parts = Parts { tenant: self.tenant, events: self.events.finish()?, quarantine: Vec::new() };
+        let mut parts = Parts { events: self.events.finish()?, quarantine: Vec::new() };
         if let Some((mut rows, mut writer)) = self.residue.take() {
             writer.write(&rows.take(&self.common).at("encode", &self.shop.data_dir)?)?;
             parts.quarantine.push(writer.finish()?);

@@ -19,7 +19,7 @@ use crate::maintain::part_files;
 use crate::part::{PartInfo, UNFINISHED, checksum_matches};
 use crate::reader::PartReader;
 use crate::tables::{SCHEMA_VERSION, Table, lake_dir};
-use crate::{lock, log_check, migrate, writer};
+use crate::{lock, log_check, migrate, store, writer};
 
 pub use salvage::{Salvaged, salvage};
 
@@ -235,6 +235,9 @@ impl Findings {
                 let detail = format!("{} bytes that no commit names", file.bytes);
                 self.add(Problem::Orphan, &file.path, detail, !writing);
             }
+        }
+        for path in store::asides(&dir.join("_delta_log"))? {
+            self.add(Problem::Orphan, &path, "a log entry that was not finished".to_owned(), !writing);
         }
         Ok(())
     }

@@ -4,7 +4,7 @@
 //! still follows from both. A residue has no hash of its own, so those of a damaged part are kept
 //! only if the part's checksum proves them, which a damaged part's does not: they are lost.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::ops::Range;
 
 use arrow::array::{BooleanArray, RecordBatch};
@@ -20,7 +20,7 @@ use crate::reader::PartReader;
 use crate::rows::Columns;
 use crate::snapshot::{CATALOGUE_WHOLE, PRUNE, Pruned};
 use crate::tables::Table;
-use crate::writer::{Anchored, CommitNote, DEFAULT_TENANT, Writer};
+use crate::writer::{Anchored, CommitNote, Writer};
 
 /// What a salvage did.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -79,7 +79,8 @@ pub fn salvage(writer: &mut Writer, note: &CommitNote, now: Micros) -> Result<Sa
         let has = left.get(&entry.file_id.to_string()).copied().unwrap_or_default();
         if has < should {
             let reason = "lost with a damaged part".to_owned();
-            let new = Pruned { file_id: entry.file_id, rows: should - has, reason, at: now };
+            let new =
+                Pruned { file_id: entry.file_id, rows: should - has, reason, at: now, from: 0, uri: None };
             // The same content may be known under several names, and under some only its beginning.
             let known = lost.entry(entry.file_id).or_insert_with(|| new.clone());
             known.rows = known.rows.max(new.rows);
@@ -90,7 +91,7 @@ pub fn salvage(writer: &mut Writer, note: &CommitNote, now: Micros) -> Result<Sa
     let body = serde_json::to_string(&lost).map_err(|error| LakeError::Invalid(error.to_string()))?;
     let mut notes = vec![(PRUNE, body)];
     notes.extend(note.catalogue.clone().map(|catalogue| (CATALOGUE_WHOLE, catalogue)));
-    writer.anchored(change, DEFAULT_TENANT, Vec::new(), notes, "SALVAGE", now)?;
+    writer.anchored(change, Vec::new(), notes, "SALVAGE", now)?;
     Ok(done)
 }
 
@@ -133,8 +134,9 @@ fn intact(part: &PartInfo, batch: &RecordBatch) -> Result<BooleanArray, LakeErro
 fn rows_left(snapshot: &crate::Snapshot, change: &Anchored) -> Result<BTreeMap<String, u64>, LakeError> {
     let mut left = BTreeMap::new();
     for (table, change) in [(Table::Events, &change.events), (Table::Quarantine, &change.quarantine)] {
-        let given_up = |part: &&PartInfo| !change.removes.contains(part);
-        for part in snapshot.parts(table).iter().filter(given_up).chain(&change.adds) {
+        let gone: HashSet<&str> = change.removes.iter().map(|part| part.relative.as_str()).collect();
+        let stays = |part: &&PartInfo| !gone.contains(part.relative.as_str());
+        for part in snapshot.parts(table).iter().filter(stays).chain(&change.adds) {
             crate::rows::each_batch(&part.path, Some(&["file_id"]), |batch| {
                 let ids = Columns { batch, path: &part.path }.texts("file_id")?;
                 for id in ids.iter().flatten() {

@@ -14,7 +14,7 @@ use crate::part::{PartInfo, sync_names, write_part};
 use crate::rows::{files_batch, notes_batch, read_files, read_notes};
 use crate::runs::{self, Merge, Run};
 use crate::tables::Table;
-use crate::writer::{Anchored, DEFAULT_TENANT, Writer};
+use crate::writer::{Anchored, Writer};
 
 /// What a compaction takes on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,7 +86,7 @@ pub fn compact(writer: &mut Writer, options: &CompactOptions, now: Micros) -> Re
         }
     }
     if done.parts_before > 0 {
-        writer.anchored(change, DEFAULT_TENANT, Vec::new(), Vec::new(), "OPTIMIZE", now)?;
+        writer.anchored(change, Vec::new(), Vec::new(), "OPTIMIZE", now)?;
     }
     Ok(done)
 }

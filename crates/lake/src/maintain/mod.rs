@@ -10,7 +10,7 @@ mod vacuum;
 mod withdraw;
 
 pub use compact::{CompactOptions, Compacted, compact};
-pub use prune::{PrunePlan, PrunePlanSource, Selection, plan_prune, prune};
+pub use prune::{PrunePlan, PrunePlanName, PrunePlanSource, Selection, plan_prune, prune};
 pub(crate) use rewrite::Rewriter;
 pub(crate) use vacuum::part_files;
 pub use vacuum::{KEEP_DEFAULT, VacuumPlan, plan_vacuum, vacuum};

@@ -2,15 +2,19 @@
 //!
 //! The default of a lake is to keep everything for ever. A prune says what went, and replay of an
 //! input that lost rows says so instead of writing half a file.
+//!
+//! A source is a name, and one content may have several: a recording that was renamed while it grew,
+//! or a copy. Pruning a name gives it up, and removes the rows that no other name needs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 
 use arrow::array::{AsArray, BooleanArray, RecordBatch};
 use arrow::compute::filter_record_batch;
 use arrow::datatypes::TimestampMicrosecondType;
 use serde::Serialize;
-use stele_model::{DocType, FileId, Micros};
+use stele_model::civil;
+use stele_model::{DocType, FileEntry, FileId, Micros};
 
 use super::Rewriter;
 use crate::error::{At, LakeError};
@@ -19,18 +23,20 @@ use crate::reader::PartReader;
 use crate::rows::Columns;
 use crate::snapshot::{CATALOGUE_WHOLE, PRUNE, Pruned, Snapshot};
 use crate::tables::Table;
-use crate::writer::{Anchored, CommitNote, DEFAULT_TENANT, Writer};
-use stele_model::civil;
+use crate::writer::{Anchored, CommitNote, Writer};
 
 /// Which rows to remove: those that meet every condition that is given.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Selection {
+    /// Only what belongs to this tenant.
+    #[serde(skip)]
+    pub tenant: Option<String>,
     /// Records of days before the one of this instant; records without a day, and rows of
     /// quarantine, by the time of their ingest.
     pub before: Option<Micros>,
     /// Records of this doc type.
     pub doc_type: Option<DocType>,
-    /// Rows of this source.
+    /// Rows of this input that no other name of it needs.
     pub source: Option<String>,
 }
 
@@ -69,8 +75,23 @@ pub struct PrunePlan {
     pub parts_rewritten: u64,
     /// The inputs that lose rows.
     pub sources: Vec<PrunePlanSource>,
+    /// The contents that the source stands for, if one was named.
+    pub named: Vec<PrunePlanName>,
     #[serde(skip)]
     hits: Vec<Hit>,
+}
+
+/// A content that the source of a selection stands for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PrunePlanName {
+    /// The content.
+    pub file_id: FileId,
+    /// Rows from this content offset on go; those before it stay.
+    pub from: u64,
+    /// The other name that needs the rows that stay.
+    pub kept_for: Option<String>,
+    /// Whether the prune gives the name up: it keeps no rows from then on.
+    pub gives_up: bool,
 }
 
 /// What one input loses.
@@ -98,7 +119,7 @@ struct Hit {
 ///
 /// When nothing was selected, or a part cannot be read.
 pub fn plan_prune(snapshot: &Snapshot, selection: &Selection) -> Result<PrunePlan, LakeError> {
-    if *selection == Selection::default() {
+    if *selection == (Selection { tenant: selection.tenant.clone(), ..Selection::default() }) {
         return Err(LakeError::Invalid("say what to prune: an age, a doc type or a source".to_owned()));
     }
     let mut plan = PrunePlan {
@@ -110,15 +131,19 @@ pub fn plan_prune(snapshot: &Snapshot, selection: &Selection) -> Result<PrunePla
         parts_removed: 0,
         parts_rewritten: 0,
         sources: Vec::new(),
+        named: named(snapshot, selection)?,
         hits: Vec::new(),
     };
+    let named = plan.named.clone();
+    let chosen = Chosen::of(selection, &named);
     let mut sources: BTreeMap<(String, String), u64> = BTreeMap::new();
     for table in [Table::Events, Table::Quarantine] {
-        for part in snapshot.parts(table).iter().filter(|part| selection.may_touch(table, part)) {
-            let rows = plan.count(table, part, &mut sources)?;
+        for part in snapshot.parts(table).iter().filter(|part| chosen.may_touch(table, part)) {
+            let (rows, bytes) = chosen.count(table, part, &mut sources)?;
             if rows == 0 {
                 continue;
             }
+            plan.bytes += bytes;
             *(if table == Table::Events { &mut plan.records } else { &mut plan.residues }) += rows;
             *(if rows == part.rows { &mut plan.parts_removed } else { &mut plan.parts_rewritten }) += 1;
             plan.hits.push(Hit { table, part: part.clone(), rows });
@@ -133,67 +158,132 @@ pub fn plan_prune(snapshot: &Snapshot, selection: &Selection) -> Result<PrunePla
 }
 
 impl PrunePlan {
+    /// Whether carrying it out would change nothing.
+    pub fn is_empty(&self) -> bool {
+        self.hits.is_empty() && !self.named.iter().any(|name| name.gives_up)
+    }
+
+    /// What the lake is to say about it for ever.
+    fn gone(&self, at: Micros) -> Vec<Pruned> {
+        let reason = self.selection.to_string();
+        let pruned =
+            |file_id, rows, from, uri| Pruned { file_id, rows, reason: reason.clone(), at, from, uri };
+        if self.selection.source.is_none() {
+            return self.sources.iter().map(|source| pruned(source.file_id, source.rows, 0, None)).collect();
+        }
+        let mut gone = Vec::new();
+        for name in &self.named {
+            let of_it = self.sources.iter().filter(|source| source.file_id == name.file_id);
+            let rows = of_it.map(|source| source.rows).sum();
+            let uri = self.selection.source.clone().filter(|_| name.gives_up);
+            if rows > 0 || uri.is_some() {
+                gone.push(pruned(name.file_id, rows, name.from, uri));
+            }
+        }
+        gone
+    }
+}
+
+/// The contents that the source of a selection stands for, and what of them no other name needs.
+fn named(snapshot: &Snapshot, selection: &Selection) -> Result<Vec<PrunePlanName>, LakeError> {
+    let Some(source) = &selection.source else { return Ok(Vec::new()) };
+    let mut entries = snapshot.contents()?;
+    entries.retain(|entry| selection.tenant.as_ref().is_none_or(|tenant| *tenant == entry.tenant));
+    let ids: BTreeSet<FileId> =
+        entries.iter().filter(|entry| entry.uri == *source).map(|entry| entry.file_id).collect();
+    entries.retain(|entry| ids.contains(&entry.file_id));
+    let mut pruned = snapshot.pruned()?;
+    pruned.retain(|pruned| ids.contains(&pruned.file_id));
+    entries.retain(|entry| !pruned.iter().any(|pruned| pruned.gives_up(entry)));
+    let name = |file_id: FileId| {
+        let of_it = entries.iter().filter(|entry| entry.file_id == file_id);
+        let (own, others): (Vec<&FileEntry>, Vec<_>) = of_it.partition(|entry| entry.uri == *source);
+        let longest = others.into_iter().max_by_key(|entry| entry.bytes_done);
+        PrunePlanName {
+            file_id,
+            from: longest.map_or(0, |entry| entry.bytes_done),
+            kept_for: longest.map(|entry| entry.uri.clone()),
+            gives_up: !own.is_empty() && selection.before.is_none() && selection.doc_type.is_none(),
+        }
+    };
+    Ok(ids.into_iter().map(name).collect())
+}
+
+/// A selection in terms of rows.
+struct Chosen<'a> {
+    selection: &'a Selection,
+    /// For a source: its contents, and the content offset from which their rows are chosen.
+    inputs: Option<HashMap<String, u64>>,
+}
+
+impl<'a> Chosen<'a> {
+    fn of(selection: &'a Selection, named: &[PrunePlanName]) -> Self {
+        let inputs = || named.iter().map(|name| (name.file_id.to_string(), name.from)).collect();
+        Self { selection, inputs: selection.source.as_ref().map(|_| inputs()) }
+    }
+
+    /// Whether rows of a part may be chosen, as far as its name and the log tell.
+    fn may_touch(&self, table: Table, part: &PartInfo) -> bool {
+        let Selection { before, doc_type, .. } = self.selection;
+        let may_hold = |inputs: &HashMap<String, u64>| inputs.keys().any(|input| part.stats.may_hold(input));
+        self.inputs.as_ref().is_none_or(may_hold)
+            && match table {
+                Table::Events => {
+                    doc_type.is_none_or(|doc_type| part.partition("doc_type") == Some(doc_type.name()))
+                        && match (before, part.partition("date")) {
+                            (Some(before), Some(date)) => date < day(*before).as_str(),
+                            _ => true,
+                        }
+                }
+                _ => doc_type.is_none(),
+            }
+    }
+
+    /// Which rows of a batch are chosen. The part has passed [`Chosen::may_touch`].
+    fn rows(&self, table: Table, part: &PartInfo, batch: &RecordBatch) -> Result<BooleanArray, LakeError> {
+        let columns = Columns { batch, path: &part.path };
+        let (tenants, ids) = (columns.texts("tenant_id")?, columns.texts("file_id")?);
+        let offsets = columns.longs("byte_offset")?;
+        let times = batch
+            .column_by_name("ingested_at")
+            .and_then(|at| at.as_primitive_opt::<TimestampMicrosecondType>());
+        let times = times.ok_or_else(|| columns.bad("there is no column ingested_at"))?;
+        let of_a_day = table == Table::Events && part.partition("date").is_some();
+        let by_ingest = self.selection.before.filter(|_| !of_a_day);
+        let limit = by_ingest.map(|before| before.div_euclid(civil::DAY) * civil::DAY);
+        let own = |row| self.selection.tenant.as_deref().is_none_or(|tenant| tenant == tenants.value(row));
+        let named = |row| {
+            self.inputs.as_ref().is_none_or(|inputs| {
+                inputs.get(ids.value(row)).is_some_and(|from| *from <= offsets.value(row).max(0) as u64)
+            })
+        };
+        let old = |row| limit.is_none_or(|limit| times.value(row) < limit);
+        Ok((0..batch.num_rows()).map(|row| Some(own(row) && named(row) && old(row))).collect())
+    }
+
+    /// Counts the chosen rows of a part, in all and by source and input, and their content bytes.
     fn count(
-        &mut self,
+        &self,
         table: Table,
         part: &PartInfo,
         sources: &mut BTreeMap<(String, String), u64>,
-    ) -> Result<u64, LakeError> {
+    ) -> Result<(u64, u64), LakeError> {
         let reader = PartReader::open(&part.path)?;
-        let mut rows = 0;
-        let columns = ["file_id", "source", "ingested_at", "byte_len"];
+        let (mut rows, mut bytes) = (0, 0);
+        let columns = ["tenant_id", "file_id", "source", "ingested_at", "byte_offset", "byte_len"];
         for batch in reader.rows(&part.path, &columns, 0..reader.row_count())? {
             let batch = batch.at("read", &part.path)?;
-            let chosen = self.selection.rows(table, part, &batch)?;
+            let chosen = self.rows(table, part, &batch)?;
             let columns = Columns { batch: &batch, path: &part.path };
             let (ids, uris) = (columns.texts("file_id")?, columns.texts("source")?);
             let lengths = columns.longs("byte_len")?;
             for row in chosen.values().set_indices() {
                 rows += 1;
-                self.bytes += lengths.value(row).max(0) as u64;
-                match sources.get_mut(&(uris.value(row).to_owned(), ids.value(row).to_owned())) {
-                    Some(count) => *count += 1,
-                    None => {
-                        sources.insert((uris.value(row).to_owned(), ids.value(row).to_owned()), 1);
-                    }
-                }
+                bytes += lengths.value(row).max(0) as u64;
+                *sources.entry((uris.value(row).to_owned(), ids.value(row).to_owned())).or_default() += 1;
             }
         }
-        Ok(rows)
-    }
-}
-
-impl Selection {
-    /// Whether rows of a part may be chosen, as far as its name and the log tell.
-    fn may_touch(&self, table: Table, part: &PartInfo) -> bool {
-        match table {
-            Table::Events => {
-                self.doc_type.is_none_or(|doc_type| part.partition("doc_type") == Some(doc_type.name()))
-                    && match (self.before, part.partition("date")) {
-                        (Some(before), Some(date)) => date < day(before).as_str(),
-                        _ => true,
-                    }
-            }
-            _ => self.doc_type.is_none(),
-        }
-    }
-
-    /// Which rows of a batch are chosen. The part has passed [`Selection::may_touch`].
-    fn rows(&self, table: Table, part: &PartInfo, batch: &RecordBatch) -> Result<BooleanArray, LakeError> {
-        let columns = Columns { batch, path: &part.path };
-        let uris = columns.texts("source")?;
-        let times = batch
-            .column_by_name("ingested_at")
-            .and_then(|at| at.as_primitive_opt::<TimestampMicrosecondType>());
-        let times = times.ok_or_else(|| columns.bad("there is no column ingested_at"))?;
-        let by_ingest = self.before.filter(|_| table != Table::Events || part.partition("date").is_none());
-        let limit = by_ingest.map(|before| before.div_euclid(civil::DAY) * civil::DAY);
-        Ok((0..batch.num_rows())
-            .map(|row| {
-                let source = self.source.as_deref().is_none_or(|source| source == uris.value(row));
-                Some(source && limit.is_none_or(|limit| times.value(row) < limit))
-            })
-            .collect())
+        Ok((rows, bytes))
     }
 }
 
@@ -221,6 +311,7 @@ pub fn prune(
         return Err(LakeError::Invalid(text));
     }
     let shop = writer.workshop();
+    let selected = Chosen::of(&plan.selection, &plan.named);
     let mut change = Anchored::default();
     for hit in &plan.hits {
         let target = change.of(hit.table);
@@ -232,7 +323,7 @@ pub fn prune(
             let columns: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
             for batch in reader.rows(&hit.part.path, &columns, 0..reader.row_count())? {
                 let batch = batch.at("read", &hit.part.path)?;
-                let chosen = plan.selection.rows(hit.table, &hit.part, &batch)?;
+                let chosen = selected.rows(hit.table, &hit.part, &batch)?;
                 let kept = arrow::compute::not(&chosen).at("read", &hit.part.path)?;
                 let kept = filter_record_batch(&batch, &kept).at("read", &hit.part.path)?;
                 rewriter.take(&kept, &hit.part.path)?;
@@ -242,16 +333,9 @@ pub fn prune(
             target.adds.extend(parts);
         }
     }
-    let reason = plan.selection.to_string();
-    let gone = |source: &PrunePlanSource| Pruned {
-        file_id: source.file_id,
-        rows: source.rows,
-        reason: reason.clone(),
-        at: now,
-    };
-    let gone: Vec<Pruned> = plan.sources.iter().map(gone).collect();
+    let gone = plan.gone(now);
     let body = serde_json::to_string(&gone).map_err(|error| LakeError::Invalid(error.to_string()))?;
     let mut notes = vec![(PRUNE, body)];
     notes.extend(note.catalogue.clone().map(|catalogue| (CATALOGUE_WHOLE, catalogue)));
-    writer.anchored(change, DEFAULT_TENANT, Vec::new(), notes, "DELETE", now)
+    writer.anchored(change, Vec::new(), notes, "DELETE", now)
 }

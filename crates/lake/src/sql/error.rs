@@ -103,7 +103,7 @@ impl SqlError {
     /// What a caller should do about it.
     pub fn kind(&self) -> ErrorKind {
         match self {
-            Self::Cancelled => ErrorKind::Retry,
+            Self::Cancelled => ErrorKind::Cancelled,
             Self::Engine { .. } | Self::Format { .. } => ErrorKind::Report,
             Self::Output(source) if source.kind() == io::ErrorKind::Interrupted => ErrorKind::Retry,
             _ => ErrorKind::Fix,

@@ -57,6 +57,7 @@ proptest! {
                     raw: text(&names),
                     micros: (row % 5 != 0).then_some(NOW - number * 3_000_000),
                     quality: if row % 3 == 0 { TimeQuality::Naive } else { TimeQuality::Utc },
+                    change: None,
                 },
                 platform: text(&games),
                 original_id: text(&names),

@@ -65,6 +65,7 @@ pub fn envelope<'a>(doc_type: DocType, event: &'a str, micros: Option<i64>) -> E
             raw: micros.map(|micros| Cow::Owned(micros.to_string())),
             micros,
             quality: if micros.is_some() { TimeQuality::Utc } else { TimeQuality::Ingest },
+            change: None,
         },
         platform: None,
         original_id: None,
@@ -106,6 +107,7 @@ impl Input {
     /// The entry after the first `done` bytes.
     pub fn entry(&self, done: usize) -> FileEntry {
         FileEntry {
+            tenant: "default".to_owned(),
             file_id: self.file_id,
             uri: self.uri.clone(),
             format: "F1".to_owned(),

@@ -194,6 +194,7 @@ fn prune_by_age() {
 #[test]
 fn prune_by_everything_at_once() {
     let selection = Selection {
+        tenant: None,
         before: Some(NOW + 86_400_000_000),
         doc_type: Some(DocType::ALL[2]),
         source: Some("/in/b.jsonl".to_owned()),

@@ -127,6 +127,9 @@ fn emit_file(e: &mut Emitter<'_>, file: &FileView) {
     e.key("step_back_lines");
     let lines: Vec<String> = file.steps_back.iter().map(u64::to_string).collect();
     e.raws(lines.iter().map(String::as_str));
+    e.field_count("times_repeated", file.times_repeated_count);
+    e.field_count("times_skipped", file.times_skipped_count);
+    e.field_count("bytes_removed", file.bytes_removed);
     e.end();
 }
 

@@ -190,6 +190,24 @@ fn damage(out: &mut dyn io::Write, files: &[FileView]) -> Written {
         let lines: Vec<String> = file.steps_back.iter().map(u64::to_string).collect();
         let more = if file.step_back_count > lines.len() as u64 { ", …" } else { "" };
         vec![cell::code(&file.uri), file.step_back_count.to_string(), format!("{}{more}", lines.join(", "))]
+    })?;
+
+    section(out, "Times at a change of the clocks")?;
+    let each = files.iter().flat_map(|file| {
+        let repeated = (file.times_repeated_count, &file.times_repeated, "shown twice; read as the first");
+        let skipped =
+            (file.times_skipped_count, &file.times_skipped, "never shown; read with the offset before");
+        [repeated, skipped].into_iter().filter(|(count, ..)| *count > 0).map(move |one| (file, one))
+    });
+    listed(out, &["first place", "times", "in the declared zone"], each, |(file, (count, lines, words))| {
+        let place = format!("{}:{}", file.uri, lines.first().copied().unwrap_or_default());
+        vec![cell::code(&place), count.to_string(), words.to_owned()]
+    })?;
+
+    section(out, "Removed from the lake")?;
+    let each = files.iter().filter(|file| file.bytes_removed > 0);
+    listed(out, &["file", "bytes"], each, |file| {
+        vec![cell::code(&file.uri), format!("{} of {}", file.bytes_removed, file.bytes)]
     })
 }
 

@@ -28,6 +28,9 @@ pub fn lobby() -> CatalogueView {
     input.hole_count = 1;
     input.steps_back = vec![4];
     input.step_back_count = 2;
+    (input.times_repeated, input.times_repeated_count) = (vec![2], 3);
+    (input.times_skipped, input.times_skipped_count) = (vec![5], 1);
+    input.bytes_removed = 64;
     input.rejected =
         vec![(6, 512, "a value | was expected at byte 3".into()), (8, 630, "the text ends".into())];
     input.rejected_count = 2;

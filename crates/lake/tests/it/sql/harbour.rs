@@ -75,15 +75,15 @@ fn bare<'a>(doc_type: DocType, event: &'a str, time: EventTime<'a>) -> Envelope<
 const TEN: i64 = 1_772_359_200_000_000;
 
 fn utc<'a>(millis: i64) -> EventTime<'a> {
-    EventTime { raw: None, micros: Some(TEN + millis * 1000), quality: TimeQuality::Utc }
+    EventTime { raw: None, micros: Some(TEN + millis * 1000), quality: TimeQuality::Utc, change: None }
 }
 
 fn naive<'a>(text: String, micros: i64) -> EventTime<'a> {
-    EventTime { raw: Some(Cow::Owned(text)), micros: Some(micros), quality: TimeQuality::Naive }
+    EventTime { raw: Some(Cow::Owned(text)), micros: Some(micros), quality: TimeQuality::Naive, change: None }
 }
 
 fn unknown<'a>() -> EventTime<'a> {
-    EventTime { raw: None, micros: None, quality: TimeQuality::Ingest }
+    EventTime { raw: None, micros: None, quality: TimeQuality::Ingest, change: None }
 }
 
 /// A socket recording with directions and frames.

@@ -1,0 +1,76 @@
+//! What an ingest came to, as plain data.
+
+use serde::Serialize;
+use stele_model::Ledger;
+
+use crate::worker::ClockChanges;
+
+/// What an ingest came to. The first fields are the totals of the command line's last line.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct IngestSummary {
+    /// Inputs that were met.
+    pub files: u64,
+    /// Records that were added.
+    pub records: u64,
+    /// Lines that were rejected and are kept in quarantine.
+    pub quarantined: u64,
+    /// Content bytes that were read into the lake.
+    pub bytes_in: u64,
+    /// Of these, bytes of records and what stands around them.
+    pub bytes_lake: u64,
+    /// Of these, bytes of rejected lines.
+    pub bytes_quarantine: u64,
+    /// Inputs whose content was in the lake already.
+    pub duplicates: u64,
+    /// Inputs that went on where an earlier run stopped.
+    pub resumed: u64,
+    /// Control lines, such as comments that the format defines.
+    pub control: u64,
+    /// Blank lines.
+    pub blank: u64,
+    /// JSON values below the roots of the records.
+    pub nodes: u64,
+    /// Records whose time the clocks of the declared zone showed twice; it is read as the first
+    /// showing.
+    pub times_repeated: u64,
+    /// Records whose time they never showed; it is read with the offset before the gap.
+    pub times_skipped: u64,
+    /// Time from start to end.
+    pub seconds: f64,
+    /// The lake's version after the run; `None` if there is no lake.
+    pub lake_version: Option<u64>,
+    /// Whether somebody asked to stop before the end.
+    pub cancelled: bool,
+    /// Inputs that could not be read to their end.
+    pub failures: Vec<InputFailure>,
+    /// Things in the directories that are not inputs, with the reason.
+    pub skipped: Vec<InputFailure>,
+}
+
+/// An input that failed, with the reason and what was kept.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct InputFailure {
+    /// The input.
+    pub uri: String,
+    /// Why, and what was kept.
+    pub reason: String,
+}
+
+impl IngestSummary {
+    pub(crate) fn add(&mut self, ledger: &Ledger) {
+        self.records += ledger.records;
+        self.quarantined += ledger.quarantined;
+        self.bytes_in += ledger.bytes_in;
+        self.bytes_lake += ledger.bytes_lake;
+        self.bytes_quarantine += ledger.bytes_quarantine;
+        self.control += ledger.control;
+        self.blank += ledger.blank;
+        self.nodes += ledger.nodes;
+    }
+
+    /// Takes over what a worker counted besides the ledgers.
+    pub(crate) fn add_changes(&mut self, changes: ClockChanges) {
+        self.times_repeated += changes.repeated;
+        self.times_skipped += changes.skipped;
+    }
+}

@@ -1,0 +1,11 @@
+//! The engine from outside, where a command line cannot reach: stopped at a given block, under
+//! several tenants, with parts of its state taken away.
+
+#![allow(clippy::unwrap_used, reason = "tests may fail loudly")]
+
+mod many;
+mod place;
+mod prune;
+mod rebuilt;
+mod stop;
+mod tenants;
