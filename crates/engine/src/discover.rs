@@ -5,7 +5,7 @@ use std::sync::Arc;
 use stele_discover::{Catalogue, Folding};
 use stele_model::error::in_full;
 use stele_model::{FileId, Ledger};
-use stele_sources::{Found, Input, OpenOptions, open, open_reader};
+use stele_sources::{Found, Input, OpenOptions, Skipped, open, open_reader};
 
 use crate::EngineError;
 use crate::count_again::fold_again;
@@ -60,9 +60,9 @@ impl Engine {
             ..OpenOptions::default()
         };
         self.profiles().check_name(options.format.as_deref())?;
-        let Found { inputs, skipped } = self.find(targets, options.stdin_name.clone())?;
+        let Found { inputs, skipped, failures } = self.find(targets, options.stdin_name.clone())?;
         if inputs.is_empty() {
-            return Err(EngineError::NoInputs(format!("{} holds no files", targets.join(" "))));
+            return Err(no_inputs(targets, &skipped, &failures));
         }
         // Only where the evidence of everything may make it be counted again.
         let again = self.settings().fold == Folding::Auto;
@@ -81,12 +81,29 @@ impl Engine {
                 Ok(pass.run(Catalogue::new(before.folding(), rules))?.catalogue)
             })?;
         }
-        found.skipped = skipped
-            .into_iter()
-            .map(|skipped| InputFailure { uri: skipped.uri, reason: skipped.reason })
-            .collect();
+        found.skipped = listed(skipped);
+        found.failures.splice(..0, listed(failures));
         Ok(found)
     }
+}
+
+/// What a search left out, for a summary.
+pub(crate) fn listed(left_out: Vec<Skipped>) -> Vec<InputFailure> {
+    left_out.into_iter().map(|one| InputFailure { uri: one.uri, reason: one.reason }).collect()
+}
+
+/// The error where a search found no input.
+pub(crate) fn no_inputs(targets: &[String], skipped: &[Skipped], failures: &[Skipped]) -> EngineError {
+    let targets = targets.join(" ");
+    EngineError::NoInputs(match (failures, skipped.len()) {
+        ([], 0) => format!("{targets} holds no files"),
+        ([], n) => {
+            format!("{targets} holds no readable files ({n} skipped; run with --json to list them)")
+        }
+        ([first, ..], _) => {
+            format!("{targets} holds no readable files; of {}: {}", first.uri, first.reason)
+        }
+    })
 }
 
 /// One reading of all inputs.

@@ -18,7 +18,7 @@ use stele_sources::{Found, Input, OpenOptions, Resume, Source, SourceError, open
 use crate::EngineError;
 use crate::admission::{Admission, Known};
 use crate::catalogue_store::CatalogueStore;
-use crate::discover::InputOptions;
+use crate::discover::{InputOptions, listed, no_inputs};
 use crate::engine::Engine;
 use crate::pipeline::{Crew, Renewal, with_crew};
 use crate::progress::{Cancel, Progress, Update};
@@ -61,18 +61,16 @@ impl Engine {
         let timezone = self.timezone()?;
         let InputOptions { format, stdin_name } = options.inputs.clone();
         self.profiles().check_name(format.as_deref())?;
-        let Found { inputs, skipped } = self.find(targets, stdin_name)?;
+        let Found { inputs, skipped, failures } = self.find(targets, stdin_name)?;
         if inputs.is_empty() {
-            return Err(EngineError::NoInputs(no_inputs(targets, skipped.len())));
+            return Err(no_inputs(targets, &skipped, &failures));
         }
         let open_options = OpenOptions { timezone, format, ..OpenOptions::default() };
-        let skipped: Vec<InputFailure> = skipped
-            .into_iter()
-            .map(|skipped| InputFailure { uri: skipped.uri, reason: skipped.reason })
-            .collect();
+        let mut met =
+            IngestSummary { skipped: listed(skipped), failures: listed(failures), ..<_>::default() };
+        met.files = (inputs.len() + met.failures.len()) as u64;
         if options.dry_run {
-            let summary = self.rehearse(&inputs, &open_options, progress, cancel)?;
-            return Ok(IngestSummary { skipped, ..summary });
+            return self.rehearse(&inputs, met, &open_options, progress, cancel);
         }
         let lake = Lake::open(self.data_dir(), self.faults())?;
         let mut writer = lake.writer(started)?;
@@ -84,21 +82,19 @@ impl Engine {
             engine: self,
             writer: &mut writer,
             store: &store,
-            known: Known::new(&self.settings().tenant, before.contents()?),
+            known: Known::new(&self.settings().tenant, &before)?,
             blank: base.empty_copy(),
             catalogue: base,
             options: open_options,
             progress,
             cancel,
-            summary: IngestSummary::default(),
+            summary: met,
             batch: Batch::default(),
             spools: Vec::new(),
             changes: ClockChanges::default(),
             bytes_total,
             bytes_read: 0,
         };
-        run.summary.files = inputs.len() as u64;
-        run.summary.skipped = skipped;
         let context = AppendContext { tenant: self.settings().tenant.clone(), ingested_at: started };
         let worker = |_| Worker::new(run.blank.clone(), Some(run.writer.appender(context.clone())));
         let workers = (0..self.threads()).map(worker).collect();
@@ -132,14 +128,6 @@ impl Engine {
         summary.cancelled = cancel.is_cancelled();
         summary.seconds = (self.clock().now() - started) as f64 / 1e6;
         Ok(summary)
-    }
-}
-
-fn no_inputs(targets: &[String], skipped: usize) -> String {
-    let targets = targets.join(" ");
-    match skipped {
-        0 => format!("{targets} holds no files"),
-        n => format!("{targets} holds no readable files ({n} skipped; run with --json to list them)"),
     }
 }
 
@@ -229,7 +217,7 @@ impl Run<'_> {
         }
         let (file_id, before) = match admission {
             Admission::Duplicate(original) => {
-                self.duplicate(input, *original);
+                self.duplicate(input, *original, context);
                 return Ok(());
             }
             Admission::New(file_id) => (file_id, None),
@@ -338,7 +326,7 @@ impl Run<'_> {
         });
     }
 
-    fn duplicate(&mut self, input: &Input, original: FileEntry) {
+    fn duplicate(&mut self, input: &Input, original: FileEntry, context: &AppendContext) {
         self.bytes_total = self.bytes_total.saturating_sub(input.size_on_disk);
         if input.size_on_disk == 0 && original.bytes_done == 0 {
             return;
@@ -350,6 +338,7 @@ impl Run<'_> {
                 uri: input.uri.clone(),
                 size_on_disk: input.size_on_disk,
                 state: FileState::Duplicate,
+                updated_at: context.ingested_at,
                 ..original
             };
             self.known.put(entry.clone());
@@ -458,6 +447,9 @@ impl From<SourceError> for Stop {
 
 impl From<EngineError> for Stop {
     fn from(error: EngineError) -> Self {
-        Stop::Run(error)
+        match error {
+            EngineError::Source(error) => Stop::Input(error),
+            error => Stop::Run(error),
+        }
     }
 }

@@ -169,7 +169,7 @@ impl Engine {
     ) -> Result<(), EngineError> {
         let input = Input {
             uri: entry.uri.clone(),
-            path: Some(std::path::PathBuf::from(&entry.uri)),
+            path: Some(stele_sources::path_of(&entry.uri)),
             size_on_disk: entry.size_on_disk,
         };
         let options = OpenOptions {

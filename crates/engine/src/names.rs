@@ -2,6 +2,7 @@
 
 use stele_lake::Snapshot;
 use stele_model::{FileEntry, FileId, FileState};
+use stele_sources::uri_of;
 
 use crate::EngineError;
 use crate::engine::Engine;
@@ -52,7 +53,7 @@ impl Engine {
 }
 
 fn named(entries: Vec<FileEntry>, name: &str) -> Result<FileEntry, EngineError> {
-    let absolute = std::path::absolute(name).map(|path| path.display().to_string()).unwrap_or_default();
+    let absolute = std::path::absolute(name).map(|path| uri_of(&path)).unwrap_or_default();
     let exact = |entry: &&FileEntry| entry.uri == name || entry.uri == absolute;
     if let Some(entry) = entries.iter().find(exact) {
         return Ok(entry.clone());

@@ -18,10 +18,11 @@ use crate::summary::{IngestSummary, InputFailure};
 use crate::worker::{FileJob, Task, Worker};
 
 impl Engine {
-    /// Decides about every input and counts what would be read of it.
+    /// Decides about every input and counts what would be read of it, in addition to `summary`.
     pub(crate) fn rehearse(
         &self,
         inputs: &[Input],
+        summary: IngestSummary,
         options: &OpenOptions,
         progress: &dyn Progress,
         cancel: &Cancel,
@@ -29,15 +30,9 @@ impl Engine {
         let started = self.clock().now();
         let lake = Lake::open(self.data_dir(), self.faults())?;
         let snapshot = if lake.exists() { Some(lake.snapshot()?) } else { None };
-        let entries = snapshot.as_ref().map_or_else(|| Ok(Vec::new()), |snapshot| snapshot.contents())?;
-        let mut rehearsal = Rehearsal {
-            engine: self,
-            known: Known::new(&self.settings().tenant, entries),
-            options,
-            progress,
-            summary: IngestSummary::default(),
-        };
-        rehearsal.summary.files = inputs.len() as u64;
+        let tenant = &self.settings().tenant;
+        let known = snapshot.as_ref().map_or_else(|| Ok(Known::default()), |at| Known::new(tenant, at))?;
+        let mut rehearsal = Rehearsal { engine: self, known, options, progress, summary };
         rehearsal.summary.lake_version = snapshot.map(|snapshot| snapshot.version());
         // What the records hold is not asked for, so nothing need be folded.
         let blank = Catalogue::new(self.settings().fold, self.fold_rules());

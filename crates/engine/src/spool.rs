@@ -20,7 +20,12 @@ pub(crate) fn spool(input: Input, data_dir: &Path) -> Result<Input, EngineError>
     fs::create_dir_all(&dir).at("create", &dir)?;
     let path = dir.join(format!("stdin-{}", std::process::id()));
     let mut file = File::create(&path).at("create", &path)?;
-    let size_on_disk = io::copy(&mut io::stdin().lock(), &mut file).at("write", &path)?;
+    let copied = io::copy(&mut io::stdin().lock(), &mut file);
+    if copied.is_err() && file.metadata().is_ok_and(|meta| meta.len() == 0) {
+        // Nothing came: there is nothing to keep.
+        let _ = fs::remove_file(&path);
+    }
+    let size_on_disk = copied.at("write", &path)?;
     Ok(Input { size_on_disk, path: Some(path), ..input })
 }
 

@@ -3,7 +3,7 @@
 //! A snapshot is the version of `events` and the versions of the other tables that this version
 //! pins. What those tables hold beyond is provisional and not seen.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use serde::{Deserialize, Serialize};
 use stele_model::{FileEntry, FileId, Micros};
@@ -12,7 +12,7 @@ use crate::delta::{DeltaLog, Home};
 use crate::error::LakeError;
 use crate::migrate;
 use crate::part::PartInfo;
-use crate::rows::{NoteRow, read_files, read_notes};
+use crate::rows::{Columns, NoteRow, each_batch, read_files, read_notes};
 use crate::tables::{SCHEMA_VERSION, Table, lake_dir};
 
 /// The lake at one version.
@@ -68,9 +68,13 @@ pub struct Pruned {
 }
 
 impl Pruned {
-    /// Whether an entry lost rows by it.
+    /// Whether an entry lost rows by it. One that is newer than the giving up of a name did not: where
+    /// its rows were gone, they were read again.
     pub fn affects(&self, entry: &FileEntry) -> bool {
-        self.rows > 0 && self.file_id == entry.file_id && self.from < entry.bytes_done
+        self.rows > 0
+            && self.file_id == entry.file_id
+            && self.from < entry.bytes_done
+            && (self.uri.is_none() || self.at >= entry.updated_at)
     }
 
     /// Whether it gave up the name of an entry.
@@ -237,6 +241,30 @@ impl Snapshot {
             all.extend(list);
         }
         Ok(all)
+    }
+
+    /// The inputs that have a row in the lake, whatever it is.
+    ///
+    /// # Errors
+    ///
+    /// When a part cannot be read.
+    pub fn inputs_with_rows(&self) -> Result<HashSet<FileId>, LakeError> {
+        let mut inputs: HashSet<FileId> = HashSet::new();
+        let mut last = String::new();
+        for part in self.events.iter().chain(&self.quarantine) {
+            each_batch(&part.path, Some(&["file_id"]), |batch| {
+                let ids = Columns { batch, path: &part.path }.texts("file_id")?;
+                for id in ids.iter().flatten() {
+                    // Rows of one input stand together.
+                    if *id != *last {
+                        inputs.extend(FileId::from_hex(id));
+                        id.clone_into(&mut last);
+                    }
+                }
+                Ok(())
+            })?;
+        }
+        Ok(inputs)
     }
 
     fn note_rows(&self) -> Result<Vec<NoteRow>, LakeError> {

@@ -93,6 +93,14 @@ pub enum SourceError {
         /// How far it had been read.
         bytes_done: u64,
     },
+    /// What was read of it before is there in part only, and reading it anew would double that part.
+    #[error("{uri} is not read again: {reason}")]
+    InPart {
+        /// The input.
+        uri: String,
+        /// What is missing, and what to do.
+        reason: String,
+    },
     /// Standard input can be read once only.
     #[error("{uri} is a stream and cannot be read a second time; give a file instead")]
     Stream {

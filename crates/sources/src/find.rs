@@ -2,9 +2,11 @@
 //! repetition. Nothing is opened here and no name decides what an input holds.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Component, Path, PathBuf};
 
 use globset::{GlobBuilder, GlobMatcher};
+use stele_model::error::in_full;
 use walkdir::WalkDir;
 
 use crate::SourceError;
@@ -47,13 +49,15 @@ pub struct Skipped {
     pub reason: String,
 }
 
-/// What a search came to. Both lists are sorted by URI.
+/// What a search came to. All lists are sorted by URI.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Found {
     /// The inputs. A file without a byte is one: it is listed, and has no records.
     pub inputs: Vec<Input>,
     /// What was met besides.
     pub skipped: Vec<Skipped>,
+    /// What may be an input, or hold some, and cannot be opened.
+    pub failures: Vec<Skipped>,
 }
 
 /// Finds the inputs that `targets` name: files as they are, directories with everything below
@@ -63,39 +67,52 @@ pub struct Found {
 ///
 /// # Errors
 ///
-/// For a target that names nothing or cannot be opened. What cannot be opened below a directory
-/// is only skipped.
+/// For a target that names nothing or cannot be opened, if no other target holds an input.
 pub fn find(targets: &[String], options: &FindOptions) -> Result<Found, SourceError> {
     let mut found = Found::default();
+    let mut first = None;
     for target in targets {
-        if target == "-" {
-            found.inputs.push(Input::stdin(options.stdin_name.as_deref().unwrap_or("-")));
-            continue;
+        if let Err(error) = meet(target, options, &mut found) {
+            found.failures.push(Skipped { uri: target.clone(), reason: in_full(&error) });
+            first.get_or_insert(error);
         }
-        let path = Path::new(target);
-        match fs::metadata(path) {
-            Ok(meta) if meta.is_dir() => walk(&absolute(target, path)?, None, &mut found),
-            Ok(meta) if meta.is_file() => {
-                let path = absolute(target, path)?;
-                fs::File::open(&path)
-                    .map_err(|source| SourceError::Unreadable { uri: uri(&path), source })?;
-                found.inputs.push(Input { uri: uri(&path), size_on_disk: meta.len(), path: Some(path) });
-            }
-            Ok(meta) => {
-                return Err(SourceError::NotAFile { target: target.clone(), what: what(meta.file_type()) });
-            }
-            Err(_) if target.contains(['*', '?', '[', '{']) => matching(target, &mut found)?,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                return Err(SourceError::NotFound { target: target.clone() });
-            }
-            Err(source) => return Err(SourceError::Unreadable { uri: target.clone(), source }),
-        }
+    }
+    if let Some(error) = first.filter(|_| found.inputs.is_empty()) {
+        return Err(error);
     }
     found.inputs.sort();
     found.inputs.dedup_by(|a, b| a.uri == b.uri);
-    found.skipped.sort();
-    found.skipped.dedup();
+    for list in [&mut found.skipped, &mut found.failures] {
+        list.sort();
+        list.dedup();
+    }
     Ok(found)
+}
+
+/// What one target names.
+fn meet(target: &str, options: &FindOptions, found: &mut Found) -> Result<(), SourceError> {
+    if target == "-" {
+        found.inputs.push(Input::stdin(options.stdin_name.as_deref().unwrap_or("-")));
+        return Ok(());
+    }
+    let path = Path::new(target);
+    match fs::metadata(path) {
+        Ok(meta) if meta.is_dir() => walk(&absolute(target, path)?, None, found),
+        Ok(meta) if meta.is_file() => {
+            let path = absolute(target, path)?;
+            fs::File::open(&path).map_err(|source| SourceError::Unreadable { uri: uri_of(&path), source })?;
+            found.inputs.push(Input { uri: uri_of(&path), size_on_disk: meta.len(), path: Some(path) });
+        }
+        Ok(meta) => {
+            return Err(SourceError::NotAFile { target: target.to_owned(), what: what(meta.file_type()) });
+        }
+        Err(_) if target.contains(['*', '?', '[', '{']) => matching(target, found)?,
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            return Err(SourceError::NotFound { target: target.to_owned() });
+        }
+        Err(source) => return Err(SourceError::Unreadable { uri: target.to_owned(), source }),
+    }
+    Ok(())
 }
 
 /// Everything below `root`, or what of it matches.
@@ -106,9 +123,7 @@ fn walk(root: &Path, only: Option<&GlobMatcher>, found: &mut Found) {
         let entry = match entry {
             Ok(entry) => entry,
             Err(error) => {
-                if only.is_none() {
-                    found.skipped.push(refused(root, &error));
-                }
+                refused(root, &error, only, found);
                 continue;
             }
         };
@@ -138,26 +153,44 @@ fn walk(root: &Path, only: Option<&GlobMatcher>, found: &mut Found) {
         }
         match fs::File::open(entry.path()).and_then(|file| file.metadata()) {
             Ok(meta) => found.inputs.push(Input {
-                uri: uri(entry.path()),
+                uri: uri_of(entry.path()),
                 size_on_disk: meta.len(),
                 path: Some(entry.into_path()),
             }),
-            Err(error) => skip(entry.path(), &format!("it cannot be opened: {error}"), found),
+            Err(error) => cannot_be_opened(entry.path(), &error, found),
         }
     }
 }
 
-fn refused(root: &Path, error: &walkdir::Error) -> Skipped {
-    let reason = match (error.loop_ancestor(), error.io_error()) {
-        (Some(ancestor), _) => format!("the link leads back to {}", ancestor.display()),
-        (None, Some(io)) => format!("it cannot be opened: {io}"),
-        (None, None) => error.to_string(),
-    };
-    Skipped { uri: uri(error.path().unwrap_or(root)), reason }
+/// What the walk could not enter or look at. What lies in a directory is not known then; a pattern
+/// that stays on one level has nothing in it.
+fn refused(root: &Path, error: &walkdir::Error, only: Option<&GlobMatcher>, found: &mut Found) {
+    let path = error.path().unwrap_or(root);
+    if only.is_some_and(|only| !only.is_match(path) && !only.glob().glob().contains("**")) {
+        return;
+    }
+    match (error.loop_ancestor(), error.io_error()) {
+        (Some(ancestor), _) => {
+            if only.is_none() {
+                skip(path, &format!("the link leads back to {}", ancestor.display()), found);
+            }
+        }
+        (None, Some(io)) => cannot_be_opened(path, io, found),
+        (None, None) => skip(path, &error.to_string(), found),
+    }
+}
+
+/// A link that leads nowhere is no recording; everything else that cannot be opened may be one.
+fn cannot_be_opened(path: &Path, error: &std::io::Error, found: &mut Found) {
+    let reason = format!("it cannot be opened: {error}");
+    match error.kind() {
+        ErrorKind::NotFound => skip(path, &reason, found),
+        _ => found.failures.push(Skipped { uri: uri_of(path), reason }),
+    }
 }
 
 fn skip(path: &Path, reason: &str, found: &mut Found) {
-    found.skipped.push(Skipped { uri: uri(path), reason: reason.to_owned() });
+    found.skipped.push(Skipped { uri: uri_of(path), reason: reason.to_owned() });
 }
 
 /// Files that a pattern matches. `*` stays inside one name, `**` crosses directories.
@@ -176,7 +209,7 @@ fn matching(pattern: &str, found: &mut Found) -> Result<(), SourceError> {
         base.push(Component::CurDir);
     }
     let base = fs::canonicalize(&base).map_err(|_| SourceError::NoMatch { pattern: pattern.to_owned() })?;
-    let full = format!("{}/{}", globset::escape(&uri(&base)), rest.to_string_lossy());
+    let full = format!("{}/{}", globset::escape(&base.to_string_lossy()), rest.to_string_lossy());
     let matcher = GlobBuilder::new(&full)
         .literal_separator(true)
         .build()
@@ -185,9 +218,10 @@ fn matching(pattern: &str, found: &mut Found) -> Result<(), SourceError> {
             reason: error.kind().to_string(),
         })?
         .compile_matcher();
-    let before = found.inputs.len() + found.skipped.len();
+    let met = |found: &Found| found.inputs.len() + found.skipped.len() + found.failures.len();
+    let before = met(found);
     walk(&base, Some(&matcher), found);
-    if found.inputs.len() + found.skipped.len() == before {
+    if met(found) == before {
         return Err(SourceError::NoMatch { pattern: pattern.to_owned() });
     }
     Ok(())
@@ -203,12 +237,43 @@ fn absolute(target: &str, path: &Path) -> Result<PathBuf, SourceError> {
     Ok(fs::canonicalize(parent).map_err(unreadable)?.join(name))
 }
 
-fn uri(path: &Path) -> String {
+/// The text that stands for a path. Names are as they are, unless they are no UTF-8 or have a
+/// backslash in them: two names must never become one.
+pub fn uri_of(path: &Path) -> String {
     match path.to_str() {
-        Some(text) => text.to_owned(),
-        // Two names must never become one.
+        Some(text) => text.replace('\\', "\\\\"),
         None => path.as_os_str().as_encoded_bytes().escape_ascii().to_string(),
     }
+}
+
+/// The path that a text of [`uri_of`] stands for.
+#[cfg(unix)]
+pub fn path_of(uri: &str) -> PathBuf {
+    use std::os::unix::ffi::OsStringExt;
+    let mut bytes = Vec::with_capacity(uri.len());
+    let mut rest = uri.as_bytes();
+    while let [first, after @ ..] = rest {
+        let (byte, left) = match (first, after) {
+            (b'\\', [b'x', high, low, left @ ..]) => {
+                let digit = |byte: &u8| char::from(*byte).to_digit(16).unwrap_or(0) as u8;
+                (digit(high) << 4 | digit(low), left)
+            }
+            (b'\\', [b't', left @ ..]) => (b'\t', left),
+            (b'\\', [b'r', left @ ..]) => (b'\r', left),
+            (b'\\', [b'n', left @ ..]) => (b'\n', left),
+            (b'\\', [byte, left @ ..]) => (*byte, left),
+            (byte, left) => (*byte, left),
+        };
+        bytes.push(byte);
+        rest = left;
+    }
+    std::ffi::OsString::from_vec(bytes).into()
+}
+
+/// The path that a text of [`uri_of`] stands for.
+#[cfg(not(unix))]
+pub fn path_of(uri: &str) -> PathBuf {
+    PathBuf::from(uri.replace("\\\\", "\\"))
 }
 
 #[cfg(unix)]

@@ -48,11 +48,11 @@ mod time;
 
 pub use block::{Block, Layout, Part, PartKind, Piece, PieceKind, Pieces};
 pub use error::SourceError;
-pub use find::{FindOptions, Found, Input, Skipped, find};
+pub use find::{FindOptions, Found, Input, Skipped, find, path_of, uri_of};
 pub use format::{Format, FrameScratch};
 pub use jiff::Timestamp;
 pub use jiff::tz::TimeZone;
-pub use open::{OpenOptions, Resume, head_hash, open, open_reader, prefix_hashes};
+pub use open::{Head, OpenOptions, Prefixes, Resume, head_hash, open, open_reader, prefix_hashes, prefixes};
 pub use profile::Profiles;
 pub use source::Source;
 

@@ -83,13 +83,64 @@ pub fn open_reader(
     Source::new(content, format, options)
 }
 
+/// The first [`HEAD_BYTES`] of content, or all of it where there is less.
+#[derive(Debug)]
+pub struct Head {
+    bytes: Vec<u8>,
+}
+
+impl Head {
+    /// Reads it.
+    ///
+    /// # Errors
+    ///
+    /// If the input cannot be opened, or is standard input. Damage ends the content.
+    pub fn of(input: &Input) -> Result<Self, SourceError> {
+        Ok(Self { bytes: Content::new(&input.uri, file(input)?)?.head(HEAD_BYTES).to_vec() })
+    }
+
+    /// SHA-256 of it.
+    pub fn hash(&self) -> [u8; 32] {
+        Sha256::digest(&self.bytes).into()
+    }
+
+    /// Where lines begin in it and where they end, its own end included.
+    pub fn line_bounds(&self) -> impl Iterator<Item = u64> {
+        let newlines = memchr::memchr_iter(b'\n', &self.bytes).flat_map(|at| [at as u64, at as u64 + 1]);
+        std::iter::once(0).chain(newlines).chain([self.bytes.len() as u64])
+    }
+
+    /// SHA-256 of its first `lengths[i]` bytes, for each of `lengths` that it has so many bytes for.
+    /// They have to rise.
+    pub fn hashes(&self, lengths: &[u64]) -> Vec<[u8; 32]> {
+        let (mut hasher, mut done) = (Sha256::new(), 0);
+        let within = lengths.iter().map_while(|length| usize::try_from(*length).ok());
+        within
+            .map_while(|length| {
+                hasher.update(self.bytes.get(done..length)?);
+                done = length;
+                Some(hasher.clone().finalize().into())
+            })
+            .collect()
+    }
+}
+
+/// What one pass over an input came to.
+#[derive(Debug)]
+pub struct Prefixes {
+    /// SHA-256 of the first bytes, for each of the lengths that were asked for.
+    pub hashes: Vec<[u8; 32]>,
+    /// Why reading ended before the input did: what was read is not all of it.
+    pub failure: Option<SourceError>,
+}
+
 /// SHA-256 of the first [`HEAD_BYTES`] of content, or of all of it where there is less.
 ///
 /// # Errors
 ///
 /// If the input cannot be read.
 pub fn head_hash(input: &Input) -> Result<[u8; 32], SourceError> {
-    Ok(Sha256::digest(Content::new(&input.uri, file(input)?)?.head(HEAD_BYTES)).into())
+    Ok(Head::of(input)?.hash())
 }
 
 /// SHA-256 of the first `lengths[i]` bytes of content, for each of `lengths`, in one pass. Where
@@ -100,6 +151,15 @@ pub fn head_hash(input: &Input) -> Result<[u8; 32], SourceError> {
 ///
 /// If the input cannot be opened, or is standard input.
 pub fn prefix_hashes(input: &Input, lengths: &[u64]) -> Result<Vec<[u8; 32]>, SourceError> {
+    Ok(prefixes(input, lengths)?.hashes)
+}
+
+/// As [`prefix_hashes`], together with the damage that ended the content.
+///
+/// # Errors
+///
+/// If the input cannot be opened, or is standard input.
+pub fn prefixes(input: &Input, lengths: &[u64]) -> Result<Prefixes, SourceError> {
     let mut content = Content::new(&input.uri, file(input)?)?;
     let mut order: Vec<usize> = (0..lengths.len()).collect();
     order.sort_by_key(|index| lengths[*index]);
@@ -116,7 +176,7 @@ pub fn prefix_hashes(input: &Input, lengths: &[u64]) -> Result<Vec<[u8; 32]>, So
         }
         hashes[index] = hasher.clone().finalize().into();
     }
-    Ok(hashes)
+    Ok(Prefixes { hashes, failure: content.take_failure() })
 }
 
 fn reader(input: &Input) -> Result<Box<dyn Read + Send>, SourceError> {

@@ -161,6 +161,9 @@ fn usual(text: &[u8]) -> Option<(Micros, bool)> {
     }
 }
 
+/// Offsets stay below a day (RFC 3339); the parser goes a little further.
+const OFFSET_SECONDS_END: i32 = 24 * 60 * 60;
+
 /// Days since 1970-01-01.
 fn days(date: Date) -> i64 {
     day_number(date.year().into(), date.month().into(), date.day().into())
@@ -168,6 +171,10 @@ fn days(date: Date) -> i64 {
 
 fn unusual(text: &str) -> Option<(Micros, bool)> {
     static PARSER: DateTimeParser = DateTimeParser::new();
+    let offset = PARSER.parse_pieces(text).ok().and_then(|pieces| pieces.to_numeric_offset());
+    if offset.is_some_and(|offset| offset.seconds().abs() >= OFFSET_SECONDS_END) {
+        return None;
+    }
     if let Ok(instant) = PARSER.parse_timestamp(text) {
         return Some((instant.as_microsecond(), true));
     }
@@ -236,6 +243,8 @@ mod tests {
         check(r#""2025-12-12T17:16:58.123456789+0530""#, Iso, None, "utc 2025-12-12T11:46:58.123456Z");
         check(r#""1969-12-31T23:59:59.5Z""#, Iso, None, "utc 1969-12-31T23:59:59.5Z");
         check(r#""20251212T171658Z""#, Iso, None, "utc 2025-12-12T17:16:58Z");
+        check(r#""2025-12-12T17:16:58+23:59""#, Iso, None, "utc 2025-12-11T17:17:58Z");
+        check(r#""2025-12-12T17:16:58+25:00""#, Iso, None, "ingest -");
         check(r#""2025-12-12T17:16:58Z""#, Iso, Some("America/New_York"), "utc 2025-12-12T17:16:58Z");
     }
 

@@ -3,7 +3,9 @@
 use std::fs;
 use std::path::Path;
 
-use stele_sources::{FindOptions, Found, Input, OpenOptions, Profiles, find, head_hash, open, prefix_hashes};
+use stele_sources::{
+    FindOptions, Found, Input, OpenOptions, Profiles, find, head_hash, open, path_of, prefix_hashes, uri_of,
+};
 
 fn tree() -> tempfile::TempDir {
     let dir = tempfile::tempdir().expect("a directory");
@@ -28,7 +30,9 @@ fn names(found: &Found, root: &Path) -> String {
         .skipped
         .iter()
         .map(|skipped| format!("-{}: {}", short(&skipped.uri), skipped.reason.replace(&root, "")));
-    inputs.chain(skipped).collect::<Vec<_>>().join("\n")
+    let failures = found.failures.iter();
+    let failures = failures.map(|one| format!("!{}: {}", short(&one.uri), one.reason.replace(&root, "")));
+    inputs.chain(skipped).chain(failures).collect::<Vec<_>>().join("\n")
 }
 
 #[track_caller]
@@ -76,6 +80,77 @@ fn what_is_not_there_is_an_error() {
     check(dir, &["nothing"], &["no file or directory named /nothing"]);
     check(dir, &["*.csv"], &["no file matches /*.csv"]);
     check(dir, &["no/where/*.csv"], &["no file matches /no/where/*.csv"]);
+}
+
+#[test]
+fn what_is_not_there_does_not_stop_the_others() {
+    let dir = tree();
+    let found = find(
+        &["nothing", "b.jsonl", "*.csv"].map(|name| dir.path().join(name).display().to_string()),
+        &FindOptions::default(),
+    );
+    let found = found.expect("found");
+    let got = names(&found, dir.path());
+    assert_eq!((found.inputs.len(), found.failures.len()), (1, 2), "{got}");
+    assert!(got.contains("no file or directory named"), "{got}");
+}
+
+/// A link to itself cannot be opened by anybody, not even by root.
+#[cfg(unix)]
+#[test]
+fn what_cannot_be_opened_is_a_failure() {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+    let dir = tree();
+    let dir = dir.path();
+    symlink("self.jsonl", dir.join("A/self.jsonl")).expect("a link");
+    for target in [".", "A", "**/*.jsonl", "A/*.jsonl"] {
+        let found = find(&[dir.join(target).display().to_string()], &FindOptions::default());
+        let got = names(&found.expect("found"), dir);
+        assert!(got.contains("!A/self.jsonl: it cannot be opened: "), "{target}: {got}");
+    }
+    // A pattern that does not reach it has nothing to do with it.
+    check(dir, &["*.jsonl"], &["b.jsonl 3"]);
+    let closed = |name: &str| {
+        fs::set_permissions(dir.join(name), fs::Permissions::from_mode(0o000)).expect("closed");
+        format!("!{name}: it cannot be opened: Permission denied")
+    };
+    let lines = [closed("b.jsonl"), closed("A/deep")];
+    if fs::File::open(dir.join("b.jsonl")).is_err() {
+        let got = names(&find(&[dir.display().to_string()], &FindOptions::default()).expect("found"), dir);
+        for line in lines {
+            assert!(got.contains(&line), "{line} in\n{got}");
+        }
+    }
+    fs::set_permissions(dir.join("A/deep"), fs::Permissions::from_mode(0o700)).expect("open");
+}
+
+#[cfg(unix)]
+#[test]
+fn two_names_are_two_texts() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+    let names: [&[u8]; 9] = [
+        b"a\xff",
+        b"a\\xff",
+        b"a\xfe\\",
+        b"a\\\\xff",
+        b"tab\t\xff",
+        b"tab\\t\xff",
+        b"q'\"\xff",
+        b"\xc3\xa9\xff",
+        b"plain",
+    ];
+    let mut texts = std::collections::BTreeSet::new();
+    for name in names {
+        let path = Path::new(OsStr::from_bytes(name));
+        let text = uri_of(path);
+        assert_eq!(path_of(&text), path, "{text}");
+        texts.insert(text);
+    }
+    assert_eq!(texts.len(), names.len(), "{texts:?}");
+    for plain in ["/a b/c'd.jsonl", "/zoë/\t\n\""] {
+        assert_eq!((uri_of(Path::new(plain)).as_str(), path_of(plain).as_path()), (plain, Path::new(plain)));
+    }
 }
 
 #[cfg(unix)]

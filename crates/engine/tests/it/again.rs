@@ -1,0 +1,187 @@
+//! What is there already is told by content, read to its end; what is not there comes back.
+
+use std::fs;
+use std::path::PathBuf;
+
+use stele_engine::lake::maintain::Selection;
+use stele_engine::{Cancel, EngineError, IngestOptions, IngestSummary, NoProgress};
+use stele_testkit::sample::{Plan, write};
+
+use crate::place::{Place, lines};
+
+/// Inputs may fail here.
+fn ingest(place: &Place, names: &[&str]) -> Result<IngestSummary, EngineError> {
+    let targets: Vec<String> = names.iter().map(|name| place.path(name).display().to_string()).collect();
+    place.engine().ingest(&targets, &IngestOptions::default(), &NoProgress, &Cancel::default())
+}
+
+fn records(place: &Place) -> u64 {
+    place.engine().snapshot().unwrap().totals().records
+}
+
+fn prune(place: &Place, selection: Selection) {
+    let engine = place.engine();
+    let plan = engine.plan_prune(&selection).unwrap();
+    assert!(!plan.is_empty());
+    engine.prune(&plan).unwrap();
+}
+
+fn source(place: &Place, name: &str) -> Selection {
+    Selection { source: Some(place.uri(name)), ..Selection::default() }
+}
+
+/// The compressed recordings of a sample.
+fn compressed(place: &Place) -> Vec<PathBuf> {
+    write(&Plan { seed: 7, bytes: 200_000, damage: false }, &place.path("sample")).unwrap();
+    let files = fs::read_dir(place.path("sample/recordings")).unwrap().map(|file| file.unwrap().path());
+    let found: Vec<PathBuf> =
+        files.filter(|path| path.extension().is_some_and(|end| end == "gz" || end == "zst")).collect();
+    assert!(!found.is_empty());
+    found
+}
+
+#[test]
+fn what_is_damaged_is_no_duplicate() {
+    let place = Place::new();
+    for (n, path) in compressed(&place).into_iter().enumerate() {
+        let good = fs::read(path).unwrap();
+        let (name, other) = (format!("x{n}"), format!("damaged{n}"));
+        place.write(&name, &good);
+        place.ingest(&name);
+        let before = records(&place);
+        let junk = [&good[..], b"junk behind it"].concat();
+        let mut checksum = good.clone();
+        let at = good.len() - 6;
+        checksum[at] ^= 1;
+        for bad in [&junk, &checksum, &good[..good.len() - 3].to_vec()] {
+            for name in [&other, &name] {
+                place.write(name, bad);
+                let summary = ingest(&place, &[name]).unwrap();
+                assert_eq!((summary.failures.len(), summary.duplicates), (1, 0), "{:?}", summary.failures);
+                assert_eq!((summary.records, records(&place)), (0, before));
+            }
+        }
+        // A second member is a part of the stream.
+        place.write(&name, [&good[..], &good[..]].concat());
+        let summary = ingest(&place, &[&name]).unwrap();
+        assert_eq!((summary.failures.len(), summary.resumed, summary.duplicates), (0, 1, 0));
+        assert_eq!(records(&place), 2 * before);
+        place.write(&name, &good);
+        assert_eq!(ingest(&place, &[&name]).unwrap().records, before, "the shorter is another content");
+        prune(&place, source(&place, &name));
+        place.covered();
+    }
+}
+
+#[test]
+fn what_was_pruned_comes_back() {
+    let place = Place::new();
+    place.write("a", lines("a", 5));
+    place.ingest("a");
+    prune(&place, source(&place, "a"));
+    assert_eq!(records(&place), 0);
+    // Under another name, and then its own again.
+    place.write("b", lines("a", 5));
+    let summary = place.ingest("b");
+    assert_eq!((summary.records, summary.duplicates), (5, 0));
+    let summary = place.ingest("a");
+    assert_eq!((summary.records, summary.duplicates), (0, 1));
+    for name in ["a", "b"] {
+        assert_eq!(place.replayed(&place.engine(), name), lines("a", 5).as_bytes());
+    }
+    place.write("a", lines("a", 9));
+    assert_eq!((place.ingest("a").records, records(&place)), (4, 9));
+    place.covered();
+}
+
+#[test]
+fn what_was_pruned_by_age_comes_back() {
+    let place = Place::new();
+    let day =
+        |day: u32, seq| format!("{{\"event\":\"a\",\"seq\":{seq},\"ts\":\"2024-01-0{day}T00:00:00Z\"}}\n");
+    let content = [day(1, 0), day(2, 1), day(3, 2)].concat();
+    place.write("a", &content);
+    place.ingest("a");
+    let before =
+        |day: i64| Selection { before: Some((19_723 + day - 1) * 86_400_000_000), ..Selection::default() };
+    prune(&place, before(3));
+    assert_eq!(records(&place), 1);
+    // One row is left: reading all would double it.
+    let summary = ingest(&place, &["a"]).unwrap();
+    assert_eq!((summary.duplicates, summary.records, summary.failures.len()), (0, 0, 1));
+    let reason = &summary.failures[0].reason;
+    assert!(reason.contains("older than 2024-01-03") && reason.contains(&place.uri("a")), "{reason}");
+    // It still grows.
+    place.write("a", [&*content, &day(4, 3)].concat());
+    assert_eq!((place.ingest("a").records, records(&place)), (1, 2));
+    // The way that the failure names.
+    prune(&place, source(&place, "a"));
+    assert_eq!((place.ingest("a").records, records(&place)), (4, 4));
+    place.covered();
+    // All rows by age: nothing is left that could be there twice.
+    prune(&place, before(9));
+    assert_eq!(records(&place), 0);
+    assert_eq!((place.ingest("a").records, records(&place)), (4, 4));
+    assert_eq!(place.ingest("a").duplicates, 1);
+    place.covered();
+}
+
+#[test]
+fn the_longer_name_comes_back_behind_the_shorter() {
+    let content = lines("a", 1_000);
+    let middle = content.len() / 2;
+    let end_of_line = middle + content[middle..].find('\n').unwrap() + 1;
+    for (cut, refused) in [(end_of_line, false), (end_of_line - 5, true)] {
+        let place = Place::new();
+        place.write("short", &content[..cut]);
+        place.ingest("short");
+        place.write("long", &content);
+        assert_eq!(place.ingest("long").resumed, 1);
+        prune(&place, source(&place, "long"));
+        assert!(records(&place) < 1_000);
+        if refused {
+            // The line in which the shorter ends is there as a whole, and would be read again.
+            let summary = ingest(&place, &["long"]).unwrap();
+            assert!(summary.failures[0].reason.contains(&place.uri("short")), "{:?}", summary.failures);
+            prune(&place, source(&place, "short"));
+        }
+        place.ingest("long");
+        assert_eq!(records(&place), 1_000);
+        assert_eq!(place.replayed(&place.engine(), "long"), content.as_bytes());
+        place.covered();
+    }
+}
+
+#[test]
+fn a_log_that_grows_and_is_rotated_is_read_on() {
+    let place = Place::new();
+    fs::create_dir(place.path("in")).unwrap();
+    place.write("in/app.log", lines("a", 3));
+    place.ingest("in");
+    // It grows beyond the head by which it is known, and once in the middle of a line.
+    let mut known = 3;
+    for (grown, rotated) in [(5, "app.log.1"), (40_000, "app-2.log"), (40_100, "app.log.3")] {
+        place.write("in/app.log", [lines("a", grown).as_bytes(), b"{\"event\":\"a"].concat());
+        assert_eq!(place.ingest("in").records, grown as u64 - known);
+        let grown = grown + 2;
+        place.write("in/app.log", lines("a", grown));
+        fs::rename(place.path("in/app.log"), place.path(&format!("in/{rotated}"))).unwrap();
+        place.write("in/app.log", lines(rotated, 4));
+        let summary = place.ingest("in");
+        assert_eq!((summary.records, summary.resumed), (2 + 4, 1), "{rotated}");
+        place.covered();
+        known = grown as u64;
+        fs::rename(place.path(&format!("in/{rotated}")), place.path("in/app.log")).unwrap();
+    }
+    assert_eq!(records(&place), 40_102 + 3 * 4);
+}
+
+#[test]
+fn a_common_beginning_makes_no_growth() {
+    let place = Place::new();
+    place.write("one", "{\"event\":\"hello\"}\n");
+    place.ingest("one");
+    place.write("two", "{\"event\":\"hello\"}\n{\"event\":\"a\"}\n");
+    assert_eq!((place.ingest("two").resumed, records(&place)), (0, 3));
+    place.covered();
+}
