@@ -470,7 +470,7 @@ fn source_state(entry: &FileEntry) -> &'static str {
     if entry.uri.starts_with("stdin:") {
         return "stream";
     }
-    let path = std::path::PathBuf::from(&entry.uri);
+    let path = stele_sources::path_of(&entry.uri);
     let Ok(metadata) = path.metadata() else {
         return "gone";
     };
