@@ -23,7 +23,7 @@ use crate::engine::Engine;
 use crate::pipeline::{Crew, Renewal, with_crew};
 use crate::progress::{Cancel, Progress, Update};
 use crate::spool::spool;
-use crate::summary::{IngestSummary, InputFailure};
+use crate::summary::{IngestSummary, InputFailure, Notes};
 use crate::worker::{ClockChanges, FileJob, Task, Worker};
 
 /// Input bytes between two commits: a second or so of work, so that a crash costs little, and
@@ -89,6 +89,7 @@ impl Engine {
             progress,
             cancel,
             summary: met,
+            notes: Notes::default(),
             batch: Batch::default(),
             spools: Vec::new(),
             changes: ClockChanges::default(),
@@ -112,7 +113,9 @@ impl Engine {
         });
         run.clear_spools(outcome.is_ok());
         outcome?;
-        let Run { mut summary, catalogue, changes, .. } = run;
+        let Run { mut summary, notes, catalogue, changes, .. } = run;
+        summary.notes = notes.texts();
+        summary.notes.iter().for_each(|note| progress.note(note));
         summary.add_changes(changes);
         if let Some(note) = changes.note() {
             progress.note(&note);
@@ -145,6 +148,7 @@ struct Run<'a> {
     progress: &'a dyn Progress,
     cancel: &'a Cancel,
     summary: IngestSummary,
+    notes: Notes,
     batch: Batch,
     changes: ClockChanges,
     /// Copies of standard input, the only ones there are until their records are committed.
@@ -214,6 +218,10 @@ impl Run<'_> {
             // What it continues is not settled before it is committed.
             self.commit(crew, context)?;
             admission = self.known.admit(&context.tenant, input)?;
+        }
+        if let Admission::Duplicate(entry) | Admission::Continue(entry) = &admission {
+            let zone = self.engine.settings().timezone.as_deref();
+            self.notes.read_before(entry, zone, self.options.format.as_deref());
         }
         let (file_id, before) = match admission {
             Admission::Duplicate(original) => {
@@ -376,6 +384,10 @@ impl Run<'_> {
             }
         }
         let mut entries: Vec<FileEntry> = entries.into_values().collect();
+        if let Some(format) = &self.options.format {
+            let whole = entries.iter().filter(|entry| entry.state == FileState::Complete);
+            whole.for_each(|entry| self.notes.nothing_found(entry, format));
+        }
         let originals: HashMap<(FileId, u64), (Ledger, Option<u64>)> = entries
             .iter()
             .map(|entry| ((entry.file_id, entry.bytes_done), (entry.ledger, entry.tail_offset)))

@@ -1,7 +1,9 @@
 //! What an ingest came to, as plain data.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
-use stele_model::Ledger;
+use stele_model::{FileEntry, Ledger};
 
 use crate::worker::ClockChanges;
 
@@ -45,6 +47,8 @@ pub struct IngestSummary {
     pub failures: Vec<InputFailure>,
     /// Things in the directories that are not inputs, with the reason.
     pub skipped: Vec<InputFailure>,
+    /// What was asked for and had no effect, in words.
+    pub notes: Vec<String>,
 }
 
 /// An input that failed, with the reason and what was kept.
@@ -72,5 +76,52 @@ impl IngestSummary {
     pub(crate) fn add_changes(&mut self, changes: ClockChanges) {
         self.times_repeated += changes.repeated;
         self.times_skipped += changes.skipped;
+    }
+}
+
+/// What is to be noted about inputs: each note once, with the first of its inputs and their number.
+#[derive(Debug, Default)]
+pub(crate) struct Notes(BTreeMap<String, (String, u64)>);
+
+impl Notes {
+    /// Notes that `entry` is in the lake and was not read in the way that is asked for now.
+    pub(crate) fn read_before(&mut self, entry: &FileEntry, zone: Option<&str>, format: Option<&str>) {
+        let mut was = |what: &str, asked: Option<&str>, known: Option<&str>| {
+            let Some(asked) = asked.filter(|asked| Some(*asked) != known) else { return };
+            let known = known.unwrap_or("none");
+            self.add(
+                &entry.uri,
+                format!(
+                    "what was ingested before keeps its {what} ({known}, not {asked}); to read it with \
+                     {asked}, remove it with lake prune --source and ingest it again"
+                ),
+            );
+        };
+        was("time zone", zone, entry.timezone.as_deref());
+        was("format", format, Some(&entry.format));
+    }
+
+    /// Notes that a format that was asked for has found nothing in `entry`.
+    pub(crate) fn nothing_found(&mut self, entry: &FileEntry, format: &str) {
+        let Ledger { records, quarantined, control, .. } = entry.ledger;
+        if entry.bytes_done > 0 && records + quarantined + control == 0 {
+            let note = format!(
+                "read as {format}, it holds no record; its bytes are kept as they are; without \
+                 --force-format the format is recognised"
+            );
+            self.add(&entry.uri, note);
+        }
+    }
+
+    fn add(&mut self, uri: &str, note: String) {
+        self.0.entry(note).or_insert_with(|| (uri.to_owned(), 0)).1 += 1;
+    }
+
+    pub(crate) fn texts(self) -> Vec<String> {
+        let text = |(note, (uri, count)): (String, (String, u64))| match count {
+            1 => format!("{uri}: {note}"),
+            count => format!("{uri} and {} more: {note}", count - 1),
+        };
+        self.0.into_iter().map(text).collect()
     }
 }

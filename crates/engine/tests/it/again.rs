@@ -185,3 +185,47 @@ fn a_common_beginning_makes_no_growth() {
     assert_eq!((place.ingest("two").resumed, records(&place)), (0, 3));
     place.covered();
 }
+
+#[test]
+fn what_is_asked_for_in_vain_is_said() {
+    let mut place = Place::new();
+    place.write("a", "{\"event\":\"a\",\"ts\":\"2024-01-01T00:00:00\"}\n");
+    place.write("b", "{\"event\":\"b\",\"ts\":\"2024-01-01T00:00:00\"}\n");
+    assert_eq!(ingest(&place, &["a", "b"]).unwrap().notes, Vec::<String>::new());
+    assert_eq!(ingest(&place, &["a"]).unwrap().notes, Vec::<String>::new());
+    place.settings.timezone = Some("America/New_York".to_owned());
+    let notes = ingest(&place, &["a", "b"]).unwrap().notes;
+    assert_eq!(notes.len(), 1, "{notes:?}");
+    for part in [&place.uri("a"), "and 1 more", "none, not America/New_York", "lake prune --source"] {
+        assert!(notes[0].contains(part), "{part} in {notes:?}");
+    }
+    prune(&place, source(&place, "a"));
+    let summary = ingest(&place, &["a"]).unwrap();
+    assert_eq!((summary.records, summary.notes), (1, Vec::new()));
+
+    place.write("c", lines("c", 3));
+    let mut options = IngestOptions::default();
+    options.inputs.format = Some("har".to_owned());
+    let target = place.path("c").display().to_string();
+    let summary = place.engine().ingest(&[target], &options, &NoProgress, &Cancel::default()).unwrap();
+    assert_eq!((summary.records, summary.quarantined, summary.notes.len()), (0, 0, 1));
+    assert!(summary.notes[0].contains("read as har"), "{:?}", summary.notes);
+}
+
+#[cfg(unix)]
+#[test]
+fn names_that_are_no_text_are_two_inputs() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+    let place = Place::new();
+    fs::create_dir(place.path("in")).unwrap();
+    let names: [&[u8]; 2] = [b"in/a\xff", b"in/a\\xff"];
+    for (n, name) in names.into_iter().enumerate() {
+        let path = place.path("").join(OsStr::from_bytes(name));
+        fs::write(path, lines(&format!("n{n}"), 2)).unwrap();
+    }
+    assert_eq!(place.ingest("in").records, 4);
+    assert_eq!(place.ingest("in").duplicates, 2);
+    let report = place.engine().coverage(&NoProgress, &Cancel::default()).unwrap();
+    assert_eq!(report.files.iter().map(|file| file.source).collect::<Vec<_>>(), ["unchanged"; 2]);
+}

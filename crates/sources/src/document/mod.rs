@@ -3,11 +3,13 @@
 //!
 //! The content is scanned once and never held as a whole: a block goes out as soon as the parts
 //! in it are settled. A document that breaks loses nothing: the damaged stretch is rejected, and
-//! reading goes on at the next line that begins as the first record did.
+//! reading goes on at the next line that begins as the first record did, or, where records are no
+//! elements of a list, at the next line that is a whole value.
 
 mod scan;
 
-use memchr::{memchr_iter, memmem, memrchr};
+use memchr::{memchr, memchr_iter, memmem, memrchr};
+use stele_model::json::Tape;
 
 use crate::block::{Block, Layout, Part, PartKind};
 use crate::content::{Content, Done};
@@ -161,6 +163,18 @@ impl Documents {
                 return;
             }
         }
+        if self.seen_record && self.scanner.records_stand_alone() {
+            let (at, found) = next_line(&self.parts.buffer, from, ended);
+            self.parts.close(at, &rejected);
+            if found {
+                self.scanner.restart(at);
+                return;
+            }
+            self.scanner.at = at;
+            let PartKind::Rejected(reason) = rejected else { return };
+            self.broken = Some(reason);
+            return;
+        }
         let keep = if ended { 0 } else { self.margin.as_ref().map_or(0, |margin| margin.len() + 1) };
         let end = self.parts.buffer.len().saturating_sub(keep);
         self.parts.close(end, &rejected);
@@ -168,6 +182,29 @@ impl Documents {
         let PartKind::Rejected(reason) = rejected else { return };
         self.broken = Some(reason);
     }
+}
+
+/// The next line behind `from` that is a whole JSON value, or begins one over several lines as a
+/// pretty printer does: where it begins. If there is none, up to where that is certain.
+fn next_line(buffer: &[u8], from: usize, ended: bool) -> (usize, bool) {
+    let mut tape = Tape::default();
+    let mut at = from;
+    while let Some(newline) = memchr(b'\n', &buffer[at..]) {
+        let start = at + newline + 1;
+        at = match memchr(b'\n', &buffer[start..]) {
+            Some(len) => start + len,
+            None if ended || buffer.len() - start > PIECE_BYTES_MAX => buffer.len(),
+            // With its line end, by which the next call finds it.
+            None => return (start - 1, false),
+        };
+        let line = buffer[start..at].trim_ascii_end();
+        let begins = matches!(line.first(), Some(b'{' | b'['));
+        let mut whole = || str::from_utf8(line).is_ok_and(|text| tape.parse(text).is_ok());
+        if begins && (line.len() == 1 || whole()) {
+            return (start, true);
+        }
+    }
+    (buffer.len(), false)
 }
 
 /// What of a block lies behind its first `old` bytes.

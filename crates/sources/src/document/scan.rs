@@ -113,6 +113,11 @@ impl Scanner {
         self.around.last().is_some_and(|level| !level.object)
     }
 
+    /// Whether the record that began last was a root value.
+    pub fn records_stand_alone(&self) -> bool {
+        self.around.is_empty()
+    }
+
     /// Goes on with a record that begins at `at`, in the list that held the one before.
     pub fn restart(&mut self, at: usize) {
         self.at = at;

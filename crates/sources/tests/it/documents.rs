@@ -2,7 +2,7 @@
 
 use stele_sources::{OpenOptions, Profiles, open_reader};
 
-use crate::{check, check_with, drain, rebuild};
+use crate::{check, check_with, drain, rebuild, report};
 
 const PRETTY: &str = r#"[
   {
@@ -189,4 +189,21 @@ fn documents_can_be_forced() {
         1: row b
         1: filler "]""#,
     );
+}
+
+#[test]
+fn lines_behind_a_document_go_on_after_damage() {
+    let document = "{\n  \"event\": \"a\"\n}\n";
+    for bad in ["{\"event\":\"cut", "not JSON", "{\"event\":\"c\"} text", "{\"event\":{\"x\":1}"] {
+        let content = format!("{document}{bad}\n{{\"event\":\"b\"}}\n{{\n  \"event\": \"c\"\n}}\n");
+        for block_bytes in [1, 7, 4096] {
+            let options = OpenOptions { block_bytes, ..OpenOptions::default() };
+            let got = report(content.as_bytes(), &options);
+            for event in ["a", "b", "c"] {
+                assert!(got.contains(&format!(" {event}\n")), "{bad} {block_bytes} {event}\n{got}");
+            }
+            // Only blocks as small as these divide the damage.
+            assert!(block_bytes < 4096 || got.matches("rejected").count() == 1, "{bad}\n{got}");
+        }
+    }
 }
