@@ -65,6 +65,36 @@ fn one_bad_input_does_not_stop_the_others() {
 }
 
 #[test]
+fn a_missing_target_does_not_stop_the_others() {
+    let world = World::new(58);
+    world.write("in/good.jsonl", "{\"event\":\"a\"}\n");
+    // Nobody can open a link to itself.
+    std::os::unix::fs::symlink("self.jsonl", world.path("in/self.jsonl")).unwrap();
+    for command in ["ingest in nope --dry-run", "ingest in nope", "migrate in nope", "discover in nope"] {
+        let line = format!("{command} --data-dir d");
+        world.run(&line).is(3).says(&[
+            "no file or directory named nope",
+            "in/self.jsonl",
+            "cannot be opened",
+        ]);
+    }
+    let summary = world.run("ingest in nope --data-dir d --json").is(3).last();
+    assert_eq!(summary["failures"].as_array().map(Vec::len), Some(2), "{summary}");
+    assert_eq!(world.sql("SELECT count(*) FROM events"), "1\n");
+    world.run("ingest nope nor --data-dir d").is(1).says(&["no file or directory named nope"]);
+    world.run("ingest in/self.jsonl --data-dir d").is(1).says(&["in/self.jsonl", "hint:"]);
+}
+
+#[test]
+fn standard_input_that_cannot_be_read_leaves_nothing() {
+    let world = World::new(59);
+    let directory = fs::File::open(world.path("sample")).unwrap();
+    let ran = Ran::of(world.stele("ingest - --data-dir d").stdin(directory).output().unwrap());
+    ran.is(1).says(&["directory"]);
+    assert_eq!(fs::read_dir(world.path("d/spool")).map_or(0, Iterator::count), 0);
+}
+
+#[test]
 fn an_unreadable_file() {
     let world = World::new(55);
     let path = world.write("secret.jsonl", "{}\n");
