@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
-use stele_lake::doctor::{self as lake_doctor, Depth, Finding, Problem};
+use stele_lake::doctor::{self as lake_doctor, Depth, Finding, Fixed, Problem};
 use stele_lake::sql::{Params, SqlOptions};
 use stele_lake::{Lake, LakeError};
 
@@ -142,13 +142,23 @@ impl Engine {
         let fixed = if fix && found.iter().any(|finding| finding.fixable) {
             lake_doctor::fix(&lake, self.clock().now())?
         } else {
-            Vec::new()
+            Fixed::default()
         };
-        let (left_over, found): (Vec<Finding>, Vec<Finding>) =
-            found.into_iter().partition(|finding| finding.problem == Problem::Orphan);
-        let mut checks: Vec<Check> =
-            found.iter().map(|finding| of_finding(finding, fixed.contains(finding))).collect();
-        checks.extend(left_overs(&left_over, &fixed));
+        let of = |problem| -> Vec<Finding> {
+            found.iter().filter(|finding| finding.problem == problem).cloned().collect()
+        };
+        let (left_over, unnamed) = (of(Problem::Orphan), of(Problem::UnnamedPart));
+        let mut checks: Vec<Check> = found
+            .iter()
+            .filter(|finding| !matches!(finding.problem, Problem::Orphan | Problem::UnnamedPart))
+            .map(|finding| of_finding(finding, fixed.findings.contains(finding)))
+            .collect();
+        checks.extend(left_overs(&left_over, &fixed.findings));
+        checks.extend(unnamed_parts(&unnamed, &fixed));
+        checks.extend(fixed.completed.map(|records| {
+            let detail = format!("a commit lacked its last step and was finished: {records} records");
+            Check::new("lake", CheckState::Fixed, detail, None)
+        }));
         if checks.is_empty() {
             checks.push(Check::new(
                 "lake",
@@ -223,6 +233,34 @@ fn left_overs(found: &[Finding], fixed: &[Finding]) -> Option<Check> {
         let detail =
             format!("{count} {files} that no commit names: the process that writes now may name them");
         Check::new("lake", CheckState::Ok, detail, None)
+    })
+}
+
+/// Finished parts that no commit names. They may be all that is left of rows that were committed.
+fn unnamed_parts(found: &[Finding], fixed: &Fixed) -> Option<Check> {
+    let example = found.first()?.path.display();
+    let count = found.len();
+    let parts = if count == 1 { "finished part" } else { "finished parts" };
+    let detail = format!("{count} {parts} that no commit names, such as {example}");
+    let mended = found.iter().all(|finding| fixed.findings.contains(finding));
+    Some(match (&fixed.set_aside, mended) {
+        (Some(dir), true) => {
+            let detail = format!("{detail}: moved to {}", dir.display());
+            let next = "where their rows are in the lake or in the inputs, that directory can be removed";
+            Check::new("lake", CheckState::Fixed, detail, Some(next))
+        }
+        (None, true) => Check::new("lake", CheckState::Fixed, format!("{detail}: one names them now"), None),
+        _ if found.iter().any(|finding| finding.fixable) => {
+            let detail = format!("{detail}: left by a stopped run, or by a commit whose log entry is gone");
+            let next = "stele doctor --fix, which finishes the commit if its inputs prove it whole, and \
+                        otherwise moves the parts to lake/lost+found";
+            Check::new("lake", CheckState::Warning, detail, Some(next))
+        }
+        _ => {
+            let detail =
+                format!("{count} {parts} that no commit names: the process that writes may name them");
+            Check::new("lake", CheckState::Ok, detail, None)
+        }
     })
 }
 

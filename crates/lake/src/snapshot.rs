@@ -124,6 +124,12 @@ impl Snapshot {
         })
     }
 
+    /// The same with parts of `events` that it does not name.
+    pub(crate) fn with_events(mut self, more: &[PartInfo]) -> Self {
+        self.events.extend_from_slice(more);
+        self
+    }
+
     /// Its number: the version of the `events` table.
     pub fn version(&self) -> u64 {
         self.version

@@ -1,9 +1,11 @@
 //! What is wrong with a lake, and what can be done about it.
 //!
-//! [`check`] only reads. [`fix`] takes the writer lock and does what loses nothing: it takes back
-//! unfinished commits, migrates, and removes files that no snapshot ever named. [`salvage`] gives
+//! [`check`] only reads. [`fix`] takes the writer lock and does what loses nothing: it finishes a
+//! commit that lacks nothing but its anchor, takes other unfinished commits back, migrates, removes
+//! unfinished files, and moves finished parts that no commit names to `lake/lost+found/`. [`salvage`] gives
 //! up damaged parts, keeps every row of them that is provably intact, and notes what was lost.
 
+mod complete;
 mod salvage;
 
 use std::collections::HashSet;
@@ -21,6 +23,7 @@ use crate::reader::PartReader;
 use crate::tables::{SCHEMA_VERSION, Table, lake_dir};
 use crate::{lock, log_check, migrate, store, writer};
 
+pub(crate) use complete::lost_and_found;
 pub use salvage::{Salvaged, salvage};
 
 /// How closely to look.
@@ -46,8 +49,11 @@ pub enum Problem {
     DamagedPart,
     /// A commit to one table has no anchor in `events`.
     Provisional,
-    /// A file that no commit names: the rest of a crash.
+    /// An unfinished file that no commit names: the rest of a crash.
     Orphan,
+    /// A finished part that no commit names: the rest of a crash, or of a commit whose entry in the
+    /// log is gone.
+    UnnamedPart,
     /// The lock file names a process that does not hold it.
     StaleLock,
     /// A process is writing now; its unfinished files look like orphans.
@@ -111,12 +117,23 @@ pub fn check(lake: &Lake, depth: Depth) -> Result<Vec<Finding>, LakeError> {
     Ok(findings.0)
 }
 
+/// What [`fix`] did.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Fixed {
+    /// What was put right.
+    pub findings: Vec<Finding>,
+    /// Records of a commit that lacked nothing but its anchor, and has it now.
+    pub completed: Option<u64>,
+    /// Where finished parts that no commit names were moved.
+    pub set_aside: Option<PathBuf>,
+}
+
 /// Puts right what can be put right without losing a byte, and returns what it was.
 ///
 /// # Errors
 ///
 /// [`LakeError::Busy`] while somebody writes, and what recovery meets.
-pub fn fix(lake: &Lake, now: Micros) -> Result<Vec<Finding>, LakeError> {
+pub fn fix(lake: &Lake, now: Micros) -> Result<Fixed, LakeError> {
     let before = check(lake, Depth::Quick)?;
     if let Some(damage) = before.iter().find(|finding| finding.problem == Problem::DamagedLog) {
         return Err(LakeError::Invalid(format!(
@@ -124,21 +141,36 @@ pub fn fix(lake: &Lake, now: Micros) -> Result<Vec<Finding>, LakeError> {
             damage.detail
         )));
     }
-    // Opening a writer recovers, migrates and rewrites the lock and the manifest.
-    let writer = lake.writer(now)?;
+    // This migrates and rewrites the lock and the manifest.
+    let mut writer = writer::Writer::begin(lake, now)?;
+    let completed = complete::complete(&mut writer, now)?;
+    writer.recover()?;
     // What no commit named before the lock was held may belong to one by now, so only what the
     // holder of the lock finds is removed.
     let mut orphans = Findings(Vec::new());
     for table in Table::ALL {
         orphans.orphans(writer.log(table), false)?;
     }
+    let mut set_aside = None;
     for orphan in &orphans.0 {
-        std::fs::remove_file(&orphan.path).at("remove", &orphan.path)?;
+        if orphan.problem == Problem::UnnamedPart {
+            complete::set_aside(lake.data_dir(), &orphan.path)?;
+            set_aside = Some(lost_and_found(lake.data_dir()));
+        } else {
+            std::fs::remove_file(&orphan.path).at("remove", &orphan.path)?;
+        }
     }
-    let mut fixed = orphans.0;
-    fixed.extend(before.into_iter().filter(|it| it.fixable && it.problem != Problem::Orphan));
-    fixed.sort_by(|a, b| (a.problem, &a.path).cmp(&(b.problem, &b.path)));
-    Ok(fixed)
+    let mut findings = orphans.0;
+    let moved: HashSet<PathBuf> = findings.iter().map(|it| it.path.clone()).collect();
+    let others = |it: &Finding| match it.problem {
+        Problem::Orphan => false,
+        // Named by now: by the commit that was finished, if there was one.
+        Problem::UnnamedPart => completed.is_some() && !moved.contains(&it.path),
+        _ => it.fixable,
+    };
+    findings.extend(before.into_iter().filter(others));
+    findings.sort_by(|a, b| (a.problem, &a.path).cmp(&(b.problem, &b.path)));
+    Ok(Fixed { findings, completed, set_aside })
 }
 
 /// The list as it grows.
@@ -233,7 +265,9 @@ impl Findings {
             let ours = relative.ends_with(".parquet") || relative.ends_with(UNFINISHED);
             if ours && !named.contains(&relative) && !left.contains_key(&relative) {
                 let detail = format!("{} bytes that no commit names", file.bytes);
-                self.add(Problem::Orphan, &file.path, detail, !writing);
+                let whole = relative.ends_with(".parquet");
+                let problem = if whole { Problem::UnnamedPart } else { Problem::Orphan };
+                self.add(problem, &file.path, detail, !writing);
             }
         }
         for path in store::asides(&dir.join("_delta_log"))? {

@@ -51,13 +51,64 @@ fn what_a_crash_leaves_is_found_and_put_right() {
         Problem::Provisional,
         Problem::Provisional,
         Problem::Provisional,
-        Problem::Orphan,
-        Problem::Orphan,
+        Problem::UnnamedPart,
+        Problem::UnnamedPart,
         Problem::StaleLock,
     ];
     assert_eq!(problems(&found), expect, "{found:#?}");
     assert!(found.iter().all(|finding| finding.fixable));
-    assert_eq!(fix(&lake, NOW).unwrap(), found);
+    let fixed = fix(&lake, NOW).unwrap();
+    assert_eq!((fixed.findings, fixed.completed, fixed.set_aside), (found, Some(2), None));
+    assert_eq!(check(&lake, Depth::Full).unwrap(), []);
+    // Nothing but the anchor was missing, so nothing has to be read again.
+    for input in [input(), more] {
+        assert_eq!(written_back(&lake.snapshot().unwrap(), &input).unwrap(), input.content);
+    }
+}
+
+fn newest_entry(dir: &Path, version: u64) -> PathBuf {
+    dir.join(format!("lake/events/_delta_log/{version:020}.json"))
+}
+
+#[test]
+fn a_lost_commit_is_found_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let lake = filled(dir.path());
+    let more = Input::new("/in/b.jsonl", "b\nb\n\n");
+    let whole = ingest(&mut lake.writer(NOW + 1).unwrap(), &more, 0, more.content.len()).unwrap();
+    std::fs::remove_file(newest_entry(dir.path(), whole.version())).unwrap();
+    assert_eq!(lake.snapshot().unwrap().files().unwrap().len(), 1);
+    let fixed = fix(&lake, NOW + 2).unwrap();
+    assert_eq!((fixed.completed, fixed.set_aside), (Some(2), None));
+    assert_eq!(lake.snapshot().unwrap().totals(), whole.totals());
+    assert_eq!(written_back(&lake.snapshot().unwrap(), &more).unwrap(), more.content);
+    assert_eq!(check(&lake, Depth::Full).unwrap(), []);
+}
+
+#[test]
+fn a_finished_part_is_moved_and_never_removed() {
+    let dir = tempfile::tempdir().unwrap();
+    let lake = filled(dir.path());
+    let more = Input::new("/in/b.jsonl", "b\nb\n\n");
+    let whole = ingest(&mut lake.writer(NOW + 1).unwrap(), &more, 0, more.content.len()).unwrap();
+    let known = lake.snapshot_at(1).unwrap();
+    let new = |part: &&stele_lake::PartInfo| !known.event_parts().iter().any(|old| old.path == part.path);
+    let parts: Vec<_> = whole.event_parts().iter().filter(new).cloned().collect();
+    assert!(!parts.is_empty());
+    std::fs::remove_file(newest_entry(dir.path(), whole.version())).unwrap();
+    // With a damaged part the commit cannot be proved, so nothing is guessed.
+    let bytes: Vec<Vec<u8>> = parts.iter().map(|part| std::fs::read(&part.path).unwrap()).collect();
+    let mut damaged = bytes[0].clone();
+    damaged[20] ^= 1;
+    std::fs::write(&parts[0].path, &damaged).unwrap();
+    let fixed = fix(&lake, NOW + 2).unwrap();
+    let aside = dir.path().join("lake/lost+found");
+    assert_eq!((fixed.completed, fixed.set_aside), (None, Some(aside.clone())));
+    for (index, part) in parts.iter().enumerate() {
+        let kept = std::fs::read(aside.join("events").join(&part.relative)).unwrap();
+        assert_eq!(&kept, if index == 0 { &damaged } else { &bytes[index] });
+        assert!(!part.path.exists());
+    }
     assert_eq!(check(&lake, Depth::Full).unwrap(), []);
     assert_eq!(written_back(&lake.snapshot().unwrap(), &input()).unwrap(), input().content);
 }
@@ -87,7 +138,10 @@ fn an_orphan_that_a_commit_names_meanwhile_stays() {
     std::fs::write(&stray, "x").unwrap();
     let found = check(&lake, Depth::Quick).unwrap();
     assert!(
-        found.len() > 1 && found.iter().all(|it| it.fixable && it.problem == Problem::Orphan),
+        found.len() > 1
+            && found
+                .iter()
+                .all(|it| it.fixable && it.problem <= Problem::UnnamedPart && it.problem >= Problem::Orphan),
         "{found:?}"
     );
 
@@ -98,7 +152,7 @@ fn an_orphan_that_a_commit_names_meanwhile_stays() {
     });
     let racing = Lake::open(dir.path(), Arc::new(BeforeLock(Mutex::new(Some(commit))))).unwrap();
     let fixed = fix(&racing, NOW + 2).unwrap();
-    assert_eq!(fixed.iter().map(|it| &it.path).collect::<Vec<_>>(), [&stray]);
+    assert_eq!(fixed.findings.iter().map(|it| &it.path).collect::<Vec<_>>(), [&stray]);
     assert!(!stray.exists());
     assert_eq!(check(&lake, Depth::Full).unwrap(), []);
     assert_eq!(written_back(&lake.snapshot().unwrap(), &more).unwrap(), more.content);
