@@ -171,6 +171,7 @@ impl Engine {
             return Ok(checks);
         }
         let snapshot = Lake::open_existing(self.data_dir())?.snapshot()?;
+        checks.extend(lost_rows(&snapshot)?);
         checks.push(self.check_catalogue(fix, &snapshot, progress)?);
         checks.push(self.check_sql(&snapshot));
         Ok(checks)
@@ -216,6 +217,17 @@ impl Engine {
             Err(error) => Check::new("sql", CheckState::Failed, error.to_string(), None),
         }
     }
+}
+
+/// What a salvage gave up stays worth knowing: no later check can see that it is missing.
+fn lost_rows(snapshot: &stele_lake::Snapshot) -> Result<Option<Check>, EngineError> {
+    let mut lost = snapshot.pruned()?;
+    lost.retain(|one| one.lost && one.rows > 0);
+    let rows: u64 = lost.iter().map(|one| one.rows).sum();
+    let inputs: std::collections::BTreeSet<_> = lost.iter().map(|one| one.file_id).collect();
+    let detail = format!("{rows} rows of {} inputs were lost with damaged parts", inputs.len());
+    let next = "stele coverage names the inputs";
+    Ok((rows > 0).then(|| Check::new("lake", CheckState::Warning, detail, Some(next))))
 }
 
 /// What killed runs left, as one thing: there may be hundreds of files, and one cure for all.

@@ -2,13 +2,18 @@
 //!
 //! Every plan is made first and can be shown; carrying it out fails if the lake has changed since.
 
-use stele_lake::doctor::{Salvaged, salvage};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use stele_lake::doctor::{Intact, Salvaged, TakeEnvelope, salvage};
 use stele_lake::maintain::{self, CompactOptions, Compacted, PrunePlan, Selection, VacuumPlan};
 use stele_lake::{CommitNote, Lake, Snapshot};
-use stele_model::Micros;
+use stele_model::{FileId, Micros};
+use stele_sources::{Format, Piece, PieceKind};
 
 use crate::EngineError;
 use crate::engine::Engine;
+use crate::judge::Judge;
 use crate::progress::{NoProgress, Progress};
 
 impl Engine {
@@ -72,16 +77,30 @@ impl Engine {
     }
 
     /// Gives up the damaged parts of the lake, keeps what is intact in them, and counts the
-    /// catalogue again without the rest. Their files stay on disk until a vacuum.
+    /// catalogue again without the rest. Their files stay on disk until a vacuum. Without `act` it
+    /// only finds out what that would come to.
     ///
     /// # Errors
     ///
     /// If the lake cannot be written, or what is damaged is not in `events` or `quarantine`.
-    pub fn salvage(&self, progress: &dyn Progress) -> Result<Salvaged, EngineError> {
+    pub fn salvage(&self, act: bool, progress: &dyn Progress) -> Result<Salvaged, EngineError> {
         let now = self.clock().now();
         let mut writer = self.lake()?.writer(now)?;
-        let done = salvage(&mut writer, &uncounted(now), now)?;
-        if done.parts > 0 {
+        let mut judge = Judge::default();
+        let mut formats: HashMap<(FileId, String), Arc<Format>> = HashMap::new();
+        let mut reread = |row: Intact<'_>, take: &mut TakeEnvelope<'_>| {
+            let key = (row.input.file_id, row.input.format.clone());
+            let format = formats.entry(key).or_insert_with(|| self.format_of(row.input));
+            let (line_no, byte_offset) = (row.line_no, row.byte_offset);
+            let bytes = row.raw.as_bytes();
+            let piece = Piece { bytes, byte_offset, line_no, kind: PieceKind::Record, newline: false };
+            match judge.judge(format, &piece, Some(row.raw)) {
+                Ok(record) => take(&record.envelope).map(|()| true),
+                Err(_) => Ok(false),
+            }
+        };
+        let done = salvage(&mut writer, &mut reread, &uncounted(now), act, now)?;
+        if done.done {
             self.count_again(&writer.snapshot()?, progress)?;
         }
         Ok(done)

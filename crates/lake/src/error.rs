@@ -117,6 +117,18 @@ pub enum LakeError {
         /// When that was.
         at: Micros,
     },
+    /// An input cannot be written back because a damaged part was given up.
+    #[error(
+        "{uri} lost {rows} rows with a damaged part that was given up, so it cannot be written back whole"
+    )]
+    Lost {
+        /// The input.
+        uri: String,
+        /// Rows that were lost.
+        rows: u64,
+        /// When the part was given up.
+        at: Micros,
+    },
     /// An input cannot be written back from what the lake holds.
     #[error("{uri} cannot be written back: {detail}")]
     Replay {
@@ -152,7 +164,8 @@ impl LakeError {
             | Self::MissingPart { .. }
             | Self::NoSnapshot { .. }
             | Self::Invalid(_)
-            | Self::Pruned { .. } => ErrorKind::Fix,
+            | Self::Pruned { .. }
+            | Self::Lost { .. } => ErrorKind::Fix,
             Self::Delta { .. } | Self::Replay { .. } => ErrorKind::Report,
         }
     }

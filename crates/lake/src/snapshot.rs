@@ -3,7 +3,7 @@
 //! A snapshot is the version of `events` and the versions of the other tables that this version
 //! pins. What those tables hold beyond is provisional and not seen.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use serde::{Deserialize, Serialize};
 use stele_model::{FileEntry, FileId, Micros};
@@ -65,6 +65,9 @@ pub struct Pruned {
     /// on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub uri: Option<String>,
+    /// Whether nobody asked for it: the rows were lost with a damaged part that was given up.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub lost: bool,
 }
 
 impl Pruned {
@@ -128,6 +131,14 @@ impl Snapshot {
     pub(crate) fn with_events(mut self, more: &[PartInfo]) -> Self {
         self.events.extend_from_slice(more);
         self
+    }
+
+    /// The same without some parts of `events` and `quarantine`, by their relative paths.
+    pub(crate) fn without(&self, gone: &HashSet<&str>) -> Self {
+        let mut rest = self.clone();
+        rest.events.retain(|part| !gone.contains(part.relative.as_str()));
+        rest.quarantine.retain(|part| !gone.contains(part.relative.as_str()));
+        rest
     }
 
     /// Its number: the version of the `events` table.

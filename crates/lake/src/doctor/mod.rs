@@ -6,6 +6,7 @@
 //! up damaged parts, keeps every row of them that is provably intact, and notes what was lost.
 
 mod complete;
+mod evidence;
 mod salvage;
 
 use std::collections::HashSet;
@@ -20,11 +21,12 @@ use crate::lake::Lake;
 use crate::maintain::part_files;
 use crate::part::{PartInfo, UNFINISHED, checksum_matches};
 use crate::reader::PartReader;
+use crate::snapshot::Snapshot;
 use crate::tables::{SCHEMA_VERSION, Table, lake_dir};
 use crate::{lock, log_check, migrate, store, writer};
 
 pub(crate) use complete::lost_and_found;
-pub use salvage::{Salvaged, salvage};
+pub use salvage::{Intact, Reread, SalvageLoss, Salvaged, TakeEnvelope, salvage};
 
 /// How closely to look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -171,6 +173,19 @@ pub fn fix(lake: &Lake, now: Micros) -> Result<Fixed, LakeError> {
     findings.extend(before.into_iter().filter(others));
     findings.sort_by(|a, b| (a.problem, &a.path).cmp(&(b.problem, &b.path)));
     Ok(Fixed { findings, completed, set_aside })
+}
+
+/// The parts of a snapshot that are gone, or whose bytes are not those that were written.
+///
+/// # Errors
+///
+/// What the operating system refuses.
+pub fn damaged_parts(snapshot: &Snapshot) -> Result<Vec<Finding>, LakeError> {
+    let mut findings = Findings(Vec::new());
+    for table in Table::ALL {
+        findings.parts(snapshot.parts(table), Depth::Full)?;
+    }
+    Ok(findings.0)
 }
 
 /// The list as it grows.
