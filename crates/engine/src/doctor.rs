@@ -134,12 +134,20 @@ impl Engine {
     fn check_lake(&self, fix: bool, progress: &dyn Progress) -> Result<Vec<Check>, EngineError> {
         let lake = Lake::open(self.data_dir(), self.faults())?;
         let found = match lake_doctor::check(&lake, Depth::Full) {
+            Err(LakeError::NoLake { .. })
+                if self.data_dir().join("manifests/schema_version.json").exists() =>
+            {
+                let detail = format!("{} is gone, although there was a lake here", lake.dir().display());
+                let next = "restore the directory from a copy, or ingest the inputs again";
+                return Ok(vec![Check::new("lake", CheckState::Failed, detail, Some(next))]);
+            }
             Err(LakeError::NoLake { .. }) => {
                 return Ok(vec![Check::new("lake", CheckState::Ok, "none yet", Some("stele ingest PATH"))]);
             }
             found => found?,
         };
-        let fixed = if fix && found.iter().any(|finding| finding.fixable) {
+        let broken = found.iter().any(|finding| finding.problem == Problem::DamagedLog);
+        let fixed = if fix && !broken && found.iter().any(|finding| finding.fixable) {
             lake_doctor::fix(&lake, self.clock().now())?
         } else {
             Fixed::default()
@@ -167,7 +175,14 @@ impl Engine {
                 None,
             ));
         }
+        if broken {
+            checks.push(what_is_left(&lake)?);
+        }
         if checks.iter().any(|check| check.state == CheckState::Failed) {
+            for name in ["catalogue", "sql"] {
+                let detail = "not looked at: the lake comes first";
+                checks.push(Check::new(name, CheckState::Warning, detail, None));
+            }
             return Ok(checks);
         }
         let snapshot = Lake::open_existing(self.data_dir())?.snapshot()?;
@@ -190,8 +205,12 @@ impl Engine {
             Some(catalogue) if catalogue.view().records == records => {
                 return Ok(Check::new(name, CheckState::Ok, format!("covers all {records} records"), None));
             }
+            None if store.made_otherwise(self, snapshot)? => {
+                let detail = "made under other fold settings than this command has, and counted again for it";
+                return Ok(Check::new(name, CheckState::Ok, detail, None));
+            }
             Some(catalogue) => format!("covers {} of {records} records", catalogue.view().records),
-            None => "missing, damaged or made under other settings".to_owned(),
+            None => "missing or damaged".to_owned(),
         };
         if !fix {
             return Ok(Check::new(name, CheckState::Warning, state, Some("stele doctor --fix")));
@@ -228,6 +247,20 @@ fn lost_rows(snapshot: &stele_lake::Snapshot) -> Result<Option<Check>, EngineErr
     let detail = format!("{rows} rows of {} inputs were lost with damaged parts", inputs.len());
     let next = "stele coverage names the inputs";
     Ok((rows > 0).then(|| Check::new("lake", CheckState::Warning, detail, Some(next))))
+}
+
+/// What there is of a lake whose log is damaged, and what can be done with it.
+fn what_is_left(lake: &Lake) -> Result<Check, EngineError> {
+    let left = lake_doctor::parts_left(lake)?;
+    let detail = format!("what is left: {left}");
+    let next = if lake_doctor::damaged_newest_entry(lake)?.is_some() {
+        "only the newest entry is damaged: stele doctor --salvage moves it aside and finishes its commit \
+         from the parts, or goes back to the version before it"
+    } else {
+        "restore what is missing from a copy. Without one, ingest the inputs again into a new data \
+         directory; each part that is left is a Parquet file that any reader opens"
+    };
+    Ok(Check::new("lake", CheckState::Warning, detail, Some(next)))
 }
 
 /// What killed runs left, as one thing: there may be hundreds of files, and one cure for all.
@@ -286,6 +319,7 @@ fn of_finding(finding: &Finding, fixed: bool) -> Check {
                 CheckState::Failed,
                 Some("restore the file from a copy, or give up what is lost: stele doctor --salvage"),
             ),
+            Problem::DamagedLog => (CheckState::Failed, None),
             _ => (CheckState::Failed, Some("restore the file from a copy, then stele coverage")),
         },
     };

@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use stele_lake::doctor::{Intact, Salvaged, TakeEnvelope, salvage};
+use stele_lake::doctor::{Intact, Salvaged, TakeEnvelope, damaged_newest_entry, give_up_entry, salvage};
 use stele_lake::maintain::{self, CompactOptions, Compacted, PrunePlan, Selection, VacuumPlan};
 use stele_lake::{CommitNote, Lake, Snapshot};
 use stele_model::{FileId, Micros};
@@ -85,7 +85,15 @@ impl Engine {
     /// If the lake cannot be written, or what is damaged is not in `events` or `quarantine`.
     pub fn salvage(&self, act: bool, progress: &dyn Progress) -> Result<Salvaged, EngineError> {
         let now = self.clock().now();
-        let mut writer = self.lake()?.writer(now)?;
+        let lake = self.lake()?;
+        let log_entry = damaged_newest_entry(&lake)?;
+        let completed = match &log_entry {
+            // Nothing behind it can be looked at before it is out of the way.
+            Some(_) if !act => return Ok(Salvaged { log_entry, ..Salvaged::default() }),
+            Some(entry) => give_up_entry(&lake, entry, now)?,
+            None => None,
+        };
+        let mut writer = lake.writer(now)?;
         let mut judge = Judge::default();
         let mut formats: HashMap<(FileId, String), Arc<Format>> = HashMap::new();
         let mut reread = |row: Intact<'_>, take: &mut TakeEnvelope<'_>| {
@@ -103,7 +111,7 @@ impl Engine {
         if done.done {
             self.count_again(&writer.snapshot()?, progress)?;
         }
-        Ok(done)
+        Ok(Salvaged { done: done.done || log_entry.is_some(), log_entry, completed, ..done })
     }
 
     /// The lake, which has to be there: upkeep makes none.

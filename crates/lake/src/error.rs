@@ -97,6 +97,16 @@ pub enum LakeError {
         /// The newest version.
         newest: u64,
     },
+    /// A snapshot that a vacuum took parts of was asked for.
+    #[error(
+        "version {asked} of the lake cannot be read any more: a vacuum removed files of it; the newest version is {newest}"
+    )]
+    Vacuumed {
+        /// The version that was asked for.
+        asked: u64,
+        /// The newest version.
+        newest: u64,
+    },
     /// A commit did not finish, so this writer does not know what the disk holds.
     #[error("a commit of this writer did not finish; open a new writer, which recovers, before going on")]
     Poisoned,
@@ -163,6 +173,7 @@ impl LakeError {
             | Self::CorruptPart { .. }
             | Self::MissingPart { .. }
             | Self::NoSnapshot { .. }
+            | Self::Vacuumed { .. }
             | Self::Invalid(_)
             | Self::Pruned { .. }
             | Self::Lost { .. } => ErrorKind::Fix,

@@ -98,7 +98,15 @@ impl Snapshot {
         migrate::readable(&lake_dir(&home.data_dir), schema_version)?;
         let pinned = |table: Table| -> Result<Vec<PartInfo>, LakeError> {
             match events.pin(table.app_id())? {
-                Some(version) => DeltaLog::load(home, table, Some(version))?.parts(),
+                Some(version) => match DeltaLog::load(home, table, Some(version)) {
+                    // Nobody but a lake without events is no lake.
+                    Err(LakeError::NoLake { path }) => Err(LakeError::CorruptLog {
+                        path: path.join("_delta_log"),
+                        line: 0,
+                        detail: format!("it is missing, although the lake names its version {version}"),
+                    }),
+                    log => log?.parts(),
+                },
                 None => Ok(Vec::new()),
             }
         };

@@ -29,10 +29,33 @@ pub fn run(context: &Context, args: &DoctorArgs) -> Result<Exit, Failure> {
 }
 
 fn salvage_page(context: &Context, done: &Salvaged) -> String {
+    if let (Some(entry), false) = (&done.log_entry, done.done) {
+        return format!(
+            "Would move the damaged newest log entry aside ({}), and finish its commit from the parts if the \
+             inputs prove it whole; otherwise the lake goes back to the version before it.\n\
+             Nothing was changed. To do it:\n  {}\n",
+            entry.display(),
+            context.command("doctor --salvage --yes")
+        );
+    }
+    let before = match (&done.log_entry, done.completed) {
+        (None, _) => String::new(),
+        (Some(_), Some(records)) => format!(
+            "Moved the damaged log entry to lake/lost+found and finished its commit again: {}\n",
+            human::many(records, "record")
+        ),
+        (Some(_), None) => "Moved the damaged log entry to lake/lost+found. Its commit could not be proved \
+                            whole: the lake is at the version before it\n"
+            .to_owned(),
+    };
+    if done.parts == 0 && done.log_entry.is_some() {
+        return before;
+    }
     if done.parts == 0 {
         return "Nothing to salvage: no part is damaged\n".to_owned();
     }
-    let mut text = format!(
+    let mut text = before;
+    text += &format!(
         "{} {} with {}: {} kept, {} lost; {}\n",
         if done.done { "Gave up" } else { "Would give up" },
         human::many(done.parts, "damaged part"),

@@ -16,6 +16,9 @@ use stele_model::Micros;
 
 use crate::delta::DeltaLog;
 use crate::error::{At, LakeError};
+use crate::lake::Lake;
+use crate::lock::WriterLock;
+use crate::log_check;
 use crate::maintain::part_files;
 use crate::part::{PartInfo, PartStats, checksum_matches, place_of};
 use crate::reader::PartReader;
@@ -107,6 +110,32 @@ fn describe(path: &Path, relative: String, modified: Micros) -> Result<Option<Pa
     let bytes = fs::metadata(path).at("inspect", path)?.len();
     let partitions = crate::delta::partitions_of(Table::Events, &relative);
     Ok(Some(PartInfo { path: path.to_path_buf(), relative, rows, bytes, partitions, modified, stats }))
+}
+
+/// The newest entry of the log of `events`, if nothing but that entry is damaged there.
+///
+/// # Errors
+///
+/// When the log cannot be listed.
+pub fn damaged_newest_entry(lake: &Lake) -> Result<Option<PathBuf>, LakeError> {
+    log_check::damaged_newest(&Table::Events.dir(lake.data_dir()).join("_delta_log"))
+}
+
+/// Moves that entry aside, and finishes its commit again if that can be proved; otherwise the lake
+/// is again what it was before that commit. Returns the records of the commit that was finished.
+///
+/// # Errors
+///
+/// [`LakeError::Busy`] while somebody writes, and what the operating system refuses.
+pub fn give_up_entry(lake: &Lake, entry: &Path, now: Micros) -> Result<Option<u64>, LakeError> {
+    {
+        let _lock = WriterLock::take(lake.data_dir())?;
+        set_aside(lake.data_dir(), entry)?;
+    }
+    let mut writer = Writer::begin(lake, now)?;
+    let completed = complete(&mut writer, now)?;
+    writer.recover()?;
+    Ok(completed)
 }
 
 /// Moves a file from below `lake/` to the same place below `lake/lost+found/`.

@@ -26,6 +26,7 @@ use crate::tables::{SCHEMA_VERSION, Table, lake_dir};
 use crate::{lock, log_check, migrate, store, writer};
 
 pub(crate) use complete::lost_and_found;
+pub use complete::{damaged_newest_entry, give_up_entry};
 pub use salvage::{Intact, Reread, SalvageLoss, Salvaged, TakeEnvelope, salvage};
 
 /// How closely to look.
@@ -82,11 +83,15 @@ pub struct Finding {
 /// [`LakeError::NoLake`], and what the operating system refuses. What is wrong with the lake is a
 /// finding and no error.
 pub fn check(lake: &Lake, depth: Depth) -> Result<Vec<Finding>, LakeError> {
-    if !lake.dir().is_dir() || !lake.exists() && !Table::Events.dir(lake.data_dir()).is_dir() {
+    let headless = lake.refuse_headless();
+    if !lake.exists() && headless.is_ok() && !Table::Events.dir(lake.data_dir()).is_dir() {
         return Err(lake.none());
     }
     let mut findings = Findings(Vec::new());
     let writing = findings.lock(lake)?;
+    if let Err(error) = headless {
+        findings.damage(error)?;
+    }
     for table in Table::ALL {
         let dir = table.dir(lake.data_dir()).join("_delta_log");
         if dir.is_dir() {
@@ -110,6 +115,7 @@ pub fn check(lake: &Lake, depth: Depth) -> Result<Vec<Finding>, LakeError> {
             let detail = LakeError::NewerSchema { path: path.clone(), found, known }.to_string();
             findings.add(Problem::SchemaVersion, &path, detail, false);
         }
+        Err(error @ LakeError::CorruptLog { .. }) => findings.damage(error)?,
         Err(error @ LakeError::Delta { .. }) => {
             findings.add(Problem::DamagedLog, &lake.dir(), error.to_string(), false);
         }
@@ -188,6 +194,23 @@ pub fn damaged_parts(snapshot: &Snapshot) -> Result<Vec<Finding>, LakeError> {
     Ok(findings.0)
 }
 
+/// How many parts each table still has, in words: for a lake whose log no longer tells.
+///
+/// # Errors
+///
+/// What the operating system refuses.
+pub fn parts_left(lake: &Lake) -> Result<String, LakeError> {
+    let mut said = Vec::new();
+    for table in Table::ALL {
+        let dir = table.dir(lake.data_dir());
+        let files = if dir.is_dir() { part_files(&dir)? } else { Vec::new() };
+        let count = files.iter().filter(|file| file.path.extension().is_some_and(|it| it == "parquet"));
+        let bytes: u64 = files.iter().map(|file| file.bytes).sum();
+        said.push(format!("{} parts of {} ({bytes} bytes)", count.count(), table.name()));
+    }
+    Ok(said.join(", "))
+}
+
 /// The list as it grows.
 struct Findings(Vec<Finding>);
 
@@ -216,15 +239,17 @@ impl Findings {
     }
 
     fn log(&mut self, dir: &Path) -> Result<(), LakeError> {
-        match log_check::check(dir) {
-            Err(error @ LakeError::CorruptLog { .. }) => {
-                let detail = error.to_string();
-                let LakeError::CorruptLog { path, .. } = error else { return Ok(()) };
-                self.add(Problem::DamagedLog, &path, detail, false);
-                Ok(())
-            }
-            other => other,
+        log_check::check(dir).or_else(|error| self.damage(error))
+    }
+
+    /// Takes in an error that is damage of a log.
+    fn damage(&mut self, error: LakeError) -> Result<(), LakeError> {
+        let LakeError::CorruptLog { path, line, detail } = error else { return Err(error) };
+        if !self.0.iter().any(|finding| finding.path == path) {
+            let line = if line == 0 { String::new() } else { format!("line {line}: ") };
+            self.add(Problem::DamagedLog, &path, format!("damaged Delta log: {line}{detail}"), false);
         }
+        Ok(())
     }
 
     fn version(&mut self, lake: &Lake, found: u32) {

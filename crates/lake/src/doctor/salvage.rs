@@ -7,6 +7,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io;
+use std::path::PathBuf;
 
 use serde::Serialize;
 use stele_model::{Envelope, FileEntry, FileId, Micros};
@@ -36,6 +37,10 @@ pub struct Salvaged {
     pub inputs: u64,
     /// These inputs, and how many rows each of them loses.
     pub lost: Vec<SalvageLoss>,
+    /// The newest entry of the log of `events`, where it was damaged and is moved aside.
+    pub log_entry: Option<PathBuf>,
+    /// Records of its commit, where that could be finished again from the parts.
+    pub completed: Option<u64>,
     /// Whether it was done.
     pub done: bool,
 }
