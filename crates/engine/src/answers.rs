@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use serde::Serialize;
 use stele_discover::Catalogue;
 use stele_discover::render::coverage::LedgerCheck;
 use stele_lake::{Lake, Snapshot};
@@ -12,6 +13,15 @@ use crate::catalogue_store::CatalogueStore;
 use crate::coverage::inputs_of;
 use crate::engine::Engine;
 use crate::manifests::OutputSource;
+
+/// Rows that were in the lake once.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Removed {
+    /// Removed because somebody asked for it.
+    pub pruned: u64,
+    /// Lost with damaged parts that a salvage gave up.
+    pub lost: u64,
+}
 
 impl Engine {
     /// What time it is by the engine's clock.
@@ -48,6 +58,19 @@ impl Engine {
         let mut ledger = Ledger::default();
         inputs_of(snapshot)?.iter().for_each(|entry| ledger += entry.ledger);
         Ok(ledger)
+    }
+
+    /// Rows that are not in the lake any more: pruned on request, and lost with damaged parts.
+    ///
+    /// # Errors
+    ///
+    /// If the notes of the lake cannot be read.
+    pub fn removed(&self, snapshot: &Snapshot) -> Result<Removed, EngineError> {
+        let mut removed = Removed::default();
+        for one in snapshot.pruned()? {
+            *(if one.lost { &mut removed.lost } else { &mut removed.pruned }) += one.rows;
+        }
+        Ok(removed)
     }
 
     /// Writes all outputs of discovery for the lake into `dir` and returns their paths.

@@ -73,6 +73,16 @@ impl CatalogueStore {
         Ok(Some(catalogue))
     }
 
+    /// Whether there is a sum for `snapshot`, counted under other settings than the engine has.
+    pub(crate) fn made_otherwise(&self, engine: &Engine, snapshot: &Snapshot) -> Result<bool, EngineError> {
+        let names = sum_names(&snapshot.notes()?);
+        let sum = names.iter().rev().find_map(|name| read(&self.dir.join(name)).ok());
+        Ok(sum.is_some_and(|sum| {
+            sum.folding() != engine.settings().fold
+                || !engine.fold_rules().iter().all(|rule| sum.rules().contains(rule))
+        }))
+    }
+
     /// Makes the share of one commit durable and returns its name.
     pub(crate) fn put_delta(&self, delta: &Catalogue) -> Result<String, EngineError> {
         let bytes = to_bytes(delta, &self.dir)?;

@@ -5,24 +5,22 @@
 //! result; any difference is named with its cause.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::io::{self, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::Serialize;
 use stele_discover::render::coverage::LedgerCheck;
 use stele_discover::view::CatalogueView;
 use stele_discover::{Catalogue, Folding};
+use stele_lake::doctor;
 use stele_lake::replay::Replayer;
 use stele_lake::sql::{Params, SqlOptions, output};
 use stele_lake::{Lake, Pruned, Snapshot};
-use stele_model::error::in_full;
-use stele_model::id::from_hex;
-use stele_model::{FileEntry, FileId, FileState, Ledger, ResidueClass};
-use stele_sources::{Input, prefix_hashes};
+use stele_model::{ErrorKind, FileEntry, FileId, FileState, Ledger, ResidueClass};
 
 use crate::EngineError;
 use crate::catalogue_store::CatalogueStore;
 use crate::engine::Engine;
+use crate::file_check::{FileCheck, check_file};
 use crate::progress::{Cancel, Progress, Update};
 use crate::recount::{FoldedPaths, KINDS, Recount};
 use crate::scan;
@@ -31,7 +29,7 @@ use crate::scan;
 const DIFFERENCES_MAX: usize = 50;
 
 /// The result of a coverage check.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Default, Serialize)]
 pub struct CoverageReport {
     /// The lake's version.
     pub lake_version: u64,
@@ -45,6 +43,10 @@ pub struct CoverageReport {
     pub difference_count: u64,
     /// The first of them, with the cause.
     pub differences: Vec<String>,
+    /// Rows that are not in the lake any more because somebody asked for it.
+    pub rows_pruned: u64,
+    /// Rows that were lost with damaged parts and given up by a salvage. Coverage does not hold then.
+    pub rows_lost: u64,
     /// Inputs, one by one.
     pub files: Vec<FileCheck>,
 }
@@ -69,40 +71,6 @@ impl Comparison {
     }
 }
 
-/// One input, written back in memory and compared.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct FileCheck {
-    /// The input.
-    pub uri: String,
-    /// Content bytes that its cursor stands for.
-    pub bytes: u64,
-    /// Content bytes that the lake gives back.
-    pub replayed: u64,
-    /// Whether what the lake gives back has the recorded SHA-256.
-    pub exact: bool,
-    /// What the source is now: `unchanged`, `grown`, `changed`, `gone`, `stream` or `unreadable`.
-    pub source: &'static str,
-    /// Rows that were removed on request; the rest cannot be written back whole then.
-    pub pruned: u64,
-    /// What is wrong, if anything.
-    pub cause: Option<String>,
-}
-
-impl FileCheck {
-    /// A check of `entry` that has found out nothing yet.
-    fn of(entry: &FileEntry) -> Self {
-        Self {
-            uri: entry.uri.clone(),
-            bytes: entry.bytes_done,
-            replayed: 0,
-            exact: false,
-            source: source_state(entry),
-            pruned: 0,
-            cause: None,
-        }
-    }
-}
-
 impl CoverageReport {
     /// The totals in the form that the coverage report prints.
     pub fn checks(&self) -> Vec<LedgerCheck> {
@@ -124,12 +92,32 @@ impl Engine {
     /// If there is no lake, or it cannot be read at all. Differences are in the report.
     pub fn coverage(&self, progress: &dyn Progress, cancel: &Cancel) -> Result<CoverageReport, EngineError> {
         let snapshot = Lake::open_existing(self.data_dir())?.snapshot()?;
+        // What is counted below is one column of one table; any other may have been altered.
+        let damaged = doctor::damaged_parts(&snapshot)?;
+        let mut report = match self.compare(&snapshot, progress, cancel) {
+            Ok(report) => report,
+            Err(error) if damaged.is_empty() || error.kind() == ErrorKind::Cancelled => return Err(error),
+            // Where a part cannot even be read, the part is the finding.
+            Err(_) => CoverageReport { lake_version: snapshot.version(), ..CoverageReport::default() },
+        };
+        report.difference_count += damaged.len() as u64;
+        report.holds &= damaged.is_empty();
+        report.differences.splice(0..0, damaged.into_iter().take(DIFFERENCES_MAX).map(|part| part.detail));
+        Ok(report)
+    }
+
+    fn compare(
+        &self,
+        snapshot: &Snapshot,
+        progress: &dyn Progress,
+        cancel: &Cancel,
+    ) -> Result<CoverageReport, EngineError> {
         let store = CatalogueStore::open(self.data_dir(), self.faults())?;
-        let catalogue = store.load(self, &snapshot)?;
-        let entries = inputs_of(&snapshot)?;
+        let catalogue = store.load(self, snapshot)?;
+        let entries = inputs_of(snapshot)?;
         let mut differences = Differences::default();
 
-        let recounted = self.recount(&snapshot, &catalogue, &mut differences, progress, cancel)?;
+        let recounted = self.recount(snapshot, &catalogue, &mut differences, progress, cancel)?;
         let view = catalogue.view();
         let paths = compare_paths(&view, &recounted.paths, &mut differences);
 
@@ -141,7 +129,7 @@ impl Engine {
         for one in snapshot.pruned()?.into_iter().filter(|one| one.rows > 0) {
             pruned.entry(one.file_id).or_default().push(one);
         }
-        let replayer = Replayer::of_all(&snapshot)?;
+        let replayer = Replayer::of_all(snapshot)?;
         let bytes_total = entries.iter().map(|entry| entry.bytes_done).sum();
         for (done, entry) in entries.iter().enumerate() {
             cancel.check("every input was written back")?;
@@ -158,10 +146,20 @@ impl Engine {
                 // of it still is, path by path, and what no prune touched is written back.
                 committed.records += records;
                 in_sources = None;
-                let rows = pruned.iter().filter(|one| one.affects(entry)).map(|one| one.rows).sum();
-                let check = if rows == 0 { check_file(&replayer, entry).0 } else { FileCheck::of(entry) };
+                let removed = |lost: bool| -> u64 {
+                    let of_it = pruned.iter().filter(|one| one.lost == lost && one.affects(entry));
+                    of_it.map(|one| one.rows).sum()
+                };
+                let (lost, pruned) = (removed(true), removed(false));
+                let check =
+                    if lost + pruned == 0 { check_file(&replayer, entry).0 } else { FileCheck::of(entry) };
+                let mut check = FileCheck { pruned, lost, ..check };
+                if lost > 0 {
+                    check.cause =
+                        Some(format!("{lost} rows were lost with a damaged part, which a salvage gave up"));
+                }
                 differences.of_file(&check);
-                files.push(FileCheck { pruned: rows, ..check });
+                files.push(check);
                 continue;
             }
             committed += entry.ledger;
@@ -190,7 +188,7 @@ impl Engine {
             total("nodes in the catalogue", view.nodes, recounted.paths.nodes()),
         ];
         if pruned.is_empty() {
-            let residues = self.count_residues(&snapshot)?;
+            let residues = self.count_residues(snapshot)?;
             let of = |class: ResidueClass| residues.get(class.name()).copied().unwrap_or(0);
             totals.push(total("nodes", committed.nodes, recounted.paths.nodes()));
             totals.push(total("rejected lines", committed.quarantined, of(ResidueClass::Rejected)));
@@ -219,6 +217,8 @@ impl Engine {
             paths,
             difference_count: differences.count,
             differences: differences.some,
+            rows_pruned: files.iter().map(|file| file.pruned).sum(),
+            rows_lost: files.iter().map(|file| file.lost).sum(),
             files,
         })
     }
@@ -415,72 +415,4 @@ fn compare_paths(view: &CatalogueView, recount: &Recount, differences: &mut Diff
 fn kinds(counts: &[u64; 7]) -> String {
     let seen = KINDS.iter().zip(counts).filter(|(_, count)| **count > 0);
     seen.map(|(kind, count)| format!("{count} {kind}")).collect::<Vec<_>>().join(" + ")
-}
-
-/// Writes one input back into nothing; returns what that showed and the lines in it.
-fn check_file(replayer: &Replayer, entry: &FileEntry) -> (FileCheck, u64) {
-    let mut sink = LineCounter::default();
-    let mut check = FileCheck::of(entry);
-    match replayer.replay(entry, &mut sink) {
-        Ok(replayed) => {
-            check.replayed = replayed.bytes;
-            check.exact = replayed.sha256 == entry.sha256;
-            if !check.exact {
-                check.cause =
-                    Some("what the lake gives back has another SHA-256 than what was read".to_owned());
-            }
-        }
-        Err(error) => {
-            check.replayed = sink.bytes;
-            check.cause = Some(in_full(&error));
-        }
-    }
-    (check, sink.lines())
-}
-
-/// Counts lines the way a reader does: a last line without `\n` is a line.
-#[derive(Default)]
-struct LineCounter {
-    bytes: u64,
-    newlines: u64,
-    last: Option<u8>,
-}
-
-impl LineCounter {
-    fn lines(&self) -> u64 {
-        self.newlines + u64::from(self.last.is_some_and(|byte| byte != b'\n'))
-    }
-}
-
-impl Write for LineCounter {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.bytes += bytes.len() as u64;
-        self.newlines += bytes.iter().filter(|byte| **byte == b'\n').count() as u64;
-        self.last = bytes.last().copied().or(self.last);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-/// What has become of the source since it was read.
-fn source_state(entry: &FileEntry) -> &'static str {
-    if entry.uri.starts_with("stdin:") {
-        return "stream";
-    }
-    let path = stele_sources::path_of(&entry.uri);
-    let Ok(metadata) = path.metadata() else {
-        return "gone";
-    };
-    let input = Input { uri: entry.uri.clone(), path: Some(path), size_on_disk: metadata.len() };
-    let Ok(hashes) = prefix_hashes(&input, &[entry.bytes_done, u64::MAX]) else {
-        return "unreadable";
-    };
-    match from_hex(&entry.sha256) {
-        Some(known) if known == hashes[1] => "unchanged",
-        Some(known) if known == hashes[0] => "grown",
-        _ => "changed",
-    }
 }

@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
-use stele_lake::doctor::{self as lake_doctor, Depth, Finding, Problem};
+use stele_lake::doctor::{self as lake_doctor, Depth, Finding, Fixed, Problem};
 use stele_lake::sql::{Params, SqlOptions};
 use stele_lake::{Lake, LakeError};
 
@@ -134,21 +134,39 @@ impl Engine {
     fn check_lake(&self, fix: bool, progress: &dyn Progress) -> Result<Vec<Check>, EngineError> {
         let lake = Lake::open(self.data_dir(), self.faults())?;
         let found = match lake_doctor::check(&lake, Depth::Full) {
+            Err(LakeError::NoLake { .. })
+                if self.data_dir().join("manifests/schema_version.json").exists() =>
+            {
+                let detail = format!("{} is gone, although there was a lake here", lake.dir().display());
+                let next = "restore the directory from a copy, or ingest the inputs again";
+                return Ok(vec![Check::new("lake", CheckState::Failed, detail, Some(next))]);
+            }
             Err(LakeError::NoLake { .. }) => {
                 return Ok(vec![Check::new("lake", CheckState::Ok, "none yet", Some("stele ingest PATH"))]);
             }
             found => found?,
         };
-        let fixed = if fix && found.iter().any(|finding| finding.fixable) {
+        let broken = found.iter().any(|finding| finding.problem == Problem::DamagedLog);
+        let fixed = if fix && !broken && found.iter().any(|finding| finding.fixable) {
             lake_doctor::fix(&lake, self.clock().now())?
         } else {
-            Vec::new()
+            Fixed::default()
         };
-        let (left_over, found): (Vec<Finding>, Vec<Finding>) =
-            found.into_iter().partition(|finding| finding.problem == Problem::Orphan);
-        let mut checks: Vec<Check> =
-            found.iter().map(|finding| of_finding(finding, fixed.contains(finding))).collect();
-        checks.extend(left_overs(&left_over, &fixed));
+        let of = |problem| -> Vec<Finding> {
+            found.iter().filter(|finding| finding.problem == problem).cloned().collect()
+        };
+        let (left_over, unnamed) = (of(Problem::Orphan), of(Problem::UnnamedPart));
+        let mut checks: Vec<Check> = found
+            .iter()
+            .filter(|finding| !matches!(finding.problem, Problem::Orphan | Problem::UnnamedPart))
+            .map(|finding| of_finding(finding, fixed.findings.contains(finding)))
+            .collect();
+        checks.extend(left_overs(&left_over, &fixed.findings));
+        checks.extend(unnamed_parts(&unnamed, &fixed));
+        checks.extend(fixed.completed.map(|records| {
+            let detail = format!("a commit lacked its last step and was finished: {records} records");
+            Check::new("lake", CheckState::Fixed, detail, None)
+        }));
         if checks.is_empty() {
             checks.push(Check::new(
                 "lake",
@@ -157,10 +175,18 @@ impl Engine {
                 None,
             ));
         }
+        if broken {
+            checks.push(what_is_left(&lake)?);
+        }
         if checks.iter().any(|check| check.state == CheckState::Failed) {
+            for name in ["catalogue", "sql"] {
+                let detail = "not looked at: the lake comes first";
+                checks.push(Check::new(name, CheckState::Warning, detail, None));
+            }
             return Ok(checks);
         }
         let snapshot = Lake::open_existing(self.data_dir())?.snapshot()?;
+        checks.extend(lost_rows(&snapshot)?);
         checks.push(self.check_catalogue(fix, &snapshot, progress)?);
         checks.push(self.check_sql(&snapshot));
         Ok(checks)
@@ -179,8 +205,12 @@ impl Engine {
             Some(catalogue) if catalogue.view().records == records => {
                 return Ok(Check::new(name, CheckState::Ok, format!("covers all {records} records"), None));
             }
+            None if store.made_otherwise(self, snapshot)? => {
+                let detail = "made under other fold settings than this command has, and counted again for it";
+                return Ok(Check::new(name, CheckState::Ok, detail, None));
+            }
             Some(catalogue) => format!("covers {} of {records} records", catalogue.view().records),
-            None => "missing, damaged or made under other settings".to_owned(),
+            None => "missing or damaged".to_owned(),
         };
         if !fix {
             return Ok(Check::new(name, CheckState::Warning, state, Some("stele doctor --fix")));
@@ -208,6 +238,31 @@ impl Engine {
     }
 }
 
+/// What a salvage gave up stays worth knowing: no later check can see that it is missing.
+fn lost_rows(snapshot: &stele_lake::Snapshot) -> Result<Option<Check>, EngineError> {
+    let mut lost = snapshot.pruned()?;
+    lost.retain(|one| one.lost && one.rows > 0);
+    let rows: u64 = lost.iter().map(|one| one.rows).sum();
+    let inputs: std::collections::BTreeSet<_> = lost.iter().map(|one| one.file_id).collect();
+    let detail = format!("{rows} rows of {} inputs were lost with damaged parts", inputs.len());
+    let next = "stele coverage names the inputs";
+    Ok((rows > 0).then(|| Check::new("lake", CheckState::Warning, detail, Some(next))))
+}
+
+/// What there is of a lake whose log is damaged, and what can be done with it.
+fn what_is_left(lake: &Lake) -> Result<Check, EngineError> {
+    let left = lake_doctor::parts_left(lake)?;
+    let detail = format!("what is left: {left}");
+    let next = if lake_doctor::damaged_newest_entry(lake)?.is_some() {
+        "only the newest entry is damaged: stele doctor --salvage moves it aside and finishes its commit \
+         from the parts, or goes back to the version before it"
+    } else {
+        "restore what is missing from a copy. Without one, ingest the inputs again into a new data \
+         directory; each part that is left is a Parquet file that any reader opens"
+    };
+    Ok(Check::new("lake", CheckState::Warning, detail, Some(next)))
+}
+
 /// What killed runs left, as one thing: there may be hundreds of files, and one cure for all.
 fn left_overs(found: &[Finding], fixed: &[Finding]) -> Option<Check> {
     let example = found.first()?.path.display();
@@ -226,6 +281,34 @@ fn left_overs(found: &[Finding], fixed: &[Finding]) -> Option<Check> {
     })
 }
 
+/// Finished parts that no commit names. They may be all that is left of rows that were committed.
+fn unnamed_parts(found: &[Finding], fixed: &Fixed) -> Option<Check> {
+    let example = found.first()?.path.display();
+    let count = found.len();
+    let parts = if count == 1 { "finished part" } else { "finished parts" };
+    let detail = format!("{count} {parts} that no commit names, such as {example}");
+    let mended = found.iter().all(|finding| fixed.findings.contains(finding));
+    Some(match (&fixed.set_aside, mended) {
+        (Some(dir), true) => {
+            let detail = format!("{detail}: moved to {}", dir.display());
+            let next = "where their rows are in the lake or in the inputs, that directory can be removed";
+            Check::new("lake", CheckState::Fixed, detail, Some(next))
+        }
+        (None, true) => Check::new("lake", CheckState::Fixed, format!("{detail}: one names them now"), None),
+        _ if found.iter().any(|finding| finding.fixable) => {
+            let detail = format!("{detail}: left by a stopped run, or by a commit whose log entry is gone");
+            let next = "stele doctor --fix, which finishes the commit if its inputs prove it whole, and \
+                        otherwise moves the parts to lake/lost+found";
+            Check::new("lake", CheckState::Warning, detail, Some(next))
+        }
+        _ => {
+            let detail =
+                format!("{count} {parts} that no commit names: the process that writes may name them");
+            Check::new("lake", CheckState::Ok, detail, None)
+        }
+    })
+}
+
 fn of_finding(finding: &Finding, fixed: bool) -> Check {
     let (state, next) = match (fixed, finding.fixable) {
         (true, _) => (CheckState::Fixed, None),
@@ -236,6 +319,7 @@ fn of_finding(finding: &Finding, fixed: bool) -> Check {
                 CheckState::Failed,
                 Some("restore the file from a copy, or give up what is lost: stele doctor --salvage"),
             ),
+            Problem::DamagedLog => (CheckState::Failed, None),
             _ => (CheckState::Failed, Some("restore the file from a copy, then stele coverage")),
         },
     };

@@ -20,6 +20,7 @@ mod doctor;
 mod engine;
 mod error;
 mod failpoints;
+mod file_check;
 mod ingest;
 mod judge;
 mod maintain;
@@ -37,12 +38,14 @@ mod summary;
 mod validate;
 mod worker;
 
+pub use answers::Removed;
 pub use config::Settings;
-pub use coverage::{Comparison, CoverageReport, FileCheck};
+pub use coverage::{Comparison, CoverageReport};
 pub use discover::{Discovered, InputOptions};
 pub use doctor::{Check, CheckState};
 pub use engine::{Engine, Environment, SystemClock};
 pub use error::EngineError;
+pub use file_check::FileCheck;
 pub use ingest::IngestOptions;
 pub use manifests::OUTPUTS;
 pub use manifests::{NOTES_FILE, OutputSource};
@@ -55,7 +58,9 @@ pub use validate::ValidationReport;
 /// What a front end needs to ask and to show results, so that it depends on the engine alone.
 /// Nothing here writes to a lake.
 pub mod lake {
-    pub use stele_lake::{FAILPOINTS, LakeError, SCHEMA_PROPERTY, SCHEMA_VERSION, Snapshot, Table, Totals};
+    pub use stele_lake::{
+        FAILPOINTS, LakeError, Pruned, SCHEMA_PROPERTY, SCHEMA_VERSION, Snapshot, Table, Totals,
+    };
     pub use stele_lake::{export, sql};
 
     /// Plans of upkeep; the engine carries them out.

@@ -2,13 +2,18 @@
 //!
 //! Every plan is made first and can be shown; carrying it out fails if the lake has changed since.
 
-use stele_lake::doctor::{Salvaged, salvage};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use stele_lake::doctor::{Intact, Salvaged, TakeEnvelope, damaged_newest_entry, give_up_entry, salvage};
 use stele_lake::maintain::{self, CompactOptions, Compacted, PrunePlan, Selection, VacuumPlan};
 use stele_lake::{CommitNote, Lake, Snapshot};
-use stele_model::Micros;
+use stele_model::{FileId, Micros};
+use stele_sources::{Format, Piece, PieceKind};
 
 use crate::EngineError;
 use crate::engine::Engine;
+use crate::judge::Judge;
 use crate::progress::{NoProgress, Progress};
 
 impl Engine {
@@ -72,19 +77,41 @@ impl Engine {
     }
 
     /// Gives up the damaged parts of the lake, keeps what is intact in them, and counts the
-    /// catalogue again without the rest. Their files stay on disk until a vacuum.
+    /// catalogue again without the rest. Their files stay on disk until a vacuum. Without `act` it
+    /// only finds out what that would come to.
     ///
     /// # Errors
     ///
     /// If the lake cannot be written, or what is damaged is not in `events` or `quarantine`.
-    pub fn salvage(&self, progress: &dyn Progress) -> Result<Salvaged, EngineError> {
+    pub fn salvage(&self, act: bool, progress: &dyn Progress) -> Result<Salvaged, EngineError> {
         let now = self.clock().now();
-        let mut writer = self.lake()?.writer(now)?;
-        let done = salvage(&mut writer, &uncounted(now), now)?;
-        if done.parts > 0 {
+        let lake = self.lake()?;
+        let log_entry = damaged_newest_entry(&lake)?;
+        let completed = match &log_entry {
+            // Nothing behind it can be looked at before it is out of the way.
+            Some(_) if !act => return Ok(Salvaged { log_entry, ..Salvaged::default() }),
+            Some(entry) => give_up_entry(&lake, entry, now)?,
+            None => None,
+        };
+        let mut writer = lake.writer(now)?;
+        let mut judge = Judge::default();
+        let mut formats: HashMap<(FileId, String), Arc<Format>> = HashMap::new();
+        let mut reread = |row: Intact<'_>, take: &mut TakeEnvelope<'_>| {
+            let key = (row.input.file_id, row.input.format.clone());
+            let format = formats.entry(key).or_insert_with(|| self.format_of(row.input));
+            let (line_no, byte_offset) = (row.line_no, row.byte_offset);
+            let bytes = row.raw.as_bytes();
+            let piece = Piece { bytes, byte_offset, line_no, kind: PieceKind::Record, newline: false };
+            match judge.judge(format, &piece, Some(row.raw)) {
+                Ok(record) => take(&record.envelope).map(|()| true),
+                Err(_) => Ok(false),
+            }
+        };
+        let done = salvage(&mut writer, &mut reread, &uncounted(now), act, now)?;
+        if done.done {
             self.count_again(&writer.snapshot()?, progress)?;
         }
-        Ok(done)
+        Ok(Salvaged { done: done.done || log_entry.is_some(), log_entry, completed, ..done })
     }
 
     /// The lake, which has to be there: upkeep makes none.

@@ -338,7 +338,7 @@ fn remove(part: &PartInfo, data_change: bool, now: Micros) -> Remove {
 
 /// Partition values as the path spells them. The log spells them too, but its library hands them
 /// out typed, and a path that disagrees with its values is nothing that this program writes.
-fn partitions_of(table: Table, relative: &str) -> BTreeMap<String, Option<String>> {
+pub(crate) fn partitions_of(table: Table, relative: &str) -> BTreeMap<String, Option<String>> {
     let mut values = BTreeMap::new();
     for &name in table.partitions() {
         let value = relative.split('/').find_map(|step| step.strip_prefix(name)?.strip_prefix('='));

@@ -97,6 +97,16 @@ pub enum LakeError {
         /// The newest version.
         newest: u64,
     },
+    /// A snapshot that a vacuum took parts of was asked for.
+    #[error(
+        "version {asked} of the lake cannot be read any more: a vacuum removed files of it; the newest version is {newest}"
+    )]
+    Vacuumed {
+        /// The version that was asked for.
+        asked: u64,
+        /// The newest version.
+        newest: u64,
+    },
     /// A commit did not finish, so this writer does not know what the disk holds.
     #[error("a commit of this writer did not finish; open a new writer, which recovers, before going on")]
     Poisoned,
@@ -115,6 +125,18 @@ pub enum LakeError {
         /// What the prune was asked to remove.
         reason: String,
         /// When that was.
+        at: Micros,
+    },
+    /// An input cannot be written back because a damaged part was given up.
+    #[error(
+        "{uri} lost {rows} rows with a damaged part that was given up, so it cannot be written back whole"
+    )]
+    Lost {
+        /// The input.
+        uri: String,
+        /// Rows that were lost.
+        rows: u64,
+        /// When the part was given up.
         at: Micros,
     },
     /// An input cannot be written back from what the lake holds.
@@ -151,8 +173,10 @@ impl LakeError {
             | Self::CorruptPart { .. }
             | Self::MissingPart { .. }
             | Self::NoSnapshot { .. }
+            | Self::Vacuumed { .. }
             | Self::Invalid(_)
-            | Self::Pruned { .. } => ErrorKind::Fix,
+            | Self::Pruned { .. }
+            | Self::Lost { .. } => ErrorKind::Fix,
             Self::Delta { .. } | Self::Replay { .. } => ErrorKind::Report,
         }
     }

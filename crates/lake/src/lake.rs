@@ -1,5 +1,6 @@
 //! A lake in a data directory: where reading and writing begin.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -102,13 +103,21 @@ impl Lake {
     ///
     /// # Errors
     ///
-    /// As [`Lake::snapshot`], and [`LakeError::NoSnapshot`].
+    /// As [`Lake::snapshot`], [`LakeError::NoSnapshot`] and [`LakeError::Vacuumed`].
     pub fn snapshot_at(&self, version: u64) -> Result<Snapshot, LakeError> {
-        let newest = self.snapshot()?.version();
-        if version > newest {
-            return Err(LakeError::NoSnapshot { asked: version, newest });
+        let newest = self.snapshot()?;
+        if version > newest.version() {
+            return Err(LakeError::NoSnapshot { asked: version, newest: newest.version() });
         }
-        self.load(Some(version))
+        let old = self.load(Some(version))?;
+        for table in Table::ALL {
+            let named: HashSet<&Path> = newest.parts(table).iter().map(|part| &*part.path).collect();
+            // What the newest version does not name is a vacuum's to remove.
+            if old.parts(table).iter().any(|part| !named.contains(&*part.path) && !part.path.exists()) {
+                return Err(LakeError::Vacuumed { asked: version, newest: newest.version() });
+            }
+        }
+        Ok(old)
     }
 
     fn load(&self, version: Option<u64>) -> Result<Snapshot, LakeError> {

@@ -27,7 +27,21 @@ pub(crate) fn checksum(rest: &[u8]) -> String {
 ///
 /// The first damage, with its file and line.
 pub(crate) fn check(log_dir: &Path) -> Result<(), LakeError> {
+    // No entry is ever removed, so the first is there.
+    let first = entries(log_dir)?.into_iter().next();
+    if first.as_ref().is_none_or(|(version, _)| *version != 0) {
+        let path = log_dir.join(format!("{:020}.json", 0));
+        return Err(LakeError::CorruptLog { path, line: 0, detail: "it is missing".to_owned() });
+    }
     check_from(log_dir, 0)
+}
+
+/// The newest entry, if it is damaged and those before it are not.
+pub(crate) fn damaged_newest(log_dir: &Path) -> Result<Option<PathBuf>, LakeError> {
+    let mut entries = entries(log_dir)?;
+    let Some((_, newest)) = entries.pop() else { return Ok(None) };
+    let before_is_sound = !entries.is_empty() && entries.iter().all(|(_, path)| check_entry(path).is_ok());
+    Ok((before_is_sound && check_entry(&newest).is_err()).then_some(newest))
 }
 
 /// Checks the entries that come after the newest checkpoint: those that a reader replays.

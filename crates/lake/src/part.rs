@@ -269,6 +269,14 @@ pub(crate) fn checksum_matches(path: &Path) -> Result<Option<bool>, LakeError> {
     Ok(Some(checksum(&hash) == stated))
 }
 
+/// Which writer made a part and as its how manieth, if the name tells.
+pub(crate) fn place_of(path: &Path) -> Option<(&str, u64)> {
+    let mut steps = path.file_name()?.to_str()?.strip_suffix(".parquet")?.split('-');
+    let (prefix, writer, number) = (steps.next()?, steps.next()?, steps.next()?);
+    let known = prefix == "part" && steps.next()?.len() == CHECKSUM_DIGITS;
+    number.parse().ok().filter(|_| known).map(|number| (writer, number))
+}
+
 /// The file under a Parquet writer, with a failpoint before each write.
 struct PartFile {
     file: File,

@@ -64,17 +64,21 @@ impl Replayer {
     ///
     /// # Errors
     ///
-    /// [`LakeError::Pruned`] where rows were removed on request, [`LakeError::Replay`] where bytes
+    /// [`LakeError::Pruned`] where rows were removed on request, [`LakeError::Lost`] where a salvage
+    /// gave some up, [`LakeError::Replay`] where bytes
     /// are missing, doubled or different, [`LakeError::Output`] where `out` refuses. Part of the
     /// input may have been written by then.
     pub fn replay(&self, entry: &FileEntry, out: &mut dyn Write) -> Result<Replayed, LakeError> {
         let pruned = self.pruned.get(&entry.file_id).map(Vec::as_slice).unwrap_or_default();
         let pruned = pruned.iter().rfind(|pruned| pruned.affects(entry));
-        let said = |pruned: &Pruned| LakeError::Pruned {
-            uri: entry.uri.clone(),
-            rows: pruned.rows,
-            reason: pruned.reason.clone(),
-            at: pruned.at,
+        let said = |pruned: &Pruned| match pruned.lost {
+            true => LakeError::Lost { uri: entry.uri.clone(), rows: pruned.rows, at: pruned.at },
+            false => LakeError::Pruned {
+                uri: entry.uri.clone(),
+                rows: pruned.rows,
+                reason: pruned.reason.clone(),
+                at: pruned.at,
+            },
         };
         if let Some(pruned) = pruned.filter(|pruned| pruned.at >= entry.updated_at) {
             return Err(said(pruned));

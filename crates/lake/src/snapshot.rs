@@ -65,6 +65,9 @@ pub struct Pruned {
     /// on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub uri: Option<String>,
+    /// Whether nobody asked for it: the rows were lost with a damaged part that was given up.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub lost: bool,
 }
 
 impl Pruned {
@@ -99,7 +102,15 @@ impl Snapshot {
         migrate::readable(&lake_dir(&home.data_dir), schema_version)?;
         let pinned = |table: Table| -> Result<Vec<PartInfo>, LakeError> {
             match events.pin(table.app_id())? {
-                Some(version) => DeltaLog::load(home, table, Some(version))?.parts(),
+                Some(version) => match DeltaLog::load(home, table, Some(version)) {
+                    // Nobody but a lake without events is no lake.
+                    Err(LakeError::NoLake { path }) => Err(LakeError::CorruptLog {
+                        path: path.join("_delta_log"),
+                        line: 0,
+                        detail: format!("it is missing, although the lake names its version {version}"),
+                    }),
+                    log => log?.parts(),
+                },
                 None => Ok(Vec::new()),
             }
         };
@@ -126,6 +137,20 @@ impl Snapshot {
             files: files.parts()?,
             notes: notes.parts()?,
         })
+    }
+
+    /// The same with parts of `events` that it does not name.
+    pub(crate) fn with_events(mut self, more: &[PartInfo]) -> Self {
+        self.events.extend_from_slice(more);
+        self
+    }
+
+    /// The same without some parts of `events` and `quarantine`, by their relative paths.
+    pub(crate) fn without(&self, gone: &HashSet<&str>) -> Self {
+        let mut rest = self.clone();
+        rest.events.retain(|part| !gone.contains(part.relative.as_str()));
+        rest.quarantine.retain(|part| !gone.contains(part.relative.as_str()));
+        rest
     }
 
     /// Its number: the version of the `events` table.

@@ -114,6 +114,13 @@ impl Anchored {
 
 impl Writer {
     pub(crate) fn open(lake: &Lake, now: Micros) -> Result<Self, LakeError> {
+        let mut writer = Self::begin(lake, now)?;
+        writer.recover()?;
+        Ok(writer)
+    }
+
+    /// Takes the lock and loads the tables, and leaves what is provisional as it is.
+    pub(crate) fn begin(lake: &Lake, now: Micros) -> Result<Self, LakeError> {
         let home = lake.home.clone();
         let dir = lake_dir(&home.data_dir);
         home.faults.hit("lake.create").at("create", &dir)?;
@@ -123,7 +130,7 @@ impl Writer {
         let mut events =
             if lake.exists() { DeltaLog::load(&home, Table::Events, None)? } else { create(&home, now)? };
         migrate::migrate(&home, &mut events, now)?;
-        let mut writer = Self {
+        Ok(Self {
             names: Arc::new(PartNames::new(now)),
             now,
             quarantine: DeltaLog::load(&home, Table::Quarantine, None)?,
@@ -133,9 +140,7 @@ impl Writer {
             home,
             poisoned: false,
             _lock: lock,
-        };
-        writer.recover()?;
-        Ok(writer)
+        })
     }
 
     /// An appender for one thread.
@@ -299,7 +304,7 @@ impl Writer {
 
     /// Takes back what was committed to other tables without an anchor. Doing it twice changes
     /// nothing.
-    fn recover(&mut self) -> Result<(), LakeError> {
+    pub(crate) fn recover(&mut self) -> Result<(), LakeError> {
         self.home.faults.hit("lake.recover").at("recover", &lake_dir(&self.home.data_dir))?;
         let now = self.now;
         for table in Table::PINNED {

@@ -29,9 +29,9 @@ pub struct ReplayArgs {
 pub struct SqlArgs {
     /// The query, or - to read it from standard input. `SELECT * FROM help` lists views and macros
     pub query: String,
-    /// Form of the result
-    #[arg(long, value_enum, default_value_t = SqlFormat::Table)]
-    pub format: SqlFormat,
+    /// Form of the result [default: table]
+    #[arg(long, value_enum)]
+    pub format: Option<SqlFormat>,
     /// Write to this file instead of standard output
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,

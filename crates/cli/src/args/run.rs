@@ -135,4 +135,7 @@ pub struct DoctorArgs {
     /// Give up damaged parts of the lake, and keep every record in them that is provably intact
     #[arg(long)]
     pub salvage: bool,
+    /// Do what `--salvage` shows; without this the plan is shown and nothing happens
+    #[arg(long, requires = "salvage")]
+    pub yes: bool,
 }

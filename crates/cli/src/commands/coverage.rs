@@ -66,10 +66,13 @@ fn page(report: &CoverageReport, quiet: bool) -> String {
     if more > 0 {
         text.push_str(&format!(" - and {} more\n", human::count(more)));
     }
-    text.push_str(if report.holds {
-        "Everything that was read is in the lake, and nothing else.\n"
-    } else {
-        "Coverage does NOT hold.\n"
+    text.push_str(&match (report.holds, report.rows_pruned) {
+        (true, 0) => "Everything that was read is in the lake, and nothing else.\n".to_owned(),
+        (true, rows) => format!(
+            "What was read is in the lake, but for {} pruned on request; nothing else is there.\n",
+            human::many(rows, "row")
+        ),
+        (false, _) => "Coverage does NOT hold.\n".to_owned(),
     });
     text
 }
@@ -82,6 +85,7 @@ fn files(checks: &[FileCheck], quiet: bool) -> String {
     for check in checks.iter().filter(|check| all || !sound(check)).take(FILES_SHOWN_MAX) {
         let exact = match check {
             FileCheck { exact: true, .. } => "exact",
+            FileCheck { lost: 1.., .. } => "LOST ROWS",
             FileCheck { pruned: 1.., .. } => "pruned",
             _ => "DIFFERENT",
         };

@@ -23,7 +23,11 @@ const CELL_CHARS_MAX: usize = 200;
 /// Runs the command.
 pub fn run(context: &Context, args: SqlArgs) -> Result<Exit, Failure> {
     let text = if args.query == "-" { read_stdin()? } else { args.query.clone() };
-    let format = if context.out.json { SqlFormat::Jsonl } else { args.format };
+    if context.out.json && args.format.is_some() {
+        return Err(Failure::usage("--json and --format exclude each other")
+            .hint("--json is `--format jsonl`; drop one of them"));
+    }
+    let format = if context.out.json { SqlFormat::Jsonl } else { args.format.unwrap_or(SqlFormat::Table) };
     if format == SqlFormat::Parquet && args.output.is_none() && io::stdout().is_terminal() {
         return Err(
             Failure::usage("Parquet is binary and standard output is a terminal").hint("add --output FILE")

@@ -1,8 +1,9 @@
 //! `stele status`: the lake on one page.
 
 use serde_json::json;
+use stele_engine::Removed;
 use stele_engine::discovery::view::EventView;
-use stele_engine::lake::Totals;
+use stele_engine::lake::{Pruned, Totals};
 use stele_model::{FileEntry, FileState, Ledger};
 
 use super::Context;
@@ -25,6 +26,8 @@ pub fn run(context: &Context, args: &StatusArgs) -> Result<Exit, Failure> {
         version: snapshot.version(),
         totals: snapshot.totals(),
         ledger: engine.ledger(&snapshot)?,
+        removed: engine.removed(&snapshot)?,
+        gone: snapshot.pruned()?,
         entries: &entries,
         events: &view.events,
     };
@@ -38,6 +41,8 @@ struct Page<'a> {
     version: u64,
     totals: Totals,
     ledger: Ledger,
+    removed: Removed,
+    gone: Vec<Pruned>,
     entries: &'a [FileEntry],
     events: &'a [EventView],
 }
@@ -49,12 +54,20 @@ impl Page<'_> {
             .iter()
             .map(|event| json!({ "event": event.name, "records": event.records, "paths": event.tree.len() - 1 }))
             .collect();
+        let file = |entry: &FileEntry| {
+            let mut file = json!(entry);
+            file["rows_pruned"] = self.rows_gone(entry, false).into();
+            file["rows_lost"] = self.rows_gone(entry, true).into();
+            file
+        };
+        let files: Vec<_> = self.entries.iter().map(file).collect();
         json!({
             "data_dir": self.data_dir,
             "lake_version": self.version,
             "totals": self.totals,
             "ledger": self.ledger,
-            "files": self.entries,
+            "removed": self.removed,
+            "files": files,
             "events": events,
         })
     }
@@ -84,15 +97,41 @@ impl Page<'_> {
             human::count(ledger.bytes_quarantine),
         ));
         text.push_str(&format!(
-            "  {}, {} rejected, {} below their roots\n\n",
+            "  {}, {} rejected, {} below their roots\n",
             human::many(ledger.records, "record"),
             human::many(ledger.quarantined, "line"),
             human::many(ledger.nodes, "value"),
         ));
+        let Removed { pruned, lost } = self.removed;
+        if pruned + lost > 0 {
+            text.push_str(&format!(
+                "  Of what was read, {} are in the lake now: {} pruned on request, {} LOST with damaged parts\n",
+                human::many(self.totals.records, "record"),
+                human::many(pruned, "row"),
+                human::many(lost, "row"),
+            ));
+        }
+        text.push('\n');
         text.push_str(&self.event_table());
         text.push('\n');
         text.push_str(&self.input_table(context, all_files));
         text
+    }
+
+    /// Rows of an input that are gone from the lake.
+    fn rows_gone(&self, entry: &FileEntry, lost: bool) -> u64 {
+        let of_it = self.gone.iter().filter(|one| one.lost == lost && one.affects(entry));
+        of_it.map(|one| one.rows).sum()
+    }
+
+    fn state(&self, entry: &FileEntry) -> String {
+        let mut state = entry.state.name().to_owned();
+        for (rows, how) in [(self.rows_gone(entry, false), "pruned"), (self.rows_gone(entry, true), "LOST")] {
+            if rows > 0 {
+                state.push_str(&format!(", {} {how}", human::many(rows, "row")));
+            }
+        }
+        state
     }
 
     fn event_table(&self) -> String {
@@ -120,7 +159,7 @@ impl Page<'_> {
                 &entry.format,
                 &human::count(entry.bytes_done),
                 &human::count(entry.ledger.records),
-                entry.state.name(),
+                &self.state(entry),
             ]);
         }
         let more = self.entries.len().saturating_sub(shown) as u64;

@@ -185,18 +185,55 @@ fn a_damaged_part_is_given_up() {
     world.complete();
     let before: u64 = world.sql("SELECT count(*) FROM events").trim().parse().unwrap();
     let part = part_of(&world.path("d/lake/events"));
-    let mut bytes = std::fs::read(&part).unwrap();
+    let sound = std::fs::read(&part).unwrap();
+    let mut bytes = sound.clone();
     bytes[60] ^= 1;
     std::fs::write(&part, bytes).unwrap();
+    // Replay reads other columns; the part is damaged all the same.
+    let report = world.run("coverage --data-dir d --json").is(4).events()[0].clone();
+    let name = part.file_name().unwrap().to_str().unwrap();
+    assert!(report["differences"][0].as_str().unwrap().contains(name), "{report}");
     assert!(world.run("doctor --fix --data-dir d").is(1).stdout.contains("stele doctor --salvage"));
+    let done = world.run("doctor --salvage --yes --data-dir d --json").is(0).events()[0].clone();
+    assert_eq!((&done["rows_kept"], &done["inputs"]), (&done["rows_before"], &0.into()), "{done}");
+    world.complete();
+    world.ok("lake vacuum --older-than 0s --yes --data-dir d");
 
-    let events = world.run("doctor --salvage --data-dir d --json").is(0).events();
+    let part = part_of(&world.path("d/lake/events"));
+    let bytes = std::fs::read(&part).unwrap();
+    std::fs::write(&part, &bytes[..bytes.len() / 2]).unwrap();
+    let version = || world.run("status --data-dir d --json").is(0).last()["lake_version"].clone();
+    let was = version();
+    let plan = world.run("doctor --salvage --data-dir d");
+    assert!(plan.stdout.contains("Would give up 1 damaged part") && plan.stdout.contains("--salvage --yes"));
+    assert_eq!(version(), was);
+    let events = world.run("doctor --salvage --yes --data-dir d --json").is(0).events();
     let (done, checks) = (&events[0], &events[1]);
-    assert_eq!((&done["parts"], &checks["ok"]), (&1.into(), &true.into()), "{events:?}");
+    assert_eq!((&done["parts"], &done["done"], &checks["ok"]), (&1.into(), &true.into(), &true.into()));
     let lost = done["rows_before"].as_u64().unwrap() - done["rows_kept"].as_u64().unwrap();
     assert!(lost > 0, "{done}");
     assert_eq!(world.sql("SELECT count(*) FROM events"), format!("{}\n", before - lost));
-    world.covered();
+    // From now on every report says so.
+    let ran = world.run("coverage --data-dir d").is(4);
+    assert!(ran.stdout.contains("rows were lost with a damaged part") && ran.stdout.contains("LOST ROWS"));
+    assert!(!ran.stdout.contains("Everything that was read"));
+    assert!(world.ok("status --data-dir d").contains("LOST with damaged parts"));
+    assert!(world.ok("doctor --data-dir d").contains("were lost with damaged parts"));
+    assert_ne!(world.sql("SELECT sum(rows_lost) FROM files"), "0\n");
+}
+
+#[test]
+fn what_was_pruned_is_said() {
+    let world = World::of_size(28, 60_000);
+    world.write("a", "{\"event\":\"a\"}\n{\"event\":\"b\"}\n");
+    world.ok("ingest a --data-dir d");
+    assert!(world.ok("coverage --data-dir d").contains("Everything that was read is in the lake"));
+    world.ok("lake prune --source a --data-dir d --yes");
+    let said = world.ok("coverage --data-dir d");
+    assert!(said.contains("but for 2 rows pruned on request"), "{said}");
+    let said = world.ok("status --data-dir d");
+    assert!(said.contains("0 records are in the lake now: 2 rows pruned"), "{said}");
+    assert_eq!(world.sql("SELECT records, rows_pruned, rows_lost FROM files"), "2,2,0\n");
 }
 
 /// A part that some row is in.

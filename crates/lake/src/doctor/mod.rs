@@ -1,9 +1,12 @@
 //! What is wrong with a lake, and what can be done about it.
 //!
-//! [`check`] only reads. [`fix`] takes the writer lock and does what loses nothing: it takes back
-//! unfinished commits, migrates, and removes files that no snapshot ever named. [`salvage`] gives
+//! [`check`] only reads. [`fix`] takes the writer lock and does what loses nothing: it finishes a
+//! commit that lacks nothing but its anchor, takes other unfinished commits back, migrates, removes
+//! unfinished files, and moves finished parts that no commit names to `lake/lost+found/`. [`salvage`] gives
 //! up damaged parts, keeps every row of them that is provably intact, and notes what was lost.
 
+mod complete;
+mod evidence;
 mod salvage;
 
 use std::collections::HashSet;
@@ -18,10 +21,13 @@ use crate::lake::Lake;
 use crate::maintain::part_files;
 use crate::part::{PartInfo, UNFINISHED, checksum_matches};
 use crate::reader::PartReader;
+use crate::snapshot::Snapshot;
 use crate::tables::{SCHEMA_VERSION, Table, lake_dir};
 use crate::{lock, log_check, migrate, store, writer};
 
-pub use salvage::{Salvaged, salvage};
+pub(crate) use complete::lost_and_found;
+pub use complete::{damaged_newest_entry, give_up_entry};
+pub use salvage::{Intact, Reread, SalvageLoss, Salvaged, TakeEnvelope, salvage};
 
 /// How closely to look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,8 +52,11 @@ pub enum Problem {
     DamagedPart,
     /// A commit to one table has no anchor in `events`.
     Provisional,
-    /// A file that no commit names: the rest of a crash.
+    /// An unfinished file that no commit names: the rest of a crash.
     Orphan,
+    /// A finished part that no commit names: the rest of a crash, or of a commit whose entry in the
+    /// log is gone.
+    UnnamedPart,
     /// The lock file names a process that does not hold it.
     StaleLock,
     /// A process is writing now; its unfinished files look like orphans.
@@ -74,11 +83,15 @@ pub struct Finding {
 /// [`LakeError::NoLake`], and what the operating system refuses. What is wrong with the lake is a
 /// finding and no error.
 pub fn check(lake: &Lake, depth: Depth) -> Result<Vec<Finding>, LakeError> {
-    if !lake.dir().is_dir() || !lake.exists() && !Table::Events.dir(lake.data_dir()).is_dir() {
+    let headless = lake.refuse_headless();
+    if !lake.exists() && headless.is_ok() && !Table::Events.dir(lake.data_dir()).is_dir() {
         return Err(lake.none());
     }
     let mut findings = Findings(Vec::new());
     let writing = findings.lock(lake)?;
+    if let Err(error) = headless {
+        findings.damage(error)?;
+    }
     for table in Table::ALL {
         let dir = table.dir(lake.data_dir()).join("_delta_log");
         if dir.is_dir() {
@@ -102,6 +115,7 @@ pub fn check(lake: &Lake, depth: Depth) -> Result<Vec<Finding>, LakeError> {
             let detail = LakeError::NewerSchema { path: path.clone(), found, known }.to_string();
             findings.add(Problem::SchemaVersion, &path, detail, false);
         }
+        Err(error @ LakeError::CorruptLog { .. }) => findings.damage(error)?,
         Err(error @ LakeError::Delta { .. }) => {
             findings.add(Problem::DamagedLog, &lake.dir(), error.to_string(), false);
         }
@@ -111,12 +125,23 @@ pub fn check(lake: &Lake, depth: Depth) -> Result<Vec<Finding>, LakeError> {
     Ok(findings.0)
 }
 
+/// What [`fix`] did.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Fixed {
+    /// What was put right.
+    pub findings: Vec<Finding>,
+    /// Records of a commit that lacked nothing but its anchor, and has it now.
+    pub completed: Option<u64>,
+    /// Where finished parts that no commit names were moved.
+    pub set_aside: Option<PathBuf>,
+}
+
 /// Puts right what can be put right without losing a byte, and returns what it was.
 ///
 /// # Errors
 ///
 /// [`LakeError::Busy`] while somebody writes, and what recovery meets.
-pub fn fix(lake: &Lake, now: Micros) -> Result<Vec<Finding>, LakeError> {
+pub fn fix(lake: &Lake, now: Micros) -> Result<Fixed, LakeError> {
     let before = check(lake, Depth::Quick)?;
     if let Some(damage) = before.iter().find(|finding| finding.problem == Problem::DamagedLog) {
         return Err(LakeError::Invalid(format!(
@@ -124,21 +149,66 @@ pub fn fix(lake: &Lake, now: Micros) -> Result<Vec<Finding>, LakeError> {
             damage.detail
         )));
     }
-    // Opening a writer recovers, migrates and rewrites the lock and the manifest.
-    let writer = lake.writer(now)?;
+    // This migrates and rewrites the lock and the manifest.
+    let mut writer = writer::Writer::begin(lake, now)?;
+    let completed = complete::complete(&mut writer, now)?;
+    writer.recover()?;
     // What no commit named before the lock was held may belong to one by now, so only what the
     // holder of the lock finds is removed.
     let mut orphans = Findings(Vec::new());
     for table in Table::ALL {
         orphans.orphans(writer.log(table), false)?;
     }
+    let mut set_aside = None;
     for orphan in &orphans.0 {
-        std::fs::remove_file(&orphan.path).at("remove", &orphan.path)?;
+        if orphan.problem == Problem::UnnamedPart {
+            complete::set_aside(lake.data_dir(), &orphan.path)?;
+            set_aside = Some(lost_and_found(lake.data_dir()));
+        } else {
+            std::fs::remove_file(&orphan.path).at("remove", &orphan.path)?;
+        }
     }
-    let mut fixed = orphans.0;
-    fixed.extend(before.into_iter().filter(|it| it.fixable && it.problem != Problem::Orphan));
-    fixed.sort_by(|a, b| (a.problem, &a.path).cmp(&(b.problem, &b.path)));
-    Ok(fixed)
+    let mut findings = orphans.0;
+    let moved: HashSet<PathBuf> = findings.iter().map(|it| it.path.clone()).collect();
+    let others = |it: &Finding| match it.problem {
+        Problem::Orphan => false,
+        // Named by now: by the commit that was finished, if there was one.
+        Problem::UnnamedPart => completed.is_some() && !moved.contains(&it.path),
+        _ => it.fixable,
+    };
+    findings.extend(before.into_iter().filter(others));
+    findings.sort_by(|a, b| (a.problem, &a.path).cmp(&(b.problem, &b.path)));
+    Ok(Fixed { findings, completed, set_aside })
+}
+
+/// The parts of a snapshot that are gone, or whose bytes are not those that were written.
+///
+/// # Errors
+///
+/// What the operating system refuses.
+pub fn damaged_parts(snapshot: &Snapshot) -> Result<Vec<Finding>, LakeError> {
+    let mut findings = Findings(Vec::new());
+    for table in Table::ALL {
+        findings.parts(snapshot.parts(table), Depth::Full)?;
+    }
+    Ok(findings.0)
+}
+
+/// How many parts each table still has, in words: for a lake whose log no longer tells.
+///
+/// # Errors
+///
+/// What the operating system refuses.
+pub fn parts_left(lake: &Lake) -> Result<String, LakeError> {
+    let mut said = Vec::new();
+    for table in Table::ALL {
+        let dir = table.dir(lake.data_dir());
+        let files = if dir.is_dir() { part_files(&dir)? } else { Vec::new() };
+        let count = files.iter().filter(|file| file.path.extension().is_some_and(|it| it == "parquet"));
+        let bytes: u64 = files.iter().map(|file| file.bytes).sum();
+        said.push(format!("{} parts of {} ({bytes} bytes)", count.count(), table.name()));
+    }
+    Ok(said.join(", "))
 }
 
 /// The list as it grows.
@@ -169,15 +239,17 @@ impl Findings {
     }
 
     fn log(&mut self, dir: &Path) -> Result<(), LakeError> {
-        match log_check::check(dir) {
-            Err(error @ LakeError::CorruptLog { .. }) => {
-                let detail = error.to_string();
-                let LakeError::CorruptLog { path, .. } = error else { return Ok(()) };
-                self.add(Problem::DamagedLog, &path, detail, false);
-                Ok(())
-            }
-            other => other,
+        log_check::check(dir).or_else(|error| self.damage(error))
+    }
+
+    /// Takes in an error that is damage of a log.
+    fn damage(&mut self, error: LakeError) -> Result<(), LakeError> {
+        let LakeError::CorruptLog { path, line, detail } = error else { return Err(error) };
+        if !self.0.iter().any(|finding| finding.path == path) {
+            let line = if line == 0 { String::new() } else { format!("line {line}: ") };
+            self.add(Problem::DamagedLog, &path, format!("damaged Delta log: {line}{detail}"), false);
         }
+        Ok(())
     }
 
     fn version(&mut self, lake: &Lake, found: u32) {
@@ -233,7 +305,9 @@ impl Findings {
             let ours = relative.ends_with(".parquet") || relative.ends_with(UNFINISHED);
             if ours && !named.contains(&relative) && !left.contains_key(&relative) {
                 let detail = format!("{} bytes that no commit names", file.bytes);
-                self.add(Problem::Orphan, &file.path, detail, !writing);
+                let whole = relative.ends_with(".parquet");
+                let problem = if whole { Problem::UnnamedPart } else { Problem::Orphan };
+                self.add(problem, &file.path, detail, !writing);
             }
         }
         for path in store::asides(&dir.join("_delta_log"))? {

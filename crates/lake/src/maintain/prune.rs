@@ -166,8 +166,15 @@ impl PrunePlan {
     /// What the lake is to say about it for ever.
     fn gone(&self, at: Micros) -> Vec<Pruned> {
         let reason = self.selection.to_string();
-        let pruned =
-            |file_id, rows, from, uri| Pruned { file_id, rows, reason: reason.clone(), at, from, uri };
+        let pruned = |file_id, rows, from, uri| Pruned {
+            file_id,
+            rows,
+            reason: reason.clone(),
+            at,
+            from,
+            uri,
+            lost: false,
+        };
         if self.selection.source.is_none() {
             return self.sources.iter().map(|source| pruned(source.file_id, source.rows, 0, None)).collect();
         }

@@ -129,6 +129,8 @@ fn refusal(root: &Value<'_>, text: &str, offset: usize) -> SqlError {
             }
             _ => WHAT_IS_ALLOWED.to_owned(),
         };
+        // The first word alone would be refused and allowed in one breath.
+        let first = if first == "WITH" { "WITH before anything but a SELECT".to_owned() } else { first };
         return SqlError::Forbidden {
             what: if first.is_empty() { "This statement".into() } else { first },
             hint,

@@ -34,7 +34,7 @@ use stele_model::FileEntry;
 
 use crate::error::{At, LakeError};
 use crate::part::PartInfo;
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Pruned, Snapshot};
 use crate::tables::NULL_PARTITION;
 
 pub use error::SqlError;
@@ -49,6 +49,8 @@ pub struct Tables {
     pub quarantine: Vec<PathBuf>,
     /// The newest entry of every input.
     pub files: Vec<FileEntry>,
+    /// Rows that are gone from the lake.
+    pub pruned: Vec<Pruned>,
 }
 
 impl Tables {
@@ -72,6 +74,7 @@ impl Tables {
             events: snapshot.event_parts().iter().map(event).collect::<Result<_, LakeError>>()?,
             quarantine: snapshot.quarantine_parts().iter().map(absolute).collect::<Result<_, _>>()?,
             files: snapshot.files()?,
+            pruned: snapshot.pruned()?,
         })
     }
 }

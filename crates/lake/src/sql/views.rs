@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use duckdb::{Connection, params};
-use stele_model::DocType;
+use stele_model::{DocType, FileEntry};
 
 use super::{Part, SqlError, Tables, engine, utf8};
 use crate::tables::{Column, ColumnKind, NULL_PARTITION, Table};
@@ -154,7 +154,7 @@ const FILES: &str = "CREATE SCHEMA stele_internal; CREATE TABLE stele_internal.f
     bytes_done BIGINT, lines_done BIGINT, sha256 VARCHAR, size_on_disk BIGINT,
     bytes_in BIGINT, bytes_lake BIGINT, bytes_quarantine BIGINT,
     lines BIGINT, records BIGINT, quarantined BIGINT, control BIGINT, blank BIGINT, nodes BIGINT,
-    updated_at_micros BIGINT);
+    rows_pruned BIGINT, rows_lost BIGINT, updated_at_micros BIGINT);
 CREATE VIEW files AS
     SELECT * EXCLUDE (updated_at_micros), make_timestamptz(updated_at_micros) AS updated_at FROM stele_internal.files ORDER BY uri;";
 
@@ -165,6 +165,10 @@ fn files(connection: &Connection, tables: &Tables) -> Result<(), SqlError> {
     let mut rows = connection.appender_to_db("files", "stele_internal").map_err(&failed)?;
     // What the lake stores as 64-bit integers came from there; a number beyond is no real size.
     let long = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
+    let gone = |file: &FileEntry, lost: bool| {
+        let of_it = tables.pruned.iter().filter(|one| one.lost == lost && one.affects(file));
+        long(of_it.map(|one| one.rows).sum())
+    };
     for file in &tables.files {
         let ledger = &file.ledger;
         rows.append_row(params![
@@ -187,6 +191,8 @@ fn files(connection: &Connection, tables: &Tables) -> Result<(), SqlError> {
             long(ledger.control),
             long(ledger.blank),
             long(ledger.nodes),
+            gone(file, false),
+            gone(file, true),
             file.updated_at,
         ])
         .map_err(&failed)?;

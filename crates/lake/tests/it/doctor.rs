@@ -3,11 +3,12 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-use stele_lake::doctor::{Depth, Finding, Problem, Salvaged, check, fix, salvage};
+use stele_lake::doctor::{Depth, Finding, Intact, Problem, Salvaged, TakeEnvelope, check, fix, salvage};
+use stele_lake::sql::{Params, Sql, SqlOptions, Tables, output};
 use stele_lake::{CommitNote, Lake, LakeError, SCHEMA_VERSION};
 use stele_model::Faults;
 
-use crate::fixture::{FailAt, Input, NOW, ingest, lake_in};
+use crate::fixture::{FailAt, Input, NOW, envelope, ingest, kind_of, lake_in};
 use crate::replay::written_back;
 
 fn input() -> Input {
@@ -51,13 +52,64 @@ fn what_a_crash_leaves_is_found_and_put_right() {
         Problem::Provisional,
         Problem::Provisional,
         Problem::Provisional,
-        Problem::Orphan,
-        Problem::Orphan,
+        Problem::UnnamedPart,
+        Problem::UnnamedPart,
         Problem::StaleLock,
     ];
     assert_eq!(problems(&found), expect, "{found:#?}");
     assert!(found.iter().all(|finding| finding.fixable));
-    assert_eq!(fix(&lake, NOW).unwrap(), found);
+    let fixed = fix(&lake, NOW).unwrap();
+    assert_eq!((fixed.findings, fixed.completed, fixed.set_aside), (found, Some(2), None));
+    assert_eq!(check(&lake, Depth::Full).unwrap(), []);
+    // Nothing but the anchor was missing, so nothing has to be read again.
+    for input in [input(), more] {
+        assert_eq!(written_back(&lake.snapshot().unwrap(), &input).unwrap(), input.content);
+    }
+}
+
+fn newest_entry(dir: &Path, version: u64) -> PathBuf {
+    dir.join(format!("lake/events/_delta_log/{version:020}.json"))
+}
+
+#[test]
+fn a_lost_commit_is_found_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let lake = filled(dir.path());
+    let more = Input::new("/in/b.jsonl", "b\nb\n\n");
+    let whole = ingest(&mut lake.writer(NOW + 1).unwrap(), &more, 0, more.content.len()).unwrap();
+    std::fs::remove_file(newest_entry(dir.path(), whole.version())).unwrap();
+    assert_eq!(lake.snapshot().unwrap().files().unwrap().len(), 1);
+    let fixed = fix(&lake, NOW + 2).unwrap();
+    assert_eq!((fixed.completed, fixed.set_aside), (Some(2), None));
+    assert_eq!(lake.snapshot().unwrap().totals(), whole.totals());
+    assert_eq!(written_back(&lake.snapshot().unwrap(), &more).unwrap(), more.content);
+    assert_eq!(check(&lake, Depth::Full).unwrap(), []);
+}
+
+#[test]
+fn a_finished_part_is_moved_and_never_removed() {
+    let dir = tempfile::tempdir().unwrap();
+    let lake = filled(dir.path());
+    let more = Input::new("/in/b.jsonl", "b\nb\n\n");
+    let whole = ingest(&mut lake.writer(NOW + 1).unwrap(), &more, 0, more.content.len()).unwrap();
+    let known = lake.snapshot_at(1).unwrap();
+    let new = |part: &&stele_lake::PartInfo| !known.event_parts().iter().any(|old| old.path == part.path);
+    let parts: Vec<_> = whole.event_parts().iter().filter(new).cloned().collect();
+    assert!(!parts.is_empty());
+    std::fs::remove_file(newest_entry(dir.path(), whole.version())).unwrap();
+    // With a damaged part the commit cannot be proved, so nothing is guessed.
+    let bytes: Vec<Vec<u8>> = parts.iter().map(|part| std::fs::read(&part.path).unwrap()).collect();
+    let mut damaged = bytes[0].clone();
+    damaged[20] ^= 1;
+    std::fs::write(&parts[0].path, &damaged).unwrap();
+    let fixed = fix(&lake, NOW + 2).unwrap();
+    let aside = dir.path().join("lake/lost+found");
+    assert_eq!((fixed.completed, fixed.set_aside), (None, Some(aside.clone())));
+    for (index, part) in parts.iter().enumerate() {
+        let kept = std::fs::read(aside.join("events").join(&part.relative)).unwrap();
+        assert_eq!(&kept, if index == 0 { &damaged } else { &bytes[index] });
+        assert!(!part.path.exists());
+    }
     assert_eq!(check(&lake, Depth::Full).unwrap(), []);
     assert_eq!(written_back(&lake.snapshot().unwrap(), &input()).unwrap(), input().content);
 }
@@ -87,7 +139,10 @@ fn an_orphan_that_a_commit_names_meanwhile_stays() {
     std::fs::write(&stray, "x").unwrap();
     let found = check(&lake, Depth::Quick).unwrap();
     assert!(
-        found.len() > 1 && found.iter().all(|it| it.fixable && it.problem == Problem::Orphan),
+        found.len() > 1
+            && found
+                .iter()
+                .all(|it| it.fixable && it.problem <= Problem::UnnamedPart && it.problem >= Problem::Orphan),
         "{found:?}"
     );
 
@@ -98,7 +153,7 @@ fn an_orphan_that_a_commit_names_meanwhile_stays() {
     });
     let racing = Lake::open(dir.path(), Arc::new(BeforeLock(Mutex::new(Some(commit))))).unwrap();
     let fixed = fix(&racing, NOW + 2).unwrap();
-    assert_eq!(fixed.iter().map(|it| &it.path).collect::<Vec<_>>(), [&stray]);
+    assert_eq!(fixed.findings.iter().map(|it| &it.path).collect::<Vec<_>>(), [&stray]);
     assert!(!stray.exists());
     assert_eq!(check(&lake, Depth::Full).unwrap(), []);
     assert_eq!(written_back(&lake.snapshot().unwrap(), &more).unwrap(), more.content);
@@ -147,31 +202,117 @@ fn damaged_parts_are_found() {
     assert_eq!(check(&lake, Depth::Full).unwrap(), []);
 }
 
+/// Reads a record of the fixture again.
+fn reread(row: Intact<'_>, take: &mut TakeEnvelope<'_>) -> Result<bool, LakeError> {
+    let (doc_type, micros) = kind_of(row.raw.as_bytes());
+    take(&envelope(doc_type, "tick", micros)).map(|()| true)
+}
+
+fn give_up(lake: &Lake, act: bool) -> Salvaged {
+    let mut writer = lake.writer(NOW + 1).unwrap();
+    salvage(&mut writer, &mut reread, &CommitNote::default(), act, NOW + 1).unwrap()
+}
+
+/// Every column of every record, in order.
+fn rows(lake: &Lake, dir: &Path) -> Vec<Vec<Option<String>>> {
+    let options = SqlOptions { memory_limit: 64 << 20, threads: 1, temp_dir: dir.join("tmp") };
+    let sql = Sql::open(&Tables::of(&lake.snapshot().unwrap()).unwrap(), &options).unwrap();
+    let mut found = sql.query("SELECT * FROM events ORDER BY file_id, byte_offset", &Params::none()).unwrap();
+    let columns = found.columns().to_vec();
+    let mut rows = Vec::new();
+    while let Some(batch) = found.next_batch().unwrap() {
+        rows.extend(output::texts(&batch, &columns).unwrap());
+    }
+    rows
+}
+
 #[test]
 fn salvage_keeps_what_is_intact_and_says_what_is_lost() {
+    let template = tempfile::tempdir().unwrap();
+    let lake = filled(template.path());
+    let before = rows(&lake, template.path());
+    let relative = first_part(&lake).strip_prefix(template.path()).unwrap().to_path_buf();
+    let sound = std::fs::read(template.path().join(&relative)).unwrap();
+    let version = lake.snapshot().unwrap().version();
+    let mut without_loss = 0;
+    for at in (4..sound.len()).step_by(sound.len() / 16) {
+        let home = tempfile::tempdir().unwrap();
+        let dir = home.path();
+        copy(template.path(), dir);
+        let lake = lake_in(dir);
+        let mut damaged = sound.clone();
+        damaged[at] ^= 1;
+        std::fs::write(dir.join(&relative), &damaged).unwrap();
+        // The plan changes nothing.
+        let there = walk(&dir.join("lake/events"));
+        let plan = give_up(&lake, false);
+        assert_eq!((plan.parts, plan.done), (1, false), "byte {at}");
+        assert_eq!((walk(&dir.join("lake/events")), lake.snapshot().unwrap().version()), (there, version));
+        let done = give_up(&lake, true);
+        assert_eq!(done, Salvaged { done: true, ..plan }, "byte {at}");
+        // What is kept is what was there, column by column.
+        let kept = rows(&lake, dir);
+        assert!(kept.iter().all(|row| before.contains(row)), "byte {at}");
+        let lost = done.rows_before - done.rows_kept;
+        assert_eq!(kept.len() as u64, before.len() as u64 - lost);
+        assert_eq!(check(&lake, Depth::Full).unwrap(), []);
+        match written_back(&lake.snapshot().unwrap(), &input()) {
+            Ok(bytes) => assert_eq!((bytes, lost, done.inputs), (input().content, 0, 0), "byte {at}"),
+            Err(error) => {
+                assert!(matches!(error, LakeError::Lost { rows, .. } if rows == lost), "{error}");
+                assert_eq!((done.lost[0].rows, done.inputs), (lost, 1));
+            }
+        }
+        without_loss += usize::from(lost == 0);
+        // The second time there is nothing left to give up.
+        assert_eq!(give_up(&lake, true), Salvaged::default());
+    }
+    assert!(without_loss >= 8, "{without_loss}");
+}
+
+/// Copies a directory with everything below it.
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let path = entry.unwrap().path();
+        let to = to.join(path.file_name().unwrap());
+        if path.is_dir() {
+            copy(&path, &to);
+        } else {
+            std::fs::copy(&path, &to).unwrap();
+        }
+    }
+}
+
+#[test]
+fn damage_beside_the_text_costs_no_row() {
     let dir = tempfile::tempdir().unwrap();
     let lake = filled(dir.path());
+    let before = rows(&lake, dir.path());
     let part = first_part(&lake);
-    let before = lake.snapshot().unwrap().totals();
-    let sound = std::fs::read(&part).unwrap();
-    // The first column is record_id: its damage costs rows and leaves the others readable.
-    let mut damaged = sound;
+    let mut damaged = std::fs::read(&part).unwrap();
+    // The first column is record_id.
     damaged[60] ^= 1;
     std::fs::write(&part, &damaged).unwrap();
-    let mut writer = lake.writer(NOW).unwrap();
-    let done = salvage(&mut writer, &CommitNote::default(), NOW).unwrap();
-    assert_eq!((done.parts, done.inputs), (1, 1));
-    assert!(done.rows_kept < done.rows_before, "{done:?}");
-    let after = lake.snapshot().unwrap();
-    assert_eq!(after.totals().records, before.records - done.rows_before + done.rows_kept);
-    drop(writer);
-    assert_eq!(check(&lake, Depth::Full).unwrap(), []);
-    let error = written_back(&after, &input()).unwrap_err();
-    let lost = done.rows_before - done.rows_kept;
-    assert!(matches!(error, LakeError::Pruned { rows, .. } if rows == lost), "{error}");
-    // The second time there is nothing left to give up.
-    let again = salvage(&mut lake.writer(NOW).unwrap(), &CommitNote::default(), NOW).unwrap();
-    assert_eq!((again, lake.snapshot().unwrap().version()), (Salvaged::default(), after.version()));
+    let done = give_up(&lake, true);
+    assert_eq!((done.rows_kept, done.inputs), (done.rows_before, 0));
+    assert_eq!(rows(&lake, dir.path()), before);
+    assert_eq!(written_back(&lake.snapshot().unwrap(), &input()).unwrap(), input().content);
+}
+
+/// The files below a directory, sorted.
+fn walk(dir: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(if path.ends_with("_delta_log") { Vec::new() } else { walk(&path) });
+        } else {
+            found.push(path);
+        }
+    }
+    found.sort();
+    found
 }
 
 #[test]

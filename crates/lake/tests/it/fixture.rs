@@ -139,10 +139,7 @@ impl Input {
             let bytes = line.strip_suffix(b"\n").unwrap_or(line);
             match std::str::from_utf8(bytes) {
                 Ok(text) if !text.trim().is_empty() => {
-                    // Lines land in different partitions, in an order that follows from their bytes.
-                    let doc_type = DocType::ALL[bytes.len() % 3];
-                    let micros =
-                        (bytes[0] % 4 != 0).then_some(NOW + i64::from(bytes[0] % 2) * 86_400_000_000);
+                    let (doc_type, micros) = kind_of(bytes);
                     appender.record(&envelope(doc_type, "tick", micros), text, line_no, offset as u64)?;
                     records += 1;
                 }
@@ -159,6 +156,13 @@ impl Input {
         }
         Ok(records)
     }
+}
+
+/// Doc type and time of a record: lines land in different partitions, in an order that follows from
+/// their bytes.
+pub fn kind_of(bytes: &[u8]) -> (DocType, Option<i64>) {
+    let micros = (bytes[0] % 4 != 0).then_some(NOW + i64::from(bytes[0] % 2) * 86_400_000_000);
+    (DocType::ALL[bytes.len() % 3], micros)
 }
 
 /// What [`Input::append`] makes of these bytes.

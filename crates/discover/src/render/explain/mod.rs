@@ -139,11 +139,11 @@ fn ends_path(path: &str, text: &str) -> bool {
     ends(text) || ends(&path::render([Segment::Member(text)]))
 }
 
-/// As [`ends_path`], without regard to case, `[]` and `{}`.
+/// As [`ends_path`], without regard to case, and to those of `[]` and `{}` that the text does not name.
 fn resembles_path(path: &str, text: &str) -> bool {
+    let bare = |path: &str| {
+        let path = if text.contains("[]") { path.to_owned() } else { path.replace("[]", "") };
+        if text.contains("{}") { path.to_lowercase() } else { path.replace(".{}", "").to_lowercase() }
+    };
     ends_path(&bare(path), &bare(text))
-}
-
-fn bare(path: &str) -> String {
-    path.replace("[]", "").replace(".{}", "").to_lowercase()
 }
