@@ -38,6 +38,9 @@ pub(crate) fn check(log_dir: &Path) -> Result<(), LakeError> {
 
 /// The newest entry, if it is damaged and those before it are not.
 pub(crate) fn damaged_newest(log_dir: &Path) -> Result<Option<PathBuf>, LakeError> {
+    if !log_dir.is_dir() {
+        return Ok(None);
+    }
     let mut entries = entries(log_dir)?;
     let Some((_, newest)) = entries.pop() else { return Ok(None) };
     let before_is_sound = !entries.is_empty() && entries.iter().all(|(_, path)| check_entry(path).is_ok());
