@@ -89,7 +89,11 @@ impl World {
 
     fn command(&self, verb: &str, target: Option<&Path>) -> Command {
         let mut command = Command::new(&self.stele);
-        command.arg(verb).args(target).arg("--data-dir").arg(&self.lake).arg("--json").stdin(Stdio::null());
+        command.arg(verb).args(target).arg("--data-dir").arg(&self.lake).stdin(Stdio::null());
+        // Answers of SQL are read as CSV; everything else as JSON.
+        if verb != "sql" {
+            command.arg("--json");
+        }
         command
     }
 
