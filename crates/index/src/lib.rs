@@ -1,0 +1,1 @@
+//! How is it found again? Vectors and text in LanceDB.

@@ -1,0 +1,1 @@
+//! What answers the question? Plan, fan out, fuse, hydrate.

@@ -1,0 +1,1 @@
+//! How do machines ask? MCP.
