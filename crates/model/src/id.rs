@@ -117,6 +117,11 @@ id! {
     RawHash
 }
 
+id! {
+    /// One chunk: its text and its origin.
+    ChunkId
+}
+
 impl FileId {
     /// The id of an input of `tenant` from the SHA-256 of the beginning of its content.
     pub fn of(tenant: &str, sha256: &[u8; 32]) -> Self {

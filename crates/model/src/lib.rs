@@ -4,6 +4,7 @@
 //! There is no I/O here, no clock, no thread and no async: [`json`] turns one text into a flat
 //! [`json::Tape`], [`path`] names a place inside it, and the rest is plain data.
 
+pub mod chunk;
 pub mod civil;
 pub mod error;
 pub mod fault;
@@ -15,9 +16,10 @@ pub mod path;
 pub mod record;
 pub mod time;
 
+pub use chunk::{CHUNK_POLICY, Chunk, ChunkKind, ChunkMetadata};
 pub use error::ErrorKind;
 pub use fault::{Faults, NoFaults};
-pub use id::{FileId, RawHash, RecordId};
+pub use id::{ChunkId, FileId, RawHash, RecordId};
 pub use input::{FileEntry, FileState, Residue, ResidueClass};
 pub use ledger::Ledger;
 pub use record::{ClockChange, Direction, DocType, Envelope, EventTime, TimeQuality};
