@@ -1,0 +1,12 @@
+//! The index from outside: what is promised, and what happens when the world stops in between.
+
+#![allow(clippy::unwrap_used)]
+
+mod ask;
+mod crash;
+mod fixture;
+mod laws;
+mod maintain;
+mod rebuild;
+mod shape;
+mod write;

@@ -1,0 +1,142 @@
+//! The files on disk: an index of an earlier version opens, a damaged one is told.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use stele_index::{Filter, Index, IndexError};
+use stele_model::{Chunk, ErrorKind};
+
+use crate::fixture::{World, chunk, field, ids, many, said, spec, vector_of, with};
+
+/// An index of format 1 and table schema 1, as the first version of this crate wrote it.
+fn sample() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/samples/index-1")
+}
+
+/// What it holds.
+fn sample_chunks() -> Vec<Chunk> {
+    let field = field("gameStateUpdate", "data.price", "The price. Number between 1 and 50.").0;
+    let record = with("The multiplier crashed at 2.5.", |metadata| {
+        metadata.line = Some(3);
+        metadata.byte_offset = Some(120);
+        metadata.ts = Some(1_765_500_000_000_000);
+        metadata.game_id = Some("20251212-1".to_owned());
+        metadata.place = Some("a.jsonl".to_owned());
+    })
+    .0;
+    vec![field, record]
+}
+
+#[test]
+#[ignore = "writes the sample anew, for a new format"]
+fn write_the_sample() {
+    let _ = fs::remove_dir_all(sample());
+    let index = Index::open(&sample(), std::sync::Arc::new(stele_model::NoFaults)).unwrap();
+    let upserts = sample_chunks().into_iter().map(|chunk| (chunk.clone(), Some(vector_of(&chunk.text))));
+    let mut writer = index.writer(&spec()).unwrap();
+    writer.apply(upserts.collect(), &[], Some(4)).unwrap();
+    writer.maintain().unwrap();
+}
+
+#[test]
+fn an_index_of_the_first_version_still_opens() {
+    let world = World::new();
+    copy(&sample(), &world.path);
+    let reader = world.reader();
+    assert_eq!(reader.pointer().checkpoint, Some(4));
+    let [field, record] = &sample_chunks()[..] else { panic!("two chunks") };
+    assert_eq!(reader.get(&[field.id, record.id]).unwrap(), sample_chunks());
+    assert_eq!(ids(&reader.text("crash", &Filter::default(), 3).unwrap()), vec![record.id]);
+    assert_eq!(ids(&reader.terms(&["data.price"], &Filter::default(), 3).unwrap()), vec![field.id]);
+    assert_eq!(reader.vector(&vector_of(&field.text), &Filter::default(), 1).unwrap()[0].id, field.id);
+    world.clean();
+    world.writer().apply(vec![chunk("more")], &[], Some(5)).unwrap();
+    world.clean();
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        if entry.file_type().unwrap().is_dir() {
+            copy(&entry.path(), &to.join(entry.file_name()));
+        } else {
+            fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_damaged_pointer_is_told_and_never_followed() {
+    let world = World::with(vec![chunk("one")]);
+    let path = world.path.join("CURRENT.json");
+    let whole = fs::read_to_string(&path).unwrap();
+    for broken in [
+        String::new(),
+        whole[..whole.len() / 2].to_owned(),
+        whole.replace("\"rows\": 1", "\"rows\": 2"),
+        whole.replace("v-1", "v-2"),
+        whole.replace("\"checkpoint\": 1", "\"checkpoint\": 3"),
+    ] {
+        assert_ne!(broken, whole);
+        fs::write(&path, &broken).unwrap();
+        for error in [world.index().reader().unwrap_err(), world.index().writer(&spec()).unwrap_err()] {
+            assert!(matches!(error, IndexError::Damaged { .. }), "{error}");
+            assert_eq!(error.kind(), ErrorKind::Fix);
+            assert!(error.to_string().contains("`stele index rebuild`"), "{error}");
+        }
+    }
+    fs::write(&path, whole.replace("\"format\": 1", "\"format\": 2")).unwrap();
+    assert!(matches!(
+        world.index().reader().unwrap_err(),
+        IndexError::NewerFormat { found: 2, known: 1, .. }
+    ));
+    fs::write(&path, whole).unwrap();
+    world.clean();
+}
+
+#[test]
+fn a_version_that_is_gone_is_told() {
+    let world = World::with(vec![chunk("one")]);
+    fs::remove_dir_all(world.path.join("v-1")).unwrap();
+    assert!(said(world.index().reader()).contains("it names v-1, which is not there"));
+}
+
+/// Every data file, cut short and with a bit flipped: an error or a finding, never another answer.
+#[test]
+fn damaged_files_of_rows_are_never_answers() {
+    let chunks = many(200, 1);
+    let world = World::with(chunks.clone());
+    let data = world.path.join("v-1/chunks.lance/data");
+    let file = fs::read_dir(&data).unwrap().next().unwrap().unwrap().path();
+    let whole = fs::read(&file).unwrap();
+    let looks_clean = || {
+        let Ok(reader) = world.index().reader() else { return false };
+        reader.verify().is_ok_and(|found| found.is_clean())
+    };
+    assert!(looks_clean());
+    for cut in [0, whole.len() / 2, whole.len() - 1] {
+        fs::write(&file, &whole[..cut]).unwrap();
+        assert!(!looks_clean(), "cut to {cut} of {}", whole.len());
+    }
+    // Bits of padding and statistics mean nothing; all others have to show.
+    let mut unseen = 0;
+    let mut tried = 0;
+    for at in (0..whole.len()).step_by(whole.len() / 60) {
+        let mut flipped = whole.clone();
+        flipped[at] ^= 0x10;
+        fs::write(&file, &flipped).unwrap();
+        tried += 1;
+        let unchanged = || {
+            let reader = world.reader();
+            let wanted: Vec<_> = chunks.iter().map(|(chunk, _)| chunk.id).collect();
+            let got = reader.get(&wanted).unwrap();
+            got.iter().zip(&chunks).all(|(got, (chunk, _))| got == chunk) && got.len() == chunks.len()
+        };
+        if looks_clean() {
+            unseen += 1;
+            assert!(unchanged(), "a flip at byte {at} changed an answer unseen");
+        }
+    }
+    assert!(unseen < tried / 4, "{unseen} of {tried} flips were not seen");
+}
