@@ -1,0 +1,160 @@
+//! What can go wrong between a text and its vector.
+
+use std::io;
+
+use stele_model::ErrorKind;
+
+/// A model could not be fetched, made, loaded or run, or a service did not answer as it should.
+///
+/// No text of these holds a key: what a service said is cut to a line and cleaned of the key first.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum EmbedError {
+    /// Somebody asked for the stop.
+    #[error("embedding was stopped on request")]
+    Cancelled,
+    /// A setting that cannot be used.
+    #[error("the setting {setting} cannot be used: {reason}")]
+    Config {
+        /// Its name.
+        setting: &'static str,
+        /// What is wrong with it, and what would do.
+        reason: String,
+    },
+    /// The models directory does not hold what is needed.
+    #[error("{path} is missing; `stele models pull` fetches it")]
+    Missing {
+        /// What was looked for.
+        path: String,
+    },
+    /// A file is not the one that was fetched or made.
+    #[error("{path} is damaged: {reason}; remove it and run `stele models pull`")]
+    Damaged {
+        /// The file.
+        path: String,
+        /// In what it differs.
+        reason: String,
+    },
+    /// A model that is whole, but not one of those that can be run.
+    #[error("{path} cannot be used as a model: {reason}")]
+    Unsupported {
+        /// The file.
+        path: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A file or directory of models cannot be read or written.
+    #[error("cannot {verb} {path}")]
+    File {
+        /// `read`, `write` …
+        verb: &'static str,
+        /// Which.
+        path: String,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// ONNX Runtime cannot be loaded from this file.
+    #[error("the library {path} cannot be loaded: {reason}; `stele models check` tells whether it is whole")]
+    Library {
+        /// The library.
+        path: String,
+        /// What the loader said.
+        reason: String,
+    },
+    /// ONNX Runtime refused a model or failed in the middle.
+    #[error("ONNX Runtime cannot run {model}: {reason}")]
+    Runtime {
+        /// Which model.
+        model: String,
+        /// What it said.
+        reason: String,
+    },
+    /// The text could not be cut into tokens.
+    #[error("text {index} of the batch cannot be cut into tokens: {reason}")]
+    Tokens {
+        /// Its place in the batch, from 0.
+        index: usize,
+        /// What the tokeniser said.
+        reason: String,
+    },
+    /// A package could not be fetched.
+    #[error("{package} cannot be fetched: {reason}\nto try again: {next}")]
+    Fetch {
+        /// Name and version.
+        package: String,
+        /// What pip said, in one line.
+        reason: String,
+        /// The command to try next.
+        next: String,
+    },
+    /// A service cannot be reached, or broke off.
+    #[error("{service} does not answer: {reason} ({tries} tries); is it running, and is the address right?")]
+    Unreachable {
+        /// Its address.
+        service: String,
+        /// What happened last.
+        reason: String,
+        /// How often it was asked.
+        tries: u32,
+    },
+    /// A service is too busy, or has failed, each time it was asked.
+    #[error("{service} answered {status} after {tries} tries: {reason}; try again later")]
+    Busy {
+        /// Its address.
+        service: String,
+        /// The HTTP status of the last answer.
+        status: u16,
+        /// What it said.
+        reason: String,
+        /// How often it was asked.
+        tries: u32,
+    },
+    /// A service refuses what it was asked.
+    #[error("{service} refused the request with {status}: {reason}; {advice}")]
+    Refused {
+        /// Its address.
+        service: String,
+        /// The HTTP status.
+        status: u16,
+        /// What it said.
+        reason: String,
+        /// What to look at.
+        advice: &'static str,
+    },
+    /// A service answered with something that is not one good vector for each text.
+    #[error("{service} gave an answer that cannot be used: {reason}")]
+    BadAnswer {
+        /// Its address.
+        service: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+impl EmbedError {
+    /// What can be done about it.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            EmbedError::Cancelled => ErrorKind::Cancelled,
+            EmbedError::Config { .. } => ErrorKind::Config,
+            EmbedError::Unreachable { .. } | EmbedError::Busy { .. } => ErrorKind::Retry,
+            EmbedError::Runtime { .. } | EmbedError::Tokens { .. } | EmbedError::BadAnswer { .. } => {
+                ErrorKind::Report
+            }
+            _ => ErrorKind::Fix,
+        }
+    }
+}
+
+/// Names the path in an I/O error.
+pub(crate) trait At<T> {
+    /// `verb` is what was tried, as in "cannot {verb} {path}".
+    fn at(self, verb: &'static str, path: &std::path::Path) -> Result<T, EmbedError>;
+}
+
+impl<T> At<T> for io::Result<T> {
+    fn at(self, verb: &'static str, path: &std::path::Path) -> Result<T, EmbedError> {
+        self.map_err(|source| EmbedError::File { verb, path: path.display().to_string(), source })
+    }
+}
