@@ -66,12 +66,16 @@ fn measure(size: usize) {
     let texts: Vec<String> = (0..QUESTIONS).map(|number| text(1 << 41 | number, 4)).collect();
     for (name, filter) in [("none", &none), ("1 in 10", &tenth)] {
         let exact = exact(size, &vectors, filter);
-        let mut hits = 0;
-        let times = each(&vectors, |at, vector| {
-            let found = reader.vector(vector, filter, K).unwrap();
-            hits += found.iter().filter(|hit| exact[at].contains(&hit.id)).count();
-        });
+        let hits: usize = vectors
+            .iter()
+            .zip(&exact)
+            .map(|(vector, exact)| {
+                let found = reader.vector(vector, filter, K).unwrap();
+                found.iter().filter(|hit| exact.contains(&hit.id)).count()
+            })
+            .sum();
         let recall = hits as f64 / exact.iter().map(Vec::len).sum::<usize>() as f64;
+        let times = each(&vectors, |_, vector| drop(reader.vector(vector, filter, K).unwrap()));
         row(&head, "vector", name, times, &format!("{recall:.3}"));
         let times = each(&texts, |_, text| drop(reader.text(text, filter, K).unwrap()));
         row(&head, "text", name, times, "");

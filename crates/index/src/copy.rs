@@ -8,7 +8,7 @@ use lancedb::query::{ExecutableQuery, QueryBase, Select};
 
 use crate::columns::schema;
 use crate::durable::Synced;
-use crate::error::{At, IndexError};
+use crate::error::IndexError;
 use crate::versions;
 use crate::writer::Writer;
 
@@ -28,7 +28,7 @@ impl Writer {
         if self.aside {
             return Ok(false);
         }
-        let versions = self.home.block(self.table.lance.list_versions()).at("list", &self.table.dir)?.len();
+        let versions = self.home.call("list", &self.table.dir, self.table.lance.list_versions())?.len();
         let dead_max = (self.pointer.rows * DEAD_FOR_EACH).max(DEAD_ROWS_MIN);
         Ok(versions > VERSIONS_MAX || dead_rows > dead_max)
     }
@@ -43,8 +43,8 @@ impl Writer {
         if self.pointer.rows > 0 {
             // The stream of one table is the input of the other: a few batches are in memory.
             let rows = self.table.lance.query().select(Select::columns(&names));
-            let copied = self.home.block(async { table.lance.add(rows.execute().await?).execute().await });
-            copied.at("copy", &self.table.dir)?;
+            let copied = async { table.lance.add(rows.execute().await?).execute().await };
+            self.home.call("copy", &self.table.dir, copied)?;
         }
         let count = table.count()?;
         if count != self.pointer.rows {

@@ -97,7 +97,7 @@ pub enum IndexError {
     )]
     Poisoned,
     /// The Lance library refused.
-    #[error("cannot {what} the table at {}: {detail}", path.display())]
+    #[error("cannot {what} the table at {}: {detail}{}", path.display(), lance_advice(*no_room))]
     Lance {
         /// What was tried.
         what: &'static str,
@@ -155,6 +155,14 @@ fn advice(error: &io::Error) -> &'static str {
     }
 }
 
+fn lance_advice(no_room: bool) -> &'static str {
+    if no_room {
+        ". The index answers as before: free some space and run the same command again"
+    } else {
+        ". If it stays so, `stele index rebuild` makes the index anew from the lake"
+    }
+}
+
 fn of(pid: Option<u32>) -> String {
     pid.map_or_else(String::new, |pid| format!(" (pid {pid})"))
 }
@@ -168,6 +176,12 @@ pub(crate) trait At<T> {
 impl<T> At<T> for io::Result<T> {
     fn at(self, what: &'static str, path: &Path) -> Result<T, IndexError> {
         self.map_err(|source| IndexError::Io { what, path: path.to_path_buf(), source })
+    }
+}
+
+impl<T> At<T> for Result<T, IndexError> {
+    fn at(self, _: &'static str, _: &Path) -> Result<T, IndexError> {
+        self
     }
 }
 

@@ -1,6 +1,7 @@
 //! An index in a directory: where reading and writing begin.
 
 use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -41,9 +42,34 @@ pub(crate) struct Home {
 
 impl Home {
     /// Drives one call of the library to its end.
-    pub(crate) fn block<F: Future>(&self, call: F) -> F::Output {
+    ///
+    /// Where a file is damaged the library may panic in the middle of decoding it. That is an error
+    /// like any other to whoever asked, and must not end a program that serves others too.
+    pub(crate) fn call<T, E>(
+        &self,
+        what: &'static str,
+        path: &Path,
+        call: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, IndexError>
+    where
+        Result<T, E>: At<T>,
+    {
         // Futures of the library are large; on the heap they do not add up on the stack.
-        self.runtime.block_on(Box::pin(call))
+        let call = Box::pin(call);
+        match catch_unwind(AssertUnwindSafe(|| self.runtime.block_on(call))) {
+            Ok(result) => result.at(what, path),
+            Err(panic) => {
+                let words = panic.downcast_ref::<String>().map(String::as_str);
+                let words =
+                    words.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no reason given");
+                Err(IndexError::Lance {
+                    what,
+                    path: path.to_path_buf(),
+                    detail: format!("the library gave up, as it does on a damaged file: {words}"),
+                    no_room: false,
+                })
+            }
+        }
     }
 
     pub(crate) fn hit(&self, point: &'static str) -> Result<(), IndexError> {

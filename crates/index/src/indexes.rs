@@ -9,7 +9,7 @@ use lancedb::index::vector::IvfHnswSqIndexBuilder;
 use lancedb::index::{Index as LanceIndex, IndexConfig};
 
 use crate::columns::{ID, TERMS, TEXT, TEXT_HASH, VECTOR};
-use crate::error::{At, IndexError};
+use crate::error::IndexError;
 use crate::pointer::Spec;
 use crate::table::Table;
 
@@ -123,7 +123,7 @@ impl Wanted {
         };
         let name = self.name();
         let build = table.lance.create_index(&[name], index).name(name.to_owned()).replace(true);
-        table.home.block(build.execute()).at("build an index of", &table.dir)
+        table.home.call("build an index of", &table.dir, build.execute())
     }
 }
 
@@ -133,5 +133,5 @@ fn partitions(rows: u64) -> u32 {
 
 /// What is known of an index of a table.
 pub(crate) fn find(table: &Table) -> Result<Vec<IndexConfig>, IndexError> {
-    table.home.block(table.lance.list_indices()).at("list the indexes of", &table.dir)
+    table.home.call("list the indexes of", &table.dir, table.lance.list_indices())
 }

@@ -7,7 +7,7 @@ use lancedb::index::IndexConfig;
 use lancedb::table::{CompactionOptions, OptimizeAction, OptimizeOptions};
 
 use crate::durable::bytes_below;
-use crate::error::{At, IndexError};
+use crate::error::IndexError;
 use crate::indexes::{self, Wanted};
 use crate::writer::Writer;
 
@@ -104,7 +104,7 @@ impl Writer {
                 done.steps.push(Step { name, failed: Some(error.to_string()) });
                 // A step may have failed after Lance had committed it. It changes no row, so the
                 // newest version is as good as the one before.
-                self.home.block(self.table.lance.checkout_latest()).at("read", &self.table.dir)?;
+                self.home.call("read", &self.table.dir, self.table.lance.checkout_latest())?;
             }
         }
         Ok(())
@@ -128,7 +128,7 @@ impl Writer {
             ..CompactionOptions::default()
         };
         let action = OptimizeAction::Compact { options, remap_options: None };
-        self.home.block(self.table.lance.optimize(action)).at("compact", &self.table.dir)?;
+        self.home.call("compact", &self.table.dir, self.table.lance.optimize(action))?;
         Ok(true)
     }
 
@@ -160,7 +160,7 @@ impl Writer {
         let merge = if segments >= SEGMENTS_MAX { segments as usize } else { 0 };
         let options = OptimizeOptions::merge(merge).index_names(vec![wanted.name().to_owned()]);
         let action = OptimizeAction::Index(options);
-        self.home.block(self.table.lance.optimize(action)).at("extend an index of", &self.table.dir)?;
+        self.home.call("extend an index of", &self.table.dir, self.table.lance.optimize(action))?;
         Ok(true)
     }
 
@@ -168,7 +168,7 @@ impl Writer {
     /// writes left.
     fn prune(&mut self) -> Result<bool, IndexError> {
         let keep = self.pointer.table_version_before.unwrap_or(self.pointer.table_version);
-        let versions = self.home.block(self.table.lance.list_versions()).at("list", &self.table.dir)?;
+        let versions = self.home.call("list", &self.table.dir, self.table.lance.list_versions())?;
         let Some(oldest_kept) =
             versions.iter().filter(|version| version.version >= keep).min_by_key(|v| v.version)
         else {
@@ -181,7 +181,7 @@ impl Writer {
         // No other process writes: this one holds the lock. So files that no version names are
         // leftovers and never somebody's work.
         let prune = self.table.lance.optimize_prune_before(oldest_kept.timestamp, Some(true), None);
-        self.home.block(prune).at("prune", &self.table.dir)?;
+        self.home.call("prune", &self.table.dir, prune)?;
         Ok(true)
     }
 
@@ -190,7 +190,7 @@ impl Writer {
     }
 
     fn stats(&self) -> Result<lancedb::table::TableStatistics, IndexError> {
-        self.home.block(self.table.lance.stats()).at("read", &self.table.dir)
+        self.home.call("read", &self.table.dir, self.table.lance.stats())
     }
 }
 

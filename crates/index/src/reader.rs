@@ -181,11 +181,10 @@ impl Reader {
         score_of: &dyn Fn(f32) -> f32,
         k: usize,
     ) -> Result<Vec<Hit>, IndexError> {
-        let batches: Vec<RecordBatch> = self
-            .table
-            .home
-            .block(async { query.execute().await?.try_collect().await })
-            .map_err(|error| self.stale_or(error))?;
+        let home = &self.table.home;
+        let batches: Vec<RecordBatch> = home
+            .call("ask", &self.table.dir, async { query.execute().await?.try_collect().await })
+            .map_err(|error| self.stale(error))?;
         let mut hits = Vec::new();
         for batch in &batches {
             let scores = floats(batch, column).of(&self.table)?;
@@ -287,13 +286,6 @@ impl Reader {
         };
         let gone = matches!(&error, IndexError::Lance { detail, .. } if is_not_found(detail));
         if gone && moved() { IndexError::Stale } else { error }
-    }
-
-    fn stale_or(&self, error: lancedb::Error) -> IndexError {
-        match Err::<(), _>(error).at("ask", &self.table.dir) {
-            Err(error) => self.stale(error),
-            Ok(()) => IndexError::Stale,
-        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! What there is: counts, coverage of the indexes, lag, bytes.
 
 use crate::durable::bytes_below;
-use crate::error::{At, IndexError};
+use crate::error::IndexError;
 use crate::indexes::{self, Wanted};
 use crate::maintain::lag;
 use crate::pointer::Pointer;
@@ -56,7 +56,7 @@ impl Reader {
     /// When the table cannot be read.
     pub fn status(&self) -> Result<Status, IndexError> {
         let table = &self.table;
-        let stats = table.home.block(table.lance.stats()).at("read", &table.dir)?;
+        let stats = table.home.call("read", &table.dir, table.lance.stats())?;
         let found = indexes::find(table)?;
         let wanted = Wanted::of(&self.pointer.spec);
         let coverage = wanted.iter().map(|wanted| {

@@ -40,33 +40,35 @@ pub(crate) struct Table {
 impl Table {
     /// Creates a table without rows.
     pub(crate) fn create(home: &Home, dir: &Path, dimension: Option<u32>) -> Result<Self, IndexError> {
-        let lance = home.block(async {
+        let lance = home.call("create", dir, async {
             let connection = connect(home, dir).await?;
             connection.create_empty_table(TABLE, schema(dimension)).execute().await
-        });
-        Ok(Self { lance: lance.at("create", dir)?, home: home.clone(), dir: dir.to_path_buf() })
+        })?;
+        Ok(Self { lance, home: home.clone(), dir: dir.to_path_buf() })
     }
 
     /// Opens a table at its newest version, for writing.
     pub(crate) fn open(home: &Home, dir: &Path) -> Result<Self, IndexError> {
-        let lance = home.block(async { connect(home, dir).await?.open_table(TABLE).execute().await });
-        Ok(Self { lance: lance.at("open", dir)?, home: home.clone(), dir: dir.to_path_buf() })
+        let lance =
+            home.call("open", dir, async { connect(home, dir).await?.open_table(TABLE).execute().await })?;
+        Ok(Self { lance, home: home.clone(), dir: dir.to_path_buf() })
     }
 
     /// Opens a table at a version, for reading.
     pub(crate) fn open_at(home: &Home, dir: &Path, version: u64) -> Result<Self, IndexError> {
-        let lance = home
-            .block(async { connect(home, dir).await?.open_table(TABLE).version(version).execute().await });
-        Ok(Self { lance: lance.at("open", dir)?, home: home.clone(), dir: dir.to_path_buf() })
+        let lance = home.call("open", dir, async {
+            connect(home, dir).await?.open_table(TABLE).version(version).execute().await
+        })?;
+        Ok(Self { lance, home: home.clone(), dir: dir.to_path_buf() })
     }
 
     pub(crate) fn version(&self) -> Result<u64, IndexError> {
-        self.home.block(self.lance.version()).at("read the version of", &self.dir)
+        self.home.call("read the version of", &self.dir, self.lance.version())
     }
 
     /// Adds rows.
     pub(crate) fn append(&self, batch: RecordBatch) -> Result<(), IndexError> {
-        self.home.block(self.lance.add(batch).execute()).at("add rows to", &self.dir)?;
+        self.home.call("add rows to", &self.dir, self.lance.add(batch).execute())?;
         Ok(())
     }
 
@@ -75,8 +77,8 @@ impl Table {
         let mut gone = 0;
         for ids in ids.chunks(IDS_PER_LOOKUP) {
             let rows = with_ids(ids);
-            let result = self.home.block(self.lance.delete(Predicate::Expr(&rows)));
-            gone += result.at("delete rows from", &self.dir)?.num_deleted_rows;
+            let result = self.lance.delete(Predicate::Expr(&rows));
+            gone += self.home.call("delete rows from", &self.dir, result)?.num_deleted_rows;
         }
         Ok(gone)
     }
@@ -93,18 +95,18 @@ impl Table {
         if let Some(rows) = rows {
             query = query.only_if_expr(rows);
         }
-        self.home.block(async {
+        self.home.call("read", &self.dir, async {
             let mut batches = query.execute().await.at("read", &self.dir)?;
             while let Some(batch) = batches.try_next().await.at("read", &self.dir)? {
                 each(batch)?;
             }
-            Ok(())
+            Ok::<(), IndexError>(())
         })
     }
 
     /// Rows.
     pub(crate) fn count(&self) -> Result<u64, IndexError> {
-        Ok(self.home.block(self.lance.count_rows(None)).at("count the rows of", &self.dir)? as u64)
+        Ok(self.home.call("count the rows of", &self.dir, self.lance.count_rows(None))? as u64)
     }
 
     /// Says that the table is not what it should be.

@@ -127,15 +127,17 @@ fn damaged_files_of_rows_are_never_answers() {
         flipped[at] ^= 0x10;
         fs::write(&file, &flipped).unwrap();
         tried += 1;
-        let unchanged = || {
-            let reader = world.reader();
-            let wanted: Vec<_> = chunks.iter().map(|(chunk, _)| chunk.id).collect();
-            let got = reader.get(&wanted).unwrap();
-            got.iter().zip(&chunks).all(|(got, (chunk, _))| got == chunk) && got.len() == chunks.len()
-        };
-        if looks_clean() {
-            unseen += 1;
-            assert!(unchanged(), "a flip at byte {at} changed an answer unseen");
+        // Reading some rows takes another way through a file than reading all of them.
+        let wanted: Vec<_> = chunks.iter().map(|(chunk, _)| chunk.id).collect();
+        let got = world.index().reader().and_then(|reader| reader.get(&wanted));
+        match got {
+            Err(_) => {}
+            Ok(got) if looks_clean() => {
+                unseen += 1;
+                let same = got.iter().zip(&chunks).all(|(got, (chunk, _))| got == chunk);
+                assert!(same && got.len() == chunks.len(), "a flip at byte {at} changed an answer unseen");
+            }
+            Ok(_) => {}
         }
     }
     assert!(unseen < tried / 4, "{unseen} of {tried} flips were not seen");
