@@ -100,12 +100,11 @@ fn whole<'a>(catalogue: &Catalogue, ledger: &'a Ledger) -> OutputSource<'a> {
     OutputSource { view: catalogue.view(), ledger, checks: &[], redact: false }
 }
 
+/// Takes one output: its path and its text.
+type Take<'a> = dyn FnMut(&Path, &[u8]) -> Result<(), EngineError> + 'a;
+
 /// Hands over the text of each output and its path in `dir`.
-fn render(
-    source: OutputSource<'_>,
-    dir: &Path,
-    take: &mut dyn FnMut(&Path, &[u8]) -> Result<(), EngineError>,
-) -> Result<(), EngineError> {
+fn render(source: OutputSource<'_>, dir: &Path, take: &mut Take<'_>) -> Result<(), EngineError> {
     let OutputSource { mut view, ledger, checks, redact } = source;
     if redact {
         redact::apply(&mut view);
