@@ -11,7 +11,7 @@ use stele_engine::lake::LakeError;
 use stele_engine::lake::sql::SqlError;
 use stele_engine::{EngineError, SourceError};
 use stele_model::ErrorKind;
-use stele_model::error::in_full;
+use stele_model::error::{in_full, is_disk_full};
 
 /// How the program ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,7 +59,11 @@ impl Failure {
     /// An operation on a file failed.
     pub fn io(what: &str, path: impl AsRef<std::path::Path>, error: &io::Error) -> Self {
         let failure = Self::new(format!("cannot {what} {}: {error}", path.as_ref().display()));
-        if is_full(error) { failure.hint("free some space and run the same command again") } else { failure }
+        if is_disk_full(error) {
+            failure.hint("free some space and run the same command again")
+        } else {
+            failure
+        }
     }
 
     /// Adds something to try.
@@ -100,13 +104,6 @@ impl Failure {
     }
 }
 
-fn is_full(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge
-    )
-}
-
 impl From<EngineError> for Failure {
     fn from(error: EngineError) -> Self {
         let mut failure = Self::new(in_full(&error));
@@ -135,7 +132,7 @@ fn hints(error: &EngineError) -> Vec<String> {
         EngineError::UnknownInput { .. } | EngineError::AmbiguousInput { .. } => {
             "`stele status --files` lists the inputs that were ingested"
         }
-        EngineError::Io { source, .. } if is_full(source) => {
+        EngineError::Io { source, .. } if is_disk_full(source) => {
             "free some space and run the same command again: it goes on where it stopped"
         }
         EngineError::Cancelled(_) => "nothing was changed; run the same command again for the whole",
@@ -155,12 +152,10 @@ fn lake_hints(error: &LakeError) -> Vec<String> {
             "`stele doctor` lists everything that is damaged; the inputs can be ingested again into a new data directory"
         }
         LakeError::NewerSchema { .. } => "nothing was changed; update stele and try again",
-        LakeError::Io { source, .. } if is_full(source) => {
+        _ if error.is_disk_full() => {
             "free some space or raise the limit, and run the same command again: it goes on where it stopped"
         }
-        _ if error.is_disk_full() => {
-            "free some space and run the same command again: it goes on where it stopped"
-        }
+        LakeError::Changed(_) => "look at the plan again, then confirm it",
         LakeError::Io { .. } => {
             "when the cause is gone, run the same command again: it goes on where it stopped"
         }

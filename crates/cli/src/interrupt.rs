@@ -5,7 +5,7 @@ use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::iterator::Signals;
 use stele_engine::Cancel;
 
@@ -29,6 +29,15 @@ impl Interrupt {
     /// If the operating system refuses.
     pub fn start() -> Result<Self, Failure> {
         Self::listen().map_err(|error| Failure::new(format!("cannot listen for Ctrl-C: {error}")))
+    }
+
+    /// Makes a limit on the size of files an error like a full disk, and no sudden end.
+    ///
+    /// # Errors
+    ///
+    /// If the operating system refuses.
+    pub fn outlive_limits() -> io::Result<()> {
+        signal_hook::flag::register(SIGXFSZ, Arc::default()).map(drop)
     }
 
     fn listen() -> io::Result<Self> {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::json;
-use stele_engine::{Progress, Update};
+use stele_engine::{Progress, Unit, Update};
 
 use crate::output::{Out, human, is_watched, tell};
 
@@ -23,35 +23,17 @@ const BAR_EVERY: Duration = Duration::from_millis(80);
 /// Most characters of an input's name beside a bar.
 const ITEM_CHARS_MAX: usize = 40;
 
-/// What a stage counts. The engine gives records in the place of bytes where a stage reads
-/// records, and no total where it does not know one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Measure {
-    Bytes,
-    Records,
-    /// Records, without knowing how many there are.
-    Tally,
-}
-
-impl Measure {
-    fn of(update: &Update) -> Self {
-        match update {
-            Update { bytes_total: 0, .. } => Measure::Tally,
-            Update { bytes, records, .. } if bytes == records && *records > 0 => Measure::Records,
-            _ => Measure::Bytes,
+/// The bar of a stage.
+fn bar(update: &Update) -> &'static str {
+    match (update.unit, update.total) {
+        (Unit::Bytes, Some(_)) => {
+            "{prefix:>9} [{bar:28}] {percent:>3} %  {decimal_bytes} of {decimal_total_bytes}  {decimal_bytes_per_sec}  {eta} left  {wide_msg}"
         }
-    }
-
-    fn bar(self) -> &'static str {
-        match self {
-            Measure::Bytes => {
-                "{prefix:>9} [{bar:28}] {percent:>3} %  {decimal_bytes} of {decimal_total_bytes}  {decimal_bytes_per_sec}  {eta} left  {wide_msg}"
-            }
-            Measure::Records => {
-                "{prefix:>9} [{bar:28}] {percent:>3} %  {human_pos} of {human_len} records  {eta} left  {wide_msg}"
-            }
-            Measure::Tally => "{prefix:>9} {human_pos} records  {wide_msg}",
+        (Unit::Records, Some(_)) => {
+            "{prefix:>9} [{bar:28}] {percent:>3} %  {human_pos} of {human_len} records  {eta} left  {wide_msg}"
         }
+        (Unit::Bytes, None) => "{prefix:>9} {decimal_bytes}  {decimal_bytes_per_sec}  {wide_msg}",
+        (Unit::Records, None) => "{prefix:>9} {human_pos} records  {wide_msg}",
     }
 }
 
@@ -131,21 +113,20 @@ impl Progress for Reporter {
     fn update(&self, update: &Update) {
         match &self.show {
             Show::Nothing => {}
-            Show::Bar(bar) => {
+            Show::Bar(shown) => {
                 if self.due(update, BAR_EVERY).is_none() {
                     return;
                 }
-                if bar.prefix() != update.stage {
-                    bar.reset();
-                    bar.set_prefix(update.stage);
-                    if let Ok(style) = ProgressStyle::with_template(Measure::of(update).bar()) {
-                        bar.set_style(style.progress_chars("=> "));
+                if shown.prefix() != update.stage {
+                    shown.reset();
+                    shown.set_prefix(update.stage);
+                    if let Ok(style) = ProgressStyle::with_template(bar(update)) {
+                        shown.set_style(style.progress_chars("=> "));
                     }
                 }
-                let tally = Measure::of(update) == Measure::Tally;
-                bar.set_length(if tally { update.records } else { update.bytes_total });
-                bar.set_message(short(&update.item));
-                bar.set_position(if tally { update.records } else { update.bytes });
+                shown.set_length(update.total.unwrap_or(update.done));
+                shown.set_message(short(&update.item));
+                shown.set_position(update.done);
             }
             Show::Lines => {
                 let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
@@ -165,8 +146,9 @@ impl Progress for Reporter {
                     let body = json!({
                         "stage": update.stage,
                         "item": update.item,
-                        "bytes": update.bytes,
-                        "bytes_total": update.bytes_total,
+                        "unit": match update.unit { Unit::Bytes => "bytes", Unit::Records => "records" },
+                        "done": update.done,
+                        "total": update.total,
                         "records": update.records,
                         "seconds": elapsed.as_secs_f64(),
                     });
@@ -192,25 +174,29 @@ impl Progress for Reporter {
 /// `ingest 45.0 %  117.0 MB of 260.0 MB  61.2 MB/s  2 s left  …/file.jsonl`
 fn line(update: &Update, elapsed: Duration) -> String {
     let seconds = elapsed.as_secs_f64();
-    let Update { stage, bytes, bytes_total, .. } = update;
+    let Update { stage, done, unit, .. } = update;
     let item = short(&update.item);
-    let measure = Measure::of(update);
-    if measure == Measure::Tally {
-        return format!("{stage} {}  {item}", human::many(update.records, "record"));
+    let Some(total) = update.total else {
+        return match unit {
+            Unit::Bytes => {
+                format!("{stage} {}  {}  {item}", human::bytes(*done), human::rate(*done, seconds))
+            }
+            Unit::Records => format!("{stage} {}  {item}", human::many(*done, "record")),
+        };
+    };
+    let share = human::share(*done, total);
+    let left = human::rough(total.saturating_sub(*done) as f64 / (*done).max(1) as f64 * seconds);
+    match unit {
+        Unit::Bytes => {
+            let rate = human::rate(*done, seconds);
+            let (done, total) = (human::bytes(*done), human::bytes(total));
+            format!("{stage} {share}  {done} of {total}  {rate}  {left} left  {item}")
+        }
+        Unit::Records => {
+            let (done, total) = (human::count(*done), human::count(total));
+            format!("{stage} {share}  {done} of {total} records  {left} left  {item}")
+        }
     }
-    let share = human::share(*bytes, *bytes_total);
-    let left = bytes_total.saturating_sub(*bytes) as f64 / (*bytes).max(1) as f64 * seconds;
-    let left = human::rough(left);
-    if measure == Measure::Records {
-        let (done, total) = (human::count(*bytes), human::count(*bytes_total));
-        return format!("{stage} {share}  {done} of {total} records  {left} left  {item}");
-    }
-    let rate = human::rate(*bytes, seconds);
-    format!(
-        "{stage} {share}  {} of {}  {rate}  {left} left  {item}",
-        human::bytes(*bytes),
-        human::bytes(*bytes_total)
-    )
 }
 
 /// The end of a long name, which tells more than its beginning.
@@ -227,22 +213,29 @@ fn short(item: &str) -> String {
 mod tests {
     use std::time::Duration;
 
-    use stele_engine::Update;
+    use stele_engine::{Unit, Update};
 
     #[test]
     fn a_line_says_how_far_how_fast_and_how_long_still() {
-        let check = |bytes, bytes_total, records, expect: &str| {
+        let check = |unit, done, total, expect: &str| {
             let item = format!("/{}/a.jsonl", "x".repeat(60));
-            let update = Update { stage: "ingest", item, bytes, bytes_total, records };
+            let update = Update { stage: "ingest", item, done, total, unit, records: 7 };
             let text = super::line(&update, Duration::from_secs(5));
             assert!(
                 text.starts_with(expect) && text.ends_with("  …xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx/a.jsonl"),
                 "{text}"
             );
         };
-        check(50_000_000, 200_000_000, 7, "ingest 25.0 %  50.0 MB of 200.0 MB  10.0 MB/s  15 s left");
-        check(0, 200_000_000, 0, "ingest 0 %  0 B of 200.0 MB  0 B/s");
-        check(1_000, 4_000, 1_000, "ingest 25.0 %  1,000 of 4,000 records  15 s left");
-        check(0, 0, 1_000, "ingest 1,000 records");
+        check(
+            Unit::Bytes,
+            50_000_000,
+            Some(200_000_000),
+            "ingest 25.0 %  50.0 MB of 200.0 MB  10.0 MB/s  15 s left",
+        );
+        check(Unit::Bytes, 0, Some(200_000_000), "ingest 0 %  0 B of 200.0 MB  0 B/s");
+        check(Unit::Records, 0, Some(4_000), "ingest 0 %  0 of 4,000 records");
+        check(Unit::Records, 1_000, Some(4_000), "ingest 25.0 %  1,000 of 4,000 records  15 s left");
+        check(Unit::Records, 1_000, None, "ingest 1,000 records");
+        check(Unit::Bytes, 50_000_000, None, "ingest 50.0 MB  10.0 MB/s");
     }
 }

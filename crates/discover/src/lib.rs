@@ -13,7 +13,7 @@ mod catalogue;
 pub mod render;
 pub mod view;
 
-pub use catalogue::{Catalogue, FileHandle, FoldRule, Folding, Frame, Observed, StoreError};
+pub use catalogue::{Catalogue, FoldRule, Folding, Frame, Observed, StoreError};
 
 /// Distinct values are counted exactly up to this many; beyond it they are estimated. The hashes
 /// take 2 KB for each path that has so many values, and the estimate is then within about 6 %.

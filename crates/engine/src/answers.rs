@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use stele_discover::Catalogue;
 use stele_discover::render::coverage::LedgerCheck;
-use stele_lake::{Lake, Snapshot};
-use stele_model::{Ledger, Micros};
+use stele_lake::Snapshot;
+use stele_model::Ledger;
 
 use crate::EngineError;
 use crate::catalogue_store::CatalogueStore;
@@ -24,20 +24,6 @@ pub struct Removed {
 }
 
 impl Engine {
-    /// What time it is by the engine's clock.
-    pub fn now(&self) -> Micros {
-        self.clock().now()
-    }
-
-    /// The lake as an earlier commit left it.
-    ///
-    /// # Errors
-    ///
-    /// If there is no lake, or no such commit.
-    pub fn snapshot_at(&self, version: u64) -> Result<Snapshot, EngineError> {
-        Ok(Lake::open_existing(self.data_dir())?.snapshot_at(version)?)
-    }
-
     /// The catalogue of everything in the newest snapshot.
     ///
     /// # Errors
@@ -45,7 +31,7 @@ impl Engine {
     /// If there is no lake, or it cannot be read.
     pub fn catalogue(&self) -> Result<Catalogue, EngineError> {
         let snapshot = self.snapshot()?;
-        CatalogueStore::open(self.data_dir(), self.faults())?.load(self, &snapshot)
+        CatalogueStore::of(self).load(self, &snapshot)
     }
 
     /// The totals over all inputs of a snapshot. Content that lies there under several names

@@ -4,8 +4,8 @@
 //! are never out of step, whatever crashed. The sums are a short cut: without them, or without
 //! any of these files, the catalogue is counted again from the lake ([`crate::count_again`]).
 
-use std::fs::{self, File};
-use std::io::Write;
+use std::collections::HashSet;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -15,10 +15,17 @@ use stele_model::Faults;
 use stele_model::id::{IdHasher, to_hex};
 
 use crate::EngineError;
-use crate::count_again::{fold_again, rebuild, recount};
+use crate::count_again::{count_under, fold_again, rebuild};
+use crate::durable::write_durably;
 use crate::engine::Engine;
 use crate::error::At;
 use crate::progress::{Cancel, NoProgress, Progress};
+
+/// How the name of a sum begins.
+const SUM: &str = "sum-";
+
+/// How the names of stored catalogues end.
+const STORED: &str = ".zst";
 
 /// Where the catalogue's files are.
 pub(crate) struct CatalogueStore {
@@ -27,10 +34,8 @@ pub(crate) struct CatalogueStore {
 }
 
 impl CatalogueStore {
-    pub(crate) fn open(data_dir: &Path, faults: Arc<dyn Faults>) -> Result<Self, EngineError> {
-        let dir = data_dir.join("manifests").join("catalogue");
-        fs::create_dir_all(&dir).at("create", &dir)?;
-        Ok(Self { dir, faults })
+    pub(crate) fn of(engine: &Engine) -> Self {
+        Self { dir: engine.data_dir().join("manifests").join("catalogue"), faults: engine.faults() }
     }
 
     /// The catalogue of `snapshot`, from the stored files if they are whole, from the lake if not.
@@ -48,18 +53,10 @@ impl CatalogueStore {
         engine: &Engine,
         snapshot: &Snapshot,
     ) -> Result<Option<Catalogue>, EngineError> {
-        let notes = snapshot.notes()?;
-        let names = sum_names(&notes);
-        let sum = names.iter().enumerate().rev().find_map(|(count, name)| {
-            let sum = read(&self.dir.join(name)).ok()?;
-            Some((count, sum))
-        });
+        let notes = snapshot.catalogues()?;
         let empty = || Catalogue::new(engine.settings().fold, engine.fold_rules());
-        let (count, mut catalogue) = sum.unwrap_or_else(|| (0, empty()));
-        let wanted = engine.fold_rules();
-        if catalogue.folding() != engine.settings().fold
-            || !wanted.iter().all(|rule| catalogue.rules().contains(rule))
-        {
+        let (count, mut catalogue) = self.newest_sum(&notes).unwrap_or_else(|| (0, empty()));
+        if !made_as_wanted(&catalogue, engine) {
             return Ok(None);
         }
         for delta in &notes[count..] {
@@ -75,19 +72,37 @@ impl CatalogueStore {
 
     /// Whether there is a sum for `snapshot`, counted under other settings than the engine has.
     pub(crate) fn made_otherwise(&self, engine: &Engine, snapshot: &Snapshot) -> Result<bool, EngineError> {
-        let names = sum_names(&snapshot.notes()?);
-        let sum = names.iter().rev().find_map(|name| read(&self.dir.join(name)).ok());
-        Ok(sum.is_some_and(|sum| {
-            sum.folding() != engine.settings().fold
-                || !engine.fold_rules().iter().all(|rule| sum.rules().contains(rule))
-        }))
+        let sum = self.newest_sum(&snapshot.catalogues()?);
+        Ok(sum.is_some_and(|(_, sum)| !made_as_wanted(&sum, engine)))
+    }
+
+    /// The newest sum that can be read, and of how many of `deltas` it is the sum.
+    fn newest_sum(&self, deltas: &[String]) -> Option<(usize, Catalogue)> {
+        let names = sum_names(deltas);
+        let read = |(count, name): (usize, &String)| Some((count, read(&self.dir.join(name)).ok()?));
+        names.iter().enumerate().rev().find_map(read)
+    }
+
+    /// A sum of more commits than the lake has. A sum is stored after the last of its commits is
+    /// durable, so that commit was acknowledged and is gone.
+    pub(crate) fn sum_of_the_lost(&self, engine: &Engine) -> Result<Option<PathBuf>, EngineError> {
+        let Ok(files) = fs::read_dir(&self.dir) else { return Ok(None) };
+        // Listed first: what is stored meanwhile belongs to commits that are there.
+        let names: Vec<_> = files.flatten().map(|file| file.file_name()).collect();
+        let known = engine.snapshot()?.all_catalogues()?;
+        let known: HashSet<String> = known.iter().flat_map(|deltas| sum_names(deltas)).collect();
+        let lost = names
+            .iter()
+            .filter_map(|name| name.to_str())
+            .find(|name| name.starts_with(SUM) && name.ends_with(STORED) && !known.contains(*name));
+        Ok(lost.map(|name| self.dir.join(name)))
     }
 
     /// Makes the share of one commit durable and returns its name.
     pub(crate) fn put_delta(&self, delta: &Catalogue) -> Result<String, EngineError> {
         let bytes = to_bytes(delta, &self.dir)?;
         let id = IdHasher::new("delta").part(&bytes).finish();
-        let name = format!("delta-{}.zst", to_hex(&id));
+        let name = format!("delta-{}{STORED}", to_hex(&id));
         self.put(&name, &bytes)?;
         Ok(name)
     }
@@ -95,6 +110,7 @@ impl CatalogueStore {
     fn put(&self, name: &str, bytes: &[u8]) -> Result<(), EngineError> {
         let path = self.dir.join(name);
         self.faults.hit("catalogue.write").at("write", &path)?;
+        fs::create_dir_all(&self.dir).at("create", &self.dir)?;
         write_durably(&path, bytes)
     }
 
@@ -110,9 +126,9 @@ impl CatalogueStore {
     ) -> Result<Catalogue, EngineError> {
         catalogue = fold_again(catalogue, |rules, before| {
             progress.note("some objects have data for keys; counting again with them folded");
-            recount(engine, snapshot, rules, before, progress, cancel)
+            count_under(engine, snapshot, rules, before, progress, cancel)
         })?;
-        let names = sum_names(&snapshot.notes()?);
+        let names = sum_names(&snapshot.catalogues()?);
         let name = &names[names.len() - 1];
         self.put(name, &to_bytes(&catalogue, &self.dir)?)?;
         self.sweep(name)?;
@@ -131,6 +147,12 @@ impl CatalogueStore {
     }
 }
 
+/// Whether a catalogue was counted under the settings that the engine has.
+fn made_as_wanted(catalogue: &Catalogue, engine: &Engine) -> bool {
+    catalogue.folding() == engine.settings().fold
+        && engine.fold_rules().iter().all(|rule| catalogue.rules().contains(rule))
+}
+
 /// The names of the sums of no note, of the first, of the first two, and so on.
 fn sum_names(notes: &[String]) -> Vec<String> {
     let mut hasher = IdHasher::new("sum");
@@ -140,7 +162,7 @@ fn sum_names(notes: &[String]) -> Vec<String> {
         hasher = hasher.part(note.as_bytes());
     }
     names.push(hasher);
-    names.into_iter().map(|hasher| format!("sum-{}.zst", to_hex(&hasher.finish()))).collect()
+    names.into_iter().map(|hasher| format!("{SUM}{}{STORED}", to_hex(&hasher.finish()))).collect()
 }
 
 fn read(path: &Path) -> Result<Catalogue, EngineError> {
@@ -153,15 +175,4 @@ fn to_bytes(catalogue: &Catalogue, dir: &Path) -> Result<Vec<u8>, EngineError> {
     catalogue
         .to_bytes()
         .map_err(|error| EngineError::Manifest { path: dir.to_path_buf(), reason: error.to_string() })
-}
-
-/// Writes a whole file: aside, synced, renamed, and the directory synced.
-pub(crate) fn write_durably(path: &Path, bytes: &[u8]) -> Result<(), EngineError> {
-    let aside = path.with_extension("part");
-    let mut file = File::create(&aside).at("create", &aside)?;
-    file.write_all(bytes).at("write", &aside)?;
-    file.sync_all().at("sync", &aside)?;
-    fs::rename(&aside, path).at("rename", path)?;
-    let dir = path.parent().unwrap_or(Path::new("."));
-    File::open(dir).and_then(|dir| dir.sync_all()).at("sync", dir)
 }

@@ -1,17 +1,22 @@
 //! Settings: built-in values, then the configuration file, then the environment, then flags.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use stele_discover::Folding;
 
-use crate::error::{At, EngineError};
+use crate::error::EngineError;
 
 /// The configuration file that is read from the working directory if it is there.
 pub const CONFIG_FILE: &str = "stele.toml";
 
 /// The data directory unless somebody says otherwise.
 const DATA_DIR: &str = ".stele";
+
+/// Most worker threads. Each holds some tens of megabytes of rows while it ingests; beyond the
+/// cores of a large machine more only take memory.
+pub const THREADS_MAX: u16 = 256;
 
 /// Everything that can be set.
 #[derive(Debug, Clone, PartialEq)]
@@ -26,8 +31,8 @@ pub struct Settings {
     pub fold: Folding,
     /// Profile files beside the built-in ones.
     pub profiles: Vec<PathBuf>,
-    /// Worker threads; all cores if unset.
-    pub threads: Option<usize>,
+    /// Worker threads, up to [`THREADS_MAX`]; all cores if unset.
+    pub threads: Option<u16>,
 }
 
 impl Default for Settings {
@@ -57,8 +62,8 @@ struct File {
     fold: Option<Folding>,
     /// Profile files, relative to the file.
     profiles: Option<Vec<PathBuf>>,
-    /// Worker threads.
-    threads: Option<usize>,
+    /// Worker threads, from 1 to 256.
+    threads: Option<u16>,
 }
 
 impl Settings {
@@ -70,10 +75,11 @@ impl Settings {
     /// [`EngineError::Config`] names the file or variable and the key that is wrong.
     pub fn load(
         explicit: Option<&Path>,
-        environment: impl Fn(&str) -> Option<String>,
+        environment: impl Fn(&str) -> Option<OsString>,
     ) -> Result<Self, EngineError> {
         // A variable that is set to nothing, as scripts do to unset one, says nothing.
         let environment = |name: &str| environment(name).filter(|value| !value.is_empty());
+        let text = |name: &str| environment(name).map(|value| utf8(name, value)).transpose();
         let named =
             explicit.map(Path::to_path_buf).or_else(|| environment("STELE_CONFIG").map(PathBuf::from));
         let mut settings = Self::default();
@@ -85,21 +91,24 @@ impl Settings {
         if let Some(dir) = environment("STELE_DATA_DIR") {
             settings.data_dir = PathBuf::from(dir);
         }
-        if let Some(zone) = environment("STELE_TIMEZONE") {
+        if let Some(zone) = text("STELE_TIMEZONE")? {
             settings.timezone = Some(zone);
         }
-        if let Some(threads) = environment("STELE_THREADS") {
-            let wrong = || EngineError::Config {
+        if let Some(number) = text("STELE_THREADS")? {
+            let parsed = number.parse().ok().and_then(threads);
+            settings.threads = Some(parsed.ok_or_else(|| EngineError::Config {
                 origin: "STELE_THREADS".to_owned(),
-                reason: format!("expected a number from 1, got {threads:?}"),
-            };
-            settings.threads = Some(threads.parse().ok().filter(|&n| n > 0).ok_or_else(wrong)?);
+                reason: format!("expected a number from 1 to {THREADS_MAX}, got {number:?}"),
+            })?);
         }
         Ok(settings)
     }
 
     fn read(&mut self, path: &Path) -> Result<(), EngineError> {
-        let text = std::fs::read_to_string(path).at("read", path)?;
+        let text = std::fs::read_to_string(path).map_err(|error| EngineError::Config {
+            origin: path.display().to_string(),
+            reason: format!("cannot be read: {error}"),
+        })?;
         let file: File = toml::from_str(&text).map_err(|error| EngineError::Config {
             origin: path.display().to_string(),
             reason: error.to_string().trim_end().to_owned(),
@@ -122,13 +131,25 @@ impl Settings {
         if let Some(profiles) = file.profiles {
             self.profiles = profiles.into_iter().map(|profile| base.join(profile)).collect();
         }
-        if file.threads == Some(0) {
-            return Err(EngineError::Config {
+        if let Some(number) = file.threads {
+            self.threads = Some(threads(number).ok_or_else(|| EngineError::Config {
                 origin: path.display().to_string(),
-                reason: "threads: expected a number from 1".to_owned(),
-            });
+                reason: format!("threads: expected a number from 1 to {THREADS_MAX}, got {number}"),
+            })?);
         }
-        self.threads = file.threads.or(self.threads);
         Ok(())
     }
+}
+
+/// A number of threads, if it can be one.
+fn threads(number: u16) -> Option<u16> {
+    (1..=THREADS_MAX).contains(&number).then_some(number)
+}
+
+/// The value of a variable that is read as text.
+pub(crate) fn utf8(name: &str, value: OsString) -> Result<String, EngineError> {
+    value.into_string().map_err(|value| EngineError::Config {
+        origin: name.to_owned(),
+        reason: format!("expected UTF-8, got {value:?}"),
+    })
 }

@@ -2,15 +2,15 @@
 //!
 //! [`rebuild`] goes over every input piece by piece, so it finds out again what discovery found out
 //! while reading: the records, and the facts of each file such as rejected lines and holes in the
-//! sequence. [`recount`] counts only the records, under other fold rules; what is known about the
+//! sequence. [`count_under`] counts only the records, under other fold rules; what is known about the
 //! files does not depend on those.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use stele_discover::{Catalogue, FoldRule, Folding, Observed};
+use stele_lake::Snapshot;
 use stele_lake::pieces::{self, PieceIndex};
-use stele_lake::{LakeError, Snapshot};
 use stele_model::{FileId, FileState, ResidueClass};
 use stele_sources::{Format, Piece, PieceKind};
 
@@ -18,12 +18,8 @@ use crate::EngineError;
 use crate::catalogue_store::CatalogueStore;
 use crate::engine::Engine;
 use crate::judge::{Judge, Refused};
-use crate::progress::{Cancel, Progress, Update};
+use crate::progress::{Cancel, Progress, Unit, Update};
 use crate::scan;
-
-/// Rounds of "fold, count again, look for more to fold". Each round folds at least one level of
-/// nesting; data whose keys are data four levels deep has not been seen.
-const FOLD_ROUNDS_MAX: usize = 4;
 
 /// Records between two reports of progress, and looks at whether somebody said stop.
 const PROGRESS_EVERY: u64 = 10_000;
@@ -35,7 +31,7 @@ impl Engine {
         snapshot: &Snapshot,
         progress: &dyn Progress,
     ) -> Result<(), EngineError> {
-        let store = CatalogueStore::open(self.data_dir(), self.faults())?;
+        let store = CatalogueStore::of(self);
         let go_on = Cancel::default();
         let catalogue = rebuild(self, snapshot, progress, &go_on)?;
         let catalogue = store.settle(self, snapshot, catalogue, progress, &go_on)?;
@@ -63,21 +59,22 @@ impl Engine {
     }
 }
 
-/// Adds the folds that the counts give evidence for and counts again, until there are no more.
+/// Adds the folds that the counts give evidence for and counts again, until there are no more. Each
+/// round folds at least one object and at least one level deeper, so there are never more rounds
+/// than levels, and data is seldom the key of more than one.
 pub(crate) fn fold_again(
     mut catalogue: Catalogue,
     mut count: impl FnMut(Vec<FoldRule>, &Catalogue) -> Result<Catalogue, EngineError>,
 ) -> Result<Catalogue, EngineError> {
-    for _ in 0..FOLD_ROUNDS_MAX {
+    loop {
         let more = catalogue.propose_folds();
         if more.is_empty() {
-            break;
+            return Ok(catalogue);
         }
         let mut rules = catalogue.rules().to_vec();
         rules.extend(more);
         catalogue = count(rules, &catalogue)?;
     }
-    Ok(catalogue)
 }
 
 /// Counts everything in `snapshot` again.
@@ -94,11 +91,13 @@ pub(crate) fn rebuild(
     for (input, stretches) in stretches(engine, snapshot)? {
         rebuild.input(&index, input, &stretches)?;
     }
-    fold_again(rebuild.catalogue, |rules, before| recount(engine, snapshot, rules, before, progress, cancel))
+    fold_again(rebuild.catalogue, |rules, before| {
+        count_under(engine, snapshot, rules, before, progress, cancel)
+    })
 }
 
 /// Counts the records of `snapshot` under `rules`; what is known about the files is taken over.
-pub(crate) fn recount(
+pub(crate) fn count_under(
     engine: &Engine,
     snapshot: &Snapshot,
     rules: Vec<FoldRule>,
@@ -106,7 +105,7 @@ pub(crate) fn recount(
     progress: &dyn Progress,
     cancel: &Cancel,
 ) -> Result<Catalogue, EngineError> {
-    let mut catalogue = before.recount(rules);
+    let mut catalogue = before.under(rules);
     let formats = engine.formats_of(snapshot)?;
     let mut work =
         Work { judge: Judge::default(), progress, cancel, total: snapshot.totals().records, done: 0 };
@@ -201,7 +200,7 @@ impl Work<'_> {
     ) -> Result<(), EngineError> {
         let text = std::str::from_utf8(piece.bytes).ok();
         let Ok(record) = self.judge.judge(format, piece, text) else {
-            return Err(unreadable(uri, piece.line_no).into());
+            return Err(unreadable(uri, piece.line_no));
         };
         catalogue.observe(&Observed { event, ..record.observed(piece.line_no) });
         self.done += 1;
@@ -209,8 +208,9 @@ impl Work<'_> {
             self.progress.update(&Update {
                 stage: "count",
                 item: uri.to_owned(),
-                bytes: self.done,
-                bytes_total: self.total,
+                done: self.done,
+                total: Some(self.total),
+                unit: Unit::Records,
                 records: self.done,
             });
             self.cancel.check("everything was counted again")?;
@@ -321,6 +321,6 @@ fn record(line_no: u64, byte_offset: u64, bytes: &[u8]) -> Piece<'_> {
     Piece { bytes, byte_offset, line_no, kind: PieceKind::Record, newline: false }
 }
 
-fn unreadable(uri: &str, line_no: u64) -> LakeError {
-    LakeError::Invalid(format!("{uri}:{line_no} was accepted once and cannot be read again"))
+fn unreadable(uri: &str, line_no: u64) -> EngineError {
+    EngineError::Unreadable { uri: uri.to_owned(), line_no }
 }

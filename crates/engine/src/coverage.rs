@@ -14,14 +14,14 @@ use stele_discover::{Catalogue, Folding};
 use stele_lake::doctor;
 use stele_lake::replay::Replayer;
 use stele_lake::sql::{Params, SqlOptions, output};
-use stele_lake::{Lake, Pruned, Snapshot};
+use stele_lake::{Pruned, Snapshot};
 use stele_model::{ErrorKind, FileEntry, FileId, FileState, Ledger, ResidueClass};
 
 use crate::EngineError;
 use crate::catalogue_store::CatalogueStore;
 use crate::engine::Engine;
 use crate::file_check::{FileCheck, check_file};
-use crate::progress::{Cancel, Progress, Update};
+use crate::progress::{Cancel, Progress, Unit, Update};
 use crate::recount::{FoldedPaths, KINDS, Recount};
 use crate::scan;
 
@@ -91,7 +91,7 @@ impl Engine {
     ///
     /// If there is no lake, or it cannot be read at all. Differences are in the report.
     pub fn coverage(&self, progress: &dyn Progress, cancel: &Cancel) -> Result<CoverageReport, EngineError> {
-        let snapshot = Lake::open_existing(self.data_dir())?.snapshot()?;
+        let snapshot = self.snapshot()?;
         // What is counted below is one column of one table; any other may have been altered.
         let damaged = doctor::damaged_parts(&snapshot)?;
         let mut report = match self.compare(&snapshot, progress, cancel) {
@@ -112,10 +112,17 @@ impl Engine {
         progress: &dyn Progress,
         cancel: &Cancel,
     ) -> Result<CoverageReport, EngineError> {
-        let store = CatalogueStore::open(self.data_dir(), self.faults())?;
+        let store = CatalogueStore::of(self);
         let catalogue = store.load(self, snapshot)?;
         let entries = inputs_of(snapshot)?;
         let mut differences = Differences::default();
+        if let Some(sum) = store.sum_of_the_lost(self)? {
+            differences.add(format!(
+                "a commit that was acknowledged is gone: {} belongs to a later version than the lake has; \
+                 `stele doctor` looks for what is left of it",
+                sum.display()
+            ));
+        }
 
         let recounted = self.recount(snapshot, &catalogue, &mut differences, progress, cancel)?;
         let view = catalogue.view();
@@ -136,8 +143,9 @@ impl Engine {
             progress.update(&Update {
                 stage: "replay",
                 item: entry.uri.clone(),
-                bytes: replayed.bytes_in,
-                bytes_total,
+                done: replayed.bytes_in,
+                total: Some(bytes_total),
+                unit: Unit::Bytes,
                 records: done as u64,
             });
             let records = recounted.records.get(&entry.file_id.to_string()).copied().unwrap_or(0);
@@ -266,8 +274,9 @@ impl Engine {
                 progress.update(&Update {
                     stage: "recount",
                     item,
-                    bytes: records,
-                    bytes_total: total,
+                    done: records,
+                    total: Some(total),
+                    unit: Unit::Records,
                     records,
                 });
                 cancel.check("everything was counted again")?;

@@ -11,7 +11,7 @@ use crate::EngineError;
 use crate::count_again::fold_again;
 use crate::engine::Engine;
 use crate::pipeline::{Crew, Renewal, with_crew};
-use crate::progress::{Cancel, Progress, Update};
+use crate::progress::{Cancel, Progress, Unit, Update};
 use crate::spool::Aside;
 use crate::summary::InputFailure;
 use crate::worker::{ClockChanges, FileJob, Task, Worker};
@@ -68,7 +68,9 @@ impl Engine {
         let again = self.settings().fold == Folding::Auto;
         let kept = again && inputs.iter().any(|input| input.path.is_none());
         let stdin = kept.then(|| Aside::of_stdin(self.data_dir())).transpose()?;
-        let bytes_total = inputs.iter().map(|input| input.size_on_disk).sum();
+        // How much will come through a pipe is not known.
+        let piped = inputs.iter().any(|input| input.path.is_none());
+        let bytes_total = (!piped).then(|| inputs.iter().map(|input| input.size_on_disk).sum());
         let options = &open_options;
         let pass = Pass { engine: self, inputs: &inputs, bytes_total, stdin, options, progress, cancel };
         let mut found = pass.run(Catalogue::new(self.settings().fold, self.fold_rules()))?;
@@ -110,7 +112,7 @@ pub(crate) fn no_inputs(targets: &[String], skipped: &[Skipped], failures: &[Ski
 struct Pass<'a> {
     engine: &'a Engine,
     inputs: &'a [Input],
-    bytes_total: u64,
+    bytes_total: Option<u64>,
     /// Standard input, where it may have to be read twice.
     stdin: Option<Aside>,
     options: &'a OpenOptions,
@@ -174,8 +176,9 @@ impl Pass<'_> {
             self.progress.update(&Update {
                 stage: "discover",
                 item: input.uri.clone(),
-                bytes: *done,
-                bytes_total: self.bytes_total.max(*done),
+                done: *done,
+                total: self.bytes_total.map(|total| total.max(*done)),
+                unit: Unit::Bytes,
                 records: 0,
             });
             if self.cancel.is_cancelled() {

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::Serialize;
 use stele_lake::doctor::{self as lake_doctor, Depth, Finding, Fixed, Problem};
@@ -100,12 +100,6 @@ impl Engine {
         }
     }
 
-    /// Where SQL puts what does not fit in memory. Nothing else is kept there. The SQL engine makes
-    /// the directory when it needs it, but none above it.
-    pub fn sql_temp_dir(&self) -> PathBuf {
-        self.data_dir().join("tmp")
-    }
-
     /// Spools of standard input. Each may be the only copy of what was piped in, or be read by a
     /// running ingest, so none is ever removed here.
     fn check_spool(&self) -> Result<Vec<Check>, EngineError> {
@@ -185,9 +179,10 @@ impl Engine {
             }
             return Ok(checks);
         }
-        let snapshot = Lake::open_existing(self.data_dir())?.snapshot()?;
+        let snapshot = self.snapshot()?;
         checks.extend(lost_rows(&snapshot)?);
         checks.push(self.check_catalogue(fix, &snapshot, progress)?);
+        checks.extend(self.check_manifests(fix, &snapshot)?);
         checks.push(self.check_sql(&snapshot));
         Ok(checks)
     }
@@ -198,7 +193,7 @@ impl Engine {
         snapshot: &stele_lake::Snapshot,
         progress: &dyn Progress,
     ) -> Result<Check, EngineError> {
-        let store = CatalogueStore::open(self.data_dir(), self.faults())?;
+        let store = CatalogueStore::of(self);
         let records = snapshot.totals().records;
         let name = "catalogue";
         let state = match store.stored(self, snapshot)? {
@@ -222,6 +217,35 @@ impl Engine {
             format!("counted again from the lake: {records} records"),
             None,
         ))
+    }
+
+    /// Whether the files for people and programs say what the catalogue says. Where that is missing,
+    /// it comes first.
+    fn check_manifests(
+        &self,
+        fix: bool,
+        snapshot: &stele_lake::Snapshot,
+    ) -> Result<Option<Check>, EngineError> {
+        let Some(catalogue) = CatalogueStore::of(self).stored(self, snapshot)? else { return Ok(None) };
+        let stale = self.stale_manifests(&catalogue, snapshot)?;
+        let Some(first) = stale.first() else {
+            let detail = "schemas, index, reports and dictionary say what the catalogue says";
+            return Ok(Some(Check::new("manifests", CheckState::Ok, detail, None)));
+        };
+        let detail = match stale.len() - 1 {
+            0 => format!("{} is not what the catalogue comes to", first.display()),
+            more => format!("{} and {more} more are not what the catalogue comes to", first.display()),
+        };
+        if !fix {
+            return Ok(Some(Check::new(
+                "manifests",
+                CheckState::Warning,
+                detail,
+                Some("stele doctor --fix"),
+            )));
+        }
+        self.write_manifests(&catalogue, snapshot)?;
+        Ok(Some(Check::new("manifests", CheckState::Fixed, format!("{detail}: written anew"), None)))
     }
 
     fn check_sql(&self, snapshot: &stele_lake::Snapshot) -> Check {

@@ -1,11 +1,15 @@
 //! The engine itself: settings, and the things that tests replace.
 
-use std::path::Path;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use stele_lake::sql::{Sql, SqlOptions, Tables};
+use stele_lake::{Lake, Snapshot};
 use stele_model::{Clock, Faults, Micros, NoFaults};
 use stele_sources::{FindOptions, Found, Input, Profiles, Skipped, TimeZone, find};
 
+use crate::config::{THREADS_MAX, utf8};
 use crate::{EngineError, Settings, failpoints};
 
 /// What the engine takes from the world around it.
@@ -29,8 +33,10 @@ impl Environment {
     /// # Errors
     ///
     /// [`EngineError::Config`] if `STELE_FAILPOINT` cannot be understood.
-    pub fn from_process(variable: impl Fn(&str) -> Option<String>) -> Result<Self, EngineError> {
-        let faults = failpoints::parse(variable(failpoints::VARIABLE).as_deref())?;
+    pub fn from_process(variable: impl Fn(&str) -> Option<OsString>) -> Result<Self, EngineError> {
+        let value = variable(failpoints::VARIABLE);
+        let value = value.map(|value| utf8(failpoints::VARIABLE, value)).transpose()?;
+        let faults = failpoints::parse(value.as_deref())?;
         Ok(Self { faults, ..Self::default() })
     }
 }
@@ -88,6 +94,49 @@ impl Engine {
         &self.settings.data_dir
     }
 
+    /// Where SQL puts what does not fit in memory. Nothing else is kept there. The SQL engine makes
+    /// the directory when it needs it, but none above it.
+    pub fn sql_temp_dir(&self) -> PathBuf {
+        self.data_dir().join("tmp")
+    }
+
+    /// The lake, which has to be there: only an ingest makes one.
+    pub(crate) fn lake(&self) -> Result<Lake, EngineError> {
+        Ok(Lake::open_existing_with(self.data_dir(), self.faults())?)
+    }
+
+    /// The lake as the last commit left it.
+    ///
+    /// # Errors
+    ///
+    /// If there is no lake, or it cannot be read.
+    pub fn snapshot(&self) -> Result<Snapshot, EngineError> {
+        Ok(self.lake()?.snapshot()?)
+    }
+
+    /// The lake as an earlier commit left it.
+    ///
+    /// # Errors
+    ///
+    /// If there is no lake, or no such commit.
+    pub fn snapshot_at(&self, version: u64) -> Result<Snapshot, EngineError> {
+        Ok(self.lake()?.snapshot_at(version)?)
+    }
+
+    /// DuckDB over the lake, read-only.
+    ///
+    /// # Errors
+    ///
+    /// If the views cannot be made.
+    pub fn sql(&self, snapshot: &Snapshot, options: &SqlOptions) -> Result<Sql, EngineError> {
+        Ok(Sql::open(&Tables::of(snapshot)?, options)?)
+    }
+
+    /// What time it is by the engine's clock.
+    pub fn now(&self) -> Micros {
+        self.clock().now()
+    }
+
     pub(crate) fn clock(&self) -> &dyn Clock {
         &*self.environment.clock
     }
@@ -112,9 +161,9 @@ impl Engine {
     }
 
     /// Worker threads: as many as were asked for, or one a core.
-    pub(crate) fn threads(&self) -> usize {
-        let cores = || std::thread::available_parallelism().map_or(1, usize::from);
-        self.settings.threads.unwrap_or_else(cores)
+    pub fn threads(&self) -> usize {
+        let cores = || std::thread::available_parallelism().map_or(1, usize::from).min(THREADS_MAX.into());
+        self.settings.threads.map_or_else(cores, usize::from)
     }
 
     /// The declared zone of naive times.

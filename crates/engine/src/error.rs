@@ -30,7 +30,7 @@ pub enum EngineError {
         reason: String,
     },
     /// A file outside the lake.
-    #[error("cannot {what} {}: {source}", path.display())]
+    #[error("cannot {what} {}", path.display())]
     Io {
         /// What was tried.
         what: &'static str,
@@ -66,9 +66,22 @@ pub enum EngineError {
         /// Some of the names.
         known: Vec<String>,
     },
+    /// A record that was accepted when it came cannot be read any more.
+    #[error(
+        "{uri}:{line_no} was accepted as a record and cannot be read as one again: `stele doctor` checks the parts of the lake"
+    )]
+    Unreadable {
+        /// The input that it came from.
+        uri: String,
+        /// Its line, counted from 1.
+        line_no: u64,
+    },
     /// Somebody asked for a stop, and what was asked for before was not reached.
     #[error("stopped on request before {0}")]
     Cancelled(&'static str),
+    /// The operating system gives no more threads.
+    #[error("cannot start a thread: use fewer with --threads, or raise the limit (`ulimit -u`)")]
+    Thread(#[source] io::Error),
     /// A worker thread ended in a way that it never should.
     #[error("a worker stopped unexpectedly; everything committed before is kept")]
     WorkerLost,
@@ -90,10 +103,12 @@ impl EngineError {
             Self::Cancelled(_) => ErrorKind::Cancelled,
             Self::Source(error) => error.kind(),
             Self::Config { .. } => ErrorKind::Config,
-            Self::Io { .. } | Self::NoInputs(_) | Self::UnknownInput { .. } | Self::AmbiguousInput { .. } => {
-                ErrorKind::Fix
-            }
-            Self::Manifest { .. } | Self::WorkerLost => ErrorKind::Report,
+            Self::Io { .. }
+            | Self::Thread(_)
+            | Self::NoInputs(_)
+            | Self::UnknownInput { .. }
+            | Self::AmbiguousInput { .. } => ErrorKind::Fix,
+            Self::Manifest { .. } | Self::Unreadable { .. } | Self::WorkerLost => ErrorKind::Report,
         }
     }
 }

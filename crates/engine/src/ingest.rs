@@ -5,23 +5,22 @@
 //! leaves behind is a batch that never happened.
 
 use std::collections::{HashMap, HashSet};
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use stele_discover::Catalogue;
 use stele_lake::{AppendContext, CommitNote, Lake, Writer};
 use stele_model::error::in_full;
-use stele_model::id::{from_hex, to_hex};
 use stele_model::{FileEntry, FileId, FileState, Ledger};
-use stele_sources::{Found, Input, OpenOptions, Resume, Source, SourceError, open, prefix_hashes};
+use stele_sources::{Found, Input, OpenOptions, Source, SourceError, open};
 
 use crate::EngineError;
 use crate::admission::{Admission, Known};
 use crate::catalogue_store::CatalogueStore;
 use crate::discover::{InputOptions, listed, no_inputs};
 use crate::engine::Engine;
+use crate::entry::{checksum, duplicate_of, entry_of, going_on, resume_after, without_tail};
 use crate::pipeline::{Crew, Renewal, with_crew};
-use crate::progress::{Cancel, Progress, Update};
+use crate::progress::{Cancel, Progress, Unit, Update};
 use crate::spool::spool;
 use crate::summary::{IngestSummary, InputFailure, Notes};
 use crate::worker::{ClockChanges, FileJob, Task, Worker};
@@ -74,7 +73,7 @@ impl Engine {
         }
         let lake = Lake::open(self.data_dir(), self.faults())?;
         let mut writer = lake.writer(started)?;
-        let store = CatalogueStore::open(self.data_dir(), self.faults())?;
+        let store = CatalogueStore::of(self);
         let before = writer.snapshot()?;
         let base = store.load(self, &before)?;
         let bytes_total = inputs.iter().map(|input| input.size_on_disk).sum();
@@ -201,7 +200,8 @@ impl Run<'_> {
 
     fn fail(&mut self, uri: &str, error: &SourceError) {
         let reason = in_full(error);
-        self.progress.note(&format!("{uri}: {reason}"));
+        let known = if reason.contains(uri) { reason.clone() } else { format!("{uri}: {reason}") };
+        self.progress.note(&known);
         self.summary.failures.push(InputFailure { uri: uri.to_owned(), reason });
     }
 
@@ -236,24 +236,12 @@ impl Run<'_> {
         let resume = before.as_ref().map(resume_after).transpose()?;
         self.summary.resumed += u64::from(resume.is_some());
         let mut source =
-            open(input, self.engine.profiles(), &OpenOptions { resume, ..self.options.clone() })?;
+            open(input, self.engine.profiles(), &going_on(&self.options, resume, before.as_ref()))?;
+        if let Some(before) = before.as_ref().filter(|_| source.format().is_document()) {
+            self.notes.was_in_part(before);
+        }
         tracing::info!(input = %input.uri, format = source.format().name(), from = source.bytes_done(), "reading");
-        let mut entry = FileEntry {
-            tenant: context.tenant.clone(),
-            file_id,
-            uri: input.uri.clone(),
-            format: source.format().name().to_owned(),
-            compression: source.compression().to_owned(),
-            timezone: self.engine.settings().timezone.clone(),
-            bytes_done: source.bytes_done(),
-            lines_done: before.as_ref().map_or(0, |entry| entry.lines_done),
-            sha256: checksum(&source),
-            size_on_disk: input.size_on_disk,
-            tail_offset: None,
-            ledger: before.map_or_else(Ledger::default, |entry| entry.ledger),
-            state: FileState::Partial,
-            updated_at: context.ingested_at,
-        };
+        let mut entry = entry_of(self.engine, input, &source, file_id, before.as_ref(), context.ingested_at);
         let slot = self.batch.slots;
         self.batch.slots += 1;
         let job =
@@ -328,27 +316,22 @@ impl Run<'_> {
         self.progress.update(&Update {
             stage: "ingest",
             item: uri.to_owned(),
-            bytes: self.bytes_read,
-            bytes_total: self.bytes_total.max(self.bytes_read),
+            done: self.bytes_read,
+            total: Some(self.bytes_total.max(self.bytes_read)),
+            unit: Unit::Bytes,
             records: self.summary.records,
         });
     }
 
     fn duplicate(&mut self, input: &Input, original: FileEntry, context: &AppendContext) {
         self.bytes_total = self.bytes_total.saturating_sub(input.size_on_disk);
-        if input.size_on_disk == 0 && original.bytes_done == 0 {
-            return;
-        }
+        // A name that held something else meanwhile stands for this content again.
+        let is_news = self.known.get(&input.uri).is_none_or(|now| now.file_id != original.file_id);
+        let known_as = original.uri.clone();
+        let Some(entry) = duplicate_of(original, input, context.ingested_at) else { return };
         self.summary.duplicates += 1;
-        tracing::info!(input = %input.uri, known_as = %original.uri, "its content is in the lake already");
-        if original.uri != input.uri {
-            let entry = FileEntry {
-                uri: input.uri.clone(),
-                size_on_disk: input.size_on_disk,
-                state: FileState::Duplicate,
-                updated_at: context.ingested_at,
-                ..original
-            };
+        tracing::info!(input = %input.uri, %known_as, "its content is in the lake already");
+        if known_as != input.uri || is_news {
             self.known.put(entry.clone());
             self.batch.noted.push(entry);
         }
@@ -402,7 +385,7 @@ impl Run<'_> {
         entries.sort_by(|a, b| a.uri.cmp(&b.uri));
         let catalogue = Some(self.store.put_delta(&delta)?);
         let withdrawn = std::mem::take(&mut self.batch.withdrawn);
-        let note = CommitNote { catalogue, withdrawn, replaces: false };
+        let note = CommitNote { catalogue, withdrawn };
         let snapshot = self.writer.commit(parts, entries.clone(), &note)?;
         tracing::info!(version = snapshot.version(), inputs = entries.len(), "committed");
         self.catalogue.merge(delta);
@@ -410,37 +393,6 @@ impl Run<'_> {
         self.batch = Batch { slots: self.batch.slots, ..Batch::default() };
         Ok(())
     }
-}
-
-/// `entry` as it was before the unfinished last line, which is read again now that the input has
-/// grown.
-fn without_tail(input: &Input, mut entry: FileEntry) -> Result<FileEntry, SourceError> {
-    let Some(start) = entry.tail_offset.take() else {
-        return Ok(entry);
-    };
-    let bytes = entry.bytes_done - start;
-    entry.sha256 = to_hex(&prefix_hashes(input, &[start])?[0]);
-    entry.bytes_done = start;
-    entry.lines_done -= 1;
-    entry.ledger.bytes_in -= bytes;
-    entry.ledger.bytes_quarantine -= bytes;
-    entry.ledger.lines -= 1;
-    entry.ledger.quarantined -= 1;
-    Ok(entry)
-}
-
-/// Where to go on after `entry`.
-fn resume_after(entry: &FileEntry) -> Result<Resume, EngineError> {
-    let sha256 = from_hex(&entry.sha256).ok_or_else(|| EngineError::Manifest {
-        path: PathBuf::from(&entry.uri),
-        reason: format!("the lake remembers {:?} for its SHA-256, which is none", entry.sha256),
-    })?;
-    Ok(Resume { bytes_done: entry.bytes_done, lines_done: entry.lines_done, sha256 })
-}
-
-/// SHA-256 of everything that `source` has handed over.
-fn checksum(source: &Source) -> String {
-    source.sha256().map_or_else(String::new, |sha256| to_hex(&sha256))
 }
 
 /// Why reading an input ended early.

@@ -59,7 +59,8 @@ impl Judge {
             let valid = std::str::from_utf8(piece.bytes).map_or_else(|error| error.valid_up_to(), str::len);
             return Err(rejected(at + valid as u64, "invalid UTF-8"));
         };
-        let json = format.json_of(raw).map_err(|error| rejected(at, error.to_string()))?;
+        let json =
+            format.json_of(raw).map_err(|error| rejected(at + error.at() as u64, error.to_string()))?;
         let Self { tape, frames } = self;
         tape.parse(json).map_err(|error| rejected(at + error.at as u64, describe(json, error)))?;
         let tape = &*tape;

@@ -2,7 +2,7 @@
 //!
 //! A front end (today the command line) builds one [`Engine`] from [`Settings`] and calls it; it
 //! gets plain results and [`Progress`] reports back. The engine never prints. It is the only crate
-//! that reads the clock, the environment and configuration files.
+//! that reads the clock and configuration files and gives environment variables a meaning.
 //!
 //! ```text
 //! source ──blocks──► workers: parse once ─► count (discover) ─► append (lake)
@@ -17,7 +17,9 @@ mod count_again;
 mod coverage;
 mod discover;
 mod doctor;
+mod durable;
 mod engine;
+mod entry;
 mod error;
 mod failpoints;
 mod file_check;
@@ -39,7 +41,7 @@ mod validate;
 mod worker;
 
 pub use answers::Removed;
-pub use config::Settings;
+pub use config::{Settings, THREADS_MAX};
 pub use coverage::{Comparison, CoverageReport};
 pub use discover::{Discovered, InputOptions};
 pub use doctor::{Check, CheckState};
@@ -50,7 +52,7 @@ pub use ingest::IngestOptions;
 pub use manifests::OUTPUTS;
 pub use manifests::{NOTES_FILE, OutputSource};
 pub use migrate::{MigrationFacts, MigrationKey, MigrationReport, MigrationRow};
-pub use progress::{Cancel, NoProgress, Progress, Update};
+pub use progress::{Cancel, NoProgress, Progress, Unit, Update};
 pub use stele_sources::SourceError;
 pub use summary::{IngestSummary, InputFailure};
 pub use validate::ValidationReport;

@@ -5,9 +5,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use stele_lake::Snapshot;
 use stele_lake::doctor::{Intact, Salvaged, TakeEnvelope, damaged_newest_entry, give_up_entry, salvage};
 use stele_lake::maintain::{self, CompactOptions, Compacted, PrunePlan, Selection, VacuumPlan};
-use stele_lake::{CommitNote, Lake, Snapshot};
 use stele_model::{FileId, Micros};
 use stele_sources::{Format, Piece, PieceKind};
 
@@ -69,9 +69,9 @@ impl Engine {
         let mut writer = self.lake()?.writer(now)?;
         if plan.records + plan.residues == 0 {
             // A name is given up, and no row goes with it.
-            return Ok(maintain::prune(&mut writer, plan, &CommitNote::default(), now)?);
+            return Ok(maintain::prune(&mut writer, plan, None, now)?);
         }
-        let snapshot = maintain::prune(&mut writer, plan, &uncounted(now), now)?;
+        let snapshot = maintain::prune(&mut writer, plan, Some(&uncounted(now)), now)?;
         self.count_again(&snapshot, &NoProgress)?;
         Ok(snapshot)
     }
@@ -107,21 +107,16 @@ impl Engine {
                 Err(_) => Ok(false),
             }
         };
-        let done = salvage(&mut writer, &mut reread, &uncounted(now), act, now)?;
+        let done = salvage(&mut writer, &mut reread, Some(&uncounted(now)), act, now)?;
         if done.done {
             self.count_again(&writer.snapshot()?, progress)?;
         }
         Ok(Salvaged { done: done.done || log_entry.is_some(), log_entry, completed, ..done })
     }
-
-    /// The lake, which has to be there: upkeep makes none.
-    fn lake(&self) -> Result<Lake, EngineError> {
-        Ok(Lake::open_existing_with(self.data_dir(), self.faults())?)
-    }
 }
 
-/// The note of a commit whose catalogue comes after it. No stored catalogue bears this name, so one
+/// What a commit names whose catalogue comes after it. No stored catalogue bears this name, so one
 /// that a crash left uncounted is counted anew.
-fn uncounted(now: Micros) -> CommitNote {
-    CommitNote { catalogue: Some(format!("pruned-{now}")), replaces: true, ..CommitNote::default() }
+fn uncounted(now: Micros) -> String {
+    format!("pruned-{now}")
 }

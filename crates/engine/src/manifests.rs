@@ -15,8 +15,7 @@ use stele_lake::Snapshot;
 use stele_model::Ledger;
 
 use crate::EngineError;
-use crate::catalogue_store::write_durably;
-use crate::coverage::inputs_of;
+use crate::durable::write_durably;
 use crate::engine::Engine;
 use crate::error::At;
 
@@ -55,30 +54,12 @@ impl Engine {
     /// If a file cannot be written, or the notes cannot be understood.
     pub fn write_outputs(&self, source: OutputSource<'_>, dir: &Path) -> Result<Vec<PathBuf>, EngineError> {
         fs::create_dir_all(dir).at("create", dir)?;
-        let OutputSource { mut view, ledger, checks, redact } = source;
-        if redact {
-            redact::apply(&mut view);
-        }
-        let notes = notes(dir)?;
-        let covered = Coverage { view: &view, ledger, checks };
         let mut written = Vec::new();
-        for name in OUTPUTS {
-            let mut text = Vec::new();
-            let out = &mut text as &mut dyn io::Write;
-            let path = dir.join(name);
-            match name {
-                "catalogue.json" => json::write(out, &view),
-                "event_schemas.json" => schema::write(out, &view, &SchemaOptions::default()),
-                "field_index.json" => field_index::write(out, &view),
-                "asyncapi.yaml" => asyncapi::write(out, &view, &AsyncApiOptions::default()),
-                "coverage_report.md" => coverage::write_md(out, &covered),
-                "coverage_report.json" => coverage::write_json(out, &covered),
-                _ => dictionary::write(out, &view, &notes),
-            }
-            .at("write", &path)?;
-            write_durably(&path, &text)?;
-            written.push(path);
-        }
+        render(source, dir, &mut |path, text| {
+            write_durably(path, text)?;
+            written.push(path.to_path_buf());
+            Ok(())
+        })?;
         Ok(written)
     }
 
@@ -88,11 +69,65 @@ impl Engine {
         catalogue: &Catalogue,
         snapshot: &Snapshot,
     ) -> Result<(), EngineError> {
-        let mut ledger = Ledger::default();
-        inputs_of(snapshot)?.iter().for_each(|entry| ledger += entry.ledger);
-        let source = OutputSource { view: catalogue.view(), ledger: &ledger, checks: &[], redact: false };
-        self.write_outputs(source, &self.data_dir().join("manifests")).map(drop)
+        let ledger = self.ledger(snapshot)?;
+        self.write_outputs(whole(catalogue, &ledger), &self.manifests_dir()).map(drop)
     }
+
+    /// The files in `manifests/` that are missing, or not what the lake's catalogue comes to.
+    pub(crate) fn stale_manifests(
+        &self,
+        catalogue: &Catalogue,
+        snapshot: &Snapshot,
+    ) -> Result<Vec<PathBuf>, EngineError> {
+        let ledger = self.ledger(snapshot)?;
+        let mut stale = Vec::new();
+        render(whole(catalogue, &ledger), &self.manifests_dir(), &mut |path, text| {
+            if fs::read(path).ok().as_deref() != Some(text) {
+                stale.push(path.to_path_buf());
+            }
+            Ok(())
+        })?;
+        Ok(stale)
+    }
+
+    fn manifests_dir(&self) -> PathBuf {
+        self.data_dir().join("manifests")
+    }
+}
+
+/// All of a lake's catalogue.
+fn whole<'a>(catalogue: &Catalogue, ledger: &'a Ledger) -> OutputSource<'a> {
+    OutputSource { view: catalogue.view(), ledger, checks: &[], redact: false }
+}
+
+/// Takes one output: its path and its text.
+type Take<'a> = dyn FnMut(&Path, &[u8]) -> Result<(), EngineError> + 'a;
+
+/// Hands over the text of each output and its path in `dir`.
+fn render(source: OutputSource<'_>, dir: &Path, take: &mut Take<'_>) -> Result<(), EngineError> {
+    let OutputSource { mut view, ledger, checks, redact } = source;
+    if redact {
+        redact::apply(&mut view);
+    }
+    let notes = notes(dir)?;
+    let covered = Coverage { view: &view, ledger, checks };
+    for name in OUTPUTS {
+        let mut text = Vec::new();
+        let out = &mut text as &mut dyn io::Write;
+        let path = dir.join(name);
+        match name {
+            "catalogue.json" => json::write(out, &view),
+            "event_schemas.json" => schema::write(out, &view, &SchemaOptions::default()),
+            "field_index.json" => field_index::write(out, &view),
+            "asyncapi.yaml" => asyncapi::write(out, &view, &AsyncApiOptions::default()),
+            "coverage_report.md" => coverage::write_md(out, &covered),
+            "coverage_report.json" => coverage::write_json(out, &covered),
+            _ => dictionary::write(out, &view, &notes),
+        }
+        .at("write", &path)?;
+        take(&path, &text)?;
+    }
+    Ok(())
 }
 
 /// What people noted about the events.

@@ -2,9 +2,10 @@
 //!
 //! The backfill is an ordinary ingest. Then the sources are read a second time and grouped by
 //! session, game, day and event type; the lake is asked the same question in SQL; and the two
-//! answers are compared group by group: row counts, key fields, and the sum of all raw hashes,
-//! which no swapped, lost or altered record leaves as it was. A recorder may go on writing: each
-//! input is compared up to the cursor that was committed.
+//! answers are compared group by group: row counts, key fields, and the sum of all raw hashes, which
+//! a lost, added or altered record changes. The order inside a group is not compared; `replay` and
+//! `coverage` do that, byte by byte. A recorder may go on writing: each input is compared up to the
+//! cursor that was committed.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,15 +13,14 @@ use serde::Serialize;
 use stele_lake::Snapshot;
 use stele_lake::sql::{Params, SqlOptions};
 use stele_model::error::in_full;
-use stele_model::json::Tape;
-use stele_model::{Envelope, FileEntry, RawHash};
-use stele_sources::{FrameScratch, Input, OpenOptions, PieceKind, TimeZone, open};
+use stele_model::{Envelope, FileEntry, FileId, FileState, RawHash};
+use stele_sources::{Input, OpenOptions, TimeZone, open};
 
 use crate::EngineError;
-use crate::coverage::inputs_of;
 use crate::engine::Engine;
 use crate::ingest::IngestOptions;
-use crate::progress::{Cancel, Progress, Update};
+use crate::judge::{Accepted, Judge};
+use crate::progress::{Cancel, Progress, Unit, Update};
 use crate::summary::IngestSummary;
 use crate::worker::ClockChanges;
 
@@ -51,7 +51,7 @@ pub struct MigrationKey {
 pub struct MigrationFacts {
     /// Records.
     pub rows: u64,
-    /// Records that state a sequence number, a player, a price, a tick.
+    /// Records that state a sequence number.
     pub with_seq: u64,
     /// Records that name a player.
     pub with_player: u64,
@@ -115,14 +115,17 @@ impl Engine {
         let snapshot = self.snapshot()?;
         let found = self.find(targets, options.inputs.stdin_name.clone())?;
         let names: BTreeSet<&str> = found.inputs.iter().map(|input| &*input.uri).collect();
-        let all = self.own(inputs_of(&snapshot)?);
-        let mut entries: Vec<&FileEntry> = all.iter().filter(|entry| names.contains(&*entry.uri)).collect();
-        // An input whose content was there before under another name is compared under that one.
         let files = self.own(snapshot.files()?);
-        let ids: BTreeSet<_> =
-            files.iter().filter(|entry| names.contains(&*entry.uri)).map(|entry| entry.file_id).collect();
-        entries
-            .extend(all.iter().filter(|entry| !names.contains(&*entry.uri) && ids.contains(&entry.file_id)));
+        // What a name stands for now; a content that several of them hold is compared once.
+        let mut longest: BTreeMap<FileId, &FileEntry> = BTreeMap::new();
+        for entry in files.iter().filter(|entry| names.contains(&*entry.uri)) {
+            let known = longest.entry(entry.file_id).or_insert(entry);
+            if known.bytes_done < entry.bytes_done {
+                *known = entry;
+            }
+        }
+        let mut entries: Vec<&FileEntry> = longest.into_values().collect();
+        entries.sort_by(|a, b| a.uri.cmp(&b.uri));
 
         let mut doubts = Vec::new();
         for failure in &ingest.failures {
@@ -135,8 +138,9 @@ impl Engine {
             progress.update(&Update {
                 stage: "compare",
                 item: entry.uri.clone(),
-                bytes: done,
-                bytes_total,
+                done,
+                total: Some(bytes_total),
+                unit: Unit::Bytes,
                 records: 0,
             });
             done += entry.bytes_done;
@@ -157,7 +161,14 @@ impl Engine {
             lake.into_iter().map(|(key, lake)| MigrationRow { key, source: MigrationFacts::default(), lake });
         let rows: Vec<MigrationRow> = rows.into_iter().chain(extra).collect();
         let differing = rows.iter().filter(|row| !row.agrees()).count() as u64;
-        doubts.extend(self.doubts(&snapshot, &entries, &rows)?);
+        // What was found out about the lines of a content stands under the name that it was read by.
+        let ids: BTreeSet<FileId> = entries.iter().map(|entry| entry.file_id).collect();
+        let read_as = files.iter().filter(|entry| {
+            ids.contains(&entry.file_id)
+                && (names.contains(&*entry.uri) || entry.state != FileState::Duplicate)
+        });
+        let read_as: BTreeSet<&str> = read_as.map(|entry| &*entry.uri).collect();
+        doubts.extend(self.doubts(&snapshot, &entries, &read_as, &rows)?);
         Ok(MigrationReport { ingest, compared: entries.len() as u64, rows, differing, doubts })
     }
 
@@ -179,19 +190,18 @@ impl Engine {
         };
         let mut source = open(&input, self.profiles(), &options)?;
         let format = source.format().clone();
-        let (mut tape, mut frames) = (Tape::default(), FrameScratch::default());
+        let mut judge = Judge::default();
         while let Some(block) = source.next_block()? {
+            if block.byte_offset >= entry.bytes_done {
+                // A recorder wrote this after the commit.
+                break;
+            }
             for piece in block.pieces() {
-                let record = matches!(piece.kind, PieceKind::Line | PieceKind::Record);
-                if !record || piece.byte_offset + piece.bytes.len() as u64 > entry.bytes_done {
+                if piece.byte_offset + piece.bytes.len() as u64 > entry.bytes_done {
                     continue;
                 }
-                let Ok(raw) = std::str::from_utf8(piece.bytes) else { continue };
-                let Ok(json) = format.json_of(raw) else { continue };
-                if format.is_control(piece.bytes) || tape.parse(json).is_err() {
-                    continue;
-                }
-                let envelope = format.read(raw, &tape, &mut frames);
+                let text = std::str::from_utf8(piece.bytes).ok();
+                let Ok(Accepted { raw, envelope, .. }) = judge.judge(&format, &piece, text) else { continue };
                 let key = MigrationKey {
                     session: envelope.session_id.as_deref().unwrap_or(&entry.uri).to_owned(),
                     game: envelope.game_id.as_deref().map(str::to_owned),
@@ -213,13 +223,18 @@ impl Engine {
         let options =
             SqlOptions { memory_limit: SQL_MEMORY, threads: self.threads(), temp_dir: self.sql_temp_dir() };
         let sql = self.sql(snapshot, &options)?;
-        let ids: Vec<String> = entries.iter().map(|entry| format!("'{}'", entry.file_id)).collect();
+        // Under another name, more of the same content may be known.
+        let wanted = |entry: &&FileEntry| format!("('{}', {})", entry.file_id, entry.bytes_done);
+        let mut wanted: Vec<String> = entries.iter().map(wanted).collect();
+        if wanted.is_empty() {
+            wanted.push("('', 0)".to_owned());
+        }
         let text = format!(
-            "SELECT coalesce(session_id, file_id), game_id, CAST(date AS VARCHAR), event_type, count(*), \
+            "WITH wanted(file_id, bytes) AS (VALUES {}) SELECT coalesce(session_id, file_id), game_id, CAST(date AS VARCHAR), event_type, count(*), \
              count(seq), count(player_id), count(price), count(tick), \
              CAST(sum(CAST(concat('0x', substr(raw_hash, 1, 8)) AS UBIGINT)) AS VARCHAR) \
-             FROM events WHERE file_id IN ({}) GROUP BY ALL ORDER BY ALL",
-            if ids.is_empty() { "''".to_owned() } else { ids.join(", ") }
+             FROM events JOIN wanted USING (file_id) WHERE byte_offset < bytes GROUP BY ALL ORDER BY ALL",
+            wanted.join(", ")
         );
         // Rows of an input that grew may bear an older name of it.
         let uris: BTreeMap<String, String> =
@@ -260,13 +275,13 @@ impl Engine {
         &self,
         snapshot: &Snapshot,
         entries: &[&FileEntry],
+        names: &BTreeSet<&str>,
         rows: &[MigrationRow],
     ) -> Result<Vec<String>, EngineError> {
         let mut doubts = Vec::new();
-        let ids: BTreeSet<&str> = entries.iter().map(|entry| &*entry.uri).collect();
-        let store = crate::catalogue_store::CatalogueStore::open(self.data_dir(), self.faults())?;
+        let store = crate::catalogue_store::CatalogueStore::of(self);
         let view = store.load(self, snapshot)?.view();
-        for file in view.files.iter().filter(|file| ids.contains(&*file.uri)) {
+        for file in view.files.iter().filter(|file| names.contains(&*file.uri)) {
             if file.growing {
                 doubts.push(format!(
                     "{}: the last line is incomplete; the file may still be growing",

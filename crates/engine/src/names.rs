@@ -54,9 +54,11 @@ impl Engine {
 
 fn named(entries: Vec<FileEntry>, name: &str) -> Result<FileEntry, EngineError> {
     let absolute = std::path::absolute(name).map(|path| uri_of(&path)).unwrap_or_default();
-    let exact = |entry: &&FileEntry| entry.uri == name || entry.uri == absolute;
-    if let Some(entry) = entries.iter().find(exact) {
-        return Ok(entry.clone());
+    // As the lake spells it goes before any other reading.
+    for exact in [name, &absolute] {
+        if let Some(entry) = entries.iter().find(|entry| entry.uri == exact) {
+            return Ok(entry.clone());
+        }
     }
     let suffix = format!("/{}", name.trim_start_matches("./"));
     let ends: Vec<&FileEntry> = entries.iter().filter(|entry| entry.uri.ends_with(&suffix)).collect();

@@ -48,6 +48,7 @@ pub(crate) fn with_crew<T>(
     let (worn, spent) = bounded(2 * threads);
     std::thread::scope(|scope| {
         let mut handles = Vec::new();
+        let mut refused = None;
         for worker in workers {
             let post = Post {
                 orders: order_queue.clone(),
@@ -55,12 +56,18 @@ pub(crate) fn with_crew<T>(
                 replies: answers.clone(),
                 spent: worn.clone(),
             };
-            handles.push(scope.spawn(move || post.work(worker)));
+            match std::thread::Builder::new().spawn_scoped(scope, move || post.work(worker)) {
+                Ok(handle) => handles.push(handle),
+                Err(error) => refused = Some(error),
+            }
         }
         // Only the workers hold the far ends now.
         drop((order_queue, renewal_queue, answers, worn));
         let mut crew = Crew { orders, renewals, replies, spent, threads };
-        let result = body(&mut crew);
+        let result = match refused {
+            Some(error) => Err(EngineError::Thread(error)),
+            None => body(&mut crew),
+        };
         // Without orders the workers end.
         drop(crew);
         let lost = handles.into_iter().filter_map(|handle| handle.join().err()).count();

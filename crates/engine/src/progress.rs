@@ -11,12 +11,23 @@ pub struct Update {
     pub stage: &'static str,
     /// The input at hand.
     pub item: String,
-    /// Bytes done.
-    pub bytes: u64,
-    /// Bytes in all, as far as known now.
-    pub bytes_total: u64,
-    /// Records done.
+    /// How much is done.
+    pub done: u64,
+    /// How much there is in all, as far as known now.
+    pub total: Option<u64>,
+    /// What `done` and `total` count.
+    pub unit: Unit,
+    /// Records found so far, whatever is counted.
     pub records: u64,
+}
+
+/// What a stage counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unit {
+    /// Bytes of input.
+    Bytes,
+    /// Records.
+    Records,
 }
 
 /// Receives updates, one a block or some thousand records: whoever shows them decides how often.

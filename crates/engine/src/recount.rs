@@ -320,6 +320,9 @@ impl Reader<'_> {
     /// Reads a string; a lone surrogate escape stays as it is written.
     fn string(&mut self) -> Option<String> {
         let start = self.at;
+        if self.peek()? != b'"' {
+            return None;
+        }
         self.at += 1;
         loop {
             match self.peek()? {
@@ -331,19 +334,20 @@ impl Reader<'_> {
         self.at += 1;
         let literal = std::str::from_utf8(self.bytes.get(start..self.at)?).ok()?;
         if !literal.contains('\\') {
-            return Some(literal[1..literal.len() - 1].to_owned());
+            return literal.get(1..literal.len() - 1).map(str::to_owned);
         }
         match serde_json::from_str(literal) {
             Ok(text) => Some(text),
             // Only lone surrogates are legal JSON that the library refuses.
-            Err(_) => Some(lone_surrogates_kept(literal)),
+            Err(_) => lone_surrogates_kept(literal),
         }
     }
 }
 
-/// Decodes a literal piece by piece, keeping the escapes that stand for no character.
-fn lone_surrogates_kept(literal: &str) -> String {
-    let inside = &literal[1..literal.len() - 1];
+/// Decodes a literal piece by piece, keeping the escapes that stand for no character. `None` if
+/// there is any other that is none.
+fn lone_surrogates_kept(literal: &str) -> Option<String> {
+    let inside = literal.get(1..literal.len() - 1)?;
     let mut out = String::new();
     let mut at = 0;
     while at < inside.len() {
@@ -357,7 +361,7 @@ fn lone_surrogates_kept(literal: &str) -> String {
         let lengths: &[usize] = if rest.starts_with("\\u") { &[12, 6] } else { &[2] };
         let decoded = lengths.iter().find_map(|&length| {
             let piece = rest.get(..length)?;
-            if length == 12 && !piece[6..].starts_with("\\u") {
+            if length == 12 && !piece.get(6..)?.starts_with("\\u") {
                 return None;
             }
             let text: String = serde_json::from_str(&format!("\"{piece}\"")).ok()?;
@@ -369,10 +373,38 @@ fn lone_surrogates_kept(literal: &str) -> String {
                 at += length;
             }
             None => {
-                out.push_str(&rest[..6.min(rest.len())]);
-                at += 6.min(rest.len());
+                out.push_str(rest.get(..6)?);
+                at += 6;
             }
         }
     }
-    out
+    Some(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{FoldedPaths, Recount};
+
+    #[track_caller]
+    fn check(text: &str, unreadable: u64, path: &str) {
+        let mut recount = Recount::new(FoldedPaths::default());
+        recount.add("e", text);
+        assert_eq!(recount.unreadable, unreadable, "{text}");
+        assert!(recount.events()["e"].contains_key(path) == (unreadable == 0), "{:?}", recount.events());
+    }
+
+    #[test]
+    fn a_text_that_is_no_json_is_counted_as_that() {
+        let broken = [
+            "{\u{e9}\":1}",
+            "{\"\\\u{e9}\u{e9}\u{e9}\":1}",
+            "{\"\\u12\":1}",
+            "{\"",
+            "{\"\\",
+            "{\"a\\\":1}",
+            "{",
+        ];
+        broken.iter().for_each(|text| check(text, 1, "a"));
+        check("{\"a\\ud800\\t\":1}", 0, r#"["a\\ud800\t"]"#);
+    }
 }

@@ -70,7 +70,8 @@ pub(crate) fn in_parallel<S: Send>(
         Ok(state)
     };
     std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+        let spawn = |_| std::thread::Builder::new().spawn_scoped(scope, work).map_err(EngineError::Thread);
+        let threads: Vec<_> = (0..threads).map(spawn).collect::<Result<_, _>>()?;
         let join = |thread: std::thread::ScopedJoinHandle<'_, Result<S, EngineError>>| {
             thread.join().map_err(|_| EngineError::WorkerLost)?
         };

@@ -101,6 +101,15 @@ impl Notes {
         was("format", format, Some(&entry.format));
     }
 
+    /// Notes that a document had been read before it was written to its end.
+    pub(crate) fn was_in_part(&mut self, before: &FileEntry) {
+        if before.ledger.quarantined > 0 {
+            let note = "it was read before it was whole, and what was cut in two then stays in quarantine; to \
+                        read it as a whole, remove it with lake prune --source and ingest it again";
+            self.add(&before.uri, note.to_owned());
+        }
+    }
+
     /// Notes that a format that was asked for has found nothing in `entry`.
     pub(crate) fn nothing_found(&mut self, entry: &FileEntry, format: &str) {
         let Ledger { records, quarantined, control, .. } = entry.ledger;

@@ -7,13 +7,12 @@ use jsonschema::Validator;
 use serde::Serialize;
 use serde_json::Value;
 use stele_discover::render::schema::{self, SchemaOptions};
-use stele_lake::Lake;
 use stele_lake::scan::RecordRef;
 
 use crate::EngineError;
 use crate::catalogue_store::CatalogueStore;
 use crate::engine::Engine;
-use crate::progress::{Cancel, Progress, Update};
+use crate::progress::{Cancel, Progress, Unit, Update};
 use crate::scan;
 
 /// Invalid records that are shown; all are counted.
@@ -52,8 +51,8 @@ impl Engine {
         progress: &dyn Progress,
         cancel: &Cancel,
     ) -> Result<ValidationReport, EngineError> {
-        let snapshot = Lake::open_existing(self.data_dir())?.snapshot()?;
-        let store = CatalogueStore::open(self.data_dir(), self.faults())?;
+        let snapshot = self.snapshot()?;
+        let store = CatalogueStore::of(self);
         let view = store.load(self, &snapshot)?.view();
         let formats = self.formats_of(&snapshot)?;
         let mut validators = BTreeMap::new();
@@ -82,8 +81,9 @@ impl Engine {
                 progress.update(&Update {
                     stage: "validate",
                     item,
-                    bytes: records,
-                    bytes_total: total,
+                    done: records,
+                    total: Some(total),
+                    unit: Unit::Records,
                     records,
                 });
             }
@@ -92,7 +92,7 @@ impl Engine {
         std::thread::scope(|scope| {
             let scan = || scan::records(&snapshot, &mut check);
             let thread = std::thread::Builder::new().stack_size(STACK_BYTES).spawn_scoped(scope, scan);
-            let thread = thread.map_err(|_| EngineError::WorkerLost)?;
+            let thread = thread.map_err(EngineError::Thread)?;
             thread.join().map_err(|_| EngineError::WorkerLost)?
         })?;
         Ok(report)

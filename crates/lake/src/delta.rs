@@ -113,8 +113,11 @@ impl DeltaLog {
         let builder: CommitBuilder = quiet().into();
         let commit = builder.with_actions(actions).build(None, store, write());
         let created = home.runtime.block_on(commit.into_future());
-        created.map_err(|error| explain(error, "created", &dir))?;
-        Self::load(home, table, None)
+        let created = created.map_err(|error| explain(error, "created", &dir))?;
+        let mut delta =
+            self::builder(home, table, &dir)?.build().map_err(|error| explain(error, "created", &dir))?;
+        delta.state = Some(created.snapshot());
+        Ok(Self { table, home: home.clone(), delta })
     }
 
     /// The version that is loaded.
@@ -358,7 +361,8 @@ fn lines(actions: &[Action], dir: &Path) -> Result<String, LakeError> {
 /// Turns the library's error into one that names the damaged file, if a file is damaged.
 fn explain(error: DeltaTableError, what: &'static str, dir: &Path) -> LakeError {
     if let Some(found) = io_cause(&error) {
-        return LakeError::Io { what: "write", path: dir.join("_delta_log"), source: found };
+        let what = if matches!(what, "read" | "opened") { "read" } else { "write" };
+        return LakeError::Io { what, path: dir.join("_delta_log"), source: found };
     }
     if let Err(damage) = log_check::check(&dir.join("_delta_log")) {
         return damage;

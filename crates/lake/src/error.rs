@@ -5,14 +5,15 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use stele_model::{ErrorKind, Micros};
+use stele_model::error::is_disk_full;
+use stele_model::{ErrorKind, Micros, civil};
 
 /// An error of the lake.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LakeError {
     /// The operating system refused.
-    #[error("cannot {what} {}: {source}{}", path.display(), advice(source))]
+    #[error("cannot {what} {}", path.display())]
     Io {
         /// What was tried.
         what: &'static str,
@@ -56,12 +57,12 @@ pub enum LakeError {
         known: u32,
     },
     /// A Delta log file is damaged.
-    #[error("damaged Delta log: {}, line {line}: {detail}. Restore that file from a copy; `stele doctor` lists what else is affected", path.display())]
+    #[error("damaged Delta log: {}{}: {detail}. Restore that file from a copy; `stele doctor` lists what else is affected", path.display(), at_line(*line))]
     CorruptLog {
         /// The log file.
         path: PathBuf,
-        /// The line, counted from 1.
-        line: usize,
+        /// The line, counted from 1; `None` if the file as a whole is at fault.
+        line: Option<usize>,
         /// What is wrong with it.
         detail: String,
     },
@@ -113,9 +114,13 @@ pub enum LakeError {
     /// The argument of a call makes no sense.
     #[error("{0}")]
     Invalid(String),
+    /// The lake is not the one that a plan was made for.
+    #[error("{0}")]
+    Changed(String),
     /// An input cannot be written back because its records were pruned.
     #[error(
-        "{uri} was pruned: {rows} of its rows were removed ({reason}), so it cannot be written back whole"
+        "{uri} was pruned on {}: {rows} of its rows were removed ({reason}), so it cannot be written back whole",
+        civil::iso(*at)
     )]
     Pruned {
         /// The input.
@@ -129,7 +134,8 @@ pub enum LakeError {
     },
     /// An input cannot be written back because a damaged part was given up.
     #[error(
-        "{uri} lost {rows} rows with a damaged part that was given up, so it cannot be written back whole"
+        "{uri} lost {rows} rows with a damaged part that was given up on {}, so it cannot be written back whole",
+        civil::iso(*at)
     )]
     Lost {
         /// The input.
@@ -148,7 +154,7 @@ pub enum LakeError {
         detail: String,
     },
     /// The receiver of a replay refused.
-    #[error("cannot write the output: {source}")]
+    #[error("cannot write the output")]
     Output {
         /// What the receiver said.
         source: io::Error,
@@ -159,7 +165,7 @@ impl LakeError {
     /// What a caller should do about it.
     pub fn kind(&self) -> ErrorKind {
         match self {
-            Self::Busy { .. } | Self::Poisoned => ErrorKind::Retry,
+            Self::Busy { .. } | Self::Poisoned | Self::Changed(_) => ErrorKind::Retry,
             Self::Io { source, .. } | Self::Output { source } => match source.kind() {
                 io::ErrorKind::Interrupted | io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
                     ErrorKind::Retry
@@ -184,23 +190,15 @@ impl LakeError {
     /// Whether the file system had no room left.
     pub fn is_disk_full(&self) -> bool {
         match self {
-            Self::Io { source, .. } | Self::Output { source } => no_room(source),
+            Self::Io { source, .. } | Self::Output { source } => is_disk_full(source),
             Self::Delta { detail, .. } => detail.contains("No space left"),
             _ => false,
         }
     }
 }
 
-fn no_room(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
-}
-
-fn advice(error: &io::Error) -> &'static str {
-    if no_room(error) {
-        ". Nothing of this batch was committed and everything committed before it is kept: free some space and run the same command again"
-    } else {
-        ""
-    }
+fn at_line(line: Option<usize>) -> String {
+    line.map_or_else(String::new, |line| format!(", line {line}"))
 }
 
 fn of(pid: Option<u32>) -> String {

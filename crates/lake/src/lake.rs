@@ -137,7 +137,7 @@ impl Lake {
         }
         Err(LakeError::CorruptLog {
             path: Table::Events.dir(&self.home.data_dir).join("_delta_log"),
-            line: 0,
+            line: None,
             detail: "it is missing, although the lake holds parts".to_owned(),
         })
     }

@@ -31,7 +31,7 @@ pub(crate) fn check(log_dir: &Path) -> Result<(), LakeError> {
     let first = entries(log_dir)?.into_iter().next();
     if first.as_ref().is_none_or(|(version, _)| *version != 0) {
         let path = log_dir.join(format!("{:020}.json", 0));
-        return Err(LakeError::CorruptLog { path, line: 0, detail: "it is missing".to_owned() });
+        return Err(LakeError::CorruptLog { path, line: None, detail: "it is missing".to_owned() });
     }
     check_from(log_dir, 0)
 }
@@ -73,7 +73,7 @@ fn check_from(log_dir: &Path, first: u64) -> Result<(), LakeError> {
             && before + 1 != *after
         {
             let detail = format!("version {} is missing before it", before + 1);
-            return Err(LakeError::CorruptLog { path: path.clone(), line: 1, detail });
+            return Err(LakeError::CorruptLog { path: path.clone(), line: Some(1), detail });
         }
     }
     Ok(())
@@ -96,8 +96,11 @@ fn entries(log_dir: &Path) -> Result<Vec<(u64, PathBuf)>, LakeError> {
 }
 
 fn check_entry(path: &Path) -> Result<(), LakeError> {
-    let damage =
-        |line: usize, detail: String| LakeError::CorruptLog { path: path.to_path_buf(), line, detail };
+    let damage = |line: usize, detail: String| LakeError::CorruptLog {
+        path: path.to_path_buf(),
+        line: Some(line),
+        detail,
+    };
     let bytes = fs::read(path).at("read", path)?;
     if bytes.is_empty() {
         return Err(damage(1, "the file is empty".to_owned()));
@@ -115,6 +118,10 @@ fn check_entry(path: &Path) -> Result<(), LakeError> {
         if index == 0 {
             let info = action.get("commitInfo");
             stated = info.and_then(|info| info.get(CHECKSUM)?.as_str()).map(str::to_owned);
+            let engine = info.and_then(|info| info.get("engineInfo")?.as_str()).unwrap_or_default();
+            if stated.is_none() && engine.starts_with("stele/") {
+                return Err(damage(1, "the checksum that it was written with is gone".to_owned()));
+            }
             rest = bytes.get(line.len() + 1..).unwrap_or_default();
         }
     }

@@ -26,6 +26,9 @@ mod sticky;
 use encoder::Encoder;
 pub use stats::PartStats;
 
+/// A row group ends at this many encoded bytes. A reader that wants one row decodes no more.
+pub(crate) const GROUP_BYTES: usize = 16 << 20;
+
 /// A Parquet part of a snapshot.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PartInfo {

@@ -106,7 +106,7 @@ impl Snapshot {
                     // Nobody but a lake without events is no lake.
                     Err(LakeError::NoLake { path }) => Err(LakeError::CorruptLog {
                         path: path.join("_delta_log"),
-                        line: 0,
+                        line: None,
                         detail: format!("it is missing, although the lake names its version {version}"),
                     }),
                     log => log?.parts(),
@@ -238,16 +238,28 @@ impl Snapshot {
     /// # Errors
     ///
     /// When a part of `notes` cannot be read.
-    pub fn notes(&self) -> Result<Vec<String>, LakeError> {
-        let mut catalogues = Vec::new();
+    pub fn catalogues(&self) -> Result<Vec<String>, LakeError> {
+        Ok(self.all_catalogues()?.pop().unwrap_or_default())
+    }
+
+    /// As [`Snapshot::catalogues`], after those that described earlier snapshots before a prune
+    /// replaced them.
+    ///
+    /// # Errors
+    ///
+    /// When a part of `notes` cannot be read.
+    pub fn all_catalogues(&self) -> Result<Vec<Vec<String>>, LakeError> {
+        let mut current = Vec::new();
+        let mut all = Vec::new();
         for row in self.note_rows()? {
             match row.kind.as_str() {
-                CATALOGUE_WHOLE => catalogues = vec![row.body],
-                CATALOGUE => catalogues.push(row.body),
+                CATALOGUE_WHOLE => all.push(std::mem::replace(&mut current, vec![row.body])),
+                CATALOGUE => current.push(row.body),
                 _ => {}
             }
         }
-        Ok(catalogues)
+        all.push(current);
+        Ok(all)
     }
 
     /// Everything that was pruned, oldest first.

@@ -1,4 +1,4 @@
-//! The only place that commits.
+//! The one place that commits rows. (Tables are created and migrated by `migrate.rs`.)
 //!
 //! The other tables are committed first; that is provisional. The commit to `events` names their
 //! versions and makes all of it one snapshot, or, if it does not happen, none of it. What a writer
@@ -18,7 +18,7 @@ use crate::maintain::withdraw;
 use crate::migrate;
 use crate::part::{PartInfo, PartNames, Workshop, sync_names, write_part};
 use crate::rows::{FileRow, NoteRow, files_batch, notes_batch};
-use crate::snapshot::{CATALOGUE, CATALOGUE_WHOLE, Snapshot};
+use crate::snapshot::{CATALOGUE, Snapshot};
 use crate::tables::{SCHEMA_PROPERTY, SCHEMA_VERSION, Table, lake_dir};
 
 /// Every failpoint of the lake, in about the order of a first ingest. A test stops the world at
@@ -65,9 +65,6 @@ const CHECKPOINT_EVERY: u64 = 32;
 pub struct CommitNote {
     /// What discovery learned from the rows of this commit, in its own form.
     pub catalogue: Option<String>,
-    /// Whether `catalogue` takes the place of all earlier ones instead of adding to them, as after a
-    /// prune.
-    pub replaces: bool,
     /// Residues that this commit takes the place of: all of an input from a content offset on. That
     /// is the unfinished last line of an input that has grown.
     pub withdrawn: Vec<(FileId, u64)>,
@@ -127,15 +124,14 @@ impl Writer {
         std::fs::create_dir_all(&dir).at("create", &dir)?;
         let lock = WriterLock::take(&home.data_dir)?;
         lake.refuse_headless()?;
-        let mut events =
-            if lake.exists() { DeltaLog::load(&home, Table::Events, None)? } else { create(&home, now)? };
-        migrate::migrate(&home, &mut events, now)?;
+        let (events, [quarantine, files, notes]) =
+            if lake.exists() { load(&home, now)? } else { create(&home, now)? };
         Ok(Self {
             names: Arc::new(PartNames::new(now)),
             now,
-            quarantine: DeltaLog::load(&home, Table::Quarantine, None)?,
-            files: DeltaLog::load(&home, Table::Files, None)?,
-            notes: DeltaLog::load(&home, Table::Notes, None)?,
+            quarantine,
+            files,
+            notes,
             events,
             home,
             poisoned: false,
@@ -171,11 +167,7 @@ impl Writer {
             let parts = self.quarantine.parts()?;
             withdraw(&self.workshop(), &parts, &note.withdrawn, &mut change.quarantine)?;
         }
-        let mut said = Vec::new();
-        if let Some(catalogue) = &note.catalogue {
-            let kind = if note.replaces { CATALOGUE_WHOLE } else { CATALOGUE };
-            said.push((kind, catalogue.clone()));
-        }
+        let said = note.catalogue.iter().map(|catalogue| (CATALOGUE, catalogue.clone())).collect();
         self.anchored(change, files, said, "WRITE", self.now)
     }
 
@@ -242,15 +234,14 @@ impl Writer {
         let commit_no = self.events.version() + 1;
         change.files.adds.extend(self.write_files(files, commit_no)?);
         change.notes.adds.extend(self.write_notes(notes, commit_no, now)?);
-        for (log, change) in [
+        let provisional = [
             (&mut self.quarantine, change.quarantine),
             (&mut self.files, change.files),
             (&mut self.notes, change.notes),
-        ] {
-            if !change.is_empty() {
-                log.commit(change, what, now)?;
-            }
-        }
+        ];
+        side_by_side(provisional, |(log, change)| {
+            if change.is_empty() { Ok(()) } else { log.commit(change, what, now).map(drop) }
+        })?;
         self.home.faults.hit("lake.commit.provisional").at("commit to", &dir)?;
         change.events.pins = self.pins();
         self.events.commit(change.events, what, now)?;
@@ -361,12 +352,39 @@ pub(crate) fn provisional(
     Ok((!change.is_empty()).then_some(change))
 }
 
+/// The tables that `events` pins, in the order of [`Table::PINNED`].
+type Pinned = [DeltaLog; 3];
+
+/// Loads the tables. A migration may create some and touches `events`, so that one is first.
+fn load(home: &Home, now: Micros) -> Result<(DeltaLog, Pinned), LakeError> {
+    let mut events = DeltaLog::load(home, Table::Events, None)?;
+    migrate::migrate(home, &mut events, now)?;
+    let pinned = side_by_side(Table::PINNED, |table| DeltaLog::load(home, table, None))?;
+    Ok((events, pinned))
+}
+
 /// Creates the tables, `events` last: a lake exists when that one does.
-fn create(home: &Home, now: Micros) -> Result<DeltaLog, LakeError> {
-    let mut pins = Vec::new();
-    for table in Table::PINNED {
-        pins.push((table.app_id(), DeltaLog::create(home, table, &[], &[], now)?.version()));
-    }
+fn create(home: &Home, now: Micros) -> Result<(DeltaLog, Pinned), LakeError> {
+    let pinned = side_by_side(Table::PINNED, |table| DeltaLog::create(home, table, &[], &[], now))?;
+    let pins: Vec<_> = pinned.iter().map(|log| (log.table.app_id(), log.version())).collect();
     let version = [(SCHEMA_PROPERTY, SCHEMA_VERSION.to_string())];
-    DeltaLog::create(home, Table::Events, &pins, &version, now)
+    let events = DeltaLog::create(home, Table::Events, &pins, &version, now)?;
+    migrate::write_manifest(home)?;
+    Ok((events, pinned))
+}
+
+/// Does the same to the three tables that `events` pins, at the same time: each waits for the disk
+/// several times, and none needs another. All have ended when it returns; of several errors the
+/// first one's is given.
+fn side_by_side<T: Send, R: Send>(
+    things: [T; 3],
+    work: impl Fn(T) -> Result<R, LakeError> + Sync,
+) -> Result<[R; 3], LakeError> {
+    let work = &work;
+    let [first, second, third] = std::thread::scope(|scope| {
+        things
+            .map(|thing| scope.spawn(move || work(thing)))
+            .map(|handle| handle.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+    });
+    Ok([first?, second?, third?])
 }

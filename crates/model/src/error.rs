@@ -1,6 +1,7 @@
 //! What can be done about an error, whatever crate it is from, and how one is told in full.
 
 use std::error::Error;
+use std::io;
 
 /// What a caller should do about an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,15 +18,18 @@ pub enum ErrorKind {
     Report,
 }
 
-/// An error with all its causes, each said once.
+/// Whether the file system, a quota or a limit of the process leaves no room to write.
+pub fn is_disk_full(error: &io::Error) -> bool {
+    use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
+    matches!(error.kind(), FileTooLarge | QuotaExceeded | StorageFull)
+}
+
+/// An error with all its causes. None of ours says its cause itself: that is what `source` is for.
 pub fn in_full(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {
-        let said = cause.to_string();
-        if !text.contains(&said) {
-            text = format!("{text}: {said}");
-        }
+        text = format!("{text}: {cause}");
         source = cause.source();
     }
     text
@@ -54,13 +58,11 @@ mod tests {
     }
 
     #[test]
-    fn each_cause_is_said_once() {
+    fn every_cause_is_said() {
         let cause = Because("no room", Some(Box::new(Because("disk 7", None))));
         assert_eq!(in_full(&Because("cannot write", Some(Box::new(cause)))), "cannot write: no room: disk 7");
-        let cause = Because("no room", None);
-        assert_eq!(
-            in_full(&Because("cannot write: no room", Some(Box::new(cause)))),
-            "cannot write: no room"
-        );
+        // However short: "7" occurs in the text before it and is a cause all the same.
+        let cause = Because("7", None);
+        assert_eq!(in_full(&Because("cannot write 17", Some(Box::new(cause)))), "cannot write 17: 7");
     }
 }

@@ -140,6 +140,8 @@ impl Content {
         self.ended = true;
         self.failure = Some(match self.compression {
             "none" => SourceError::Read { uri, at, source },
+            // The library has no code for it.
+            "zstd" if source.to_string().contains("too much memory") => SourceError::Window { uri },
             compression => {
                 let disk_at = self.disk_at.load(Ordering::Relaxed);
                 SourceError::Damaged { uri, compression, at, disk_at, source }

@@ -74,6 +74,15 @@ pub enum SourceError {
         #[source]
         source: io::Error,
     },
+    /// A frame of zstd refers to what lies further back than is held in memory here.
+    #[error(
+        "{uri} was compressed with a window of more than 128 MiB, which is not unpacked here: \
+         `zstd -dc --long=31 FILE | stele ingest - --stdin-name NAME` does it"
+    )]
+    Window {
+        /// The input.
+        uri: String,
+    },
     /// The input is recognisably something else.
     #[error("{uri} is {what}, which holds no records as it is; unpack or convert it first")]
     Foreign {
@@ -131,6 +140,7 @@ impl SourceError {
         match self {
             SourceError::Read { .. } => ErrorKind::Retry,
             SourceError::Damaged { .. } => ErrorKind::Report,
+            SourceError::Window { .. } => ErrorKind::Fix,
             SourceError::Profile { .. } => ErrorKind::Config,
             _ => ErrorKind::Fix,
         }

@@ -1,5 +1,5 @@
 //! Which inputs there are: files, directories, globs and standard input, sorted and without
-//! repetition. Nothing is opened here and no name decides what an input holds.
+//! repetition. Nothing is read here and no name decides what an input holds.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -247,7 +247,6 @@ pub fn uri_of(path: &Path) -> String {
 }
 
 /// The path that a text of [`uri_of`] stands for.
-#[cfg(unix)]
 pub fn path_of(uri: &str) -> PathBuf {
     use std::os::unix::ffi::OsStringExt;
     let mut bytes = Vec::with_capacity(uri.len());
@@ -270,13 +269,6 @@ pub fn path_of(uri: &str) -> PathBuf {
     std::ffi::OsString::from_vec(bytes).into()
 }
 
-/// The path that a text of [`uri_of`] stands for.
-#[cfg(not(unix))]
-pub fn path_of(uri: &str) -> PathBuf {
-    PathBuf::from(uri.replace("\\\\", "\\"))
-}
-
-#[cfg(unix)]
 fn what(kind: fs::FileType) -> &'static str {
     use std::os::unix::fs::FileTypeExt;
     match kind {
@@ -285,9 +277,4 @@ fn what(kind: fs::FileType) -> &'static str {
         kind if kind.is_block_device() || kind.is_char_device() => "a device",
         _ => "neither a file nor a directory",
     }
-}
-
-#[cfg(not(unix))]
-fn what(_: fs::FileType) -> &'static str {
-    "neither a file nor a directory"
 }

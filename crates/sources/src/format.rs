@@ -65,6 +65,11 @@ impl Format {
         &self.plan.profile.name
     }
 
+    /// Whether records are parts of values that span lines, and not lines.
+    pub fn is_document(&self) -> bool {
+        matches!(self.shape, Shape::Document(_))
+    }
+
     pub(crate) fn shape(&self) -> &Shape {
         &self.shape
     }

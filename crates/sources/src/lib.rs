@@ -52,7 +52,7 @@ pub use find::{FindOptions, Found, Input, Skipped, find, path_of, uri_of};
 pub use format::{Format, FrameScratch};
 pub use jiff::Timestamp;
 pub use jiff::tz::TimeZone;
-pub use open::{Head, OpenOptions, Prefixes, Resume, head_hash, open, open_reader, prefix_hashes, prefixes};
+pub use open::{Head, OpenOptions, Prefixes, Resume, open, open_reader, prefix_hashes, prefixes};
 pub use profile::Profiles;
 pub use source::Source;
 
@@ -67,5 +67,5 @@ pub const RECORD_BYTES_MAX: usize = 64 << 20;
 /// Longest piece of what cannot be a record.
 pub const PIECE_BYTES_MAX: usize = 4 << 20;
 
-/// How much content is read before the format is decided, and what [`head_hash`] covers.
+/// How much content is read before the format is decided, and what [`Head`] covers.
 pub const HEAD_BYTES: usize = 1 << 20;

@@ -153,7 +153,7 @@ impl Cut for Lines {
 const ONLY_A_MARK: &str = "a byte order mark and nothing after it";
 
 /// Why a line or a record is rejected that is longer than [`RECORD_BYTES_MAX`].
-pub(crate) const TOO_LONG: &str = "line longer than 64 MiB";
+pub(crate) const TOO_LONG: &str = "longer than 64 MiB";
 const _: () = assert!(RECORD_BYTES_MAX == 64 << 20, "the text above says 64 MiB");
 
 /// `len` bytes of one line as parts of bounded size.

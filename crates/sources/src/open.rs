@@ -71,7 +71,11 @@ pub fn open_reader(
     let mut content = Content::new(uri, reader)?;
     let head = content.head(HEAD_BYTES + 1);
     let cut = head.len() > HEAD_BYTES;
-    let head = &head[..head.len().min(HEAD_BYTES)];
+    // What is gone on with looks as it did when it was begun.
+    let known = options.resume.as_ref().filter(|_| options.format.is_some());
+    let known = known.map_or(HEAD_BYTES, |resume| usize::try_from(resume.bytes_done).unwrap_or(HEAD_BYTES));
+    let cut = cut && known >= HEAD_BYTES;
+    let head = &head[..head.len().min(HEAD_BYTES).min(known)];
     if let Some(what) = foreign(head).filter(|_| options.format.is_none()) {
         return Err(SourceError::Foreign { uri: uri.to_owned(), what });
     }
@@ -132,15 +136,6 @@ pub struct Prefixes {
     pub hashes: Vec<[u8; 32]>,
     /// Why reading ended before the input did: what was read is not all of it.
     pub failure: Option<SourceError>,
-}
-
-/// SHA-256 of the first [`HEAD_BYTES`] of content, or of all of it where there is less.
-///
-/// # Errors
-///
-/// If the input cannot be read.
-pub fn head_hash(input: &Input) -> Result<[u8; 32], SourceError> {
-    Ok(Head::of(input)?.hash())
 }
 
 /// SHA-256 of the first `lengths[i]` bytes of content, for each of `lengths`, in one pass. Where

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use serde_json::Value;
+use walkdir::WalkDir;
 
 use super::metadata;
 
@@ -20,7 +21,50 @@ const PAGE: &str = "docs/decisions/0002-dependencies.md";
 pub fn dependencies(root: &Path) -> Result<Vec<String>> {
     let page = fs::read_to_string(root.join(PAGE)).with_context(|| format!("cannot read {PAGE}"))?;
     let manifest = fs::read_to_string(root.join("Cargo.toml")).context("cannot read Cargo.toml")?;
-    Ok(dependencies_of(&manifest, &page, &metadata(root)?))
+    let metadata = metadata(root)?;
+    let mut findings = dependencies_of(&manifest, &page, &metadata);
+    findings.extend(unused(&metadata)?);
+    Ok(findings)
+}
+
+/// Dependencies that no line of the crate that names them mentions.
+fn unused(metadata: &Value) -> Result<Vec<String>> {
+    let mut findings = Vec::new();
+    for package in metadata["packages"].as_array().into_iter().flatten() {
+        let Some(manifest) = package["manifest_path"].as_str() else { continue };
+        let dir = Path::new(manifest).parent().context("a manifest lies in a directory")?;
+        let text = |below: &[&str]| -> Result<String> {
+            let mut all = String::new();
+            for file in below.iter().flat_map(|name| WalkDir::new(dir.join(name))).flatten() {
+                if file.path().extension().is_some_and(|end| end == "rs") {
+                    all.push_str(&fs::read_to_string(file.path())?);
+                }
+            }
+            Ok(all)
+        };
+        let (code, tests) = (text(&["src"])?, text(&["src", "tests", "examples", "benches"])?);
+        for dependency in package["dependencies"].as_array().into_iter().flatten() {
+            let (Some(name), development) = (dependency["name"].as_str(), !dependency["kind"].is_null())
+            else {
+                continue;
+            };
+            let place = if development { &tests } else { &code };
+            if !mentions(place, &name.replace('-', "_")) {
+                findings.push(format!("{manifest}: {name} is not used"));
+            }
+        }
+    }
+    Ok(findings)
+}
+
+/// Whether a crate is named as one: `name::`, `use name`, or in an attribute.
+fn mentions(code: &str, name: &str) -> bool {
+    code.match_indices(name).any(|(at, _)| {
+        let before = code[..at].chars().next_back();
+        let after = code[at + name.len()..].chars().next();
+        let inside = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() || c == '_');
+        !inside(before) && !inside(after) && (after == Some(':') || code[..at].ends_with("use "))
+    })
 }
 
 /// The same for a root manifest, the page, and the output of `cargo metadata`.
@@ -65,4 +109,16 @@ fn declared(manifest: &str) -> BTreeSet<&str> {
         .filter_map(|line| line.split_once(" = ").map(|(name, _)| name))
         .filter(|name| !name.starts_with('#'))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::mentions;
+
+    #[test]
+    fn a_crate_is_used_where_its_name_stands_as_a_path() {
+        assert!(mentions("use zstd::bulk;", "zstd") && mentions("a = zstd::bulk::compress(b)", "zstd"));
+        assert!(mentions("use zstd as z;", "zstd"));
+        assert!(!mentions("// zstd is fast; my_zstd::x, zstd_x::y", "zstd"));
+    }
 }

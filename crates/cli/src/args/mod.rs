@@ -8,6 +8,7 @@ mod run;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use stele_engine::THREADS_MAX;
 use stele_engine::discovery::Folding;
 use stele_engine::discovery::render::diff::Severity;
 
@@ -63,8 +64,8 @@ pub struct Global {
     /// Log to standard error what happens; twice: in detail
     #[arg(short, long, global = true, action = clap::ArgAction::Count, conflicts_with = "quiet")]
     pub verbose: u8,
-    /// Worker threads [default: one a core] [env: STELE_THREADS]
-    #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    /// Worker threads, at most 256 [default: one a core] [env: STELE_THREADS]
+    #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=i64::from(THREADS_MAX)))]
     pub threads: Option<u16>,
 }
 

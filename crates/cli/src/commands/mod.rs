@@ -20,7 +20,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::Parser;
-use stele_engine::{Engine, EngineError, Environment, InputFailure, Settings};
+use stele_engine::{Engine, EngineError, Environment, InputFailure, Settings, SourceError};
 use stele_model::ErrorKind;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
@@ -28,6 +28,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::args::{Cli, Command, Fold, Global, Reading};
 use crate::errors::{Exit, Failure};
+use crate::interrupt::Interrupt;
 use crate::output::{Out, human};
 
 /// Runs one command line.
@@ -38,6 +39,8 @@ pub fn main(line: impl Iterator<Item = OsString>) -> Exit {
         Err(error) => return refuse(&error, line.iter().any(|word| word == "--json")),
     };
     log(&cli.global);
+    // Without it such a limit still ends the program; that is no reason not to begin.
+    let _ = Interrupt::outlive_limits();
     let context = Context::new(cli.global);
     let result = match cli.command {
         Command::Discover(args) => discover::run(&context, args),
@@ -121,7 +124,7 @@ impl Context {
             settings.data_dir.clone_from(dir);
         }
         if let Some(threads) = self.global.threads {
-            settings.threads = Some(threads.into());
+            settings.threads = Some(threads);
         }
         Ok(settings)
     }
@@ -177,8 +180,8 @@ impl Context {
 
 /// The environment variables of this process, for the engine.
 #[expect(clippy::disallowed_methods, reason = "the one place that hands the environment to the engine")]
-fn variable(name: &str) -> Option<String> {
-    std::env::var(name).ok()
+fn variable(name: &str) -> Option<OsString> {
+    std::env::var_os(name)
 }
 
 /// Failed inputs that are shown one by one: half a screen.
@@ -190,6 +193,9 @@ pub fn failed_run(error: EngineError, reading: &Reading, kept: &str) -> Failure 
     match &error {
         EngineError::Config { origin, reason } if origin == "timezone" && reading.timezone.is_some() => {
             Failure::usage(format!("--timezone: {reason}"))
+        }
+        EngineError::Source(SourceError::UnknownFormat { .. }) => {
+            Failure::usage(format!("--force-format: {error}"))
         }
         EngineError::Config { .. } | EngineError::NoInputs(_) | EngineError::Source(_) => error.into(),
         EngineError::Lake(lake) if lake.kind() == ErrorKind::Retry => {

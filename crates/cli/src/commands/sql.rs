@@ -74,14 +74,10 @@ pub fn run(context: &Context, args: SqlArgs) -> Result<Exit, Failure> {
 pub fn open(engine: &Engine, snapshot: &Snapshot, memory_limit_mb: u64) -> Result<Sql, Failure> {
     let options = SqlOptions {
         memory_limit: memory_limit_mb.saturating_mul(1_000_000),
-        threads: engine.settings().threads.unwrap_or_else(cores),
+        threads: engine.threads(),
         temp_dir: engine.sql_temp_dir(),
     };
     Ok(engine.sql(snapshot, &options)?)
-}
-
-fn cores() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from)
 }
 
 /// `NAME=VALUE` is a parameter called NAME; anything else is the next one by number.
@@ -161,7 +157,7 @@ fn cut(text: &str) -> String {
     }
 }
 
-/// Turns lines of objects into one array, whatever pieces they come in.
+/// Turns lines of objects into one array. Each write holds whole lines.
 struct JsonArray<'a, W> {
     out: &'a mut W,
     begun: bool,
@@ -176,7 +172,6 @@ impl<W: Write> JsonArray<'_, W> {
 
 impl<W: Write> Write for JsonArray<'_, W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        // Every call holds whole lines: the writer hands over one batch at a time.
         for line in bytes.split_inclusive(|byte| *byte == b'\n') {
             self.out.write_all(if self.begun { b",\n" } else { b"[\n" })?;
             self.begun = true;

@@ -210,8 +210,9 @@ fn a_newer_schema_version() {
         let version = stele_engine::lake::SCHEMA_VERSION;
         let newer = text.replace(&format!("\"{property}\":\"{version}\""), &format!("\"{property}\":\"99\""));
         changed += u64::from(newer != text);
-        // A newer program would have written its own checksum; without one none is compared.
-        fs::write(&path, newer.replace("\"stele.checksum\"", "\"other.checksum\"")).unwrap();
+        // A newer program would have written its own checksum; other programs write none.
+        let newer = newer.replace("\"stele.checksum\"", "\"other.checksum\"");
+        fs::write(&path, newer.replace("\"engineInfo\":\"stele/", "\"engineInfo\":\"other/")).unwrap();
     }
     assert!(changed > 0, "the version is in the log");
     for line in ["status", "ingest sample/recordings", "coverage"] {

@@ -76,6 +76,26 @@ fn a_dry_run_writes_nothing() {
 }
 
 #[test]
+fn a_dry_run_says_what_the_run_will_do() {
+    let world = World::new(21);
+    std::fs::create_dir(world.path("in")).unwrap();
+    let line = |n: u32| format!("{{\"event\":\"a\",\"seq\":{n}}}\n");
+    world.write("in/grows.jsonl", format!("{}{{\"event\":\"a\",\"se", line(1)));
+    world.ok("ingest in --data-dir d");
+    // An unfinished line is whole now; two new files are equal; one file has damage.
+    world.write("in/grows.jsonl", format!("{}{}{}", line(1), line(2), line(3)));
+    world.write("in/one.jsonl", line(7));
+    world.write("in/same.jsonl", line(7));
+    world.write("in/bad.jsonl", format!("{}nonsense\n", line(8)));
+    let dry = world.run("ingest in --data-dir d --dry-run --json").is(0).last();
+    let run = world.run("ingest in --data-dir d --json").is(0).last();
+    for name in ["files", "records", "quarantined", "duplicates", "resumed", "bytes_in", "bytes_lake"] {
+        assert_eq!(dry[name], run[name], "{name}: {dry} {run}");
+    }
+    assert_eq!((&run["records"], &run["duplicates"], &run["resumed"]), (&4.into(), &1.into(), &1.into()));
+}
+
+#[test]
 fn discovery_writes_all_its_outputs() {
     let world = World::new(16);
     let listed = world.ok("discover sample/recordings --output out");

@@ -32,10 +32,6 @@ pub use store::StoreError;
 use tree::{PathId, Tree};
 use walk::{Walk, Walker};
 
-/// A file of one catalogue.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct FileHandle(u32);
-
 /// One accepted record, parsed.
 pub struct Observed<'a> {
     /// Its event type.
@@ -156,7 +152,7 @@ impl Catalogue {
     /// A catalogue under other rules that has counted nothing yet but knows the same files: what
     /// was found out about their lines does not depend on the rules. Count all records into it
     /// with [`Catalogue::revisit`] and [`Catalogue::observe`].
-    pub fn recount(&self, rules: Vec<FoldRule>) -> Self {
+    pub fn under(&self, rules: Vec<FoldRule>) -> Self {
         Self { files: self.files.clone(), ..Self::new(self.folding, rules) }
     }
 

@@ -229,3 +229,130 @@ fn names_that_are_no_text_are_two_inputs() {
     let report = place.engine().coverage(&NoProgress, &Cancel::default()).unwrap();
     assert_eq!(report.files.iter().map(|file| file.source).collect::<Vec<_>>(), ["unchanged"; 2]);
 }
+
+#[test]
+fn a_name_stands_for_what_it_holds_now() {
+    let place = Place::new();
+    let (one, other) = ("{\"event\":\"one\"}\n", "{\"event\":\"other\"}\n");
+    for content in [one, other, one, one] {
+        place.write("a", content);
+        place.ingest("a");
+        assert_eq!(String::from_utf8(place.replayed(&place.engine(), "a")).unwrap(), content);
+    }
+    assert_eq!(records(&place), 2);
+    place.covered();
+}
+
+#[test]
+fn what_grows_keeps_its_format() {
+    let place = Place::new();
+    let frames =
+        |range: std::ops::Range<u32>| range.map(|n| format!("42[\"e\",{{\"x\":{n}}}]\n")).collect::<String>();
+    let mut content = frames(0..50);
+    for more in
+        ["{\"event\":\"a\",\"ts\":\"2025-01-01T00:00:00Z\",\"data\":{\"x\":1}}\n".repeat(15), frames(50..55)]
+    {
+        place.write("a", &content);
+        place.ingest("a");
+        content += &more;
+    }
+    place.write("a", &content);
+    let summary = place.ingest("a");
+    assert_eq!((summary.records, summary.quarantined), (5, 0));
+    assert_eq!(records(&place), 55);
+    place.covered();
+}
+
+#[test]
+fn a_document_that_grows_is_counted_line_by_line() {
+    for (content, cuts) in [
+        ("[{\"e\":1},\n{\"e\":2}]\n\n", vec![5, 11, 15, 18, 19]),
+        ("{\n\"e\":1\n}\n{\n\"e\":2\n}", vec![1, 4, 10, 12, 15]),
+    ] {
+        let place = Place::new();
+        for end in cuts.into_iter().chain([content.len()]) {
+            place.write("a", &content[..end]);
+            place.ingest("a");
+            place.covered();
+        }
+        assert_eq!(place.replayed(&place.engine(), "a"), content.as_bytes());
+    }
+}
+
+#[test]
+fn a_document_that_was_cut_in_two_is_said_to_be() {
+    let place = Place::new();
+    let content = "[\n{\"event\":\"e\",\"n\":1},\n{\"event\":\"e\",\"n\":2}\n]\n";
+    place.write("a", &content[..40]);
+    assert_eq!(place.ingest("a").notes, [""; 0]);
+    place.write("a", content);
+    let notes = place.ingest("a").notes;
+    assert!(
+        notes[0].contains("before it was whole") && notes[0].contains("lake prune --source"),
+        "{notes:?}"
+    );
+    prune(&place, source(&place, "a"));
+    assert_eq!(place.ingest("a").records, 2);
+}
+
+#[test]
+fn migrating_compares_what_the_names_hold_now() {
+    let place = Place::new();
+    let migrate = |content: &str| {
+        place.write("a", content);
+        let targets = [place.path("a").display().to_string()];
+        let report = place
+            .engine()
+            .migrate(&targets, &IngestOptions::default(), &NoProgress, &Cancel::default())
+            .unwrap();
+        assert_eq!((report.differing, report.compared), (0, 1), "{:#?}", report.rows);
+        report.rows.iter().map(|row| row.source.rows).sum::<u64>()
+    };
+    let (one, two) = ("{\"event\":\"b\",\"seq\":1}\n", "{\"event\":\"t\"}\n{\"event\":\"t\"}\n");
+    assert_eq!(migrate(one), 1);
+    assert_eq!(migrate(two), 2);
+    prune(&place, source(&place, "a"));
+    assert_eq!(migrate(two), 2);
+    // A copy that ends sooner is compared as far as it goes.
+    place.write("longer", format!("{two}{}", "{\"event\":\"more\"}\n".repeat(400)));
+    place.ingest("longer");
+    assert_eq!(migrate(two), 2);
+}
+
+#[test]
+fn an_acknowledged_commit_that_is_gone_is_missed() {
+    let place = Place::new();
+    place.write("a", "{\"event\":\"a\"}\n");
+    place.ingest("a");
+    prune(&place, source(&place, "a"));
+    place.covered();
+    place.write("b", "{\"event\":\"b\"}\n");
+    place.ingest("b");
+    place.covered();
+    let log = place.path("d/lake/events/_delta_log");
+    let mut entries: Vec<PathBuf> = fs::read_dir(&log).unwrap().map(|entry| entry.unwrap().path()).collect();
+    entries.sort();
+    fs::remove_file(entries.last().unwrap()).unwrap();
+    let report = place.engine().coverage(&NoProgress, &Cancel::default()).unwrap();
+    assert!(!report.holds && report.differences[0].contains("acknowledged"), "{report:#?}");
+    // The commit is found again by what is left of it.
+    place.engine().doctor(true, &NoProgress).unwrap();
+    assert_eq!(records(&place), 1);
+    place.covered();
+}
+
+#[test]
+fn names_are_told_apart_as_the_lake_spells_them() {
+    use std::os::unix::ffi::OsStrExt;
+    let place = Place::new();
+    fs::create_dir(place.path("in")).unwrap();
+    let odd = std::ffi::OsStr::from_bytes(b"in/x\xff.jsonl").to_owned();
+    fs::write(place.path("").join(odd), "{\"v\":\"odd\"}\n").unwrap();
+    place.write("in/x\\xff.jsonl", "{\"v\":\"literal\"}\n");
+    place.ingest("in");
+    let engine = place.engine();
+    for entry in engine.snapshot().unwrap().files().unwrap() {
+        let found = engine.input(&engine.snapshot().unwrap(), &entry.uri).unwrap();
+        assert_eq!(found, entry);
+    }
+}

@@ -94,3 +94,37 @@ fn what_was_pruned_is_said_and_the_rest_is_as_it_was() {
     assert_eq!((&was["bytes_removed"], &is["bytes_removed"]), (&0.into(), &was["bytes"]));
     place.covered();
 }
+
+#[test]
+fn manifests_that_are_damaged_are_written_anew() {
+    let place = Place::new();
+    place.write("a", "{\"event\":\"a\"}\n");
+    place.ingest("a");
+    let before = outputs(&place);
+    fs::write(place.path("d/manifests/event_schemas.json"), "{").unwrap();
+    fs::remove_file(place.path("d/manifests/dictionary.md")).unwrap();
+    let state = |fix| {
+        let checks = place.engine().doctor(fix, &NoProgress).unwrap();
+        checks.into_iter().find(|check| check.name == "manifests").unwrap().state
+    };
+    assert_eq!(
+        [state(false), state(true), state(false)],
+        [CheckState::Warning, CheckState::Fixed, CheckState::Ok]
+    );
+    assert_eq!(outputs(&place), before);
+}
+
+#[test]
+fn keys_that_are_data_are_folded_at_every_level() {
+    let place = Place::new();
+    // More keys at each level than an object of names has, and none of them a number.
+    let record = |n: u32| {
+        let nested = (0..6).fold("1".to_owned(), |inner, level| format!("{{\"k{n}-{level}\":{inner}}}"));
+        format!("{{\"event\":\"deep\",\"data\":{nested}}}\n")
+    };
+    place.write("deep", (0..1_500).map(record).collect::<String>());
+    place.ingest("deep");
+    let index = fs::read_to_string(place.path("d/manifests/field_index.json")).unwrap();
+    assert!(index.contains("\"data.{}.{}.{}.{}.{}.{}\""), "{}", &index[..index.len().min(2_000)]);
+    place.covered();
+}

@@ -10,10 +10,10 @@ mod partitions;
 use stele_model::{Envelope, FileId, Micros, Residue};
 
 use crate::error::{At, LakeError};
-use crate::part::{PartInfo, PartWriter, Workshop, sync_names};
+use crate::part::{GROUP_BYTES, PartInfo, PartWriter, Workshop, sync_names};
 use crate::tables::Table;
 use columns::{Common, Origin, ResidueRows};
-use partitions::{BATCH_BYTES, BATCH_ROWS, GROUP_BYTES, Partitions};
+use partitions::{BATCH_BYTES, BATCH_ROWS, Partitions};
 
 /// The longest record or residue. Arrow counts the bytes of a batch, and Parquet those of a page, in
 /// 32 bits with a sign.
@@ -129,12 +129,6 @@ impl Appender {
             }
         }
         Ok(())
-    }
-
-    /// About how much memory it holds.
-    pub fn memory(&self) -> usize {
-        let residue = self.residue.as_ref().map_or(0, |(rows, writer)| rows.bytes() + writer.memory());
-        residue + self.events.memory()
     }
 
     /// Ends every part and makes it durable.

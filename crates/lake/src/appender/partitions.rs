@@ -9,7 +9,7 @@ use stele_model::{DocType, Envelope};
 
 use super::columns::{Common, EventRows, Origin};
 use crate::error::{At, LakeError};
-use crate::part::{PartInfo, PartWriter, Workshop};
+use crate::part::{GROUP_BYTES, PartInfo, PartWriter, Workshop};
 use crate::tables::Table;
 use stele_model::civil;
 
@@ -19,9 +19,6 @@ pub(super) const BATCH_BYTES: usize = 1 << 20;
 
 /// …or this many rows, which bounds the columns that `BATCH_BYTES` does not count.
 pub(super) const BATCH_ROWS: usize = 8192;
-
-/// A row group ends at this many encoded bytes. A reader that wants one row decodes no more.
-pub(super) const GROUP_BYTES: usize = 16 << 20;
 
 /// An appender holds no more than about this. Two of them, with what reads and parses, have to fit
 /// into 400 MB.
@@ -83,10 +80,6 @@ impl Partitions {
             files: 0,
             done: Vec::new(),
         }
-    }
-
-    pub(super) fn memory(&self) -> usize {
-        self.memory
     }
 
     pub(super) fn push(

@@ -246,7 +246,7 @@ impl Findings {
     fn damage(&mut self, error: LakeError) -> Result<(), LakeError> {
         let LakeError::CorruptLog { path, line, detail } = error else { return Err(error) };
         if !self.0.iter().any(|finding| finding.path == path) {
-            let line = if line == 0 { String::new() } else { format!("line {line}: ") };
+            let line = line.map_or_else(String::new, |line| format!("line {line}: "));
             self.add(Problem::DamagedLog, &path, format!("damaged Delta log: {line}{detail}"), false);
         }
         Ok(())

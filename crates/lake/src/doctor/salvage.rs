@@ -22,7 +22,7 @@ use crate::replay::Replayer;
 use crate::rows::Columns;
 use crate::snapshot::{CATALOGUE_WHOLE, PRUNE, Pruned, Snapshot};
 use crate::tables::Table;
-use crate::writer::{Anchored, CommitNote, Writer};
+use crate::writer::{Anchored, Writer};
 
 /// What a salvage did, or would do.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -74,7 +74,7 @@ pub type TakeEnvelope<'a> = dyn FnMut(&Envelope<'_>) -> Result<(), LakeError> + 
 pub type Reread<'a> = dyn FnMut(Intact<'_>, &mut TakeEnvelope<'_>) -> Result<bool, LakeError> + 'a;
 
 /// Gives up every damaged part of `events` and `quarantine`, keeps its intact records, and notes which
-/// inputs lost rows, so that everything that reports on them says so. `note` may carry the catalogue
+/// inputs lost rows, so that everything that reports on them says so. `catalogue` may be the catalogue
 /// of what is left. Where nothing is damaged, nothing is committed.
 ///
 /// Without `act` it is only found out what would be done.
@@ -85,7 +85,7 @@ pub type Reread<'a> = dyn FnMut(Intact<'_>, &mut TakeEnvelope<'_>) -> Result<boo
 pub fn salvage(
     writer: &mut Writer,
     reread: &mut Reread<'_>,
-    note: &CommitNote,
+    catalogue: Option<&str>,
     act: bool,
     now: Micros,
 ) -> Result<Salvaged, LakeError> {
@@ -132,7 +132,7 @@ pub fn salvage(
         let body = serde_json::to_string(&lost).map_err(|error| LakeError::Invalid(error.to_string()))?;
         notes.push((PRUNE, body));
     }
-    notes.extend(note.catalogue.clone().map(|catalogue| (CATALOGUE_WHOLE, catalogue)));
+    notes.extend(catalogue.map(|catalogue| (CATALOGUE_WHOLE, catalogue.to_owned())));
     writer.anchored(change, Vec::new(), notes, "SALVAGE", now)?;
     done.done = true;
     Ok(done)

@@ -12,7 +12,7 @@ mod selection;
 use std::io::Write;
 
 use arrow::array::RecordBatch;
-use stele_model::json::quote;
+use stele_model::json::{Tape, quote};
 
 use self::digest::Digest;
 pub use self::salvage::salvage;
@@ -24,7 +24,7 @@ use crate::sql::{Column, Params, Rows, Sql, SqlError};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Line {
     /// The record as it was recorded. Line ends inside a record, which JSON allows between its
-    /// tokens only, become spaces.
+    /// tokens only, become spaces; a bare frame, which is no JSON, becomes a string.
     Record,
     /// The columns of `events` that are not null, with the record as text under `raw`: format F13.
     Envelope,
@@ -74,9 +74,10 @@ pub fn jsonl(
     };
     let (text, params) = selection.query(columns);
     let mut rows = sql.query(&text, &params)?;
+    let mut tape = Tape::default();
     write_lines(&mut rows, out, |batch, columns, row, text| {
         match line {
-            Line::Record => record(batch, columns, row, text)?,
+            Line::Record => record(batch, columns, row, &mut tape, text)?,
             Line::Envelope => envelope(batch, columns, row, text)?,
         }
         Ok(1)
@@ -146,11 +147,22 @@ impl Slice {
     }
 }
 
-fn record(batch: &RecordBatch, columns: &[Column], row: usize, out: &mut String) -> Result<(), SqlError> {
+fn record(
+    batch: &RecordBatch,
+    columns: &[Column],
+    row: usize,
+    tape: &mut Tape,
+    out: &mut String,
+) -> Result<(), SqlError> {
     let start = out.len();
     output::value_text(batch, columns, (0, row), out)?;
     let end = out.trim_end_matches(['\r', '\n']).len();
     out.truncate(end.max(start));
+    // A bare frame such as `42["e"]` is no JSON by itself; all of them begin with a digit.
+    if out[start..].starts_with(|first: char| first.is_ascii_digit()) && tape.parse(&out[start..]).is_err() {
+        let quoted = quote(&out[start..]);
+        out.replace_range(start.., &quoted);
+    }
     if out[start..].contains(['\r', '\n']) {
         let flat = out[start..].replace(['\r', '\n'], " ");
         out.replace_range(start.., &flat);

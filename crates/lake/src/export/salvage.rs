@@ -94,18 +94,24 @@ fn shapes(sql: &Sql) -> Result<HashMap<String, HashSet<Shape>>, SqlError> {
     let mut rows = sql.query(text, &Params::none())?;
     let columns = rows.columns().to_vec();
     let mut shapes: HashMap<String, HashSet<Shape>> = HashMap::new();
+    // Inputs whose names are data, so that none of them is kept.
+    let mut too_many: HashSet<String> = HashSet::new();
     let mut tape = Tape::default();
     while let Some(batch) = rows.next_batch()? {
         for row in output::texts(&batch, &columns)? {
             let [Some(id), Some(names)] = row.as_slice() else { continue };
-            if tape.parse(names).is_ok() {
+            if !too_many.contains(id) && tape.parse(names).is_ok() {
                 let names = tape.value(names, 0).children();
                 let shape = names.filter_map(|name| name.as_str().map(|name| name.into_owned())).collect();
-                shapes.entry(id.clone()).or_default().insert(shape);
+                let known = shapes.entry(id.clone()).or_default();
+                known.insert(shape);
+                if known.len() > SHAPES_MAX {
+                    shapes.remove(id);
+                    too_many.insert(id.clone());
+                }
             }
         }
     }
-    shapes.retain(|_, shapes| shapes.len() <= SHAPES_MAX);
     Ok(shapes)
 }
 

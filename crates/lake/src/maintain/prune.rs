@@ -23,7 +23,7 @@ use crate::reader::PartReader;
 use crate::rows::Columns;
 use crate::snapshot::{CATALOGUE_WHOLE, PRUNE, Pruned, Snapshot};
 use crate::tables::Table;
-use crate::writer::{Anchored, CommitNote, Writer};
+use crate::writer::{Anchored, Writer};
 
 /// Which rows to remove: those that meet every condition that is given.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -296,7 +296,7 @@ impl<'a> Chosen<'a> {
 
 /// Carries out a plan. The bytes stay on disk until a vacuum.
 ///
-/// `note.catalogue`, if given, has to describe what is left; it takes the place of all earlier ones.
+/// `catalogue`, if given, has to describe what is left; it takes the place of all earlier ones.
 ///
 /// # Errors
 ///
@@ -305,7 +305,7 @@ impl<'a> Chosen<'a> {
 pub fn prune(
     writer: &mut Writer,
     plan: &PrunePlan,
-    note: &CommitNote,
+    catalogue: Option<&str>,
     now: Micros,
 ) -> Result<Snapshot, LakeError> {
     let snapshot = writer.snapshot()?;
@@ -315,7 +315,7 @@ pub fn prune(
             plan.version,
             snapshot.version()
         );
-        return Err(LakeError::Invalid(text));
+        return Err(LakeError::Changed(text));
     }
     let shop = writer.workshop();
     let selected = Chosen::of(&plan.selection, &plan.named);
@@ -343,6 +343,6 @@ pub fn prune(
     let gone = plan.gone(now);
     let body = serde_json::to_string(&gone).map_err(|error| LakeError::Invalid(error.to_string()))?;
     let mut notes = vec![(PRUNE, body)];
-    notes.extend(note.catalogue.clone().map(|catalogue| (CATALOGUE_WHOLE, catalogue)));
+    notes.extend(catalogue.map(|catalogue| (CATALOGUE_WHOLE, catalogue.to_owned())));
     writer.anchored(change, Vec::new(), notes, "DELETE", now)
 }

@@ -6,7 +6,7 @@ use arrow::array::RecordBatch;
 use arrow::compute::{concat_batches, sum};
 
 use crate::error::{At, LakeError};
-use crate::part::{PartInfo, PartWriter, Workshop};
+use crate::part::{GROUP_BYTES, PartInfo, PartWriter, Workshop};
 use crate::rows::Columns;
 use crate::tables::Table;
 
@@ -15,9 +15,6 @@ const BATCH_ROWS: usize = 1024;
 
 /// …or bytes of their texts, which may be long.
 const BATCH_BYTES: i64 = 1 << 20;
-
-/// A row group ends at this many encoded bytes, as it does in an appender.
-const GROUP_BYTES: usize = 16 << 20;
 
 /// Takes rows of one partition and writes them as one part. No row, no part.
 pub(crate) struct Rewriter<'a> {

@@ -77,7 +77,7 @@ pub fn vacuum(writer: &mut Writer, plan: &VacuumPlan) -> Result<u64, LakeError> 
         if named.contains(path.as_path()) {
             let text =
                 format!("{} is in use: the lake has changed since the vacuum was planned", path.display());
-            return Err(LakeError::Invalid(text));
+            return Err(LakeError::Changed(text));
         }
         writer.home().faults.hit("lake.vacuum.remove").at("remove", path)?;
         if fs::exists(path).at("inspect", path)? {

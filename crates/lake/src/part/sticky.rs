@@ -20,8 +20,12 @@ use parquet::file::statistics::Statistics;
 use parquet::file::writer::{SerializedPageWriter, TrackedWrite};
 use parquet::schema::types::ColumnDescPtr;
 
-/// Bytes that a run takes in memory.
-const RUN_BYTES: usize = 8;
+/// A value and how often it is repeated; no value is null.
+type Run = (Option<u32>, u32);
+
+/// What a distinct value takes in memory besides its bytes, which stand in the dictionary and in the
+/// index: where it stands, and its slot in the index.
+const VALUE_BYTES: usize = size_of::<std::ops::Range<usize>>() + 2 * size_of::<(Box<[u8]>, u32)>();
 
 /// Values in one bit-packed run: as many as a header of one byte can count, which is what other
 /// writers do and every reader has met.
@@ -38,8 +42,7 @@ pub(super) struct Sticky {
     /// Where each value stands in `dictionary`.
     values: Vec<std::ops::Range<usize>>,
     index: HashMap<Box<[u8]>, u32>,
-    /// Values and how often each is repeated; no value is null.
-    runs: Vec<(Option<u32>, u32)>,
+    runs: Vec<Run>,
     rows: u64,
     nulls: u64,
     bounded: bool,
@@ -62,7 +65,7 @@ impl Sticky {
 
     /// About how much memory it takes.
     pub(super) fn memory(&self) -> usize {
-        2 * self.dictionary.len() + self.runs.len() * RUN_BYTES
+        2 * self.dictionary.len() + self.values.len() * VALUE_BYTES + self.runs.len() * size_of::<Run>()
     }
 
     /// Takes the rows of an array.

@@ -79,7 +79,7 @@ pub enum SqlError {
     #[error("the lake cannot be opened for SQL: {0}")]
     Layout(String),
     /// The result cannot be written.
-    #[error("cannot write the result: {0}")]
+    #[error("cannot write the result")]
     Output(#[source] io::Error),
     /// The result holds what the output format has no room for.
     #[error("the result cannot be written as {format}: {detail}")]
@@ -155,13 +155,19 @@ pub(super) fn explain(message: &str, context: &Context<'_>) -> SqlError {
             what: quoted(&detail).map_or_else(|| detail.clone(), |file| format!("reading {file}")),
             hint: format!("Views are {}.", context.views.join(", ")),
         },
-        "IO Error" => SqlError::Part(detail),
+        "IO Error" if names_part(&detail) => SqlError::Part(detail),
         "Catalog Error" | "Binder Error" => match unknown(&detail, context) {
             Some((what, name, hint)) => SqlError::Unknown { what, name, hint, line, column, excerpt },
             None => failed(detail),
         },
         _ => failed(detail),
     }
+}
+
+/// Whether a message is about a part of the lake. A disk that is full is about the directory for what
+/// does not fit in memory.
+pub(super) fn names_part(message: &str) -> bool {
+    message.contains(".parquet")
 }
 
 /// The names in an "is not there" message of the engine, with what is there.

@@ -13,11 +13,20 @@ CREATE MACRO json_path(path) AS
   END;
 
 -- Legal JSON may hold a lone surrogate escape, which DuckDB refuses. Such a text is read with
--- U+FFFD in its place, so that one odd string does not hide the rest of the record.
+-- U+FFFD in its place, so that one odd string does not hide the rest of the record. Set aside
+-- first, under characters that no JSON text holds: backslashes that are escaped themselves, after
+-- which `u` is a letter, and pairs of surrogates, which stand for a character.
 CREATE MACRO stele_mend(value) AS
   CASE
     WHEN contains(value, '\ud') OR contains(value, '\uD')
-    THEN regexp_replace(value, '\\u[dD][89a-fA-F][0-9a-fA-F]{2}', '\\ufffd', 'g')
+    THEN replace(replace(
+      regexp_replace(
+        regexp_replace(
+          replace(value, '\\', chr(2)),
+          '\\(u[dD][89abAB][0-9a-fA-F]{2})\\(u[dD][c-fC-F][0-9a-fA-F]{2})',
+          concat(chr(1), '\1', chr(1), '\2'), 'g'),
+        '\\u[dD][89a-fA-F][0-9a-fA-F]{2}', '\\ufffd', 'g'),
+      chr(1), '\'), chr(2), '\\')
   END;
 
 CREATE MACRO json_at(value, path) AS

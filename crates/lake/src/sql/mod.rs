@@ -239,12 +239,11 @@ fn list(connection: &Connection, text: &str) -> Result<Vec<String>, SqlError> {
 fn engine(what: &'static str) -> impl Fn(duckdb::Error) -> SqlError {
     move |error| {
         let detail = error.to_string();
-        match detail
-            .strip_prefix("IO Error: ")
-            .or_else(|| detail.strip_prefix("Invalid Input Error: No magic bytes"))
-        {
-            Some(part) => SqlError::Part(part.lines().next().unwrap_or_default().to_owned()),
-            None => SqlError::Engine { what, detail },
+        let class =
+            ["IO Error: ", "Invalid Input Error: "].iter().find_map(|class| detail.strip_prefix(class));
+        match class.map(|said| said.lines().next().unwrap_or_default()) {
+            Some(said) if error::names_part(said) => SqlError::Part(said.to_owned()),
+            _ => SqlError::Engine { what, detail },
         }
     }
 }

@@ -20,7 +20,7 @@ fn what_is_committed_is_found_again() {
     assert_eq!(snapshot.totals(), written.totals());
     assert_eq!((snapshot.totals().records, snapshot.totals().residues), (4, 1));
     assert_eq!(snapshot.files().unwrap(), vec![input.entry(LINES.len())]);
-    assert_eq!(snapshot.notes().unwrap(), vec![format!("/in/a.jsonl:0..{}", LINES.len())]);
+    assert_eq!(snapshot.catalogues().unwrap(), vec![format!("/in/a.jsonl:0..{}", LINES.len())]);
     for part in snapshot.event_parts() {
         assert!(part.path.is_file());
         assert!(part.relative.starts_with(&format!("doc_type={}/", part.partition("doc_type").unwrap())));
@@ -37,7 +37,7 @@ fn the_newest_entry_of_an_input_wins_and_older_snapshots_stay() {
     let first = ingest(&mut writer, &input, 0, 8).unwrap();
     let second = ingest(&mut writer, &input, 8, LINES.len()).unwrap();
     assert_eq!(second.files().unwrap(), vec![input.entry(LINES.len())]);
-    assert_eq!(second.notes().unwrap().len(), 2);
+    assert_eq!(second.catalogues().unwrap().len(), 2);
     let before = lake.snapshot_at(first.version()).unwrap();
     assert_eq!(before.files().unwrap(), vec![input.entry(8)]);
     assert_eq!(before.totals(), first.totals());
@@ -54,11 +54,9 @@ fn a_commit_without_rows_moves_the_cursor() {
     let snapshot = writer.commit(vec![empty], vec![input.entry(0)], &CommitNote::default()).unwrap();
     assert_eq!(snapshot.files().unwrap(), vec![input.entry(0)]);
     assert_eq!(snapshot.totals().records, 0);
-    let whole = CommitNote { catalogue: Some("whole".to_owned()), replaces: true, ..CommitNote::default() };
     let more = CommitNote { catalogue: Some("x".to_owned()), ..CommitNote::default() };
-    writer.commit(vec![], vec![], &more).unwrap();
-    let snapshot = writer.commit(vec![], vec![], &whole).unwrap();
-    assert_eq!(snapshot.notes().unwrap(), ["whole"]);
+    let snapshot = writer.commit(vec![], vec![], &more).unwrap();
+    assert_eq!(snapshot.catalogues().unwrap(), ["x"]);
 }
 
 #[test]
@@ -75,7 +73,7 @@ fn checkpoints_do_not_change_what_is_read() {
     let snapshot = lake.snapshot().unwrap();
     assert_eq!(snapshot.totals().records, 40);
     assert_eq!(snapshot.files().unwrap().len(), 40);
-    let notes = snapshot.notes().unwrap();
+    let notes = snapshot.catalogues().unwrap();
     assert_eq!(notes.len(), 40);
     assert!(notes.is_sorted(), "{notes:?}");
     assert_eq!(lake.snapshot_at(20).unwrap().files().unwrap().len(), 20);

@@ -5,7 +5,7 @@ use std::path::Path;
 use stele_lake::maintain::{
     CompactOptions, KEEP_DEFAULT, Selection, compact, plan_prune, plan_vacuum, prune, vacuum,
 };
-use stele_lake::{CommitNote, Lake, LakeError, Snapshot, Table, Writer};
+use stele_lake::{Lake, LakeError, Snapshot, Table, Writer};
 use stele_model::DocType;
 
 use crate::fixture::{FailAt, Input, NOW, ingest, lake_in};
@@ -60,7 +60,7 @@ fn compaction_moves_rows_and_changes_none() {
     assert_eq!(after.totals().records, before.totals().records);
     assert_eq!(after.totals().residues, before.totals().residues);
     assert_eq!(after.files().unwrap(), before.files().unwrap());
-    assert_eq!(after.notes().unwrap(), before.notes().unwrap());
+    assert_eq!(after.catalogues().unwrap(), before.catalogues().unwrap());
     for table in Table::ALL {
         let partitions: Vec<_> = after.parts(table).iter().map(|part| &part.partitions).collect();
         assert!(partitions.windows(2).all(|pair| pair[0] != pair[1]), "one part a partition");
@@ -128,15 +128,14 @@ fn check_prune(selection: &Selection, words: &str, keeps: impl Fn(DocType, Optio
     assert_eq!(lake.snapshot().unwrap().version(), compacted.version(), "a plan changes nothing");
     assert_eq!(plan.records, before.totals().records - kept.len() as u64);
     assert!(plan.records > 0);
-    let note = CommitNote { catalogue: Some("rest".to_owned()), ..CommitNote::default() };
-    let after = prune(&mut writer, &plan, &note, NOW).unwrap();
+    let after = prune(&mut writer, &plan, Some("rest"), NOW).unwrap();
     let mut left = rows(&after);
     kept.sort();
     left.sort();
     assert_eq!(left, kept);
     assert_eq!(after.totals().records, before.totals().records - plan.records);
     assert_eq!(after.totals().residues, before.totals().residues - plan.residues);
-    assert_eq!(after.notes().unwrap(), ["rest"]);
+    assert_eq!(after.catalogues().unwrap(), ["rest"]);
     for input in inputs() {
         let loses = plan.sources.iter().find(|source| source.uri == input.uri);
         match (written_back(&after, &input), loses) {
@@ -148,7 +147,7 @@ fn check_prune(selection: &Selection, words: &str, keeps: impl Fn(DocType, Optio
         }
     }
     check_all_replay(&lake.snapshot_at(before.version()).unwrap());
-    let error = prune(&mut writer, &plan, &note, NOW).unwrap_err();
+    let error = prune(&mut writer, &plan, Some("rest"), NOW).unwrap_err();
     assert!(error.to_string().contains("plan again"), "{error}");
 }
 

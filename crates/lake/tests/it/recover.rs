@@ -64,7 +64,7 @@ fn check_whole(dir: &Path) {
     assert_eq!(records.len(), 153);
     assert_eq!(snapshot.totals().records, 153);
     assert_eq!(snapshot.totals().residues, 3);
-    let ranges: Vec<String> = snapshot.notes().unwrap();
+    let ranges: Vec<String> = snapshot.catalogues().unwrap();
     assert_eq!(ranges.len(), 6, "{ranges:?}");
 }
 

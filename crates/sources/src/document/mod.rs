@@ -40,6 +40,8 @@ pub(crate) struct Documents {
     /// Why nothing can be made of the bytes here.
     broken: Option<String>,
     rescan_budget: usize,
+    /// The line in which a run before this one ended has been counted and goes on.
+    line_counted: bool,
 }
 
 /// Content that is read and not cut into blocks yet, and the parts at its front.
@@ -111,6 +113,7 @@ impl Documents {
             seen_record: false,
             broken: None,
             rescan_budget: RESCAN_BYTES_MAX,
+            line_counted: false,
         }
     }
 
@@ -233,8 +236,17 @@ fn rest(mut block: Block, old: usize) -> Option<Block> {
     Some(block)
 }
 
-impl Cut for Documents {
-    fn next(&mut self, content: &mut Content) -> Option<Block> {
+impl Documents {
+    /// Leaves out a line that was counted before it ended.
+    fn uncount(&mut self, mut block: Block) -> Block {
+        if self.line_counted && block.lines > 0 {
+            block.lines -= 1;
+            self.line_counted = false;
+        }
+        block
+    }
+
+    fn cut(&mut self, content: &mut Content) -> Option<Block> {
         loop {
             let ended = content.is_ended();
             if self.broken.is_some() {
@@ -267,17 +279,26 @@ impl Cut for Documents {
             }
         }
     }
+}
+
+impl Cut for Documents {
+    fn next(&mut self, content: &mut Content) -> Option<Block> {
+        let block = self.cut(content)?;
+        Some(self.uncount(block))
+    }
 
     /// Scans again what was handed over before, for the state at its end.
     fn resume(&mut self, content: &mut Content, resume: &Resume, done: &mut Done) -> Option<Block> {
-        let mut beyond = None;
+        let (mut beyond, mut lines) = (None, 0);
         while done.bytes < resume.bytes_done {
-            let Some(block) = self.next(content) else { break };
+            let Some(block) = self.cut(content) else { break };
             let missing = usize::try_from(resume.bytes_done - done.bytes).unwrap_or(usize::MAX);
             let old = missing.min(block.bytes.len());
             done.add(&block.bytes[..old]);
+            lines += newlines(&block.bytes[..old]);
             beyond = rest(block, old);
         }
-        beyond
+        self.line_counted = resume.lines_done > lines;
+        beyond.map(|block| self.uncount(block))
     }
 }

@@ -12,6 +12,10 @@ use crate::profile::Step;
 /// Longest member name outside of records that is compared with a step. Names in paths are short.
 const KEY_BYTES_MAX: usize = 1 << 10;
 
+/// Most brackets that are open inside one record. A record of the greatest length could hold no
+/// more, and each takes a byte of memory.
+const OPEN_MAX: usize = crate::RECORD_BYTES_MAX;
+
 /// What the scanner came to.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Found {
@@ -311,6 +315,9 @@ impl Scanner {
                 b'"' => {
                     self.state = State::Record { string: true };
                     return None;
+                }
+                b'{' | b'[' if self.open.len() == OPEN_MAX => {
+                    return Some(Found::Break(self.at - 1, "too many brackets are open"));
                 }
                 b'{' | b'[' => self.open.push(*byte),
                 b'}' | b']' => {

@@ -148,7 +148,7 @@ fn lines_beyond_every_bound_are_rejected_in_pieces() {
         kinds.push((piece.line_no, kind));
     }
     kinds.dedup();
-    let expect = [(1, "Line"), (2, "line longer than 64 MiB"), (3, "Line")];
+    let expect = [(1, "Line"), (2, "longer than 64 MiB"), (3, "Line")];
     assert_eq!(kinds, expect.map(|(line, kind)| (line, kind.to_owned())));
 }
 

@@ -207,3 +207,22 @@ fn lines_behind_a_document_go_on_after_damage() {
         }
     }
 }
+
+#[test]
+fn brackets_without_end_are_bounded() {
+    let mut content = b"[\n{\"event\":\"e\"},\n{\"a\":".to_vec();
+    content.resize(content.len() + stele_sources::RECORD_BYTES_MAX + (5 << 20), b'[');
+    content.extend_from_slice(b"\n{\"event\":\"after\"}\n");
+    let mut source = crate::source(&content, &OpenOptions::default()).expect("opens");
+    let (blocks, error) = drain(&mut source);
+    assert!(error.is_none() && rebuild(&blocks) == content);
+    let reasons: std::collections::BTreeSet<_> = blocks
+        .iter()
+        .flat_map(|block| block.pieces())
+        .filter_map(|piece| match piece.kind {
+            stele_sources::PieceKind::Rejected(reason) => Some(reason.to_owned()),
+            _ => None,
+        })
+        .collect();
+    assert!(reasons.iter().any(|reason| reason.ends_with("too many brackets are open")), "{reasons:?}");
+}

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use stele_sources::{
-    FindOptions, Found, Input, OpenOptions, Profiles, find, head_hash, open, path_of, prefix_hashes, uri_of,
+    FindOptions, Found, Head, Input, OpenOptions, Profiles, find, open, path_of, prefix_hashes, uri_of,
 };
 
 fn tree() -> tempfile::TempDir {
@@ -183,7 +183,7 @@ fn standard_input_has_a_name_and_is_read_once() {
     let found = find(&["-".to_owned()], &options).expect("found");
     assert_eq!(found.inputs, [Input::stdin("feed")]);
     assert_eq!(found.inputs[0].uri, "stdin:feed");
-    assert!(head_hash(&found.inputs[0]).is_err());
+    assert!(Head::of(&found.inputs[0]).is_err());
 }
 
 #[test]
@@ -198,7 +198,7 @@ fn prefixes_are_hashed_in_one_pass() {
     let hashes = prefix_hashes(input, &[16, 0, 8, 99]).expect("hashes");
     let whole = "{\"a\":1}\n{\"a\":2}\n";
     assert_eq!(hashes, [hash(whole), hash(""), hash("{\"a\":1}\n"), hash(whole)]);
-    assert_eq!(head_hash(input).expect("hashes"), hash(whole));
+    assert_eq!(Head::of(input).expect("hashes").hash(), hash(whole));
 }
 
 #[test]

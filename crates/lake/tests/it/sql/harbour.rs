@@ -164,7 +164,7 @@ fn odd() -> Tape<'static> {
         r#"{"event":"huge","data":{"n":1e400,"i":12345678901234567890,"j":9007199254740993}}"#,
         row("huge"),
     );
-    tape.record(r#"{"event":"half","data":{"s":"\ud800!","n":7,"a.b":{"c":[1,{"d":2}]}}}"#, row("half"));
+    tape.record(r#"{"event":"half","data":{"s":"\ud800!","pair":"\ud83d\udea2 \\ud800 \udc00\ud83d","n":7,"a.b":{"c":[1,{"d":2}]}}}"#, row("half"));
     tape.record(&depth, row("deep"));
     tape.record("[1,2]", row("unknown"));
     tape.record("3", row("unknown"));
