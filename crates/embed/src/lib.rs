@@ -23,7 +23,7 @@ mod double;
 mod durable;
 mod embedder;
 mod error;
-//mod http;
+mod http;
 mod local;
 mod models;
 
@@ -33,7 +33,7 @@ pub use batches::{BatchLimits, plan_batches};
 pub use double::TestDouble;
 pub use embedder::{Cancelled, Embedded, Embedder, Prefixes, Purpose, Usage, Vectors, never};
 pub use error::EmbedError;
-//pub use http::{Dialect, HttpConfig, HttpEmbedder, Pace, Secret, SystemPace};
+pub use http::{Dialect, HttpConfig, HttpEmbedder, Pace, Secret};
 pub use local::{LocalConfig, LocalEmbedder, Precision};
 pub use models::{Finding, Item, Models, Pip, Progress, State, Step};
 

@@ -51,15 +51,17 @@ pub(crate) fn load(bert: &Bert, precision: Precision) -> Result<Vec<u8>, EmbedEr
     }
 }
 
-/// Whether the graph file, if there is one, is the one that was made. `None`: there is none.
+/// Whether the graph file, if there is one with a note, is the one that was made. `None`: there is
+/// none, or it is being made.
 pub(crate) fn verify(dir: &Path, precision: Precision) -> Result<Option<PathBuf>, EmbedError> {
     let path = graph_path(dir, precision);
     if !path.exists() {
         return Ok(None);
     }
     match small_json::<Note>(&note_path(dir, precision))? {
+        None => Ok(None),
         Some(note) if durable::sha256_file(&path)? == note.sha256 => Ok(Some(path)),
-        _ => Err(differs(&path)),
+        Some(_) => Err(differs(&path)),
     }
 }
 
@@ -93,12 +95,18 @@ fn current(dir: &Path, precision: Precision) -> Result<Option<Note>, EmbedError>
     Ok(Some(note))
 }
 
-/// Makes the graph file and its note. The note comes last: without it the file is made again.
+/// Makes the graph file and its note. The note goes first and comes last, so that there is never one
+/// of another graph; without it the graph is made again.
 pub(crate) fn make(bert: &Bert, precision: Precision) -> Result<Vec<u8>, EmbedError> {
     let path = bert.dir.join(WEIGHTS);
     let (weights_bytes, weights_modified_ns) = stamp(&bert.dir)?;
     let weights = std::fs::read(&path).at("read", &path)?;
     let graph = build(bert, &Weights::parse(bert, &weights)?, precision)?;
+    let note = note_path(&bert.dir, precision);
+    match std::fs::remove_file(&note) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error).at("remove", &note),
+        _ => {}
+    }
     let path = graph_path(&bert.dir, precision);
     durable::write(&path, |out| out.write_all(&graph))?;
     let note = Note {

@@ -87,19 +87,18 @@ impl Sessions {
 
     fn make(&self) -> Result<Session, EmbedError> {
         let failed = |reason: String| EmbedError::Runtime { model: self.model.clone(), reason };
-        let text = |error: ort::Error<_>| error.to_string();
-        Session::builder(&self.environment)
-            .map_err(|error| failed(error.to_string()))?
-            .with_log_level(LogLevel::Error)
-            // Nothing is left to optimise, and looking for it takes longer than a search.
-            .and_then(|builder| builder.with_optimization_level(GraphOptimizationLevel::Disable))
-            .and_then(|builder| builder.with_intra_threads(self.threads))
-            // Texts differ in length: a plan of the memory for one of them does not fit the next.
-            .and_then(|builder| builder.with_memory_pattern(false))
-            .and_then(|builder| builder.with_prepacked_weights(&self.weights))
-            .map_err(|error| failed(text(error)))?
-            .commit_from_memory(&self.graph)
-            .map_err(|error| failed(error.to_string()))
+        let builder = Session::builder(&self.environment).map_err(|error| failed(error.to_string()))?;
+        let builder = builder.with_log_level(LogLevel::Error).map_err(|error| failed(error.to_string()))?;
+        // Nothing is left to optimise, and looking for it takes longer than a search.
+        let builder = builder
+            .with_optimization_level(GraphOptimizationLevel::Disable)
+            .map_err(|error| failed(error.to_string()))?;
+        let builder = builder.with_intra_threads(self.threads).map_err(|error| failed(error.to_string()))?;
+        // Texts differ in length: a plan of the memory for one of them does not fit the next.
+        let builder = builder.with_memory_pattern(false).map_err(|error| failed(error.to_string()))?;
+        let mut builder =
+            builder.with_prepacked_weights(&self.weights).map_err(|error| failed(error.to_string()))?;
+        builder.commit_from_memory(&self.graph).map_err(|error| failed(error.to_string()))
     }
 
     /// Waits for a session, and makes one if there may be more.

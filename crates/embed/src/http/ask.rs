@@ -1,0 +1,209 @@
+//! One request and what became of it. Nothing is tried again here.
+
+use std::io::Read;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use crossbeam_channel::{RecvTimeoutError, bounded};
+use reqwest::Url;
+use reqwest::blocking::{Client, Response};
+use serde_json::Value;
+
+use super::{HttpConfig, Secret};
+use crate::EmbedError;
+use crate::embedder::Cancelled;
+
+/// Longest answer that is read: two thousand vectors of four thousand numbers, as JSON.
+const ANSWER_BYTES_MAX: u64 = 256 << 20;
+
+/// Longest part of a refusal that is read, and that is shown.
+const REFUSAL_BYTES_MAX: u64 = 64 << 10;
+const SHOWN_CHARS_MAX: usize = 300;
+
+/// How often it is asked whether to stop while an answer is awaited: soon enough for a person.
+const ASK_EVERY: Duration = Duration::from_millis(50);
+
+/// What became of a request.
+pub(super) enum Asked {
+    /// 200 and all of the answer.
+    Answer(Vec<u8>),
+    /// It will be refused the next time too.
+    Refused { status: u16, reason: String },
+    /// It may be answered later.
+    Busy { status: u16, reason: String, retry_after_ms: Option<u64> },
+    /// There was no answer, or not all of it.
+    Broken { reason: String },
+}
+
+/// A service's address, and the way to it.
+pub(super) struct Asker {
+    url: Url,
+    /// Without what stands in front of `@` and behind `?`.
+    shown: String,
+    key: Option<Secret>,
+    proxy: Option<reqwest::Proxy>,
+    connect_timeout: Duration,
+    timeout: Duration,
+    client: OnceLock<Client>,
+}
+
+impl Asker {
+    pub(super) fn new(config: &HttpConfig, key: Option<Secret>) -> Result<Asker, EmbedError> {
+        let base = config.url.trim_end_matches('/');
+        let refuse = |reason: &str| EmbedError::Config { setting: "url", reason: reason.to_owned() };
+        // The address is not repeated: it may hold a password.
+        let example = "it is not an address such as http://127.0.0.1:8080";
+        let url = Url::parse(&format!("{base}{}", config.dialect.path(base))).map_err(|_| refuse(example))?;
+        if !["http", "https"].contains(&url.scheme()) || url.host_str().is_none() {
+            return Err(refuse(example));
+        }
+        let port = url.port().map_or(String::new(), |port| format!(":{port}"));
+        let shown = format!("{}://{}{port}{}", url.scheme(), url.host_str().unwrap_or_default(), url.path());
+        let proxy = match &config.proxy {
+            None => None,
+            Some(proxy) => Some(reqwest::Proxy::all(proxy).map_err(|_| EmbedError::Config {
+                setting: "proxy",
+                reason: "it is not an address such as http://proxy:3128".to_owned(),
+            })?),
+        };
+        let bearer = key.as_ref().is_none_or(|key| reqwest::header::HeaderValue::from_str(&key.0).is_ok());
+        if !bearer {
+            let reason = "it has characters that no HTTP header may have".to_owned();
+            return Err(EmbedError::Config { setting: "key", reason });
+        }
+        Ok(Asker {
+            url,
+            shown,
+            key,
+            proxy,
+            connect_timeout: Duration::from_millis(config.connect_timeout_ms_max),
+            timeout: Duration::from_millis(config.timeout_ms_max),
+            client: OnceLock::new(),
+        })
+    }
+
+    /// The address, for people.
+    pub(super) fn shown(&self) -> &str {
+        &self.shown
+    }
+
+    /// One line without the key, cut if it is long.
+    pub(super) fn clean(&self, text: &str) -> String {
+        let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        let mut line = match &self.key {
+            Some(key) => key.hide_in(&line),
+            None => line,
+        };
+        if let Some((end, _)) = line.char_indices().nth(SHOWN_CHARS_MAX) {
+            line.truncate(end);
+            line.push('…');
+        }
+        line
+    }
+
+    /// Makes the request on a thread of its own, which is left to itself when the caller is asked to
+    /// stop; it ends with the time limit at the latest.
+    pub(super) fn ask(
+        self: &Arc<Self>,
+        body: Arc<[u8]>,
+        cancelled: Cancelled<'_>,
+    ) -> Result<Asked, EmbedError> {
+        if cancelled() {
+            return Err(EmbedError::Cancelled);
+        }
+        // One request, one answer.
+        let (answer, answered) = bounded(1);
+        let asker = Arc::clone(self);
+        std::thread::spawn(move || {
+            let asked = asker.ask_and_wait(&body).unwrap_or_else(|error| Asked::Broken {
+                reason: asker.clean(&stele_model::error::in_full(&error.without_url())),
+            });
+            // Nobody waits for it any more: that is what was asked for.
+            let _ = answer.send(asked);
+        });
+        loop {
+            match answered.recv_timeout(ASK_EVERY) {
+                Ok(asked) => return Ok(asked),
+                Err(RecvTimeoutError::Timeout) if cancelled() => return Err(EmbedError::Cancelled),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => {
+                    return Ok(Asked::Broken { reason: "the request broke off".to_owned() });
+                }
+            }
+        }
+    }
+
+    fn client(&self) -> Result<&Client, reqwest::Error> {
+        if let Some(client) = self.client.get() {
+            return Ok(client);
+        }
+        let builder = Client::builder()
+            // A redirect would carry the texts to somebody who was not named.
+            .redirect(reqwest::redirect::Policy::none())
+            .connect_timeout(self.connect_timeout)
+            .timeout(self.timeout)
+            // What to do about a failure is decided by the caller alone.
+            .retry(reqwest::retry::never())
+            .no_proxy();
+        let client = match &self.proxy {
+            Some(proxy) => builder.proxy(proxy.clone()).build()?,
+            None => builder.build()?,
+        };
+        Ok(self.client.get_or_init(|| client))
+    }
+
+    fn ask_and_wait(&self, body: &[u8]) -> Result<Asked, reqwest::Error> {
+        let mut request = self
+            .client()?
+            .post(self.url.clone())
+            .header("content-type", "application/json")
+            .body(body.to_vec());
+        if let Some(key) = &self.key {
+            request = request.bearer_auth(&key.0);
+        }
+        let response = request.send()?;
+        let status = response.status().as_u16();
+        if status == 200 {
+            return Ok(match read(response, ANSWER_BYTES_MAX) {
+                Ok(answer) => Asked::Answer(answer),
+                Err(reason) => Asked::Broken { reason: self.clean(&reason) },
+            });
+        }
+        let retry_after_ms = retry_after_ms(&response);
+        let said = read(response, REFUSAL_BYTES_MAX).unwrap_or_default();
+        let reason = self.clean(&message(&said));
+        Ok(match status {
+            408 | 425 | 429 | 500 | 502..=599 => Asked::Busy { status, reason, retry_after_ms },
+            _ => Asked::Refused { status, reason },
+        })
+    }
+}
+
+/// All of an answer, unless it is longer than it may be or ends early.
+fn read(response: Response, bytes_max: u64) -> Result<Vec<u8>, String> {
+    let mut answer = Vec::new();
+    match response.take(bytes_max + 1).read_to_end(&mut answer) {
+        Err(error) => Err(format!("the answer broke off after {} bytes: {error}", answer.len())),
+        Ok(length) if length as u64 > bytes_max => Err(format!("the answer has more than {bytes_max} bytes")),
+        Ok(_) => Ok(answer),
+    }
+}
+
+/// The seconds of `Retry-After`. A date in it is not understood and leaves the wait to the backoff:
+/// it would need both clocks to agree.
+fn retry_after_ms(response: &Response) -> Option<u64> {
+    let seconds: f64 = response.headers().get("retry-after")?.to_str().ok()?.trim().parse().ok()?;
+    (seconds >= 0.0 && seconds.is_finite()).then_some((seconds * 1000.0).ceil() as u64)
+}
+
+/// What a refusal says: `{"error": {"message": …}}`, `{"error": …}`, `{"message": …}`, or all of it.
+fn message(said: &[u8]) -> String {
+    let found = serde_json::from_slice::<Value>(said).ok().and_then(|value| {
+        let error = value.get("error").unwrap_or(&value);
+        error.get("message").unwrap_or(error).as_str().map(str::to_owned)
+    });
+    match found.unwrap_or_else(|| String::from_utf8_lossy(said).into_owned()) {
+        said if said.trim().is_empty() => "it does not say why".to_owned(),
+        said => said,
+    }
+}
