@@ -82,6 +82,42 @@ fn a_filter_is_applied_before_the_best_are_taken_by_the_indexes_too() {
     rare_ones_are_found(true);
 }
 
+/// Vectors without any order in them are the hardest to find again.
+#[test]
+fn the_index_finds_what_comparing_all_finds() {
+    let world = World::new();
+    let all = many(12_000, 8);
+    let mut writer = world.writer();
+    writer.apply(all.clone(), &[], Some(1)).unwrap();
+    writer.maintain().unwrap();
+    let reader = world.reader();
+    let status = reader.status().unwrap();
+    assert!(status.coverage.iter().any(|one| one.column == "vector" && one.scanned == 0), "{status:?}");
+    let seventh = Filter { event_types: vec!["event3".to_owned()], ..any() };
+    for filter in [any(), seventh] {
+        let mut found = 0;
+        for question in 0..40 {
+            let asked = direction(900_000 + question, 16);
+            let cosine = |vector: &[f32]| vector.iter().zip(&asked).map(|(one, two)| one * two).sum::<f32>();
+            let mut exact: Vec<(f32, ChunkId)> = all
+                .iter()
+                .filter(|(chunk, _)| {
+                    filter.is_empty() || chunk.metadata.event_type.as_deref() == Some("event3")
+                })
+                .map(|(chunk, vector)| (cosine(vector.as_ref().unwrap()), chunk.id))
+                .collect();
+            exact.sort_by(|one, two| two.0.total_cmp(&one.0));
+            let hits = reader.vector(&asked, &filter, 10).unwrap();
+            for (hit, best) in hits.iter().zip(&exact) {
+                found += usize::from(exact[..10].iter().any(|(_, id)| *id == hit.id));
+                // The k-th found is never better than the k-th best, and its score is exact.
+                assert!(hit.score <= best.0 + 1e-4);
+            }
+        }
+        assert!(found >= 380, "{found} of 400 with {filter:?}");
+    }
+}
+
 #[test]
 fn rows_that_came_after_maintenance_are_found_by_every_arm() {
     let (world, _) = haystack(true);

@@ -12,8 +12,14 @@ use stele_testkit::faults::{Blow, Recorder, StrikeAt};
 
 use crate::fixture::{World, all_ids, ids_of, many, spec};
 
+/// One write of somebody who has an index.
+type Step = fn(&Index) -> Result<(), IndexError>;
+
+/// What an index holds and what it follows; nothing, if there is none.
+type State = Option<(LogicalHash, Option<u64>)>;
+
 /// Writes of one life of an index, in order. Each may be done again.
-const STEPS: [fn(&Index) -> Result<(), IndexError>; 5] = [
+const STEPS: [Step; 5] = [
     |index| index.writer(&spec())?.apply(many(50, 1), &[], Some(1)).map(drop),
     |index| index.writer(&spec())?.apply(many(40, 2), &ids_of(&many(50, 1)[..30]), Some(2)).map(drop),
     |index| {
@@ -43,11 +49,16 @@ fn parts() -> Vec<Vec<Upsert>> {
 }
 
 /// Points that need more rows, or upkeep that fails, to be reached.
-const ELSEWHERE: [&str; 5] =
-    ["index.maintain.id", "index.maintain.text_hash", "index.maintain.vector", "index.copy", "index.copy.rows"];
+const ELSEWHERE: [&str; 5] = [
+    "index.maintain.id",
+    "index.maintain.text_hash",
+    "index.maintain.vector",
+    "index.copy",
+    "index.copy.rows",
+];
 
 /// What an index is between steps.
-fn state(index: &Index) -> Option<(LogicalHash, Option<u64>)> {
+fn state(index: &Index) -> State {
     if !index.exists() {
         return None;
     }
@@ -59,7 +70,7 @@ fn state(index: &Index) -> Option<(LogicalHash, Option<u64>)> {
 }
 
 /// The states that each step may be interrupted in, the last of which is where it ends.
-fn states() -> Vec<Vec<Option<(LogicalHash, Option<u64>)>>> {
+fn states() -> Vec<Vec<State>> {
     let world = World::new();
     let index = world.index();
     let mut all = Vec::new();
@@ -93,12 +104,7 @@ fn run(path: &Path, faults: Arc<dyn Faults>) -> Option<usize> {
     STEPS.iter().position(|step| step(&index).is_err())
 }
 
-fn check_after(
-    world: &World,
-    stopped: usize,
-    states: &[Vec<Option<(LogicalHash, Option<u64>)>>],
-    what: &str,
-) {
+fn check_after(world: &World, stopped: usize, states: &[Vec<State>], what: &str) {
     let found = state(&world.index());
     assert!(states[stopped].contains(&found), "{what}: step {stopped} left {found:?}");
     // And it goes on from there as if nothing had been.

@@ -110,6 +110,7 @@ fn where_upkeep_always_fails_answers_stay_complete_and_the_disk_bounded() {
     let world = World::new();
     let (there, lag, _) = churn(&world, Arc::new(NeverMaintained), 20);
     assert!(lag > 0);
+    assert_eq!(world.reader().pointer().dir, "v-1", "so few rounds are borne");
     let reader = world.reader();
     assert_eq!(all_ids(&reader), ids_of(&there));
     for (chunk, vector) in there.iter().step_by(37) {
@@ -125,6 +126,34 @@ fn where_upkeep_always_fails_answers_stay_complete_and_the_disk_bounded() {
     let (_, _, few) = churn(&short, Arc::new(NeverMaintained), 60);
     let (_, _, more) = churn(&long, Arc::new(NeverMaintained), 120);
     assert!(more < few * 3 / 2, "{few} bytes after 60 rounds, {more} after 120");
+    assert_ne!(long.reader().pointer().dir, "v-1", "the living rows were copied");
+    long.clean();
+}
+
+/// Upkeep never works, and neither does a copy.
+struct NothingWorks(&'static str);
+
+impl Faults for NothingWorks {
+    fn hit(&self, point: &'static str) -> io::Result<()> {
+        if point == self.0 { Err(io::Error::other("on purpose")) } else { NeverMaintained.hit(point) }
+    }
+}
+
+#[test]
+fn where_a_copy_fails_too_the_old_version_answers() {
+    for point in ["index.copy", "index.copy.rows"] {
+        let world = World::new();
+        let (there, _, _) = churn(&world, Arc::new(NothingWorks(point)), 40);
+        assert_eq!(all_ids(&world.reader()), ids_of(&there));
+        assert_eq!(world.reader().pointer().dir, "v-1", "{point}");
+        world.clean();
+        // Once it works it is made good, and what the attempts left is gone.
+        let done = world.writer().maintain().unwrap();
+        assert!(!done.is_degraded(), "{done:?}");
+        drop(world.writer());
+        assert_eq!(world.versions(), vec!["v-1"]);
+        world.clean();
+    }
 }
 
 #[test]
