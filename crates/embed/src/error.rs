@@ -22,18 +22,20 @@ pub enum EmbedError {
         reason: String,
     },
     /// The models directory does not hold what is needed.
-    #[error("{path} is missing; `stele models pull` fetches it")]
+    #[error("{path} is missing; fetch it with `stele models pull`, or from where you have the model")]
     Missing {
         /// What was looked for.
         path: String,
     },
     /// A file is not the one that was fetched or made.
-    #[error("{path} is damaged: {reason}; remove it and run `stele models pull`")]
+    #[error("{path} is damaged: {reason}; {mend}")]
     Damaged {
         /// The file.
         path: String,
         /// In what it differs.
         reason: String,
+        /// What to do about it.
+        mend: &'static str,
     },
     /// A model that is whole, but not one of those that can be run.
     #[error("{path} cannot be used as a model: {reason}")]
@@ -132,7 +134,19 @@ pub enum EmbedError {
     },
 }
 
+/// What to do about a damaged file that came from elsewhere.
+pub(crate) const FETCH_AGAIN: &str =
+    "remove it and fetch it again with `stele models pull`, or from where you have the model";
+
+/// What to do about a damaged file that was made here.
+pub(crate) const MAKE_AGAIN: &str = "remove it: it is made again when it is needed";
+
 impl EmbedError {
+    /// A file from elsewhere is damaged.
+    pub(crate) fn damaged(path: &std::path::Path, reason: String) -> Self {
+        EmbedError::Damaged { path: path.display().to_string(), reason, mend: FETCH_AGAIN }
+    }
+
     /// What can be done about it.
     pub fn kind(&self) -> ErrorKind {
         match self {

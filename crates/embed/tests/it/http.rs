@@ -268,9 +268,11 @@ fn a_stop_ends_waits_and_requests() {
         let server = Server::new(move |_, _| reply());
         let (embedder, _) = embedder(HttpConfig { tries_max: 1000, ..config(Dialect::Tei, &server.url) });
         let asked = || !server.requests().is_empty();
+        let start = std::time::Instant::now();
         let error = embedder.embed(&["a"], Purpose::Passage, &asked).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Cancelled, "{error}");
         assert_eq!(server.requests().len(), 1);
+        assert!(start.elapsed().as_secs() < 30, "it waited for the end of the request");
     };
     check(|| Reply::Hang);
     check(|| say(503, "retry-after: 100\r\n"));

@@ -179,7 +179,7 @@ fn unfit_directories_are_named_with_a_way_out() {
     check_refused(
         |dir| write(dir, "tokenizer.json", "{}"),
         ErrorKind::Fix,
-        &["tokenizer.json is damaged", "remove it and run"],
+        &["tokenizer.json is damaged", "remove it and fetch it again"],
     );
     check_refused(
         |dir| {

