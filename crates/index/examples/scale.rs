@@ -28,9 +28,9 @@ fn main() {
         sizes = vec![1_000, 10_000];
     }
     println!(
-        "| chunks | apply s | upkeep s | MB on disk | peak RSS MB | arm | filter | p50 ms | p95 ms | recall@10 |"
+        "| chunks | apply s | upkeep s | MB on disk | peak RSS MB, apply | with upkeep | arm | filter | p50 ms | p95 ms | recall@10 |"
     );
-    println!("|---|---|---|---|---|---|---|---|---|---|");
+    println!("|---|---|---|---|---|---|---|---|---|---|---|");
     for size in sizes {
         measure(size);
     }
@@ -48,12 +48,13 @@ fn measure(size: usize) {
     }
     writer.apply(Vec::new(), &[], Some(1)).unwrap();
     let applied = begin.elapsed();
+    let apply_rss = peak_rss_mb();
     let begin = Instant::now();
     let done = writer.maintain().unwrap();
     let kept = begin.elapsed();
     assert!(!done.is_degraded() && done.lag == 0, "{done:?}");
     let head = format!(
-        "| {size} | {:.1} | {:.1} | {} | {}",
+        "| {size} | {:.1} | {:.1} | {} | {apply_rss} | {}",
         applied.as_secs_f64(),
         kept.as_secs_f64(),
         done.bytes >> 20,

@@ -12,7 +12,7 @@ use stele_model::{ChunkId, ErrorKind};
 #[non_exhaustive]
 pub enum IndexError {
     /// The operating system refused.
-    #[error("cannot {what} {}: {source}{}", path.display(), advice(source))]
+    #[error("cannot {what} {}", path.display())]
     Io {
         /// What was tried.
         what: &'static str,
@@ -145,14 +145,6 @@ impl IndexError {
 
 fn no_room(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
-}
-
-fn advice(error: &io::Error) -> &'static str {
-    if no_room(error) {
-        ". The index answers as before: free some space and run the same command again"
-    } else {
-        ""
-    }
 }
 
 fn lance_advice(no_room: bool) -> &'static str {

@@ -139,8 +139,8 @@ impl Index {
         Ok(Current::load(&self.home.dir)?.unwrap_or_default().indexes)
     }
 
-    /// A reader of the index that answers when nobody names a model: the one that was built first, or
-    /// the one that a rebuild ended with last.
+    /// A reader of the index that answers when nobody names a model: the one that was built first,
+    /// until a rebuild ends or [`Writer::take_over`] is called.
     ///
     /// # Errors
     ///

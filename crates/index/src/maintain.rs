@@ -5,6 +5,7 @@
 
 use lancedb::index::IndexConfig;
 use lancedb::table::{CompactionOptions, OptimizeAction, OptimizeOptions};
+use stele_model::error::in_full;
 
 use crate::durable::bytes_below;
 use crate::error::IndexError;
@@ -18,8 +19,9 @@ const SEGMENTS_MAX: u32 = 4;
 /// Small files of rows that are left apart. Each costs a question one opening.
 const SMALL_FILES_MAX: usize = 8;
 
-/// Rows of one file. A file of this size with vectors of 384 numbers has about 200 MB.
-const ROWS_PER_FILE: usize = 65_536;
+/// Rows of one file: more than the 100,000 below which the library counts a file as small, or full
+/// ones would be looked at again each time. With vectors of 384 numbers it has about 300 MB.
+const ROWS_PER_FILE: usize = 131_072;
 
 /// Rows of one batch while files are merged: what is in memory at once.
 const COMPACT_BATCH_ROWS: usize = 1_024;
@@ -100,8 +102,9 @@ impl Writer {
             Ok(false) => {}
             Ok(true) => done.steps.push(Step { name, failed: None }),
             Err(error) => {
-                tracing::warn!(step = name, %error, "upkeep of the index failed; answers stay complete");
-                done.steps.push(Step { name, failed: Some(error.to_string()) });
+                let why = in_full(&error);
+                tracing::warn!(step = name, why, "upkeep of the index failed; answers stay complete");
+                done.steps.push(Step { name, failed: Some(why) });
                 // A step may have failed after Lance had committed it. It changes no row, so the
                 // newest version is as good as the one before.
                 self.home.call("read", &self.table.dir, self.table.lance.checkout_latest())?;

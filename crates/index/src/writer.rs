@@ -170,6 +170,47 @@ impl Writer {
         Ok(applied)
     }
 
+    /// Makes this the index that answers when nobody names a model, as the end of a rebuild does.
+    ///
+    /// # Errors
+    ///
+    /// What the disk says.
+    pub fn take_over(&mut self) -> Result<(), IndexError> {
+        self.change_current(|current, key| current.answers = Some(key.to_owned()))
+    }
+
+    /// Lets go of what was made with another model. The next writer removes its directory, as soon
+    /// as nobody reads it.
+    ///
+    /// # Errors
+    ///
+    /// What the disk says.
+    pub fn forget(&mut self, other: &str) -> Result<(), IndexError> {
+        if other == self.pointer.spec.key() {
+            return Err(IndexError::Invalid(format!("{other} is what this writer writes")));
+        }
+        self.change_current(|current, key| {
+            current.indexes.retain(|pointer| pointer.spec.key() != other);
+            if current.answers.as_deref() == Some(other) {
+                current.answers = Some(key.to_owned());
+            }
+        })
+    }
+
+    fn change_current(&mut self, change: impl FnOnce(&mut Current, &str)) -> Result<(), IndexError> {
+        self.ready()?;
+        let mut current = self.current.clone();
+        change(&mut current, self.pointer.spec.key());
+        if current == self.current {
+            return Ok(());
+        }
+        self.poisoned = true;
+        current.store(&self.home.dir, &*self.home.faults)?;
+        self.current = current;
+        self.poisoned = false;
+        Ok(())
+    }
+
     /// Hands over the ids of all chunks, a thousand at a time, in no order. `each` must not come back
     /// to the index.
     ///

@@ -191,6 +191,20 @@ fn models_stand_side_by_side_and_each_has_its_own_checkpoint() {
     assert_eq!(index.reader().unwrap().pointer().spec, spec());
     assert_eq!(index.reader_of(&other).unwrap().pointer().spec, other);
     assert_eq!(world.versions(), vec!["v-1", "v-2"]);
+    // Until another takes over.
+    let mut writer = index.writer(&other).unwrap();
+    writer.take_over().unwrap();
+    assert_eq!(index.reader().unwrap().pointer().spec, other);
+    assert!(said(writer.forget("double-b")).contains("is what this writer writes"));
+    drop(writer);
+    let mut writer = world.writer();
+    writer.forget("double-b").unwrap();
+    drop(writer);
+    assert_eq!(index.reader().unwrap().pointer().spec, spec());
+    assert!(matches!(index.reader_of(&other).unwrap_err(), IndexError::NoModel { .. }));
+    drop(world.writer());
+    assert_eq!(world.versions(), vec!["v-1"]);
+    world.clean();
 }
 
 #[test]
