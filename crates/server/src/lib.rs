@@ -1,1 +1,32 @@
-//! How do machines ask? MCP.
+//! How do machines ask? Over the Model Context Protocol: one list of tools, on standard input and
+//! output ([`serve_stdio`]) or over HTTP ([`serve_http`]).
+//!
+//! ```text
+//! stdio ─┐                    ┌ seats: so many calls at once, each on a thread of its own
+//!        ├─► Agents (wire) ─► │
+//! HTTP  ─┘                    └► tools: typed arguments → engine → one page, within its budget
+//! ```
+//!
+//! Every tool reads and none writes. What a tool returns was recorded by somebody else, so it goes
+//! out as data with a mark around it, never among the words of this
+//! program. Nothing here knows how a question is answered; that is the engine's part.
+
+mod agents;
+mod cursor;
+mod desk;
+mod error;
+mod http;
+mod limits;
+mod reply;
+mod stdio;
+mod stop;
+mod tools;
+
+pub use agents::Agents;
+pub use error::ServerError;
+pub use http::{HttpOptions, TOKEN_CHARS_MIN, serve_http};
+pub use limits::{
+    CALL_TIME_MAX, PAGE_MAX, RESULT_BYTES_MAX, SEARCH_RESULTS_MAX, SQL_ROWS_MAX, TEXT_BYTES_MAX,
+};
+pub use stdio::serve_stdio;
+pub use stop::Stop;

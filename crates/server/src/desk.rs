@@ -1,0 +1,160 @@
+//! What the calls share: the engine, and what is dear to open, kept for the newest version of the
+//! lake.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use stele_engine::discovery::view::CatalogueView;
+use stele_engine::lake::sql::output::texts;
+use stele_engine::lake::sql::{Params, Sql, SqlError, SqlOptions};
+use stele_engine::lake::{LakeError, Snapshot};
+use stele_engine::{Engine, EngineError};
+use stele_model::ErrorKind;
+use stele_model::error::in_full;
+
+use crate::limits::SQL_MEMORY_BYTES;
+use crate::reply::Refusal;
+
+/// The engine, with what is open.
+pub(crate) struct Desk {
+    pub(crate) engine: Engine,
+    view: Mutex<Option<(u64, Arc<CatalogueView>)>>,
+    sql: Mutex<Option<(u64, Sql)>>,
+}
+
+impl Desk {
+    pub(crate) fn new(engine: Engine) -> Self {
+        Self { engine, view: Mutex::default(), sql: Mutex::default() }
+    }
+
+    pub(crate) fn snapshot(&self) -> Result<Snapshot, Refusal> {
+        Ok(self.engine.snapshot()?)
+    }
+
+    /// The catalogue of a snapshot. Whoever comes while it is made waits instead of making another.
+    pub(crate) fn view(&self, snapshot: &Snapshot) -> Result<Arc<CatalogueView>, Refusal> {
+        let mut kept = self.view.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((version, view)) = &*kept
+            && *version == snapshot.version()
+        {
+            return Ok(Arc::clone(view));
+        }
+        let view = Arc::new(self.engine.catalogue_of(snapshot)?.view());
+        *kept = Some((snapshot.version(), Arc::clone(&view)));
+        Ok(view)
+    }
+
+    /// A snapshot open for questions of one call, which ends with the call.
+    pub(crate) fn sql(&self, snapshot: &Snapshot, call: &Call) -> Result<Sql, Refusal> {
+        let mut kept = self.sql.lock().unwrap_or_else(PoisonError::into_inner);
+        if !matches!(&*kept, Some((version, _)) if *version == snapshot.version()) {
+            let options = SqlOptions {
+                memory_limit: SQL_MEMORY_BYTES,
+                threads: self.engine.threads(),
+                temp_dir: self.engine.sql_temp_dir(),
+            };
+            *kept = Some((snapshot.version(), self.engine.sql(snapshot, &options)?));
+        }
+        let Some((_, sql)) = &*kept else { return Err(Refusal::new("The lake cannot be opened for SQL.")) };
+        let own = sql.try_clone()?;
+        let canceller = own.canceller();
+        call.at_stop(move || canceller.cancel());
+        Ok(own)
+    }
+}
+
+/// The rows of a query of this program, which asks for few of them.
+pub(crate) fn rows(sql: &Sql, text: &str, params: &Params) -> Result<Vec<Vec<Option<String>>>, SqlError> {
+    let mut rows = sql.query(text, params)?;
+    let columns = rows.columns().to_vec();
+    let mut all = Vec::new();
+    while let Some(batch) = rows.next_batch()? {
+        all.extend(texts(&batch, &columns)?);
+    }
+    Ok(all)
+}
+
+/// One call, as the thread sees it that works on it.
+#[derive(Default)]
+pub(crate) struct Call {
+    stopped: AtomicBool,
+    stops: Mutex<Vec<Box<dyn Fn() + Send>>>,
+}
+
+impl Call {
+    /// Whether the time is over or the caller has gone.
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.stopped.load(Ordering::SeqCst)
+    }
+
+    /// Ends the work as soon as it can be ended.
+    pub(crate) fn stop(&self) {
+        // The list is held meanwhile, so that what is added at this moment is not missed.
+        let stops = self.stops.lock().unwrap_or_else(PoisonError::into_inner);
+        self.stopped.store(true, Ordering::SeqCst);
+        stops.iter().for_each(|stop| stop());
+    }
+
+    fn at_stop(&self, stop: impl Fn() + Send + 'static) {
+        let mut stops = self.stops.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.is_stopped() {
+            stop();
+        }
+        stops.push(Box::new(stop));
+    }
+}
+
+impl From<EngineError> for Refusal {
+    fn from(error: EngineError) -> Self {
+        let what = match &error {
+            EngineError::Lake(LakeError::NoLake { .. }) => "There is no lake in the data directory.",
+            EngineError::Lake(_) => "The lake cannot be read.",
+            EngineError::Sql(_) => "The query was refused or failed.",
+            EngineError::Index(_) => "The index cannot answer.",
+            EngineError::Search(_) => "The question cannot be answered.",
+            EngineError::UnknownInput { .. } | EngineError::AmbiguousInput { .. } => {
+                "No single input of the lake has that name."
+            }
+            _ => "The question cannot be answered.",
+        };
+        let hint = match (&error, error.kind()) {
+            (EngineError::Lake(LakeError::NoLake { .. }), _) => {
+                "have `stele ingest FILE… --data-dir DIR` run, and this server started with that --data-dir"
+            }
+            (EngineError::Index(_), _) => {
+                "have `stele index build` run; explain_field, find_examples and sql need no index"
+            }
+            (EngineError::UnknownInput { .. } | EngineError::AmbiguousInput { .. }, _) => {
+                "a source as it stands in `source` of another result, or SELECT uri FROM files"
+            }
+            (EngineError::Search(_), _) => {
+                "a shorter question in plain words, arm `text` or `hybrid`, or explain_field with a name"
+            }
+            (_, ErrorKind::Retry) => "the same call again in a moment",
+            _ => "have `stele doctor` run: it says what is wrong",
+        };
+        Self::new(what).why(in_full(&error)).hint(hint)
+    }
+}
+
+impl From<SqlError> for Refusal {
+    fn from(error: SqlError) -> Self {
+        let (what, hint) = match &error {
+            SqlError::Cancelled => {
+                ("The query took too long and was ended.", "a narrower WHERE, fewer rows, or a count first")
+            }
+            SqlError::Unknown { .. } | SqlError::Syntax { .. } => (
+                "The query makes no sense.",
+                "SELECT * FROM help lists views and macros, DESCRIBE events its columns",
+            ),
+            SqlError::Forbidden { .. } => ("The query was refused.", "one SELECT over the views of the lake"),
+            SqlError::Memory { .. } => (
+                "The query needs too much memory.",
+                "fewer columns (raw is the large one), or a narrower WHERE",
+            ),
+            SqlError::Parameter(_) => ("The query has parameters.", "values written into the query"),
+            _ => ("The query failed.", "SELECT * FROM help lists views and macros"),
+        };
+        Self::new(what).why(in_full(&error)).hint(hint)
+    }
+}

@@ -1,0 +1,49 @@
+//! What can go wrong with a server as a whole. What goes wrong in a call is said to its caller.
+
+use std::io;
+use std::net::SocketAddr;
+
+use stele_engine::EngineError;
+use stele_model::ErrorKind;
+
+/// Why there is no server.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ServerError {
+    /// From the engine.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// Anybody could ask.
+    #[error(
+        "{0} can be reached from other machines and no token is set: listen on 127.0.0.1, or set STELE_TOKEN"
+    )]
+    Open(SocketAddr),
+    /// A token that can be guessed.
+    #[error("the token in STELE_TOKEN is shorter than {0} characters, or holds others than visible ASCII")]
+    Token(usize),
+    /// The address is taken, or not of this machine.
+    #[error("cannot listen on {address}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        source: io::Error,
+    },
+    /// The operating system gives no more threads or descriptors.
+    #[error("cannot start the server")]
+    Start(#[source] io::Error),
+    /// The client and this program do not understand each other.
+    #[error("the client ended before a session began: {0}")]
+    Session(String),
+}
+
+impl ServerError {
+    /// What a caller should do about it.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Engine(error) => error.kind(),
+            Self::Open(_) | Self::Token(_) => ErrorKind::Config,
+            Self::Listen { .. } | Self::Start(_) | Self::Session(_) => ErrorKind::Fix,
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! How much one caller may have, and why that much.
+
+use std::time::Duration;
+
+/// Bytes of structured content in one result: some ten thousand tokens, which leaves an agent room
+/// for several of them. The same text goes out once more for clients that read text alone.
+pub const RESULT_BYTES_MAX: usize = 48 << 10;
+
+/// Bytes of one retrieved text, of one value of a row: a result holds a dozen of them at least.
+pub const TEXT_BYTES_MAX: usize = 4 << 10;
+
+/// Bytes of a short fact beside a text: a sample value, a reason, a name in an error.
+pub(crate) const FACT_BYTES_MAX: usize = 300;
+
+/// Entries of a page unless told otherwise: what is read at a glance.
+pub(crate) const PAGE_DEFAULT: u64 = 20;
+
+/// Entries of a page at most: more never fits [`RESULT_BYTES_MAX`] anyway.
+pub const PAGE_MAX: u64 = 100;
+
+/// Results that one search comes to over all its pages, always all of them behind the scenes: the
+/// order of the best depends on how many are asked for, so pages of different questions would
+/// overlap.
+pub const SEARCH_RESULTS_MAX: usize = 100;
+
+/// Rows of a query unless told otherwise.
+pub(crate) const SQL_ROWS_DEFAULT: u64 = 100;
+
+/// Rows of a query at most: beyond it an export is the right tool.
+pub const SQL_ROWS_MAX: u64 = 1000;
+
+/// Lines before and after the one that is asked for, each.
+pub(crate) const EXCERPT_LINES_MAX: u64 = 50;
+
+/// Memory of the SQL engine, for all calls together: what the smallest machine has to spare. What
+/// does not fit is spilled.
+pub(crate) const SQL_MEMORY_BYTES: u64 = 1 << 30;
+
+/// Bytes of one text argument: a long query, and no upload.
+pub(crate) const ARGUMENT_BYTES_MAX: usize = 16 << 10;
+
+/// Values of one list argument: each is a condition of the filter.
+pub(crate) const ARGUMENT_VALUES_MAX: usize = 50;
+
+/// How far into a result a cursor may point: beyond it every page costs a scan of all before it.
+pub(crate) const POSITION_MAX: u64 = 1_000_000;
+
+/// Time of one call, from its arrival: clients give up after half a minute or a minute.
+pub const CALL_TIME_MAX: Duration = Duration::from_secs(25);
+
+/// Time that a call has to end with what it has, once it was told to stop.
+pub(crate) const CALL_GRACE: Duration = Duration::from_secs(2);
+
+/// Calls that run at once: each may hold a core and some hundred megabytes.
+pub(crate) const CALLS_MAX: usize = 4;
+
+/// Calls that run or wait; the next is told to come back. An agent that fans out asks for a dozen.
+pub(crate) const CALLS_WAITING_MAX: usize = 32;
+
+/// Bytes of an HTTP request: [`ARGUMENT_BYTES_MAX`] many times over, and no burden to hold.
+pub(crate) const BODY_BYTES_MAX: usize = 256 << 10;
+
+/// Time of a whole HTTP request: a call with its grace, and a slow network.
+pub(crate) const REQUEST_TIME_MAX: Duration = Duration::from_secs(40);
+
+/// Time for the head of an HTTP request, idle time between two included, so that nobody holds a
+/// connection by saying nothing.
+pub(crate) const HEAD_TIME_MAX: Duration = Duration::from_secs(30);
+
+/// HTTP connections at once; more wait in the queue of the operating system.
+pub(crate) const CONNECTIONS_MAX: usize = 64;
+
+/// Time for calls to end when the server is told to stop.
+pub(crate) const STOP_TIME_MAX: Duration = Duration::from_secs(5);

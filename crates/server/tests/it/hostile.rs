@@ -1,0 +1,167 @@
+//! Arguments of somebody who means no good, or of a model that guesses: an answer within the caps or
+//! an error that says what to try, and a server that goes on.
+
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
+use serde_json::{Value, json};
+use stele_server::{CALL_TIME_MAX, RESULT_BYTES_MAX, SQL_ROWS_MAX};
+
+use crate::client::{answered, ask};
+use crate::world::shared;
+
+/// Bytes of text beside the structured content: the head and the marks.
+const TEXT_HEAD_BYTES: usize = 1000;
+
+/// One call; whatever comes, it is an answer within the caps or an error that helps.
+fn check(tool: &str, arguments: &Value) {
+    let answer = ask(shared().address, "tools/call", json!({ "name": tool, "arguments": arguments }));
+    if answer["error"].is_object() {
+        // Arguments that are no object are an error of the protocol.
+        assert!(!arguments.is_object(), "{tool} {arguments}: {answer}");
+        return;
+    }
+    let result = &answer["result"];
+    let text = result["content"][0]["text"].as_str().unwrap_or_else(|| panic!("{answer}"));
+    if result["isError"] == true {
+        assert!(text.len() < 4000, "{tool} {arguments}: {text}");
+        assert!(text.contains("Try: "), "{tool} {arguments}: {text}");
+        assert!(!text.contains("failed on that call"), "{tool} {arguments}: {text}");
+        return;
+    }
+    let content = result["structuredContent"].to_string();
+    assert!(content.len() <= RESULT_BYTES_MAX, "{tool} {arguments}: {} bytes", content.len());
+    assert!(text.len() <= content.len() + TEXT_HEAD_BYTES, "{tool} {arguments}: {} bytes", text.len());
+    assert_eq!(result["structuredContent"]["untrusted_data"], true);
+}
+
+/// Names and values that are near to real ones, so that they get past the first check.
+fn value() -> impl Strategy<Value = Value> {
+    let texts = prop_oneof![
+        Just("tick"),
+        Just("data.price"),
+        Just("game.jsonl"),
+        Just("SELECT * FROM events"),
+        Just("../../etc/passwd"),
+        Just("'; DROP VIEW events; --"),
+        Just("data[].{}[\"a.b\"]"),
+        Just("$..*"),
+        Just("\"unclosed"),
+        Just(""),
+        Just("c1.0.1.0.0123456789abcdef"),
+        Just("c1.18446744073709551615.1.0.0123456789abcdef"),
+        Just("hybrid"),
+        Just("record"),
+        Just("FROM range(100000000)"),
+        Just("SELECT repeat('x', 10000000) AS x FROM range(100)"),
+        Just("what is data.price?"),
+    ];
+    prop_oneof![
+        4 => texts.prop_map(Value::from),
+        2 => any::<String>().prop_map(Value::from),
+        2 => any::<u64>().prop_map(Value::from),
+        2 => (0u64..60).prop_map(Value::from),
+        1 => any::<i64>().prop_map(Value::from),
+        1 => any::<f64>().prop_map(|number| json!(number)),
+        1 => any::<bool>().prop_map(Value::from),
+        1 => Just(Value::Null),
+        1 => prop::collection::vec(any::<u8>().prop_map(Value::from), 0..4).prop_map(Value::from),
+        1 => Just(json!({ "nested": { "deeply": [] } })),
+    ]
+}
+
+fn arguments() -> impl Strategy<Value = Value> {
+    let names = prop::sample::select(vec![
+        "query", "top", "arm", "event", "doc_type", "game", "kind", "cursor", "path", "limit", "source",
+        "line", "before", "after", "unknown",
+    ]);
+    let one = (names, value());
+    prop::collection::vec(one, 0..5)
+        .prop_map(|members| members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
+}
+
+/// The arguments without which a tool refuses at once, as a start.
+fn likely(tool: &str, mut arguments: Value) -> Value {
+    let needed: &[(&str, Value)] = match tool {
+        "search" => &[("query", json!("price"))],
+        "explain_field" => &[("path", json!("price"))],
+        "describe_event" | "find_examples" => &[("event", json!("tick"))],
+        "read_excerpt" => &[("source", json!("game.jsonl")), ("line", json!(7))],
+        "sql" => &[("query", json!("SELECT * FROM events"))],
+        _ => &[],
+    };
+    for (name, value) in needed {
+        if arguments.get(*name).is_none() {
+            arguments[*name] = value.clone();
+        }
+    }
+    arguments
+}
+
+#[test]
+fn no_arguments_get_past_the_caps() {
+    let tools = prop::sample::select(vec![
+        "search",
+        "explain_field",
+        "list_events",
+        "describe_event",
+        "find_examples",
+        "read_excerpt",
+        "sql",
+        "ingest_status",
+    ]);
+    let mut runner = TestRunner::new(Config { cases: 200, failure_persistence: None, ..Config::default() });
+    let result = runner.run(&(tools, arguments(), any::<bool>()), |(tool, arguments, complete)| {
+        let arguments = if complete { likely(tool, arguments) } else { arguments };
+        check(tool, &arguments);
+        Ok(())
+    });
+    result.unwrap();
+    // It still works.
+    assert_eq!(answered(shared().address, "list_events", json!({}))["events"][0]["name"], "tick");
+}
+
+#[test]
+fn arguments_of_another_shape_are_refused() {
+    for arguments in [json!([]), json!("text"), json!(7)] {
+        check("list_events", &arguments);
+    }
+    check("sql", &json!({ "query": "x".repeat(20_000) }));
+    check("search", &json!({ "query": "word ".repeat(3_000) }));
+    check("explain_field", &json!({ "path": ".".repeat(10_000) }));
+    check("explain_field", &json!({ "path": "[\"".repeat(5_000) }));
+    check("find_examples", &json!({ "path": "a[]".repeat(2_000) }));
+    check("read_excerpt", &json!({ "source": "/".repeat(10_000), "line": u64::MAX, "before": 50 }));
+    check("read_excerpt", &json!({ "source": "game.jsonl", "line": 1, "before": u64::MAX }));
+}
+
+#[test]
+fn results_that_are_too_large_are_cut_or_refused() {
+    for query in [
+        "SELECT repeat('x', 5000000) AS x",
+        "SELECT i, repeat('\u{1}', 4000) AS x FROM range(1000) t(i)",
+        "SELECT list(i) AS all FROM range(100000) t(i)",
+        "SELECT * FROM range(1000000)",
+        "SELECT COLUMNS(*) FROM events, (SELECT * FROM events) LIMIT 1",
+        "SELECT repeat('[', 5000)::VARCHAR AS deep",
+    ] {
+        check("sql", &json!({ "query": query, "limit": SQL_ROWS_MAX }));
+    }
+    let columns: Vec<String> = (0..2000).map(|n| format!("{n} AS c{n}")).collect();
+    let query = format!("SELECT {}", columns[..800].join(", "));
+    check("sql", &json!({ "query": query }));
+}
+
+#[test]
+fn a_query_that_never_ends_is_ended() {
+    let query = "SELECT count(*) AS n FROM range(1000000000) a, range(1000000000) b WHERE hash(a.range + b.range) = 1";
+    let answer =
+        ask(shared().address, "tools/call", json!({ "name": "sql", "arguments": { "query": query } }));
+    let text = answer["result"]["content"][0]["text"].as_str().unwrap();
+    assert_eq!(answer["result"]["isError"], true, "{answer}");
+    assert!(text.contains("too long"), "{text} after {CALL_TIME_MAX:?}");
+    // The next one is not held up by it.
+    assert_eq!(
+        answered(shared().address, "sql", json!({ "query": "SELECT 1 AS one" }))["rows"],
+        json!([{ "one": 1 }])
+    );
+}

@@ -1,0 +1,9 @@
+//! The server as its clients meet it: over real HTTP on the loopback, and over a pair of pipes.
+
+mod client;
+mod hostile;
+mod http;
+mod pages;
+mod tools;
+mod wire;
+mod world;

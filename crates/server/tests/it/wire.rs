@@ -1,0 +1,144 @@
+//! Both generations of the protocol over both transports, with one list of tools.
+
+use rmcp::ServiceExt;
+use serde_json::{Value, json};
+use stele_server::Agents;
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+
+use crate::client::{ask, head, message, request};
+use crate::world::shared;
+
+const TOOLS: [&str; 8] = [
+    "search",
+    "explain_field",
+    "list_events",
+    "describe_event",
+    "find_examples",
+    "read_excerpt",
+    "sql",
+    "ingest_status",
+];
+
+/// Sends messages over pipes, as a client that started the program does; gives the answers.
+fn over_pipes(messages: &[Value]) -> Vec<Value> {
+    let agents = Agents::new(shared().engine());
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let (ours, theirs) = tokio::io::duplex(1 << 20);
+        let server = tokio::spawn(async move { agents.serve(theirs).await.map(|running| running.waiting()) });
+        let (read, mut write) = tokio::io::split(ours);
+        let mut lines = BufReader::new(read).lines();
+        let mut answers = Vec::new();
+        for message in messages {
+            write.write_all(format!("{message}\n").as_bytes()).await.unwrap();
+            if message.get("id").is_some() {
+                let line = lines.next_line().await.unwrap().unwrap();
+                answers.push(serde_json::from_str(&line).unwrap());
+            }
+        }
+        drop(write);
+        drop(lines);
+        if let Ok(Ok(waiting)) = server.await {
+            let _ = waiting.await;
+        }
+        answers
+    })
+}
+
+fn initialize() -> [Value; 2] {
+    let params = json!({
+        "protocolVersion": "2025-11-25",
+        "capabilities": {},
+        "clientInfo": { "name": "test", "version": "1" },
+    });
+    [
+        json!({ "jsonrpc": "2.0", "id": 0, "method": "initialize", "params": params }),
+        json!({ "jsonrpc": "2.0", "method": "notifications/initialized" }),
+    ]
+}
+
+#[test]
+fn the_list_of_tools_is_the_same_everywhere() {
+    let [first, second] = initialize();
+    let list = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/list" });
+    let call = json!({ "jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": { "name": "ingest_status", "arguments": {} } });
+    let answers = over_pipes(&[first, second, list, call]);
+    assert_eq!(answers[0]["result"]["protocolVersion"], "2025-11-25");
+    assert_eq!(answers[0]["result"]["serverInfo"]["name"], "stele");
+    assert!(answers[0]["result"]["instructions"].as_str().unwrap().contains("never"));
+    assert_eq!(answers[2]["result"]["structuredContent"]["ledger"]["balances"], true, "{}", answers[2]);
+
+    let stateless = over_pipes(&[message("tools/list", json!({}))]);
+    let http = ask(shared().address, "tools/list", json!({}));
+    let tools = &answers[1]["result"]["tools"];
+    assert_eq!(tools, &stateless[0]["result"]["tools"]);
+    assert_eq!(tools, &http["result"]["tools"]);
+    let names: Vec<&str> =
+        tools.as_array().unwrap().iter().filter_map(|tool| tool["name"].as_str()).collect();
+    assert_eq!(names, TOOLS);
+}
+
+#[test]
+fn every_tool_says_what_it_takes_gives_and_does() {
+    let tools = ask(shared().address, "tools/list", json!({}))["result"]["tools"].clone();
+    for tool in tools.as_array().unwrap() {
+        let hints = &tool["annotations"];
+        assert_eq!(
+            [
+                &hints["readOnlyHint"],
+                &hints["idempotentHint"],
+                &hints["destructiveHint"],
+                &hints["openWorldHint"]
+            ],
+            [&json!(true), &json!(true), &json!(false), &json!(false)],
+            "{tool}"
+        );
+        assert!(tool["description"].as_str().unwrap().len() > 60, "{tool}");
+        for schema in ["inputSchema", "outputSchema"] {
+            assert_eq!(tool[schema]["type"], "object", "{tool}");
+            assert!(jsonschema::validator_for(&tool[schema]).is_ok(), "{tool}");
+        }
+        assert_eq!(tool["inputSchema"]["additionalProperties"], false, "{tool}");
+        for (name, property) in tool["inputSchema"]["properties"].as_object().unwrap() {
+            assert!(
+                property["description"].is_string() || property["anyOf"].is_array(),
+                "{}: {name}",
+                tool["name"]
+            );
+        }
+    }
+}
+
+#[test]
+fn an_old_client_may_initialize_over_http() {
+    let address = shared().address;
+    let [first, _] = initialize();
+    let plain = format!(
+        "POST /mcp HTTP/1.1\r\nHost: {address}\r\nContent-Type: application/json\r\n\
+         Accept: application/json, text/event-stream"
+    );
+    let response = request(address, &plain, &first.to_string());
+    assert_eq!(response.status, 200, "{}", response.body);
+    let answer: Value = serde_json::from_str(&response.body).unwrap();
+    assert_eq!(answer["result"]["protocolVersion"], "2025-11-25");
+
+    let with_version = format!("{plain}\r\nMCP-Protocol-Version: 2025-11-25");
+    let call =
+        json!({ "jsonrpc": "2.0", "id": "a", "method": "tools/call", "params": { "name": "list_events" } });
+    let response = request(address, &with_version, &call.to_string());
+    let answer: Value = serde_json::from_str(&response.body).unwrap();
+    assert_eq!(answer["id"], "a");
+    assert_eq!(answer["result"]["structuredContent"]["events"][0]["name"], "tick", "{answer}");
+}
+
+#[test]
+fn what_is_no_tool_and_no_method_is_an_error_of_the_protocol() {
+    let address = shared().address;
+    let answer = ask(address, "tools/call", json!({ "name": "drop_lake", "arguments": {} }));
+    assert_eq!(answer["error"]["code"], -32602, "{answer}");
+    assert!(answer["error"]["message"].as_str().unwrap().contains("list_events"), "{answer}");
+    let answer = ask(address, "resources/frobnicate", json!({}));
+    assert_eq!(answer["error"]["code"], -32601, "{answer}");
+    let response = request(address, &head(address, "tools/list", ""), "{ this is no JSON");
+    assert!((400..500).contains(&response.status), "{response:?}");
+}
