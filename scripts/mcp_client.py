@@ -11,6 +11,7 @@ result against the tool's output schema. Ends with 1 if anything is not as it sh
 
 import asyncio
 import json
+import os
 import subprocess
 import sys
 from contextlib import asynccontextmanager
@@ -100,7 +101,9 @@ async def over_http(stele, data_dir):
 async def main(stele, data_dir):
     results = []
     async with over_http(stele, data_dir) as url:
-        homes = {"stdio": StdioServerParameters(command=stele, args=["mcp", "--data-dir", data_dir]), "http": url}
+        # The whole environment: a program that was not installed finds its library by it.
+        started = StdioServerParameters(command=stele, args=["mcp", "--data-dir", data_dir], env=dict(os.environ))
+        homes = {"stdio": started, "http": url}
         for transport, server in homes.items():
             for version, mode in MODES.items():
                 async with Client(server, mode=mode) as client:
