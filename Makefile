@@ -2,12 +2,14 @@
 #
 #   STELE_CACHE        what is fetched and built, outside the checkout    (~/.cache/stele)
 #   CARGO_TARGET_DIR   build output; kept between clones                  ($STELE_CACHE/target)
+#   STELE_MODELS       the embedding model and what runs it               ($STELE_CACHE/models)
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 export STELE_CACHE ?= $(HOME)/.cache/stele
 export CARGO_TARGET_DIR ?= $(STELE_CACHE)/target
+export STELE_MODELS ?= $(STELE_CACHE)/models
 export DUCKDB_LIB_DIR := $(STELE_CACHE)/duckdb-1.5.6
 export LD_LIBRARY_PATH := $(DUCKDB_LIB_DIR)$(if $(LD_LIBRARY_PATH),:$(LD_LIBRARY_PATH))
 
@@ -33,12 +35,17 @@ build: setup ## Builds the program and the chores with the one profile.
 	cargo build --locked --package stele-cli --package xtask
 	@scripts/link-duckdb.sh
 
+.PHONY: models
+models: build ## Fetches the embedding model; without a network, search works by words alone.
+	@env -u LD_LIBRARY_PATH $(out)/stele models pull --quiet || \
+		echo "models: not fetched; search works by words alone until \`make models\` succeeds"
+
 .PHONY: demo
-demo: build ## Shows the program at work on a generated sample, on one page.
+demo: models ## Shows the program at work on a generated sample, on one page.
 	@scripts/demo.sh
 
 .PHONY: test
-test: setup-test ## Runs every check and test; ends with one line of totals.
+test: setup-test models ## Runs every check and test; ends with one line of totals.
 	@scripts/test.sh
 
 .PHONY: bench
@@ -58,9 +65,9 @@ install: setup ## Installs the program and its library below PREFIX.
 
 .PHONY: env
 env: setup ## Prints the environment for cargo by hand: eval "`make -s env`".
-	@echo 'export STELE_CACHE="$(STELE_CACHE)" CARGO_TARGET_DIR="$(CARGO_TARGET_DIR)" DUCKDB_LIB_DIR="$(DUCKDB_LIB_DIR)" LD_LIBRARY_PATH="$(LD_LIBRARY_PATH)"'
+	@echo 'export STELE_CACHE="$(STELE_CACHE)" STELE_MODELS="$(STELE_MODELS)" CARGO_TARGET_DIR="$(CARGO_TARGET_DIR)" DUCKDB_LIB_DIR="$(DUCKDB_LIB_DIR)" LD_LIBRARY_PATH="$(LD_LIBRARY_PATH)"'
 
 .PHONY: clean-cache
 clean-cache: ## Removes what was fetched and built.
-	rm -rf -- "$(CARGO_TARGET_DIR)" "$(STELE_CACHE)"/duckdb-* "$(STELE_CACHE)"/npm "$(STELE_CACHE)"/venv-* "$(STELE_CACHE)"/cargo-tools \
+	rm -rf -- "$(CARGO_TARGET_DIR)" "$(STELE_MODELS)" "$(STELE_CACHE)"/duckdb-* "$(STELE_CACHE)"/npm "$(STELE_CACHE)"/venv-* "$(STELE_CACHE)"/cargo-tools \
 		"$(STELE_CACHE)"/demo "$(STELE_CACHE)"/bench "$(STELE_CACHE)"/torture "$(STELE_CACHE)"/t12

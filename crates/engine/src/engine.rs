@@ -137,6 +137,10 @@ impl Engine {
         self.clock().now()
     }
 
+    pub(crate) fn shared_clock(&self) -> Arc<dyn Clock> {
+        self.environment.clock.clone()
+    }
+
     pub(crate) fn clock(&self) -> &dyn Clock {
         &*self.environment.clock
     }

@@ -3,9 +3,12 @@
 use std::io;
 use std::path::PathBuf;
 
+use stele_embed::EmbedError;
+use stele_index::IndexError;
 use stele_lake::LakeError;
 use stele_lake::sql::SqlError;
 use stele_model::ErrorKind;
+use stele_search::SearchError;
 use stele_sources::SourceError;
 
 /// An error of a run as a whole. Inputs that fail one by one are listed in the result instead.
@@ -18,6 +21,23 @@ pub enum EngineError {
     /// From a query.
     #[error(transparent)]
     Sql(#[from] SqlError),
+    /// From the index.
+    #[error(transparent)]
+    Index(#[from] IndexError),
+    /// From a model or a service that gives vectors.
+    #[error(transparent)]
+    Embed(#[from] EmbedError),
+    /// From a question.
+    #[error(transparent)]
+    Search(#[from] SearchError),
+    /// A labelled collection that cannot be understood.
+    #[error("{}: {reason}", path.display())]
+    Collection {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// From a source, before any input was read.
     #[error(transparent)]
     Source(#[from] SourceError),
@@ -100,6 +120,10 @@ impl EngineError {
         match self {
             Self::Lake(error) => error.kind(),
             Self::Sql(error) => error.kind(),
+            Self::Index(error) => error.kind(),
+            Self::Embed(error) => error.kind(),
+            Self::Search(error) => error.kind(),
+            Self::Collection { .. } => ErrorKind::Fix,
             Self::Cancelled(_) => ErrorKind::Cancelled,
             Self::Source(error) => error.kind(),
             Self::Config { .. } => ErrorKind::Config,

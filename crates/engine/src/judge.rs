@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 
 use stele_discover::{Frame, Observed};
-use stele_model::json::{SyntaxError, SyntaxProblem, Tape};
+use stele_model::json::{SyntaxError, SyntaxProblem, Tape, Value};
 use stele_model::{Envelope, ResidueClass};
 use stele_sources::{Format, FrameScratch, Piece, PieceKind};
 
@@ -71,6 +71,11 @@ impl Judge {
 }
 
 impl Accepted<'_> {
+    /// The root of its JSON.
+    pub(crate) fn root(&self) -> Value<'_> {
+        self.tape.value(self.json, 0)
+    }
+
     /// The record as discovery counts it.
     #[inline]
     pub(crate) fn observed(&self, line: u64) -> Observed<'_> {

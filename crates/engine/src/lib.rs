@@ -10,6 +10,7 @@
 //! ```
 
 mod admission;
+mod answering;
 mod answers;
 mod catalogue_store;
 pub mod config;
@@ -40,6 +41,10 @@ mod summary;
 mod validate;
 mod worker;
 
+pub use answering::{
+    DRIFT_MAX, EmbeddingConfig, EvalOptions, EvalReport, IndexReport, IndexSummary, IndexVerification, Ready,
+    SampleQuery, SearchAnswer, VerifyReport,
+};
 pub use answers::Removed;
 pub use config::{Settings, THREADS_MAX};
 pub use coverage::{Comparison, CoverageReport};
@@ -70,6 +75,13 @@ pub mod lake {
         pub use stele_lake::doctor::Salvaged;
         pub use stele_lake::maintain::{PrunePlan, Selection, VacuumPlan};
     }
+}
+
+/// Questions, answers and models.
+pub mod answers_of {
+    pub use stele_embed::{Models, Progress as Pulling, State, Step};
+    pub use stele_index::Filter;
+    pub use stele_search::{Answer, Arm, Found, Fusion, Metrics, Question, SearchError};
 }
 
 /// Catalogues as plain data, and the renderers over them.

@@ -8,7 +8,7 @@ use crate::pointer::Pointer;
 use crate::reader::Reader;
 
 /// One index of a table.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Coverage {
     /// The column that it is of.
     pub column: String,
@@ -23,7 +23,7 @@ pub struct Coverage {
 }
 
 /// What a reader reads, in numbers.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Status {
     /// Spec, checkpoint, rows, logical hash, versions.
     pub pointer: Pointer,

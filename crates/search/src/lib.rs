@@ -1,1 +1,28 @@
-//! What answers the question? Plan, fan out, fuse, hydrate.
+//! What answers the question? Plan, ask the arms, fuse, diversify, show the evidence. Read-only.
+//!
+//! ```text
+//! question ─► plan ─┬► text   (BM25 over stemmed words) ─┐
+//!                   ├► names  (paths and identifiers)    ├► fuse ─► diversify ─► evidence ─► answer
+//!                   └► vector (nearest in meaning)      ─┘
+//! ```
+//!
+//! An arm that cannot answer (no model, no vectors) is left out and the answer says so. Nothing here
+//! writes, reads a clock or knows a file: a [`Searcher`] has an open index and, if there is one, the
+//! embedder that made its vectors.
+
+mod answer;
+mod confidence;
+mod error;
+mod evidence;
+mod fuse;
+mod metrics;
+mod plan;
+mod searcher;
+mod words;
+
+pub use answer::{Answer, ArmReport, Evidence, Found, Parts};
+pub use error::SearchError;
+pub use fuse::Fusion;
+pub use metrics::{Metrics, Relevance};
+pub use plan::{Arm, Question};
+pub use searcher::Searcher;

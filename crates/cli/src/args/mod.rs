@@ -1,9 +1,11 @@
 //! The command line as typed text: flags, values and their help. What they mean is decided in
 //! [`crate::commands`].
 
+mod answers;
 mod lake;
 mod read;
 mod run;
+mod serve;
 
 use std::path::PathBuf;
 
@@ -12,14 +14,16 @@ use stele_engine::THREADS_MAX;
 use stele_engine::discovery::Folding;
 use stele_engine::discovery::render::diff::Severity;
 
+pub use answers::{EvalArgs, IndexAction, IndexArgs, ModelsAction, ModelsArgs, SearchArgs};
 pub use lake::{LakeAction, LakeArgs, PruneArgs, VacuumArgs};
 pub use read::{
-    CoverageArgs, ExplainArgs, ExportAction, ExportArgs, OrderArg, ReplayArgs, SchemaAction, SchemaArgs,
-    SelectionArgs, SliceFormat, SqlArgs, SqlFormat, StatusArgs,
+    ChunksArgs, CoverageArgs, ExplainArgs, ExportAction, ExportArgs, OrderArg, ReplayArgs, SchemaAction,
+    SchemaArgs, SelectionArgs, SliceFormat, SqlArgs, SqlFormat, StatusArgs,
 };
 pub use run::{
     DiscoverArgs, DiscoverFormat, DoctorArgs, IngestArgs, MigrateArgs, Reading, ValidateArgs, View,
 };
+pub use serve::ServeArgs;
 
 const AFTER_HELP: &str = "\
 Exit codes:
@@ -84,6 +88,20 @@ pub enum Command {
     Sql(SqlArgs),
     /// Write records or training slices, the same bytes every time
     Export(ExportArgs),
+    /// Answer a question from the index, with evidence
+    Search(SearchArgs),
+    /// The index that answers questions: build, rebuild, status, verify
+    Index(IndexArgs),
+    /// Models that give texts their vectors: pull, list, check
+    Models(ModelsArgs),
+    /// Measure search on a labelled collection
+    Eval(EvalArgs),
+    /// Compare the index with the lake and ask the sample queries: is it ready?
+    Verify,
+    /// Serve the tools for agents on standard input and output (MCP)
+    Mcp,
+    /// Serve the tools for agents over HTTP (MCP)
+    Serve(ServeArgs),
     /// Everything known about a field or an event
     Explain(ExplainArgs),
     /// Schemas of the events: show, write, compare

@@ -78,9 +78,19 @@ pub enum ExportAction {
     Jsonl(JsonlArgs),
     /// A training slice: the rows of a query in a total order
     Slice(SliceArgs),
+    /// The texts that are indexed, as JSON lines of `id`, `text` and `metadata`
+    Chunks(ChunksArgs),
     /// Whole records found inside damaged lines, each marked as salvaged and with its place.
     /// The lake does not change
     Salvage(SalvageArgs),
+}
+
+/// `stele export chunks`
+#[derive(Debug, Args)]
+pub struct ChunksArgs {
+    /// Write to this file instead of standard output
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
 }
 
 /// `stele export salvage`

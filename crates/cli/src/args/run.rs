@@ -36,7 +36,7 @@ impl Reading {
 pub struct Intake {
     #[command(flatten)]
     pub reading: Reading,
-    /// Do not embed texts. Nothing is embedded yet, so this changes nothing; scripts may state it already
+    /// Leave the index as it is: nothing is embedded, and `stele index build` does it later
     #[arg(long)]
     pub no_embed: bool,
 }

@@ -1,14 +1,14 @@
 //! `stele export`: records and slices, the same bytes every time.
 
-use std::io::{self, Write};
+use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
 use serde_json::json;
-use stele_engine::Engine;
 use stele_engine::lake::Snapshot;
 use stele_engine::lake::export::{self, Exported, Line, Order, Selection, Slice};
 use stele_engine::lake::sql::output::{End, Format};
 use stele_engine::lake::sql::{Sql, SqlError};
+use stele_engine::{Engine, EngineError};
 use stele_model::FileId;
 use stele_model::id::to_hex;
 
@@ -28,6 +28,7 @@ pub fn run(context: &Context, action: ExportAction) -> Result<Exit, Failure> {
         ExportAction::Jsonl(args) => args.output.clone(),
         ExportAction::Slice(args) => args.output.clone(),
         ExportAction::Salvage(args) => args.output.clone(),
+        ExportAction::Chunks(args) => args.output.clone(),
     };
     if context.out.json && output.is_none() {
         return Err(Failure::usage(
@@ -37,6 +38,9 @@ pub fn run(context: &Context, action: ExportAction) -> Result<Exit, Failure> {
     let engine = context.engine()?;
     let interrupt = Interrupt::start()?;
     let snapshot = engine.snapshot()?;
+    if matches!(action, ExportAction::Chunks(_)) {
+        return chunks(context, &engine, &snapshot, output.as_deref());
+    }
     let job = Job::of(action, &engine, &snapshot)?;
     let sql = sql::open(&engine, &snapshot, MEMORY_MB)?;
     let canceller = sql.canceller();
@@ -56,6 +60,49 @@ pub fn run(context: &Context, action: ExportAction) -> Result<Exit, Failure> {
         }
     };
     report(context, &exported, output.as_deref())
+}
+
+/// The texts of the snapshot, one a line, in the order in which they are made.
+fn chunks(
+    context: &Context,
+    engine: &Engine,
+    snapshot: &Snapshot,
+    output: Option<&Path>,
+) -> Result<Exit, Failure> {
+    let mut rows = 0;
+    let mut write = |out: &mut dyn Write| -> Result<(), Failure> {
+        let mut refused = None;
+        let done = engine.chunks(snapshot, &mut |chunk| {
+            let line = serde_json::to_string(&chunk).unwrap_or_default();
+            let written = out.write_all(line.as_bytes()).and_then(|()| out.write_all(b"\n"));
+            if let Err(error) = written {
+                refused = Some(error);
+                return Err(EngineError::Cancelled("every text was written"));
+            }
+            rows += 1;
+            Ok(())
+        });
+        match refused {
+            Some(error) => crate::output::closed_is_fine(Err(error)),
+            None => Ok(done?),
+        }
+    };
+    match output {
+        Some(path) => {
+            let mut file = NewFile::create(path)?;
+            write(&mut file)?;
+            file.finish()?;
+        }
+        None => {
+            let mut out = BufWriter::new(io::stdout().lock());
+            write(&mut out)?;
+            crate::output::closed_is_fine(out.flush())?;
+        }
+    }
+    let path = output.map(|path| absolute(path).display().to_string());
+    context.out.event("export", &json!({ "rows": rows, "output": path }))?;
+    context.out.remark(&human::many(rows, "text"));
+    Ok(Exit::Done)
 }
 
 fn report(context: &Context, exported: &Exported, output: Option<&Path>) -> Result<Exit, Failure> {
@@ -101,6 +148,7 @@ impl Job {
                 Self::Slice(slice, args.format)
             }
             ExportAction::Salvage(args) => Self::Salvage(inputs(&args.source, engine, snapshot)?),
+            ExportAction::Chunks(_) => return Err(Failure::usage("texts are not written by a query")),
         })
     }
 

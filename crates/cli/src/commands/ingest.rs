@@ -2,7 +2,7 @@
 
 use stele_engine::{IngestOptions, IngestSummary};
 
-use super::{Context, exit_of, failed_run};
+use super::{Context, exit_of, failed_run, index};
 use crate::args::IngestArgs;
 use crate::errors::{Exit, Failure};
 use crate::interrupt::Interrupt;
@@ -23,10 +23,37 @@ pub fn run(context: &Context, args: IngestArgs) -> Result<Exit, Failure> {
     reporter.clear();
     let summary = result.map_err(|error| failed_run(error, &args.intake.reading, KEPT))?;
     context.complain_about(&summary.failures);
+    let wanted = engine.settings().index_on_ingest && !args.intake.no_embed;
+    let indexed = match wanted && !args.dry_run && !summary.cancelled {
+        true => Some(engine.index_build(&reporter, &interrupt.cancel)),
+        false => None,
+    };
+    reporter.clear();
+    if let Some(Ok(indexed)) = &indexed {
+        context.out.event("index", indexed)?;
+    }
     context.out.event("summary", &summary)?;
     context.out.text(page(context, &summary, &args))?;
     let done = summary.files > summary.failures.len() as u64;
-    Ok(exit_of(summary.cancelled, summary.failures.len(), done))
+    let exit = exit_of(summary.cancelled, summary.failures.len(), done);
+    match indexed {
+        None => Ok(exit),
+        Some(Ok(indexed)) => {
+            context.out.text(index::page(&indexed))?;
+            for note in &indexed.notes {
+                context.out.remark(note);
+            }
+            Ok(if indexed.cancelled { Exit::Interrupted } else { exit })
+        }
+        // What was ingested is there, whatever becomes of what is made of it.
+        Some(Err(error)) => {
+            let failure = index::failed(error);
+            if !context.out.json {
+                crate::output::complain(&failure.to_text());
+            }
+            Ok(if exit == Exit::Done { Exit::Partial } else { exit })
+        }
+    }
 }
 
 fn page(context: &Context, summary: &IngestSummary, args: &IngestArgs) -> String {

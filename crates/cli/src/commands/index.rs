@@ -1,0 +1,131 @@
+//! `stele index`: what answers questions, made from the lake.
+
+use serde_json::json;
+use stele_engine::{Engine, EngineError, IndexSummary};
+
+use super::Context;
+use crate::args::IndexAction;
+use crate::errors::{Exit, Failure};
+use crate::interrupt::Interrupt;
+use crate::output::human;
+use crate::output::table::Rows;
+use crate::progress::Reporter;
+
+/// What is true after a build that failed in the middle.
+const KEPT: &str = "the lake is untouched, and what was indexed before is kept and gone on with";
+
+/// Runs the command.
+pub fn run(context: &Context, action: IndexAction) -> Result<Exit, Failure> {
+    let engine = context.engine()?;
+    match action {
+        IndexAction::Build => build(context, &engine, false),
+        IndexAction::Rebuild => build(context, &engine, true),
+        IndexAction::Status => status(context, &engine),
+        IndexAction::Verify => verify(context, &engine),
+    }
+}
+
+fn build(context: &Context, engine: &Engine, anew: bool) -> Result<Exit, Failure> {
+    let interrupt = Interrupt::start()?;
+    let reporter = Reporter::events(context.out);
+    let outcome = if anew {
+        engine.index_rebuild(&reporter, &interrupt.cancel)
+    } else {
+        engine.index_build(&reporter, &interrupt.cancel)
+    };
+    reporter.clear();
+    let summary = outcome.map_err(failed)?;
+    context.out.event("summary", &summary)?;
+    context.out.text(page(&summary))?;
+    for note in &summary.notes {
+        context.out.remark(note);
+    }
+    Ok(if summary.cancelled { Exit::Interrupted } else { Exit::Done })
+}
+
+/// A build that could not end.
+pub fn failed(error: EngineError) -> Failure {
+    Failure::from(error).kept(KEPT)
+}
+
+/// What a build came to.
+pub fn page(summary: &IndexSummary) -> String {
+    let verb = if summary.cancelled { "Indexed a part of the lake" } else { "Indexed the lake" };
+    let mut text = format!(
+        "{verb} in {}: {}, {} new, {} gone; {} embedded, {} known already\n",
+        human::seconds(summary.seconds),
+        human::many(summary.chunks, "text"),
+        human::count(summary.inserted),
+        human::count(summary.deleted),
+        human::count(summary.embedded),
+        human::count(summary.reused + summary.unchanged),
+    );
+    if let Some(model) = &summary.model {
+        let meaning = if summary.semantic { "" } else { ", a test double without meaning" };
+        text.push_str(&format!("Model {model}{meaning}\n"));
+    }
+    for step in &summary.degraded {
+        text.push_str(&format!("Upkeep failed, answers are complete all the same: {step}\n"));
+    }
+    text
+}
+
+fn status(context: &Context, engine: &Engine) -> Result<Exit, Failure> {
+    let reports = engine.index_status()?;
+    context.out.event("index", &json!({ "indexes": reports }))?;
+    let mut rows = Rows::new(["model", ">texts", ">on disk", ">follows", ">lake", ">pending", ">lag"]);
+    for report in &reports {
+        let status = &report.status;
+        let name = status.pointer.spec.model.as_ref().map_or("none: words alone", |model| &model.id);
+        let answers = if status.answers { " (answers)" } else { "" };
+        rows.row([
+            &format!("{name}{answers}"),
+            &human::count(status.pointer.rows),
+            &human::bytes(status.bytes),
+            &status.pointer.checkpoint.map_or_else(|| "–".to_owned(), |version| version.to_string()),
+            &report.lake_version.to_string(),
+            &report.pending.map_or_else(|| "unknown".to_owned(), human::count),
+            &human::count(status.lag),
+        ]);
+    }
+    context.out.text(rows)?;
+    Ok(Exit::Done)
+}
+
+fn verify(context: &Context, engine: &Engine) -> Result<Exit, Failure> {
+    let report = engine.index_verify()?;
+    context.out.event("verify", &report)?;
+    let mut text = format!(
+        "Compared with version {} of the lake: {} wanted, {} there; {} missing, {} too many\nLogical hash {}\n",
+        report.lake_version,
+        human::many(report.wanted, "text"),
+        human::count(report.rows),
+        human::count(report.missing),
+        human::count(report.extra),
+        report.logical_hash,
+    );
+    for (what, ids) in [("missing", &report.missing_ids), ("too many", &report.extra_ids)] {
+        for id in ids {
+            text.push_str(&format!("  {what}: {id}\n"));
+        }
+    }
+    for problem in &report.problems {
+        text.push_str(&format!("  {problem}\n"));
+    }
+    text.push_str(if report.holds {
+        "The index is what the lake comes to.\n"
+    } else {
+        "The index differs.\n"
+    });
+    context.out.text(text)?;
+    if report.holds {
+        return Ok(Exit::Done);
+    }
+    if !context.out.json {
+        let hint = context.command("index build");
+        crate::output::complain(&format!(
+            "error: the index differs from the lake\nhint:  `{hint}` brings it up to date\n"
+        ));
+    }
+    Ok(Exit::NotMet)
+}

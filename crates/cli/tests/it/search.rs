@@ -1,0 +1,188 @@
+//! Index and search, as somebody who types them meets them.
+
+use serde_json::Value;
+
+use crate::world::World;
+
+/// Words alone: found on every machine.
+const WORDS: &str = "[embedding]\nprovider = \"none\"\n";
+
+/// Vectors without meaning, which need no model.
+const DOUBLE: &str = "[embedding]\nprovider = \"test-double\"\ndimension = 32\n";
+
+fn indexed(seed: u64, config: &str) -> World {
+    let world = World::of_size(seed, 60_000);
+    world.write("stele.toml", config);
+    world.ok("ingest sample/recordings --data-dir d --no-embed");
+    world.run("index build --data-dir d").is(0);
+    world
+}
+
+#[track_caller]
+fn search(world: &World, question: &str, more: &str) -> Value {
+    let mut args = vec!["search", question, "--data-dir", "d", "--json"];
+    args.extend(more.split_whitespace());
+    world.run_args(args).is(0).last()
+}
+
+fn first(answer: &Value) -> &Value {
+    &answer["results"][0]["metadata"]
+}
+
+#[test]
+fn fields_and_events_are_found_by_name() {
+    for config in [WORDS, DOUBLE] {
+        let world = indexed(71, config);
+        for question in ["data.price", "what is data.price?"] {
+            let answer = search(&world, question, "--kind field --event auctionState");
+            assert_eq!(first(&answer)["path"], "data.price", "{question}: {answer:#}");
+        }
+        let answer = search(&world, "auctionState fields", "");
+        assert_eq!(
+            (&first(&answer)["kind"], &first(&answer)["event_type"]),
+            (&"event".into(), &"auctionState".into())
+        );
+        let found = &answer["results"][0];
+        for part in ["id", "score", "text", "metadata", "evidence"] {
+            assert!(!found[part].is_null(), "{part}");
+        }
+        assert_eq!((&answer["complete"], &answer["pending"]), (&true.into(), &0.into()));
+        assert!(answer["semantic"] == false && answer["confidence"].as_f64() < Some(1.0));
+    }
+}
+
+#[test]
+fn filters_come_before_the_best_are_taken() {
+    let world = indexed(72, WORDS);
+    let answer = search(&world, "price", "--doc-type system_event --top 3");
+    let types: Vec<&Value> =
+        answer["results"].as_array().unwrap().iter().map(|found| &found["metadata"]["doc_type"]).collect();
+    assert!(types.iter().all(|kind| *kind == "system_event"), "{types:?}");
+    let all = search(&world, "price", "--kind field --top 50");
+    let kinds = all["results"].as_array().unwrap().iter().map(|found| found["metadata"]["kind"].clone());
+    assert!(kinds.collect::<Vec<_>>().iter().all(|kind| kind == "field"));
+}
+
+#[test]
+fn the_index_follows_the_lake() {
+    let world = indexed(73, DOUBLE);
+    let before = world.run("index build --data-dir d --json").is(0).last();
+    assert_eq!(
+        (&before["inserted"], &before["embedded"], &before["deleted"]),
+        (&0.into(), &0.into(), &0.into())
+    );
+    world.write("new.jsonl", "{\"event\":\"zeppelin\",\"data\":{\"hydrogenLevel\":7}}\n");
+    world.ok("ingest new.jsonl --data-dir d --no-embed");
+    let answer = search(&world, "hydrogenLevel", "");
+    assert_eq!((&answer["complete"], &answer["pending"]), (&false.into(), &1.into()), "{answer:#}");
+    let update = world.run("index build --data-dir d --json").is(0).last();
+    assert!(update["embedded"].as_u64() < before["unchanged"].as_u64(), "{update}");
+    let answer = search(&world, "hydrogenLevel", "");
+    assert_eq!(first(&answer)["path"], "data.hydrogenLevel");
+    assert!(first(&answer)["place"].as_str().unwrap().ends_with("new.jsonl"));
+    assert!(world.ok("index verify --data-dir d").contains("what the lake comes to"));
+    // What leaves the lake leaves the index.
+    world.ok("lake prune --source new.jsonl --data-dir d --yes");
+    world.run("index build --data-dir d").is(0);
+    let answer = search(&world, "hydrogenLevel", "");
+    assert_ne!(first(&answer)["path"], "data.hydrogenLevel");
+    world.run("index verify --data-dir d").is(0);
+}
+
+#[test]
+fn a_rebuilt_index_is_the_same() {
+    let world = indexed(74, DOUBLE);
+    let hash =
+        |world: &World| world.run("index verify --data-dir d --json").is(0).last()["logical_hash"].clone();
+    let before = hash(&world);
+    world.run("index rebuild --data-dir d --threads 1").is(0);
+    assert_eq!(hash(&world), before);
+    std::fs::remove_dir_all(world.path("d/index")).unwrap();
+    world.run("index verify --data-dir d").is(1).says(&["no index at", "stele index build"]);
+    world.run("index build --data-dir d --threads 2").is(0);
+    assert_eq!(hash(&world), before);
+}
+
+#[test]
+fn chunks_are_exported_as_the_contract_says() {
+    let world = indexed(75, WORDS);
+    let text = world.ok("export chunks --data-dir d -q");
+    let mut ids = std::collections::BTreeSet::new();
+    for line in text.lines() {
+        let chunk: Value = serde_json::from_str(line).unwrap();
+        assert_eq!(chunk.as_object().unwrap().keys().collect::<Vec<_>>(), ["id", "text", "metadata"]);
+        assert!(chunk["metadata"]["source"].is_string() && chunk["metadata"]["doc_type"].is_string());
+        assert!(ids.insert(chunk["id"].as_str().unwrap().to_owned()), "{line}");
+    }
+    let status = world.run("index status --data-dir d --json").is(0).last();
+    assert_eq!(status["indexes"][0]["pointer"]["rows"], ids.len());
+}
+
+#[test]
+fn another_model_is_explained() {
+    let world = indexed(76, DOUBLE);
+    world.write("stele.toml", DOUBLE.replace("32", "16"));
+    // Another model stands beside the first; nothing is mixed.
+    world.run("index build --data-dir d").is(0);
+    let status = world.run("index status --data-dir d --json").is(0).last();
+    assert_eq!(status["indexes"].as_array().unwrap().len(), 2, "{status}");
+    world.run("search price --arm vector --data-dir d --json").is(0);
+}
+
+#[test]
+fn questions_that_make_no_sense() {
+    let world = indexed(77, WORDS);
+    world.run_args(["search", " ", "--data-dir", "d"]).is(1).says(&["the question is empty"]);
+    world.run("search price --top 0 --data-dir d").is(1).says(&["from 1 to 200"]);
+    world.run("search price --arm vector --data-dir d").is(1).says(&["texts alone", "stele models pull"]);
+    world.run("search price --data-dir nothing").is(1).says(&["no lake"]);
+    for odd in ["\"", "price OR *", "a'); DROP TABLE x; --", "𝄞", "a:b^2 ~ [ ] { }"] {
+        search(&world, odd, "");
+    }
+}
+
+#[test]
+fn a_collection_is_measured() {
+    let world = World::of_size(78, 1_000);
+    world.write("stele.toml", DOUBLE);
+    let corpus: String =
+        ["a red boat on the sea", "green trees in a wood", "boats and ships at sea", "a field of corn"]
+            .iter()
+            .enumerate()
+            .map(|(n, text)| format!("{{\"_id\":\"d{n}\",\"title\":\"\",\"text\":\"{text}\"}}\n"))
+            .collect();
+    world.write("set/corpus.jsonl", corpus);
+    world.write("set/queries.jsonl", "{\"_id\":\"q1\",\"text\":\"boat at sea\"}\n{\"_id\":\"q2\",\"text\":\"corn field\"}\n{\"_id\":\"q3\",\"text\":\"unjudged\"}\n");
+    world.write("set/qrels/test.tsv", "query-id\tcorpus-id\tscore\nq1\td0\t1\nq1\td2\t2\nq2\td3\t1\n");
+    let report = world.run("eval set --json").is(0).last();
+    assert_eq!(
+        (&report["event"], &report["docs"], &report["queries"]),
+        (&"summary".into(), &4.into(), &2.into())
+    );
+    for arm in ["bm25", "dense", "hybrid"] {
+        assert!(report[arm]["ndcg@10"].as_f64() > Some(0.7), "{arm}: {report}");
+        assert!(report[arm]["recall@100"] == 1.0, "{arm}: {report}");
+    }
+    assert!(!world.path(".stele").exists());
+    world.write("set/qrels/test.tsv", "query-id\tcorpus-id\tscore\nq1\td0\n");
+    world.run("eval set").is(1).says(&["qrels/test.tsv: line 2", "query, document and score"]);
+    world.run("eval nowhere").is(1).says(&["nowhere/corpus.jsonl"]);
+}
+
+#[test]
+fn it_is_ready_only_if_somebody_said_what_has_to_be_found() {
+    let world = indexed(79, WORDS);
+    let verify = |world: &World| world.run("verify --data-dir d --json");
+    assert_eq!(verify(&world).is(0).last()["ready_for_queries"], "unverified");
+    world.write("stele.toml", format!("sample_queries = [\"data.price\"]\n{WORDS}"));
+    let report = verify(&world).is(0).last();
+    assert_eq!(
+        (&report["ready_for_queries"], &report["index"]["holds"]),
+        (&"yes".into(), &true.into()),
+        "{report}"
+    );
+    world.write("new.jsonl", "{\"event\":\"zeppelin\",\"n\":1}\n".repeat(200));
+    world.ok("ingest new.jsonl --data-dir d --no-embed");
+    let report = verify(&world).is(4).last();
+    assert!(report["ready_for_queries"] == "no" && report["index"]["missing"].as_u64() > Some(0), "{report}");
+}

@@ -1,0 +1,77 @@
+//! Questions to the index, with what one has to know about the answer: which snapshots it comes
+//! from, and how much waits to be indexed.
+
+use std::collections::HashSet;
+use std::path::Path;
+
+use serde::Serialize;
+use stele_lake::Snapshot;
+use stele_search::{Answer, Question, Searcher};
+
+use super::config::{EmbeddingConfig, Meaning};
+use crate::EngineError;
+use crate::engine::Engine;
+
+/// An answer, and how much of the lake it knows.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct SearchAnswer {
+    /// Results and how they came about.
+    #[serde(flatten)]
+    pub answer: Answer,
+    /// The newest version of the lake.
+    pub lake_snapshot: u64,
+    /// Records that the lake holds and the index does not know yet; `None` if that cannot be told.
+    pub pending: Option<u64>,
+    /// Whether the index knows every record.
+    pub complete: bool,
+}
+
+impl Engine {
+    /// Answers a question from the index.
+    ///
+    /// # Errors
+    ///
+    /// If there is no lake or no index, or the question makes no sense.
+    pub fn search(&self, question: &Question) -> Result<SearchAnswer, EngineError> {
+        let snapshot = self.snapshot()?;
+        let reader = self.index()?.reader()?;
+        let meaning = self.meaning_of(reader.pointer().spec.model.as_ref().map(|model| &*model.id))?;
+        let answer = Searcher::new(&reader, meaning.embedder()).answer(question)?;
+        let pending = self.pending(&snapshot, reader.pointer().checkpoint);
+        let complete = pending == Some(0);
+        let mut answer = SearchAnswer { answer, lake_snapshot: snapshot.version(), pending, complete };
+        answer.answer.notes.extend(match pending {
+            Some(0) => None,
+            Some(pending) => Some(format!("{pending} records are not indexed yet: `stele index build`")),
+            None => Some("the index does not follow this lake's history: `stele index build`".to_owned()),
+        });
+        Ok(answer)
+    }
+
+    /// What is needed to ask an index that was made with `model`.
+    pub(crate) fn meaning_of(&self, model: Option<&str>) -> Result<Meaning, EngineError> {
+        match model {
+            // A test's double is known by its name, whatever the settings say.
+            Some(id) if id.starts_with("test-double/") => {
+                let dimension = id.rsplit('-').next().and_then(|digits| digits.parse().ok());
+                Ok(Meaning::Of(std::sync::Arc::new(stele_embed::TestDouble::new(dimension.unwrap_or(1)))))
+            }
+            Some(_) if self.settings().embedding == EmbeddingConfig::None => Ok(Meaning::None(None)),
+            Some(_) => self.meaning(),
+            None => Ok(Meaning::None(None)),
+        }
+    }
+
+    /// Records of a snapshot that an index does not know which follows version `checkpoint`.
+    pub(crate) fn pending(&self, snapshot: &Snapshot, checkpoint: Option<u64>) -> Option<u64> {
+        let all = snapshot.totals().records;
+        let Some(version) = checkpoint else { return Some(all) };
+        if version == snapshot.version() {
+            return Some(0);
+        }
+        let before = self.snapshot_at(version).ok()?;
+        let known: HashSet<&Path> = before.event_parts().iter().map(|part| &*part.path).collect();
+        let new = snapshot.event_parts().iter().filter(|part| !known.contains(&*part.path));
+        Some(new.map(|part| part.rows).sum())
+    }
+}

@@ -1,0 +1,376 @@
+//! Bringing the index up to a snapshot: what is new is embedded and put in, what is gone is taken
+//! out, and both become visible together with the snapshot's number.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::path::Path;
+
+use serde::Serialize;
+use stele_embed::{Embedder, Purpose};
+use stele_index::{
+    Filter, Index, Maintenance, Model, Pointer, Reader, Rebuild, Spec, TextHash, Upsert, Writer,
+};
+use stele_lake::{PartInfo, Snapshot};
+use stele_model::{Chunk, ChunkId, ChunkKind};
+
+use super::config::{Meaning, index_dir};
+use super::texts;
+use crate::EngineError;
+use crate::engine::Engine;
+use crate::progress::{Cancel, Progress, Unit, Update};
+
+/// Texts of one step: embedded together, put in together. About a megabyte of text and a few seconds
+/// of a model, which is what a killed build loses at most.
+const TEXTS_PER_STEP: usize = 512;
+
+/// What a build came to.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct IndexSummary {
+    /// Texts in the index now.
+    pub chunks: u64,
+    /// Texts that were not there before.
+    pub inserted: u64,
+    /// Texts that were taken out.
+    pub deleted: u64,
+    /// Texts that were there and stay.
+    pub unchanged: u64,
+    /// Texts that were given a vector by the model.
+    pub embedded: u64,
+    /// Texts whose vector was known: equal texts are embedded once.
+    pub reused: u64,
+    /// Tokens that the model looked at.
+    pub tokens: u64,
+    /// Texts that were longer than the model's window and lost their end in the vector.
+    pub texts_cut: u64,
+    /// What the service asks for it, in the currency of the price that is set.
+    pub cost: f64,
+    /// What made the vectors; nothing if there are none.
+    pub model: Option<String>,
+    /// Whether near vectors mean near meaning.
+    pub semantic: bool,
+    /// The snapshot of the lake that the index follows.
+    pub lake_version: u64,
+    /// Texts that no index covers yet: they are found by looking at each.
+    pub lag: u64,
+    /// Steps of the upkeep that failed; answers are complete all the same.
+    pub degraded: Vec<String>,
+    /// Time from start to end.
+    pub seconds: f64,
+    /// What is less than it could be, in words.
+    pub notes: Vec<String>,
+    /// Whether somebody asked to stop; what was done is kept and gone on with.
+    pub cancelled: bool,
+}
+
+impl Engine {
+    /// Brings the index up to the newest snapshot; makes it if there is none.
+    ///
+    /// # Errors
+    ///
+    /// If there is no lake, somebody else writes to the index, it was made with another model, or the
+    /// model fails. What was done before is kept.
+    pub fn index_build(&self, progress: &dyn Progress, cancel: &Cancel) -> Result<IndexSummary, EngineError> {
+        let started = self.now();
+        let meaning = self.meaning()?;
+        let snapshot = self.snapshot()?;
+        let index = self.index()?;
+        let spec = spec_of(&meaning)?;
+        let writer = index.writer(&spec)?;
+        let known = self.parts_before(&snapshot, writer.pointer())?;
+        let reader = index.reader_of(&spec)?;
+        let build = Build::new(self, &meaning, Target::Update(Box::new(writer)), progress, cancel, &snapshot);
+        build.run(&snapshot, known, Some(&reader), started)
+    }
+
+    /// Builds the index anew, aside, while the old one answers; then puts it in its place. A build
+    /// that was stopped is gone on with.
+    ///
+    /// # Errors
+    ///
+    /// As [`Engine::index_build`]; the old one answers then.
+    pub fn index_rebuild(
+        &self,
+        progress: &dyn Progress,
+        cancel: &Cancel,
+    ) -> Result<IndexSummary, EngineError> {
+        let started = self.now();
+        let meaning = self.meaning()?;
+        let snapshot = self.snapshot()?;
+        let rebuild = self.index()?.rebuild(&spec_of(&meaning)?)?;
+        let build = Build::new(self, &meaning, Target::Aside(Box::new(rebuild)), progress, cancel, &snapshot);
+        build.run(&snapshot, None, None, started)
+    }
+
+    /// The index of the data directory, whether there is one or not.
+    pub(crate) fn index(&self) -> Result<Index, EngineError> {
+        Ok(Index::open(&index_dir(self.data_dir()), self.faults())?)
+    }
+
+    /// The parts that the index covers already, if it only has to follow new ones: all that it
+    /// followed are still there.
+    fn parts_before(
+        &self,
+        snapshot: &Snapshot,
+        pointer: &Pointer,
+    ) -> Result<Option<Vec<PartInfo>>, EngineError> {
+        let Some(version) = pointer.checkpoint.filter(|version| *version <= snapshot.version()) else {
+            return Ok(None);
+        };
+        // Parts of an old version that were vacuumed are no error here: everything is compared then.
+        let Ok(before) = self.snapshot_at(version) else { return Ok(None) };
+        let there: HashSet<&Path> = snapshot.event_parts().iter().map(|part| &*part.path).collect();
+        let all = before.event_parts().iter().all(|part| there.contains(&*part.path));
+        Ok(all.then(|| before.event_parts().to_vec()))
+    }
+}
+
+/// How an index is made with what there is.
+pub(crate) fn spec_of(meaning: &Meaning) -> Result<Spec, EngineError> {
+    let Some(embedder) = meaning.embedder() else { return Ok(Spec::new(None)) };
+    let dimension = match embedder.dimension() {
+        Some(dimension) => dimension,
+        // A service whose dimension nobody set tells it with its first answer.
+        None => embedder.embed(&["dimension"], Purpose::Passage, &stele_embed::never)?.vectors.dimension(),
+    };
+    Ok(Spec::new(Some(Model {
+        id: embedder.model_id().to_owned(),
+        dimension: u32::try_from(dimension).unwrap_or(u32::MAX),
+        semantic: embedder.semantic(),
+    })))
+}
+
+/// Where texts go.
+enum Target {
+    Update(Box<Writer>),
+    Aside(Box<Rebuild>),
+}
+
+impl Target {
+    fn pointer(&self) -> &Pointer {
+        match self {
+            Self::Update(writer) => writer.pointer(),
+            Self::Aside(rebuild) => rebuild.pointer(),
+        }
+    }
+
+    fn ids(&self) -> Result<HashSet<ChunkId>, EngineError> {
+        let mut all = HashSet::new();
+        let mut each = |ids: &[ChunkId]| {
+            all.extend(ids);
+            Ok(())
+        };
+        match self {
+            Self::Update(writer) => writer.ids(&mut each)?,
+            Self::Aside(rebuild) => rebuild.ids(&mut each)?,
+        }
+        Ok(all)
+    }
+
+    fn known_texts(&self, hashes: &[TextHash]) -> Result<HashMap<TextHash, Vec<f32>>, EngineError> {
+        Ok(match self {
+            Self::Update(writer) => writer.known_texts(hashes)?,
+            Self::Aside(rebuild) => rebuild.known_texts(hashes)?,
+        })
+    }
+
+    fn apply(&mut self, upserts: Vec<Upsert>, deletes: &[ChunkId]) -> Result<u64, EngineError> {
+        let applied = match self {
+            Self::Update(writer) => writer.apply(upserts, deletes, None)?,
+            Self::Aside(rebuild) => rebuild.apply(upserts, deletes)?,
+        };
+        Ok(applied.inserted)
+    }
+
+    /// Takes out what is gone, says which snapshot is followed now, and builds the indexes.
+    fn finish(self, deletes: &[ChunkId], version: u64) -> Result<(Pointer, Maintenance), EngineError> {
+        let (writer, maintenance) = match self {
+            Self::Update(mut writer) => {
+                writer.apply(Vec::new(), deletes, Some(version))?;
+                let maintenance = writer.maintain()?;
+                (*writer, maintenance)
+            }
+            Self::Aside(mut rebuild) => {
+                rebuild.apply(Vec::new(), deletes)?;
+                rebuild.finish(version)?
+            }
+        };
+        Ok((writer.pointer().clone(), maintenance))
+    }
+}
+
+/// A build under way.
+struct Build<'a> {
+    engine: &'a Engine,
+    embedder: Option<&'a dyn Embedder>,
+    target: Target,
+    progress: &'a dyn Progress,
+    cancel: &'a Cancel,
+    /// Ids that are in the index and have not been met among the texts.
+    unmet: HashSet<ChunkId>,
+    waiting: Vec<Chunk>,
+    /// Texts that were met, for the progress.
+    done: u64,
+    total: u64,
+    summary: IndexSummary,
+}
+
+impl<'a> Build<'a> {
+    fn new(
+        engine: &'a Engine,
+        meaning: &'a Meaning,
+        target: Target,
+        progress: &'a dyn Progress,
+        cancel: &'a Cancel,
+        snapshot: &Snapshot,
+    ) -> Self {
+        let embedder = meaning.embedder();
+        let summary = IndexSummary {
+            model: embedder.map(|embedder| embedder.model_id().to_owned()),
+            semantic: embedder.is_some_and(Embedder::semantic),
+            lake_version: snapshot.version(),
+            notes: meaning.note().map(str::to_owned).into_iter().collect(),
+            ..IndexSummary::default()
+        };
+        Self {
+            engine,
+            embedder,
+            target,
+            progress,
+            cancel,
+            unmet: HashSet::new(),
+            waiting: Vec::new(),
+            done: 0,
+            total: snapshot.totals().records,
+            summary,
+        }
+    }
+
+    /// `known` are the parts whose records are in the index; without it everything is compared.
+    fn run(
+        mut self,
+        snapshot: &Snapshot,
+        known: Option<Vec<PartInfo>>,
+        reader: Option<&Reader>,
+        started: i64,
+    ) -> Result<IndexSummary, EngineError> {
+        let at_rest = known.is_some() && self.target.pointer().checkpoint == Some(snapshot.version());
+        let outcome = if at_rest { self.rest() } else { self.compare(snapshot, known, reader) };
+        match outcome {
+            Err(EngineError::Cancelled(_)) => {
+                self.summary.cancelled = true;
+                self.summary.chunks = self.target.pointer().rows;
+                self.summary.seconds = (self.engine.now() - started) as f64 / 1e6;
+                return Ok(self.summary);
+            }
+            outcome => outcome?,
+        }
+        let mut gone: Vec<ChunkId> = self.unmet.into_iter().collect();
+        gone.sort_unstable();
+        let usage = self.embedder.map(Embedder::usage).unwrap_or_default();
+        let (pointer, maintenance) = self.target.finish(&gone, snapshot.version())?;
+        let mut summary = self.summary;
+        summary.chunks = pointer.rows;
+        summary.deleted = gone.len() as u64;
+        summary.cost = usage.cost;
+        summary.lag = maintenance.lag;
+        let failed = |step: &stele_index::Step| Some(format!("{}: {}", step.name, step.failed.as_ref()?));
+        summary.degraded = maintenance.steps.iter().filter_map(failed).collect();
+        summary.seconds = (self.engine.now() - started) as f64 / 1e6;
+        Ok(summary)
+    }
+
+    /// Nothing has happened since the index was brought up to the snapshot.
+    fn rest(&mut self) -> Result<(), EngineError> {
+        self.summary.unchanged = self.target.pointer().rows;
+        Ok(())
+    }
+
+    fn compare(
+        &mut self,
+        snapshot: &Snapshot,
+        known: Option<Vec<PartInfo>>,
+        reader: Option<&Reader>,
+    ) -> Result<(), EngineError> {
+        let mut parts = snapshot.event_parts().to_vec();
+        match (known, reader) {
+            (Some(known), Some(reader)) => {
+                // Records that are there stay as they are; only what is made of many can change.
+                let known: HashSet<&Path> = known.iter().map(|part| &*part.path).collect();
+                parts.retain(|part| !known.contains(&*part.path));
+                let kinds = ChunkKind::ALL.into_iter().filter(|kind| *kind != ChunkKind::Record).collect();
+                let made_of_many = Filter { kinds, ..Filter::default() };
+                let unmet = &mut self.unmet;
+                reader.ids_of(&made_of_many, &mut |ids| {
+                    unmet.extend(ids);
+                    Ok(())
+                })?;
+                self.summary.unchanged = self.target.pointer().rows - self.unmet.len() as u64;
+                self.total = parts.iter().map(|part| part.rows).sum();
+            }
+            _ => self.unmet = self.target.ids()?,
+        }
+        let engine = self.engine;
+        texts::of_the_whole(engine, snapshot, &mut |chunk| self.take(chunk))?;
+        texts::of_parts(engine, snapshot, &parts, &mut |chunk| self.take(chunk))?;
+        self.step()
+    }
+
+    fn take(&mut self, chunk: Chunk) -> Result<(), EngineError> {
+        self.done += 1;
+        if self.unmet.remove(&chunk.id) {
+            self.summary.unchanged += 1;
+            return Ok(());
+        }
+        self.waiting.push(chunk);
+        if self.waiting.len() == TEXTS_PER_STEP { self.step() } else { Ok(()) }
+    }
+
+    /// Embeds what waits, each text once, and puts it in.
+    fn step(&mut self) -> Result<(), EngineError> {
+        self.cancel.check("every text was indexed")?;
+        let chunks = std::mem::take(&mut self.waiting);
+        if chunks.is_empty() {
+            return Ok(());
+        }
+        let item = chunks.last().map(|chunk| chunk.metadata.title.clone()).unwrap_or_default();
+        let vectors = match self.embedder {
+            Some(embedder) => self.vectors(embedder, &chunks)?,
+            None => HashMap::new(),
+        };
+        let with_vector = |chunk: Chunk| {
+            let vector = vectors.get(&TextHash::of(&chunk.text)).cloned();
+            (chunk, vector)
+        };
+        self.summary.inserted += self.target.apply(chunks.into_iter().map(with_vector).collect(), &[])?;
+        self.progress.update(&Update {
+            stage: "index",
+            item,
+            done: self.done.min(self.total),
+            total: Some(self.total),
+            unit: Unit::Records,
+            records: self.done,
+        });
+        Ok(())
+    }
+
+    fn vectors(
+        &mut self,
+        embedder: &dyn Embedder,
+        chunks: &[Chunk],
+    ) -> Result<HashMap<TextHash, Vec<f32>>, EngineError> {
+        // In order of the texts, so that the same texts are always asked for in the same way.
+        let texts: BTreeMap<&str, TextHash> =
+            chunks.iter().map(|chunk| (&*chunk.text, TextHash::of(&chunk.text))).collect();
+        let hashes: Vec<TextHash> = texts.values().copied().collect();
+        let mut vectors = self.target.known_texts(&hashes)?;
+        self.summary.reused += (chunks.len() - texts.len() + vectors.len()) as u64;
+        let (new, hashes): (Vec<&str>, Vec<TextHash>) =
+            texts.into_iter().filter(|(_, hash)| !vectors.contains_key(hash)).unzip();
+        let cancel = self.cancel;
+        let embedded = embedder.embed(&new, Purpose::Passage, &|| cancel.is_cancelled())?;
+        self.summary.embedded += new.len() as u64;
+        self.summary.tokens += embedded.tokens;
+        self.summary.texts_cut += embedded.texts_cut as u64;
+        vectors.extend(hashes.into_iter().zip(embedded.vectors.iter().map(<[f32]>::to_vec)));
+        Ok(vectors)
+    }
+}

