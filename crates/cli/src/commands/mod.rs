@@ -4,17 +4,24 @@
 mod coverage;
 mod discover;
 mod doctor;
+mod eval;
 mod explain;
 mod export;
 mod generate;
+mod index;
 mod ingest;
 mod lake;
+mod mcp;
 mod migrate;
+mod models;
 mod replay;
 mod schema;
+mod search;
+mod serve;
 mod sql;
 mod status;
 mod validate;
+mod verify;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -49,6 +56,13 @@ pub fn main(line: impl Iterator<Item = OsString>) -> Exit {
         Command::Replay(args) => replay::run(&context, &args),
         Command::Sql(args) => sql::run(&context, args),
         Command::Export(args) => export::run(&context, args.action),
+        Command::Search(args) => search::run(&context, args),
+        Command::Index(args) => index::run(&context, args.action),
+        Command::Models(args) => models::run(&context, args.action),
+        Command::Eval(args) => eval::run(&context, args),
+        Command::Verify => verify::run(&context),
+        Command::Mcp => mcp::run(&context),
+        Command::Serve(args) => serve::run(&context, args),
         Command::Explain(args) => explain::run(&context, &args),
         Command::Schema(args) => schema::run(&context, args.action),
         Command::Validate(args) => validate::run(&context, args),
@@ -98,7 +112,7 @@ fn log(global: &Global) {
         2 => (LevelFilter::DEBUG, LevelFilter::INFO),
         _ => (LevelFilter::TRACE, LevelFilter::DEBUG),
     };
-    let crates = ["stele_engine", "stele_lake", "stele_sources", "stele_discover"];
+    let crates = ["stele_engine", "stele_lake", "stele_sources", "stele_discover", "stele_server"];
     let targets = Targets::new().with_default(others).with_targets(crates.map(|name| (name, own)));
     let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(false);
     tracing_subscriber::registry().with(layer).with(targets).init();

@@ -40,7 +40,9 @@ pub fn run(context: &Context, args: ServeArgs) -> Result<Exit, Failure> {
 fn token() -> Result<Option<String>, Failure> {
     let given = super::variable(TOKEN).filter(|value| !value.is_empty());
     let read = given.map(|value| value.into_string());
-    read.transpose().map_err(|_| Failure::new(format!("{TOKEN}: expected UTF-8")).hint("visible ASCII, as in `openssl rand -hex 32`"))
+    read.transpose().map_err(|_| {
+        Failure::new(format!("{TOKEN}: expected UTF-8")).hint("visible ASCII, as in `openssl rand -hex 32`")
+    })
 }
 
 /// An error of a server, with what to try.
@@ -50,9 +52,13 @@ pub fn failed(error: ServerError) -> Failure {
         ServerError::Engine(error) => error.into(),
         ServerError::Open(_) | ServerError::Token(_) => {
             failure.exit = Exit::Config;
-            failure.hint("STELE_TOKEN=$(openssl rand -hex 32) sets one; agents send it as `Authorization: Bearer …`")
+            failure.hint(
+                "STELE_TOKEN=$(openssl rand -hex 32) sets one; agents send it as `Authorization: Bearer …`",
+            )
         }
-        ServerError::Listen { .. } => failure.hint("another address with --listen, such as 127.0.0.1:0 for a free port"),
+        ServerError::Listen { .. } => {
+            failure.hint("another address with --listen, such as 127.0.0.1:0 for a free port")
+        }
         _ => failure,
     }
 }
