@@ -1,5 +1,7 @@
 //! The server as its clients meet it: over real HTTP on the loopback, and over a pair of pipes.
 
+#![allow(clippy::unwrap_used)]
+
 mod client;
 mod hostile;
 mod http;
