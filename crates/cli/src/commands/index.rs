@@ -50,20 +50,20 @@ pub fn failed(error: EngineError) -> Failure {
 
 /// What a build came to.
 pub fn page(summary: &IndexSummary) -> String {
-    let verb = if summary.cancelled { "Indexed a part of the lake" } else { "Indexed the lake" };
+    let verb = if summary.cancelled { "Indexed a part of the lake:" } else { "Indexed" };
+    let with = match &summary.model {
+        Some(model) if summary.semantic => format!(" with {model}"),
+        Some(model) => format!(" with {model}, which knows no meaning"),
+        None => " by words alone".to_owned(),
+    };
     let mut text = format!(
-        "{verb} in {}: {}, {} new, {} gone; {} embedded, {} known already\n",
-        human::seconds(summary.seconds),
+        "{verb} {} in {}{with}: {} new, {} gone, {} embedded\n",
         human::many(summary.chunks, "text"),
+        human::seconds(summary.seconds),
         human::count(summary.inserted),
         human::count(summary.deleted),
         human::count(summary.embedded),
-        human::count(summary.reused + summary.unchanged),
     );
-    if let Some(model) = &summary.model {
-        let meaning = if summary.semantic { "" } else { ", a test double without meaning" };
-        text.push_str(&format!("Model {model}{meaning}\n"));
-    }
     for step in &summary.degraded {
         text.push_str(&format!("Upkeep failed, answers are complete all the same: {step}\n"));
     }
