@@ -61,7 +61,8 @@ mod tests {
 
     #[test]
     fn forms_of_a_word_have_one_stem() {
-        for (one, other) in [("prices", "price"), ("bets", "bet"), ("players", "player"), ("running", "runn")]
+        for (one, other) in
+            [("prices", "price"), ("bets", "bet"), ("players", "player"), ("parties", "party")]
         {
             assert_eq!(stem(one).trim_end_matches('e'), stem(other).trim_end_matches('e'));
         }

@@ -17,8 +17,8 @@ use stele_engine::discovery::render::diff::Severity;
 pub use answers::{EvalArgs, IndexAction, IndexArgs, ModelsAction, ModelsArgs, SearchArgs};
 pub use lake::{LakeAction, LakeArgs, PruneArgs, VacuumArgs};
 pub use read::{
-    ChunksArgs, CoverageArgs, ExplainArgs, ExportAction, ExportArgs, OrderArg, ReplayArgs, SchemaAction,
-    SchemaArgs, SelectionArgs, SliceFormat, SqlArgs, SqlFormat, StatusArgs,
+    CoverageArgs, ExplainArgs, ExportAction, ExportArgs, OrderArg, ReplayArgs, SchemaAction, SchemaArgs,
+    SelectionArgs, SliceFormat, SqlArgs, SqlFormat, StatusArgs,
 };
 pub use run::{
     DiscoverArgs, DiscoverFormat, DoctorArgs, IngestArgs, MigrateArgs, Reading, ValidateArgs, View,

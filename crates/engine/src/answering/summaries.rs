@@ -34,6 +34,9 @@ const EVENTS_BYTES_MAX: usize = 300;
 /// One row, cell by cell.
 type Cells = std::vec::IntoIter<Option<String>>;
 
+/// Makes the text of one row for a tenant.
+type Make = fn(&str, Cells) -> Chunk;
+
 /// Hands over the text of every game and every session, in the order of their names.
 pub(super) fn each(
     engine: &Engine,
@@ -44,8 +47,7 @@ pub(super) fn each(
         SqlOptions { memory_limit: SQL_MEMORY, threads: engine.threads(), temp_dir: engine.sql_temp_dir() };
     let sql = engine.sql(snapshot, &options)?;
     let tenant = &engine.settings().tenant;
-    let makers: [(&str, fn(&str, Cells) -> Chunk); 2] = [(GAMES, game), (SESSIONS, session)];
-    for (query, make) in makers {
+    for (query, make) in [(GAMES, game as Make), (SESSIONS, session)] {
         let mut rows = sql.query(query, &Params::none().with("tenant", tenant.as_str()))?;
         let columns = rows.columns().to_vec();
         while let Some(batch) = rows.next_batch()? {

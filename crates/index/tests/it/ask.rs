@@ -198,10 +198,24 @@ fn names_are_found_by_the_whole_and_by_their_parts() {
 
 #[test]
 fn long_paths_are_names_too() {
-    let path = format!("data.{}.value", vec!["aLongSegment"; 14].join("."));
-    let long = field("deepEvent", &path, "Deep.");
-    let world = World::with(vec![long.clone(), field("deepEvent", "data.value", "Shallow.")]);
-    finds(&world.reader(), &[&path], &long);
+    // Equal but for the order, so that the whole alone tells them apart.
+    let segments = ["data", "aLongSegment", "anotherLongSegment", "theLastOfTheSegments", "value"];
+    let there = segments.join(".");
+    let back: Vec<&str> = segments.iter().rev().copied().collect();
+    let back = back.join(".");
+    let (one, two) = (field("deepEvent", &there, "Deep."), field("deepEvent", &back, "Deep."));
+    let world = World::with(vec![one.clone(), two.clone()]);
+    let check = || {
+        finds(&world.reader(), &[&there], &one);
+        finds(&world.reader(), &[&back], &two);
+    };
+    check();
+    // And in the index, with as many others as make upkeep worth it.
+    let mut writer = world.writer();
+    writer.apply(many(300, 3), &[], None).unwrap();
+    writer.maintain().unwrap();
+    assert_eq!(world.reader().status().unwrap().lag, 0);
+    check();
 }
 
 #[test]

@@ -38,6 +38,10 @@ const STEPS: [Step; 5] = [
         let mut rebuild = index.rebuild(&spec())?;
         rebuild.apply(many(60, 4), &[])?;
         rebuild.apply(many(50, 5), &ids_of(&many(60, 4)[..10]))?;
+        // So many files that upkeep has something to do and to publish before the swap.
+        for part in parts() {
+            rebuild.apply(part, &[])?;
+        }
         rebuild.finish(4).map(drop)
     },
     |index| index.writer(&spec())?.apply(many(10, 6), &[], Some(5)).map(drop),
