@@ -40,9 +40,9 @@ pub struct Settings {
     /// Where models are; see [`crate::Engine::models`] for what holds if nothing is set.
     pub models_dir: Option<PathBuf>,
     /// Where this user's models are by default.
-    pub(crate) user_models_dir: Option<PathBuf>,
+    pub user_models_dir: Option<PathBuf>,
     /// The key of an embedding service.
-    pub(crate) embedding_key: Option<String>,
+    pub embedding_key: Option<String>,
     /// Whether an ingest brings the index up to date.
     pub index_on_ingest: bool,
     /// Questions that `verify` asks; each has to find something.
