@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use crate::error::{At, IndexError};
 
 /// The writer's lock file.
-const WRITER: &str = ".writer.lock";
+const WRITER: &str = ".write.lock";
 
 /// The lock file in a version directory that its readers share.
 pub(crate) const READERS: &str = ".readers.lock";
