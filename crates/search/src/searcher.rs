@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use stele_embed::{Embedder, Purpose, never};
 use stele_index::{Filter, Hit, Reader};
-use stele_model::{Chunk, ChunkId, ChunkKind};
+use stele_model::{Chunk, ChunkId, ChunkKind, ChunkMetadata};
 
 use crate::SearchError;
 use crate::answer::{Answer, ArmReport, Found, Parts};
@@ -20,8 +20,13 @@ const CANDIDATES_MIN: usize = 100;
 /// The same as a multiple of the results wanted, so that a cap on sources has a choice.
 const CANDIDATES_PER_RESULT: usize = 4;
 
-/// Texts about event types that are looked at for one name: more than have it for a part of theirs.
-const SUBJECTS_MAX: usize = 10;
+/// Texts that are looked at for one name, to find those that are about just that: a common name is a
+/// part of many paths, and the shorter ones come first.
+const SUBJECTS_MAX: usize = 20;
+
+/// How far what is named in full is ahead of what is named in part: enough to outweigh a text that is
+/// a little shorter, and not one that speaks of more words of the question.
+const SUBJECT_LEAD: f32 = 1.5;
 
 /// Candidates among which diversity chooses, as a multiple of the results wanted. Each choice
 /// compares all of them with all that were chosen.
@@ -154,28 +159,32 @@ impl<'a> Searcher<'a> {
         Ok(hits)
     }
 
-    /// The text about an event type names all of its fields, so a single name counts for little in
-    /// it. Where the question names the event itself, that text is as good as the best.
+    /// Puts what the question names in full before what it names in part: the event type of that name,
+    /// whose text lists all of its fields, so that a single name counts for little in it, and the
+    /// field with that very path, which stands beside others that look alike.
     fn put_subjects_first(
         &self,
         question: &Question,
         names: &[&str],
         hits: &mut Vec<Hit>,
     ) -> Result<(), SearchError> {
-        let kinds = &question.filter.kinds;
-        if !kinds.is_empty() && !kinds.contains(&ChunkKind::Event) {
-            return Ok(());
-        }
         let best = hits.first().map_or(1.0, |hit| hit.score);
-        let about_events = Filter { kinds: vec![ChunkKind::Event], ..question.filter.clone() };
-        for name in names {
-            let found = self.reader.terms(&[name], &about_events, SUBJECTS_MAX)?;
-            let ids: Vec<ChunkId> = found.iter().map(|hit| hit.id).collect();
-            for chunk in self.reader.get(&ids)? {
-                let event = chunk.metadata.event_type.as_deref().unwrap_or_default();
-                if event.eq_ignore_ascii_case(name) {
-                    hits.retain(|hit| hit.id != chunk.id);
-                    hits.insert(0, Hit { id: chunk.id, score: best });
+        for kind in [ChunkKind::Event, ChunkKind::Field] {
+            let kinds = &question.filter.kinds;
+            if !kinds.is_empty() && !kinds.contains(&kind) {
+                continue;
+            }
+            let alike = Filter { kinds: vec![kind], ..question.filter.clone() };
+            for name in names {
+                let found = self.reader.terms(&[name], &alike, SUBJECTS_MAX)?;
+                let ids: Vec<ChunkId> = found.iter().map(|hit| hit.id).collect();
+                for chunk in self.reader.get(&ids)? {
+                    let ChunkMetadata { event_type, path, .. } = &chunk.metadata;
+                    let subject = if kind == ChunkKind::Event { event_type } else { path };
+                    if subject.as_ref().is_some_and(|subject| subject.eq_ignore_ascii_case(name)) {
+                        hits.retain(|hit| hit.id != chunk.id);
+                        hits.insert(0, Hit { id: chunk.id, score: best * SUBJECT_LEAD });
+                    }
                 }
             }
         }

@@ -77,14 +77,14 @@ fn the_index_follows_the_lake() {
     assert_eq!((&answer["complete"], &answer["pending"]), (&false.into(), &1.into()), "{answer:#}");
     let update = world.run("index build --data-dir d --json").is(0).last();
     assert!(update["embedded"].as_u64() < before["unchanged"].as_u64(), "{update}");
-    let answer = search(&world, "hydrogenLevel", "");
+    let answer = search(&world, "hydrogenLevel", "--kind field");
     assert_eq!(first(&answer)["path"], "data.hydrogenLevel");
     assert!(first(&answer)["place"].as_str().unwrap().ends_with("new.jsonl"));
     assert!(world.ok("index verify --data-dir d").contains("what the lake comes to"));
     // What leaves the lake leaves the index.
     world.ok("lake prune --source new.jsonl --data-dir d --yes");
     world.run("index build --data-dir d").is(0);
-    let answer = search(&world, "hydrogenLevel", "");
+    let answer = search(&world, "hydrogenLevel", "--kind field");
     assert_ne!(first(&answer)["path"], "data.hydrogenLevel");
     world.run("index verify --data-dir d").is(0);
 }
