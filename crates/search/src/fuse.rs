@@ -31,13 +31,13 @@ pub(crate) struct Fused {
     pub(crate) parts: Vec<Option<f32>>,
 }
 
-/// Fuses the hits of several arms; best first, equal scores by id.
-pub(crate) fn fuse(fusion: Fusion, arms: &[&[Hit]]) -> Vec<Fused> {
+/// Fuses the hits of several arms, each of which was asked for `k`; best first, equal scores by id.
+pub(crate) fn fuse(fusion: Fusion, arms: &[&[Hit]], k: usize) -> Vec<Fused> {
     let mut all: BTreeMap<ChunkId, Vec<Option<f32>>> = BTreeMap::new();
     for (arm, hits) in arms.iter().enumerate() {
         for (rank, hit) in hits.iter().enumerate() {
             let part = match fusion {
-                Fusion::MinMax => stretched(hit.score, hits),
+                Fusion::MinMax => stretched(hit.score, hits, k),
                 Fusion::Ranks => (RANK_OFFSET + 1.0) / (RANK_OFFSET + 1.0 + rank as f32),
             };
             all.entry(hit.id).or_insert_with(|| vec![None; arms.len()])[arm] = Some(part);
@@ -52,10 +52,13 @@ pub(crate) fn fuse(fusion: Fusion, arms: &[&[Hit]]) -> Vec<Fused> {
     fused
 }
 
-/// A score between the worst and the best of its arm. Where all are equal, all are the best.
-fn stretched(score: f32, hits: &[Hit]) -> f32 {
+/// A score between the worst and the best of its arm. Where an arm had no more to give, the worst is
+/// what it did not find, which scores 0: of two hits, the second is not nothing. Where all are equal,
+/// all are the best.
+fn stretched(score: f32, hits: &[Hit], k: usize) -> f32 {
     let best = hits.first().map_or(0.0, |hit| hit.score);
-    let worst = hits.last().map_or(0.0, |hit| hit.score);
+    let last = hits.last().map_or(0.0, |hit| hit.score);
+    let worst = if hits.len() < k { last.min(0.0) } else { last };
     if best > worst { (score - worst) / (best - worst) } else { 1.0 }
 }
 
@@ -74,7 +77,7 @@ mod tests {
     fn check(fusion: Fusion, arms: &[&[(u8, f32)]], expect: &[u8]) {
         let arms: Vec<Vec<Hit>> = arms.iter().map(|arm| hits(arm)).collect();
         let arms: Vec<&[Hit]> = arms.iter().map(Vec::as_slice).collect();
-        let order: Vec<u8> = fuse(fusion, &arms).iter().map(|fused| fused.id.0[0]).collect();
+        let order: Vec<u8> = fuse(fusion, &arms, 1).iter().map(|fused| fused.id.0[0]).collect();
         assert_eq!(order, expect);
     }
 
@@ -95,9 +98,16 @@ mod tests {
     }
 
     #[test]
+    fn the_last_of_few_is_not_nothing() {
+        let arm = hits(&[(1, 8.0), (2, 4.0)]);
+        let parts = |k| fuse(Fusion::MinMax, &[&arm], k).iter().map(|fused| fused.score).collect::<Vec<_>>();
+        assert_eq!((parts(100), parts(2)), (vec![1.0, 0.5], vec![1.0, 0.0]));
+    }
+
+    #[test]
     fn equal_scores_go_by_id_and_an_empty_arm_changes_nothing() {
         check(Fusion::MinMax, &[&[(2, 1.0), (1, 1.0)], &[]], &[1, 2]);
-        let fused = fuse(Fusion::MinMax, &[&hits(&[(1, 3.0)]), &[]]);
+        let fused = fuse(Fusion::MinMax, &[&hits(&[(1, 3.0)]), &[]], 1);
         assert_eq!((fused[0].score, fused[0].parts.clone()), (1.0, vec![Some(1.0), None]));
     }
 }

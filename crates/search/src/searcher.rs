@@ -26,7 +26,7 @@ const SUBJECTS_MAX: usize = 20;
 
 /// How far what is named in full is ahead of what is named in part: enough to outweigh a text that is
 /// a little shorter, and not one that speaks of more words of the question.
-const SUBJECT_LEAD: f32 = 1.5;
+const SUBJECT_LEAD: f32 = 2.0;
 
 /// Candidates among which diversity chooses, as a multiple of the results wanted. Each choice
 /// compares all of them with all that were chosen.
@@ -67,7 +67,7 @@ impl<'a> Searcher<'a> {
         let candidates = CANDIDATES_MIN.max(question.top * CANDIDATES_PER_RESULT);
         let hits = self.hits(question, candidates, &mut notes)?;
         let arms: [&[Hit]; 3] = [&hits.text, &hits.names, &hits.vector];
-        let fused = fuse(question.fusion, &arms);
+        let fused = fuse(question.fusion, &arms, candidates);
         let chosen = self.choose(question, &fused)?;
         let ids: Vec<ChunkId> = chosen.iter().map(|one| one.id).collect();
         let mut chunks: HashMap<ChunkId, Chunk> =
@@ -117,7 +117,7 @@ impl<'a> Searcher<'a> {
         question.check()?;
         let candidates = CANDIDATES_MIN.max(question.top);
         let hits = self.hits(question, candidates, &mut Vec::new())?;
-        let fused = fuse(question.fusion, &[&hits.text, &hits.names, &hits.vector]);
+        let fused = fuse(question.fusion, &[&hits.text, &hits.names, &hits.vector], candidates);
         Ok(fused.into_iter().take(question.top).map(|one| one.id).collect())
     }
 
@@ -161,7 +161,8 @@ impl<'a> Searcher<'a> {
 
     /// Puts what the question names in full before what it names in part: the event type of that name,
     /// whose text lists all of its fields, so that a single name counts for little in it, and the
-    /// field with that very path, which stands beside others that look alike.
+    /// field with that very path, which stands beside others that look alike. A single name may also
+    /// be the last of a path: then the field is meant, and not the object that lists it.
     fn put_subjects_first(
         &self,
         question: &Question,
@@ -169,6 +170,7 @@ impl<'a> Searcher<'a> {
         hits: &mut Vec<Hit>,
     ) -> Result<(), SearchError> {
         let best = hits.first().map_or(1.0, |hit| hit.score);
+        let alone = names.len() == 1;
         for kind in [ChunkKind::Event, ChunkKind::Field] {
             let kinds = &question.filter.kinds;
             if !kinds.is_empty() && !kinds.contains(&kind) {
@@ -181,13 +183,21 @@ impl<'a> Searcher<'a> {
                 for chunk in self.reader.get(&ids)? {
                     let ChunkMetadata { event_type, path, .. } = &chunk.metadata;
                     let subject = if kind == ChunkKind::Event { event_type } else { path };
-                    if subject.as_ref().is_some_and(|subject| subject.eq_ignore_ascii_case(name)) {
-                        hits.retain(|hit| hit.id != chunk.id);
-                        hits.insert(0, Hit { id: chunk.id, score: best * SUBJECT_LEAD });
-                    }
+                    let subject = subject.as_deref().unwrap_or_default();
+                    let own = found.iter().find(|hit| hit.id == chunk.id).map_or(0.0, |hit| hit.score);
+                    let score = if subject.eq_ignore_ascii_case(name) {
+                        best.max(own)
+                    } else if alone && ends_in(subject, name) {
+                        own
+                    } else {
+                        continue;
+                    };
+                    hits.retain(|hit| hit.id != chunk.id);
+                    hits.push(Hit { id: chunk.id, score: score * SUBJECT_LEAD });
                 }
             }
         }
+        hits.sort_by(|one, two| two.score.total_cmp(&one.score).then(one.id.cmp(&two.id)));
         Ok(())
     }
 
@@ -230,6 +240,11 @@ impl<'a> Searcher<'a> {
         }
         Ok(chosen)
     }
+}
+
+/// Whether the last step of a path has this name.
+fn ends_in(path: &str, name: &str) -> bool {
+    path.rsplit('.').next().is_some_and(|last| last.trim_end_matches("[]").eq_ignore_ascii_case(name))
 }
 
 fn sure(question: &Question, results: &[Found], hits: &Hits) -> f32 {

