@@ -6,6 +6,7 @@
 use std::io;
 
 use serde_json::json;
+use stele_engine::answers_of::IndexError;
 use stele_engine::discovery::render::RenderError;
 use stele_engine::lake::LakeError;
 use stele_engine::lake::sql::SqlError;
@@ -135,6 +136,10 @@ fn hints(error: &EngineError) -> Vec<String> {
         EngineError::Io { source, .. } if is_disk_full(source) => {
             "free some space and run the same command again: it goes on where it stopped"
         }
+        EngineError::Index(IndexError::NoIndex { .. }) => {
+            "`stele index build --data-dir DIR` makes it from the lake; `stele explain` and `stele sql` need none"
+        }
+        EngineError::Collection { .. } => "docs/guide/search.md describes the layout",
         EngineError::Cancelled(_) => "nothing was changed; run the same command again for the whole",
         EngineError::WorkerLost => "run the same command again: it goes on where it stopped",
         _ => return Vec::new(),

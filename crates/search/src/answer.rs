@@ -14,8 +14,8 @@ pub struct Answer {
     pub arm: Arm,
     /// Best first.
     pub results: Vec<Found>,
-    /// How likely it is that the first result is right, from 0 to 1, as calibrated on labelled
-    /// collections.
+    /// A rough guess of how likely it is that the first result is right, from 0 to 1; `stele eval` says
+    /// how far off it is.
     pub confidence: f32,
     /// What each arm did.
     pub arms: Vec<ArmReport>,

