@@ -5,6 +5,7 @@ use std::io::{self, Read, Write};
 use std::path::Path;
 
 use sha2::{Digest, Sha256};
+use stele_model::id::to_hex;
 
 use crate::EmbedError;
 use crate::error::At;
@@ -41,7 +42,7 @@ pub(crate) fn sha256_file(path: &Path) -> Result<String, EmbedError> {
     let (mut hash, mut step) = (Sha256::new(), vec![0; STEP_BYTES]);
     loop {
         match file.read(&mut step) {
-            Ok(0) => return Ok(hex(&hash.finalize())),
+            Ok(0) => return Ok(to_hex(&hash.finalize())),
             Ok(length) => hash.update(&step[..length]),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error).at("read", path),
@@ -51,9 +52,5 @@ pub(crate) fn sha256_file(path: &Path) -> Result<String, EmbedError> {
 
 /// The SHA-256 of bytes, as `sha256sum` writes it.
 pub(crate) fn sha256(bytes: &[u8]) -> String {
-    hex(&Sha256::digest(bytes))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    to_hex(&Sha256::digest(bytes))
 }

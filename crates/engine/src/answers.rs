@@ -30,8 +30,16 @@ impl Engine {
     ///
     /// If there is no lake, or it cannot be read.
     pub fn catalogue(&self) -> Result<Catalogue, EngineError> {
-        let snapshot = self.snapshot()?;
-        CatalogueStore::of(self).load(self, &snapshot)
+        self.catalogue_of(&self.snapshot()?)
+    }
+
+    /// The catalogue of everything in `snapshot`.
+    ///
+    /// # Errors
+    ///
+    /// If the lake cannot be read.
+    pub fn catalogue_of(&self, snapshot: &Snapshot) -> Result<Catalogue, EngineError> {
+        CatalogueStore::of(self).load(self, snapshot)
     }
 
     /// The totals over all inputs of a snapshot. Content that lies there under several names

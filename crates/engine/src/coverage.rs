@@ -13,7 +13,7 @@ use stele_discover::view::CatalogueView;
 use stele_discover::{Catalogue, Folding};
 use stele_lake::doctor;
 use stele_lake::replay::Replayer;
-use stele_lake::sql::{Params, SqlOptions, output};
+use stele_lake::sql::{Params, SqlError, SqlOptions};
 use stele_lake::{Pruned, Snapshot};
 use stele_model::{ErrorKind, FileEntry, FileId, FileState, Ledger, ResidueClass};
 
@@ -236,16 +236,14 @@ impl Engine {
         let options =
             SqlOptions { memory_limit: SQL_MEMORY, threads: self.threads(), temp_dir: self.sql_temp_dir() };
         let sql = self.sql(snapshot, &options)?;
-        let mut rows = sql.query("SELECT class, count(*) FROM residue GROUP BY class", &Params::none())?;
-        let columns = rows.columns().to_vec();
+        let rows = sql.query("SELECT class, count(*) FROM residue GROUP BY class", &Params::none())?;
         let mut counts = HashMap::new();
-        while let Some(batch) = rows.next_batch()? {
-            for row in output::texts(&batch, &columns)? {
-                if let [Some(class), Some(count)] = &row[..] {
-                    counts.insert(class.clone(), count.parse().unwrap_or(0));
-                }
+        rows.each_text(|row| {
+            if let [Some(class), Some(count)] = &row[..] {
+                counts.insert(class.clone(), count.parse().unwrap_or(0));
             }
-        }
+            Ok::<(), SqlError>(())
+        })?;
         Ok(counts)
     }
 

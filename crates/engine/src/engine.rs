@@ -2,8 +2,10 @@
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
+use stele_embed::Embedder;
+use stele_index::Index;
 use stele_lake::sql::{Sql, SqlOptions, Tables};
 use stele_lake::{Lake, Snapshot};
 use stele_model::{Clock, Faults, Micros, NoFaults};
@@ -59,11 +61,14 @@ fn is_own(path: &Path, own: &Path) -> bool {
     ["lake", "manifests", "tmp"].iter().any(|part| path.starts_with(own.join(part)))
 }
 
-/// Runs everything. Cheap to make; holds no open file.
+/// Runs everything. Cheap to make: the index and the model that answer questions are opened when
+/// they are first needed, and then kept, so that each question does not load them again.
 pub struct Engine {
     settings: Settings,
     environment: Environment,
     profiles: Profiles,
+    pub(crate) index: OnceLock<Index>,
+    pub(crate) embedder: OnceLock<Arc<dyn Embedder>>,
 }
 
 impl Engine {
@@ -77,7 +82,7 @@ impl Engine {
         for path in &settings.profiles {
             profiles = profiles.with_file(path)?;
         }
-        Ok(Self { settings, environment, profiles })
+        Ok(Self { settings, environment, profiles, index: OnceLock::new(), embedder: OnceLock::new() })
     }
 
     /// The settings it runs with.

@@ -57,6 +57,7 @@ pub use ingest::IngestOptions;
 pub use manifests::OUTPUTS;
 pub use manifests::{NOTES_FILE, OutputSource};
 pub use migrate::{MigrationFacts, MigrationKey, MigrationReport, MigrationRow};
+pub use names::likeness;
 pub use progress::{Cancel, NoProgress, Progress, Unit, Update};
 pub use stele_sources::SourceError;
 pub use summary::{IngestSummary, InputFailure};
@@ -80,7 +81,7 @@ pub mod lake {
 /// Questions, answers and models.
 pub mod answers_of {
     pub use stele_embed::{Models, Progress as Pulling, State, Step};
-    pub use stele_index::Filter;
+    pub use stele_index::{Filter, IndexError};
     pub use stele_search::{Answer, Arm, Found, Fusion, Metrics, Question, SearchError};
 }
 

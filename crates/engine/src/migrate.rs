@@ -239,34 +239,31 @@ impl Engine {
         // Rows of an input that grew may bear an older name of it.
         let uris: BTreeMap<String, String> =
             entries.iter().map(|entry| (entry.file_id.to_string(), entry.uri.clone())).collect();
-        let mut rows = sql.query(&text, &Params::none())?;
-        let columns = rows.columns().to_vec();
         let mut groups = BTreeMap::new();
-        while let Some(batch) = rows.next_batch()? {
-            for row in stele_lake::sql::output::texts(&batch, &columns)? {
-                let mut cells = row.into_iter();
-                let mut next = || cells.next().flatten();
-                let key = MigrationKey {
-                    session: next()
-                        .map(|session| uris.get(&session).cloned().unwrap_or(session))
-                        .unwrap_or_default(),
-                    game: next(),
-                    day: next(),
-                    event: next().unwrap_or_default(),
-                };
-                let mut number = || next().and_then(|cell| cell.parse::<u128>().ok()).unwrap_or(0);
-                let mut count = || number() as u64;
-                let facts = MigrationFacts {
-                    rows: count(),
-                    with_seq: count(),
-                    with_player: count(),
-                    with_price: count(),
-                    with_tick: count(),
-                    raw_hashes: number(),
-                };
-                groups.insert(key, facts);
-            }
-        }
+        sql.query(&text, &Params::none())?.each_text(|row| {
+            let mut cells = row.into_iter();
+            let mut next = || cells.next().flatten();
+            let key = MigrationKey {
+                session: next()
+                    .map(|session| uris.get(&session).cloned().unwrap_or(session))
+                    .unwrap_or_default(),
+                game: next(),
+                day: next(),
+                event: next().unwrap_or_default(),
+            };
+            let mut number = || next().and_then(|cell| cell.parse::<u128>().ok()).unwrap_or(0);
+            let mut count = || number() as u64;
+            let facts = MigrationFacts {
+                rows: count(),
+                with_seq: count(),
+                with_player: count(),
+                with_price: count(),
+                with_tick: count(),
+                raw_hashes: number(),
+            };
+            groups.insert(key, facts);
+            Ok::<(), EngineError>(())
+        })?;
         Ok(groups)
     }
 
@@ -279,8 +276,7 @@ impl Engine {
         rows: &[MigrationRow],
     ) -> Result<Vec<String>, EngineError> {
         let mut doubts = Vec::new();
-        let store = crate::catalogue_store::CatalogueStore::of(self);
-        let view = store.load(self, snapshot)?.view();
+        let view = self.catalogue_of(snapshot)?.view();
         for file in view.files.iter().filter(|file| names.contains(&*file.uri)) {
             if file.growing {
                 doubts.push(format!(

@@ -69,18 +69,18 @@ fn named(entries: Vec<FileEntry>, name: &str) -> Result<FileEntry, EngineError> 
     match ends[..] {
         [entry] => Ok(entry.clone()),
         [] => {
+            let file = |path: &'_ str| -> String { path.rsplit('/').next().unwrap_or_default().to_owned() };
             let mut near: Vec<&FileEntry> = entries.iter().collect();
-            near.sort_by_key(|entry| std::cmp::Reverse(likeness(&entry.uri, name)));
+            near.sort_by_key(|entry| std::cmp::Reverse(likeness(&file(&entry.uri), &file(name))));
             Err(EngineError::UnknownInput { asked, known: some(&near) })
         }
         _ => Err(EngineError::AmbiguousInput { asked, known: some(&ends) }),
     }
 }
 
-/// Characters that two file names have in common at their beginning and at their end.
-fn likeness(one: &str, other: &str) -> usize {
-    let file = |path: &str| path.rsplit('/').next().unwrap_or_default().to_lowercase();
-    let (one, other) = (file(one), file(other));
+/// Characters that two names have in common at their beginning and at their end, whatever their case.
+pub fn likeness(one: &str, other: &str) -> usize {
+    let (one, other) = (one.to_lowercase(), other.to_lowercase());
     let ahead = one.chars().zip(other.chars()).take_while(|(a, b)| a == b).count();
     let behind = one.chars().rev().zip(other.chars().rev()).take_while(|(a, b)| a == b).count();
     ahead + behind

@@ -10,7 +10,6 @@ use stele_discover::render::schema::{self, SchemaOptions};
 use stele_lake::scan::RecordRef;
 
 use crate::EngineError;
-use crate::catalogue_store::CatalogueStore;
 use crate::engine::Engine;
 use crate::progress::{Cancel, Progress, Unit, Update};
 use crate::scan;
@@ -52,8 +51,7 @@ impl Engine {
         cancel: &Cancel,
     ) -> Result<ValidationReport, EngineError> {
         let snapshot = self.snapshot()?;
-        let store = CatalogueStore::of(self);
-        let view = store.load(self, &snapshot)?.view();
+        let view = self.catalogue_of(&snapshot)?.view();
         let formats = self.formats_of(&snapshot)?;
         let mut validators = BTreeMap::new();
         for event in &view.events {

@@ -97,6 +97,32 @@ pub struct ChunkMetadata {
     pub place: Option<String>,
 }
 
+impl ChunkMetadata {
+    /// What every chunk states; what else is known is put in afterwards.
+    pub fn new(
+        kind: ChunkKind,
+        source: impl Into<String>,
+        doc_type: impl Into<String>,
+        tenant: impl Into<String>,
+        title: impl Into<String>,
+    ) -> Self {
+        Self {
+            kind,
+            source: source.into(),
+            doc_type: doc_type.into(),
+            tenant: tenant.into(),
+            title: title.into(),
+            event_type: None,
+            path: None,
+            game_id: None,
+            ts: None,
+            line: None,
+            byte_offset: None,
+            place: None,
+        }
+    }
+}
+
 impl Chunk {
     /// A chunk whose id follows from its text and its origin.
     pub fn new(text: String, metadata: ChunkMetadata) -> Self {

@@ -5,7 +5,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use stele_engine::discovery::view::CatalogueView;
-use stele_engine::lake::sql::output::texts;
 use stele_engine::lake::sql::{Params, Sql, SqlError, SqlOptions};
 use stele_engine::lake::{LakeError, Snapshot};
 use stele_engine::{Engine, EngineError};
@@ -65,12 +64,11 @@ impl Desk {
 
 /// The rows of a query of this program, which asks for few of them.
 pub(crate) fn rows(sql: &Sql, text: &str, params: &Params) -> Result<Vec<Vec<Option<String>>>, SqlError> {
-    let mut rows = sql.query(text, params)?;
-    let columns = rows.columns().to_vec();
     let mut all = Vec::new();
-    while let Some(batch) = rows.next_batch()? {
-        all.extend(texts(&batch, &columns)?);
-    }
+    sql.query(text, params)?.each_text(|row| {
+        all.push(row);
+        Ok::<(), SqlError>(())
+    })?;
     Ok(all)
 }
 

@@ -2,8 +2,10 @@
 
 use std::path::PathBuf;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Subcommand, ValueEnum};
 use stele_engine::answers_of::{Arm, Fusion};
+use stele_model::ChunkKind;
 
 /// `stele search`
 #[derive(Debug, Args)]
@@ -26,8 +28,8 @@ pub struct SearchArgs {
     #[arg(long, value_name = "ID")]
     pub game: Vec<String>,
     /// Only texts of this kind (may be repeated)
-    #[arg(long, value_enum)]
-    pub kind: Vec<KindArg>,
+    #[arg(long, value_parser = kinds())]
+    pub kind: Vec<ChunkKind>,
     /// Only texts whose source begins with this
     #[arg(long, value_name = "PREFIX")]
     pub source: Option<String>,
@@ -43,6 +45,12 @@ pub struct SearchArgs {
     /// Show what each score is made of
     #[arg(long)]
     pub explain: bool,
+}
+
+/// Kinds of texts, by the names that they have in answers.
+fn kinds() -> impl TypedValueParser<Value = ChunkKind> {
+    PossibleValuesParser::new(ChunkKind::ALL.map(ChunkKind::name))
+        .try_map(|name| ChunkKind::from_name(&name).ok_or("no such kind"))
 }
 
 /// Which arms answer.
@@ -80,36 +88,6 @@ impl From<FusionArg> for Fusion {
         match fusion {
             FusionArg::MinMax => Self::MinMax,
             FusionArg::Ranks => Self::Ranks,
-        }
-    }
-}
-
-/// What a text is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum KindArg {
-    /// All events of the lake
-    Protocol,
-    /// One event type
-    Event,
-    /// One field
-    Field,
-    /// One record
-    Record,
-    /// One game
-    Game,
-    /// One session
-    Session,
-}
-
-impl From<KindArg> for stele_model::ChunkKind {
-    fn from(kind: KindArg) -> Self {
-        match kind {
-            KindArg::Protocol => Self::Protocol,
-            KindArg::Event => Self::Event,
-            KindArg::Field => Self::Field,
-            KindArg::Record => Self::Record,
-            KindArg::Game => Self::Game,
-            KindArg::Session => Self::Session,
         }
     }
 }

@@ -31,7 +31,7 @@ fn question(args: SearchArgs) -> Question {
         top: args.top,
         arm: args.arm.into(),
         filter: Filter {
-            kinds: args.kind.into_iter().map(Into::into).collect(),
+            kinds: args.kind,
             event_types: args.event,
             game_ids: args.game,
             doc_types: args.doc_type,

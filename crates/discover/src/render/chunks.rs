@@ -27,20 +27,7 @@ pub fn each(view: &CatalogueView, tenant: &str, take: &mut dyn FnMut(Chunk)) {
     if view.events.is_empty() {
         return;
     }
-    let blank = ChunkMetadata {
-        kind: ChunkKind::Protocol,
-        source: CATALOGUE.to_owned(),
-        doc_type: CATALOGUE.to_owned(),
-        tenant: tenant.to_owned(),
-        title: "All events".to_owned(),
-        event_type: None,
-        path: None,
-        game_id: None,
-        ts: None,
-        line: None,
-        byte_offset: None,
-        place: None,
-    };
+    let blank = ChunkMetadata::new(ChunkKind::Protocol, CATALOGUE, CATALOGUE, tenant, "All events");
     take(Chunk::new(protocol(view), blank.clone()));
     for event in &view.events {
         let seen = event.tree.first().map(|root| &root.first_seen);

@@ -1,22 +1,9 @@
 //! What a server needs to answer many callers about one state of things.
 
-use stele_discover::Catalogue;
-use stele_lake::Snapshot;
-
 use crate::EngineError;
-use crate::catalogue_store::CatalogueStore;
 use crate::engine::Engine;
 
 impl Engine {
-    /// The catalogue of everything in `snapshot`.
-    ///
-    /// # Errors
-    ///
-    /// If the lake cannot be read.
-    pub fn catalogue_of(&self, snapshot: &Snapshot) -> Result<Catalogue, EngineError> {
-        CatalogueStore::of(self).load(self, snapshot)
-    }
-
     /// A name for what the index that answers holds now: it differs whenever answers may. A list
     /// that is read in pages is compared with it.
     ///

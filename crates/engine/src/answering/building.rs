@@ -101,8 +101,12 @@ impl Engine {
     }
 
     /// The index of the data directory, whether there is one or not.
-    pub(crate) fn index(&self) -> Result<Index, EngineError> {
-        Ok(Index::open(&index_dir(self.data_dir()), self.faults())?)
+    pub(crate) fn index(&self) -> Result<&Index, EngineError> {
+        if let Some(index) = self.index.get() {
+            return Ok(index);
+        }
+        let index = Index::open(&index_dir(self.data_dir()), self.faults())?;
+        Ok(self.index.get_or_init(|| index))
     }
 
     /// The parts that the index covers already, if it only has to follow new ones: all that it
@@ -136,6 +140,10 @@ pub(crate) fn spec_of(meaning: &Meaning) -> Result<Spec, EngineError> {
         dimension: u32::try_from(dimension).unwrap_or(u32::MAX),
         semantic: embedder.semantic(),
     })))
+}
+
+fn cost_of(embedder: Option<&dyn Embedder>) -> f64 {
+    embedder.map_or(0.0, |embedder| embedder.usage().cost)
 }
 
 /// Where texts go.
@@ -210,6 +218,8 @@ struct Build<'a> {
     /// Texts that were met, for the progress.
     done: u64,
     total: u64,
+    /// What the embedder had cost before: it may have served others.
+    cost_before: f64,
     summary: IndexSummary,
 }
 
@@ -240,6 +250,7 @@ impl<'a> Build<'a> {
             waiting: Vec::new(),
             done: 0,
             total: snapshot.totals().records,
+            cost_before: cost_of(embedder),
             summary,
         }
     }
@@ -265,12 +276,12 @@ impl<'a> Build<'a> {
         }
         let mut gone: Vec<ChunkId> = self.unmet.into_iter().collect();
         gone.sort_unstable();
-        let usage = self.embedder.map(Embedder::usage).unwrap_or_default();
+        let cost = cost_of(self.embedder) - self.cost_before;
         let (pointer, maintenance) = self.target.finish(&gone, snapshot.version())?;
         let mut summary = self.summary;
         summary.chunks = pointer.rows;
         summary.deleted = gone.len() as u64;
-        summary.cost = usage.cost;
+        summary.cost = cost;
         summary.lag = maintenance.lag;
         let failed = |step: &stele_index::Step| Some(format!("{}: {}", step.name, step.failed.as_ref()?));
         summary.degraded = maintenance.steps.iter().filter_map(failed).collect();

@@ -47,18 +47,18 @@ pub(super) fn text_of(record: &Accepted<'_>, event: &str, place: &Place<'_>) -> 
         return None;
     }
     let metadata = ChunkMetadata {
-        kind: ChunkKind::Record,
-        source: place.source.to_owned(),
-        doc_type: envelope.doc_type.name().to_owned(),
-        tenant: place.tenant.to_owned(),
-        title: format!("{event} record"),
         event_type: Some(event.to_owned()),
-        path: None,
         game_id: envelope.game_id.as_deref().map(str::to_owned),
         ts: envelope.time.utc(),
         line: Some(place.line_no),
         byte_offset: Some(place.byte_offset),
-        place: None,
+        ..ChunkMetadata::new(
+            ChunkKind::Record,
+            place.source,
+            envelope.doc_type.name(),
+            place.tenant,
+            format!("{event} record"),
+        )
     };
     Some(Chunk::new(said.text, metadata))
 }

@@ -48,13 +48,8 @@ pub(super) fn each(
     let sql = engine.sql(snapshot, &options)?;
     let tenant = &engine.settings().tenant;
     for (query, make) in [(GAMES, game as Make), (SESSIONS, session)] {
-        let mut rows = sql.query(query, &Params::none().with("tenant", tenant.as_str()))?;
-        let columns = rows.columns().to_vec();
-        while let Some(batch) = rows.next_batch()? {
-            for row in stele_lake::sql::output::texts(&batch, &columns)? {
-                take(make(tenant, row.into_iter()))?;
-            }
-        }
+        let rows = sql.query(query, &Params::none().with("tenant", tenant.as_str()))?;
+        rows.each_text(|row| take(make(tenant, row.into_iter())))?;
     }
     Ok(())
 }
@@ -102,18 +97,9 @@ fn head(tenant: &str, kind: ChunkKind, cells: &mut Cells) -> (String, ChunkMetad
     let doc_type = next().unwrap_or_default();
     let ts: Option<Micros> = next().and_then(|ts| ts.parse().ok());
     let metadata = ChunkMetadata {
-        kind,
-        source,
-        doc_type,
-        tenant: tenant.to_owned(),
-        title: format!("{} {name}", kind.name()),
-        event_type: None,
-        path: None,
-        game_id: None,
-        ts,
         line,
-        byte_offset: None,
-        place: None,
+        ts,
+        ..ChunkMetadata::new(kind, source, doc_type, tenant, format!("{} {name}", kind.name()))
     };
     (name, metadata)
 }

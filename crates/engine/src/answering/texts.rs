@@ -5,12 +5,11 @@ use std::collections::HashSet;
 use stele_discover::render::chunks;
 use stele_lake::scan::scan_part;
 use stele_lake::{PartInfo, Snapshot};
-use stele_model::Chunk;
+use stele_model::{Chunk, DocType};
 use stele_sources::{Piece, PieceKind};
 
 use super::{records, summaries};
 use crate::EngineError;
-use crate::catalogue_store::CatalogueStore;
 use crate::engine::Engine;
 use crate::judge::Judge;
 
@@ -23,7 +22,7 @@ pub(super) fn of_the_whole(
     snapshot: &Snapshot,
     take: &mut Take<'_>,
 ) -> Result<(), EngineError> {
-    let catalogue = CatalogueStore::of(engine).load(engine, snapshot)?;
+    let catalogue = engine.catalogue_of(snapshot)?;
     let mut outcome = Ok(());
     chunks::each(&catalogue.view(), &engine.settings().tenant, &mut |chunk| {
         if outcome.is_ok() {
@@ -48,9 +47,9 @@ pub(super) fn of_parts(
         engine.own(snapshot.contents()?).iter().map(|entry| entry.file_id.to_string()).collect();
     let mut judge = Judge::default();
     for part in parts {
-        // Whole parts of ticks are passed over without being read.
-        let ticks = part.partition("doc_type") == Some(stele_model::DocType::GameTick.name());
-        if ticks && !records::has_text(stele_model::DocType::GameTick) {
+        // A part has one doc type: where its records have no text, it is not even read.
+        let doc_type = part.partition("doc_type").and_then(DocType::from_name);
+        if doc_type.is_some_and(|doc_type| !records::has_text(doc_type)) {
             continue;
         }
         scan_part(part, &mut |batch| {

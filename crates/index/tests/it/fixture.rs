@@ -72,20 +72,7 @@ impl World {
 }
 
 pub fn metadata(kind: ChunkKind, source: &str) -> ChunkMetadata {
-    ChunkMetadata {
-        kind,
-        source: source.to_owned(),
-        doc_type: "ws_event".to_owned(),
-        tenant: "default".to_owned(),
-        title: source.to_owned(),
-        event_type: None,
-        path: None,
-        game_id: None,
-        ts: None,
-        line: None,
-        byte_offset: None,
-        place: None,
-    }
+    ChunkMetadata::new(kind, source, "ws_event", "default", source)
 }
 
 /// A chunk of a text, with a vector that follows from it.

@@ -91,27 +91,25 @@ pub fn salvage(sql: &Sql, inputs: &[(FileId, u64)], out: &mut dyn Write) -> Resu
 fn shapes(sql: &Sql) -> Result<HashMap<String, HashSet<Shape>>, SqlError> {
     let text = "SELECT DISTINCT file_id, to_json(TRY(json_keys(raw)))::VARCHAR AS names FROM events \
                 WHERE file_id IN (SELECT file_id FROM quarantine) AND starts_with(ltrim(raw), '{')";
-    let mut rows = sql.query(text, &Params::none())?;
-    let columns = rows.columns().to_vec();
     let mut shapes: HashMap<String, HashSet<Shape>> = HashMap::new();
     // Inputs whose names are data, so that none of them is kept.
     let mut too_many: HashSet<String> = HashSet::new();
     let mut tape = Tape::default();
-    while let Some(batch) = rows.next_batch()? {
-        for row in output::texts(&batch, &columns)? {
-            let [Some(id), Some(names)] = row.as_slice() else { continue };
-            if !too_many.contains(id) && tape.parse(names).is_ok() {
-                let names = tape.value(names, 0).children();
-                let shape = names.filter_map(|name| name.as_str().map(|name| name.into_owned())).collect();
-                let known = shapes.entry(id.clone()).or_default();
-                known.insert(shape);
-                if known.len() > SHAPES_MAX {
-                    shapes.remove(id);
-                    too_many.insert(id.clone());
-                }
-            }
+    sql.query(text, &Params::none())?.each_text(|row| {
+        let [Some(id), Some(names)] = row.as_slice() else { return Ok(()) };
+        if too_many.contains(id) || tape.parse(names).is_err() {
+            return Ok(());
         }
-    }
+        let names = tape.value(names, 0).children();
+        let shape = names.filter_map(|name| name.as_str().map(|name| name.into_owned())).collect();
+        let known = shapes.entry(id.clone()).or_default();
+        known.insert(shape);
+        if known.len() > SHAPES_MAX {
+            shapes.remove(id);
+            too_many.insert(id.clone());
+        }
+        Ok::<(), SqlError>(())
+    })?;
     Ok(shapes)
 }
 

@@ -11,6 +11,7 @@ use duckdb::{Statement, params_from_iter};
 
 use super::Sql;
 use super::error::{Context, SqlError, explain};
+use super::output::texts;
 
 /// The value of a parameter. The engine converts it to the type that the query needs.
 #[derive(Debug, Clone, PartialEq)]
@@ -210,6 +211,21 @@ impl<'a> Rows<'a> {
     /// Whether the result was ended by [`Rows::limit`] although it had more rows.
     pub fn limited(&self) -> bool {
         self.limited
+    }
+
+    /// Hands over the rows that are left, each with its values as text.
+    ///
+    /// # Errors
+    ///
+    /// If the query fails or is cancelled, and what `take` says.
+    pub fn each_text<E: From<SqlError>>(
+        mut self,
+        mut take: impl FnMut(Vec<Option<String>>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        while let Some(batch) = self.next_batch()? {
+            texts(&batch, &self.columns)?.into_iter().try_for_each(&mut take)?;
+        }
+        Ok(())
     }
 
     /// The next rows; `None` at the end.

@@ -4,6 +4,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use stele_engine::discovery::view::{CatalogueView, EventView};
 
+use stele_engine::likeness;
+
 use super::{Tool, arguments, facts};
 use crate::desk::{Call, Desk};
 use crate::reply::{Head, Refusal, fact};
@@ -145,12 +147,4 @@ pub(super) fn named<'v>(view: &'v CatalogueView, name: &str) -> Result<&'v Event
             .why(format!("some that there are: {}", names.join(", ")))
             .hint("a name that list_events gives")
     })
-}
-
-/// Characters that two names have in common at their beginning and at their end, whatever their case.
-fn likeness(one: &str, other: &str) -> usize {
-    let (one, other) = (one.to_lowercase(), other.to_lowercase());
-    let ahead = one.chars().zip(other.chars()).take_while(|(a, b)| a == b).count();
-    let behind = one.chars().rev().zip(other.chars().rev()).take_while(|(a, b)| a == b).count();
-    ahead + behind
 }
