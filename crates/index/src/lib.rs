@@ -44,6 +44,5 @@ pub use pointer::{DIMENSION_MAX, Model, Pointer, SCHEMA_VERSION, Spec};
 pub use reader::{HITS_MAX, Hit, QUESTION_BYTES_MAX, Reader};
 pub use rebuild::Rebuild;
 pub use status::{Coverage, Status};
-pub use terms::query_terms;
 pub use verify::{PROBLEMS_NAMED_MAX, Problem, VECTOR_PRECISION, VectorDifference, Verification};
 pub use writer::{Applied, FAILPOINTS, Upsert, Writer};

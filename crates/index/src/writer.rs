@@ -8,7 +8,9 @@ use std::path::PathBuf;
 
 use stele_model::{Chunk, ChunkId};
 
-use crate::columns::{ID, ROW_HASH, Row, TextHash, VECTOR_HASH, batch_of, ids, numbers, row_hashes};
+use crate::columns::{
+    ID, ROW_HASH, Row, TEXT_HASH, TextHash, VECTOR_HASH, batch_of, ids, numbers, row_hashes, text_hashes,
+};
 use crate::digest::RowHash;
 use crate::durable::{self, Synced};
 use crate::error::{At, IndexError};
@@ -93,6 +95,8 @@ pub struct Writer {
     /// Eight bytes of each id. What is not among them is not in the table, so that a build does not
     /// look up every new row: 16 bytes of memory a row.
     present: Option<HashSet<u64>>,
+    /// The same of the hashes of texts.
+    texts: Option<HashSet<u64>>,
     synced: Synced,
     poisoned: bool,
     _lock: WriterLock,
@@ -129,7 +133,18 @@ impl Writer {
     ) -> Result<Self, IndexError> {
         let synced = Synced::trusting(&table.dir)?;
         let home = home.clone();
-        Ok(Self { home, current, table, pointer, aside, present: None, synced, poisoned: false, _lock: lock })
+        Ok(Self {
+            home,
+            current,
+            table,
+            pointer,
+            aside,
+            present: None,
+            texts: None,
+            synced,
+            poisoned: false,
+            _lock: lock,
+        })
     }
 
     /// What is published.
@@ -226,8 +241,15 @@ impl Writer {
     /// # Errors
     ///
     /// When the table cannot be read.
-    pub fn known_texts(&self, hashes: &[TextHash]) -> Result<HashMap<TextHash, Vec<f32>>, IndexError> {
-        known_texts(&self.table, self.pointer.spec.model.is_some(), hashes)
+    pub fn known_texts(&mut self, hashes: &[TextHash]) -> Result<HashMap<TextHash, Vec<f32>>, IndexError> {
+        let texts = match self.texts.take() {
+            Some(texts) => texts,
+            None => self.load_texts()?,
+        };
+        let candidates: Vec<TextHash> =
+            hashes.iter().copied().filter(|hash| texts.contains(&short(hash.0))).collect();
+        self.texts = Some(texts);
+        known_texts(&self.table, self.pointer.spec.model.is_some(), &candidates)
     }
 
     pub(crate) fn ready(&self) -> Result<(), IndexError> {
@@ -302,7 +324,10 @@ impl Writer {
         for row in &rows {
             self.pointer.logical_hash.add(&row.row_hash);
             if let Some(present) = &mut self.present {
-                present.insert(short(row.chunk.id));
+                present.insert(short(row.chunk.id.0));
+            }
+            if let Some(texts) = &mut self.texts {
+                texts.insert(short(TextHash::of(&row.chunk.text).0));
             }
         }
         self.pointer.rows += rows.len() as u64;
@@ -334,7 +359,7 @@ impl Writer {
             None => self.load_present()?,
         };
         let candidates: Vec<ChunkId> =
-            asked.iter().copied().filter(|id| present.contains(&short(*id))).collect();
+            asked.iter().copied().filter(|id| present.contains(&short(id.0))).collect();
         self.present = Some(present);
         let mut found = HashMap::new();
         for some in candidates.chunks(IDS_PER_LOOKUP) {
@@ -355,7 +380,19 @@ impl Writer {
         let mut present = HashSet::new();
         if self.pointer.rows > 0 {
             self.ids(&mut |ids| {
-                present.extend(ids.iter().map(|id| short(*id)));
+                present.extend(ids.iter().map(|id| short(id.0)));
+                Ok(())
+            })?;
+        }
+        Ok(present)
+    }
+
+    fn load_texts(&self) -> Result<HashSet<u64>, IndexError> {
+        let mut present = HashSet::new();
+        if self.pointer.rows > 0 {
+            self.table.scan(&[TEXT_HASH], None, &mut |batch| {
+                let hashes = text_hashes(&batch).of(&self.table)?;
+                present.extend(hashes.into_iter().flatten().map(|hash| short(hash.0)));
                 Ok(())
             })?;
         }
@@ -401,9 +438,9 @@ struct Old {
     vector_hash: Option<u64>,
 }
 
-fn short(id: ChunkId) -> u64 {
+fn short(id: [u8; 16]) -> u64 {
     let mut first = [0; 8];
-    first.copy_from_slice(&id.0[..8]);
+    first.copy_from_slice(&id[..8]);
     u64::from_le_bytes(first)
 }
 

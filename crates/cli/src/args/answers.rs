@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Subcommand, ValueEnum};
-use stele_engine::answers_of::{Arm, Fusion};
+use stele_engine::retrieval::{Arm, Fusion};
 use stele_model::ChunkKind;
 
 /// `stele search`

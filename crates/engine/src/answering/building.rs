@@ -102,11 +102,11 @@ impl Engine {
 
     /// The index of the data directory, whether there is one or not.
     pub(crate) fn index(&self) -> Result<&Index, EngineError> {
-        if let Some(index) = self.index.get() {
+        if let Some(index) = self.kept.index.get() {
             return Ok(index);
         }
         let index = Index::open(&index_dir(self.data_dir()), self.faults())?;
-        Ok(self.index.get_or_init(|| index))
+        Ok(self.kept.index.get_or_init(|| index))
     }
 
     /// The parts that the index covers already, if it only has to follow new ones: all that it
@@ -173,7 +173,7 @@ impl Target {
         Ok(all)
     }
 
-    fn known_texts(&self, hashes: &[TextHash]) -> Result<HashMap<TextHash, Vec<f32>>, EngineError> {
+    fn known_texts(&mut self, hashes: &[TextHash]) -> Result<HashMap<TextHash, Vec<f32>>, EngineError> {
         Ok(match self {
             Self::Update(writer) => writer.known_texts(hashes)?,
             Self::Aside(rebuild) => rebuild.known_texts(hashes)?,

@@ -24,6 +24,6 @@ pub use asking::SearchAnswer;
 pub use building::IndexSummary;
 pub use config::EmbeddingConfig;
 pub(crate) use config::user_models_dir;
-pub use eval::{EvalOptions, EvalReport};
+pub use eval::{Asked, EvalOptions, EvalReport};
 pub use status::{IndexReport, IndexVerification};
 pub use verify::{DRIFT_MAX, Ready, SampleQuery, VerifyReport};

@@ -135,6 +135,11 @@ fn known_texts_are_not_embedded_again() {
         assert_eq!(known.len(), 1);
         assert_eq!(known[&asked[0]], vector_of("known"));
     }
+    // What a writer itself puts in is known to it at once.
+    let mut writer = world.writer();
+    assert!(writer.known_texts(&asked[1..]).unwrap().is_empty());
+    writer.apply(vec![chunk("unknown")], &[], None).unwrap();
+    assert_eq!(writer.known_texts(&asked).unwrap().len(), 2);
 }
 
 #[test]
@@ -219,7 +224,7 @@ fn a_mismatch_says_what_is_there_what_was_asked_and_what_to_do() {
         for error in [index.reader_of(&asked).unwrap_err(), index.writer(&asked).unwrap_err()] {
             assert!(matches!(error, IndexError::Mismatch { .. }), "{error}");
             let words = error.to_string();
-            assert!(words.contains("double-a (16 dimensions), chunk policy 1, table schema 1"), "{words}");
+            assert!(words.contains("double-a (16 dimensions), chunk policy 1, table schema 2"), "{words}");
             assert!(words.contains("`stele index rebuild`"), "{words}");
         }
     }
