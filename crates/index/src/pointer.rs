@@ -120,6 +120,21 @@ pub struct Pointer {
     pub logical_hash: LogicalHash,
     /// Rows when the vector index was last trained.
     pub trained_rows: Option<u64>,
+    /// How far an update has got that no reader sees yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub staged: Option<Staged>,
+}
+
+/// A later version of the same table: durable, gone on with by the next writer, and seen by no reader
+/// before the update is whole.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Staged {
+    /// The version of the Lance table.
+    pub table_version: u64,
+    /// Chunks.
+    pub rows: u64,
+    /// The logical hash of the chunks.
+    pub logical_hash: LogicalHash,
 }
 
 impl Pointer {
@@ -134,7 +149,23 @@ impl Pointer {
             rows: 0,
             logical_hash: LogicalHash::default(),
             trained_rows: None,
+            staged: None,
         }
+    }
+
+    /// What a writer goes on with.
+    pub(crate) fn newest(&self) -> Self {
+        let mut newest = self.clone();
+        if let Some(Staged { table_version, rows, logical_hash }) = newest.staged.take() {
+            newest = Self { table_version, rows, logical_hash, ..newest };
+        }
+        newest
+    }
+
+    /// The same for readers, with how far `ahead` has got.
+    pub(crate) fn with_staged(&self, ahead: &Self) -> Self {
+        let Self { table_version, rows, logical_hash, .. } = *ahead;
+        Self { staged: Some(Staged { table_version, rows, logical_hash }), ..self.clone() }
     }
 }
 

@@ -306,7 +306,8 @@ impl Reader {
         let moved = || {
             let current =
                 crate::pointer::Current::load(&self.table.home.dir).ok().flatten().unwrap_or_default();
-            current.find(self.pointer.spec.key()) != Some(&self.pointer)
+            let place = |pointer: &Pointer| (pointer.dir.clone(), pointer.table_version);
+            current.find(self.pointer.spec.key()).map(place) != Some(place(&self.pointer))
         };
         let gone = matches!(&error, IndexError::Lance { detail, .. } if is_not_found(detail));
         if gone && moved() { IndexError::Stale } else { error }

@@ -89,7 +89,12 @@ pub struct Writer {
     pub(crate) home: Home,
     pub(crate) current: Current,
     pub(crate) table: Table,
+    /// What this writer has made.
     pub(crate) pointer: Pointer,
+    /// What readers see of it.
+    pub(crate) shown: Pointer,
+    /// Whether an update is under way that readers are to see as a whole.
+    staged: bool,
     /// Whether the version is built aside: then its progress file is what is published.
     pub(crate) aside: bool,
     /// Eight bytes of each id. What is not among them is not in the table, so that a build does not
@@ -112,9 +117,12 @@ impl Writer {
     pub(crate) fn open(index: &Index, spec: &Spec) -> Result<Self, IndexError> {
         let (lock, mut current) = begin(&index.home, spec)?;
         versions::tidy(&index.home, &current, None)?;
-        if let Some(pointer) = index.matching(&current, spec)?.cloned() {
+        if let Some(shown) = index.matching(&current, spec)?.cloned() {
+            let pointer = shown.newest();
             let table = versions::recover(&index.home, &pointer)?;
-            return Self::of(&index.home, lock, current, table, pointer, false);
+            let staged = shown.staged.is_some();
+            let writer = Self::of(&index.home, lock, current, table, pointer, false)?;
+            return Ok(Self { shown: Pointer { staged: None, ..shown }, staged, ..writer });
         }
         let (table, pointer) = versions::make(&index.home, &current, spec)?;
         current.answers.get_or_insert_with(|| spec.key().to_owned());
@@ -132,12 +140,14 @@ impl Writer {
         aside: bool,
     ) -> Result<Self, IndexError> {
         let synced = Synced::trusting(&table.dir)?;
-        let home = home.clone();
+        let (home, shown) = (home.clone(), pointer.clone());
         Ok(Self {
             home,
             current,
             table,
             pointer,
+            shown,
+            staged: false,
             aside,
             present: None,
             texts: None,
@@ -147,16 +157,23 @@ impl Writer {
         })
     }
 
-    /// What is published.
+    /// What is durable.
     pub fn pointer(&self) -> &Pointer {
         &self.pointer
     }
 
-    /// Puts chunks in, or in the place of those with their ids, and takes others out; then publishes
-    /// all of it at once. Doing it twice is doing it once. An id in both lists ends up in.
+    /// Whether there is more than readers see: an update that was begun, by this writer or one before
+    /// it, and has not ended.
+    pub fn is_unfinished(&self) -> bool {
+        self.staged
+    }
+
+    /// Puts chunks in, or in the place of those with their ids, and takes others out; then makes all
+    /// of it durable at once. Doing it twice is doing it once. An id in both lists ends up in.
     ///
     /// `checkpoint` is the version of the lake that the index follows from now on; nothing means that
-    /// more is to come before it does.
+    /// more is to come before it does. Until then readers see what they saw before, unless there is
+    /// nothing to see yet: a first build shows what it has got.
     ///
     /// # Errors
     ///
@@ -175,10 +192,13 @@ impl Writer {
         }
         self.poisoned = true;
         let applied = self.stage(upserts, deletes)?;
+        let whole = checkpoint.is_some();
         let checkpoint = checkpoint.or(self.pointer.checkpoint);
         let moved = checkpoint != self.pointer.checkpoint;
+        let ended = self.staged && whole;
         self.pointer.checkpoint = checkpoint;
-        if applied.changed() || moved {
+        self.staged = !whole && self.shown.checkpoint.is_some() && (self.staged || applied.changed());
+        if applied.changed() || moved || ended {
             self.publish()?;
         }
         self.poisoned = false;
@@ -408,6 +428,7 @@ impl Writer {
     ) -> Result<(), IndexError> {
         self.poisoned = true;
         self.table = table;
+        self.shown = pointer.clone();
         self.pointer = pointer;
         self.synced = synced;
         self.publish()?;
@@ -419,16 +440,22 @@ impl Writer {
     pub(crate) fn publish(&mut self) -> Result<(), IndexError> {
         self.home.hit("index.rows.sync")?;
         self.synced.sync(&self.table.dir)?;
-        let version = self.table.version()?;
-        if version != self.pointer.table_version {
-            self.pointer.table_version_before = Some(self.pointer.table_version);
-            self.pointer.table_version = version;
-        }
+        self.pointer.table_version = self.table.version()?;
         if self.aside {
+            self.shown = self.pointer.clone();
             return Progress { pointer: self.pointer.clone() }.store(&self.table.dir, &*self.home.faults);
         }
+        if self.staged {
+            self.current.put(self.shown.with_staged(&self.pointer));
+            return self.current.store(&self.home.dir, &*self.home.faults);
+        }
+        if self.pointer.table_version != self.shown.table_version {
+            self.pointer.table_version_before = Some(self.shown.table_version);
+        }
         self.current.put(self.pointer.clone());
-        self.current.store(&self.home.dir, &*self.home.faults)
+        self.current.store(&self.home.dir, &*self.home.faults)?;
+        self.shown = self.pointer.clone();
+        Ok(())
     }
 }
 

@@ -75,7 +75,11 @@ impl Engine {
         let index = self.index()?;
         let spec = spec_of(&meaning)?;
         let writer = index.writer(&spec)?;
-        let known = self.parts_before(&snapshot, writer.pointer())?;
+        let known = match writer.is_unfinished() {
+            // Of another snapshot, perhaps: everything is compared, and nothing embedded again.
+            true => None,
+            false => self.parts_before(&snapshot, writer.pointer())?,
+        };
         let reader = index.reader_of(&spec)?;
         let build = Build::new(self, &meaning, Target::Update(Box::new(writer)), progress, cancel, &snapshot);
         build.run(&snapshot, known, Some(&reader), started)
