@@ -43,7 +43,7 @@ mod worker;
 
 pub use answering::{
     Asked, DRIFT_MAX, EmbeddingConfig, EvalOptions, EvalReport, IndexReport, IndexSummary, IndexVerification,
-    Ready, SampleQuery, SearchAnswer, VerifyReport,
+    Ready, SampleQuery, SearchAnswer, SinkEntry, SinkReport, VerifyReport,
 };
 pub use answers::Removed;
 pub use config::{Settings, THREADS_MAX};
@@ -80,6 +80,7 @@ pub mod lake {
 
 /// Questions, answers and models.
 pub mod retrieval {
+    pub use crate::answering::{Opening, SinkKind};
     pub use stele_embed::{Models, Progress as Pulling, State, Step};
     pub use stele_index::{Filter, IndexError};
     pub use stele_search::{Answer, Arm, Found, Fusion, Metrics, Question, SearchError};

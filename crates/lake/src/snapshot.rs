@@ -193,6 +193,15 @@ impl Snapshot {
             && !commit_path(&self.home, self.version + 1).exists()
     }
 
+    /// What tells this lake from any other, also from one that was made anew in its place.
+    ///
+    /// # Errors
+    ///
+    /// If the log cannot be read.
+    pub fn lake_id(&self) -> Result<String, LakeError> {
+        DeltaLog::load(&self.home, Table::Events, Some(self.version))?.id()
+    }
+
     /// The schema version of the lake.
     pub fn schema_version(&self) -> u32 {
         self.schema_version

@@ -147,8 +147,8 @@ pub(crate) fn user_models_dir(cache: Option<PathBuf>, home: Option<PathBuf>) -> 
 }
 
 /// The engine's time, as retries see it.
-struct Paced {
-    clock: Arc<dyn Clock>,
+pub(super) struct Paced {
+    pub(super) clock: Arc<dyn Clock>,
 }
 
 impl Pace for Paced {
