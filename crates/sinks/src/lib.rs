@@ -1,0 +1,1 @@
+//! Who else holds a copy?
