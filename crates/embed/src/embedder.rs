@@ -1,14 +1,6 @@
 //! The promise that every embedder keeps, and the plain data around it.
 
-use crate::EmbedError;
-
-/// Asked now and then whether to stop; `true` ends the work with [`EmbedError::Cancelled`].
-pub type Cancelled<'a> = &'a (dyn Fn() -> bool + Sync);
-
-/// Never stops.
-pub fn never() -> bool {
-    false
-}
+use crate::{Cancelled, EmbedError};
 
 /// Turns texts into vectors of one model.
 ///
@@ -39,7 +31,8 @@ pub trait Embedder: Send + Sync {
     /// One vector for each text, in the order of the texts.
     ///
     /// # Errors
-    /// All or nothing: a batch of which one text fails has no vectors.
+    /// All or nothing: a batch of which one text fails has no vectors. [`EmbedError::Cancelled`] if
+    /// `cancelled` said so.
     fn embed(
         &self,
         texts: &[&str],

@@ -31,11 +31,12 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 pub use batches::{BatchLimits, plan_batches};
 pub use double::TestDouble;
-pub use embedder::{Cancelled, Embedded, Embedder, Prefixes, Purpose, Usage, Vectors, never};
+pub use embedder::{Embedded, Embedder, Prefixes, Purpose, Usage, Vectors};
 pub use error::EmbedError;
-pub use http::{Dialect, HttpConfig, HttpEmbedder, Pace, Secret};
+pub use http::{Dialect, HttpConfig, HttpEmbedder};
 pub use local::{LocalConfig, LocalEmbedder, Precision};
 pub use models::{Finding, Item, Models, Pip, Progress, State, Step};
+pub use stele_http::{Cancelled, Pace, Secret, never};
 
 /// The model that is used where no other is named.
 pub const DEFAULT_MODEL: &str = "all-MiniLM-L6-v2";

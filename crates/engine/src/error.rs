@@ -35,7 +35,9 @@ pub enum EngineError {
     #[error(transparent)]
     Sink(#[from] SinkError),
     /// An index without vectors, where vectors are asked for.
-    #[error("the index holds texts alone, and a vector store needs vectors: `stele models pull`, then `stele index rebuild`")]
+    #[error(
+        "the index holds texts alone, and a vector store needs vectors: `stele models pull`, then `stele index rebuild`"
+    )]
     NoVectors,
     /// A labelled collection that cannot be understood.
     #[error("{}: {reason}", path.display())]

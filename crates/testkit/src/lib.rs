@@ -5,6 +5,7 @@
 //! - [`oracle`]: the naive path counter, the referee for discovery and for the recount.
 //! - [`json`]: strategies for JSON texts and damaged files, the grammar as a table, named cases.
 //! - [`faults`]: failures at named points, and a child process that is killed.
+//! - [`server`]: an HTTP service that fails, limits, cuts short and lies as it is told to.
 //! - [`rng`]: the random numbers behind all of it.
 //!
 //! Only tests, benchmarks and `xtask` use this crate; nothing of it is in the program.
@@ -14,3 +15,4 @@ pub mod json;
 pub mod oracle;
 pub mod rng;
 pub mod sample;
+pub mod server;

@@ -14,7 +14,9 @@ use stele_engine::THREADS_MAX;
 use stele_engine::discovery::Folding;
 use stele_engine::discovery::render::diff::Severity;
 
-pub use answers::{EvalArgs, IndexAction, IndexArgs, ModelsAction, ModelsArgs, SearchArgs, SinkAction, SinkArgs};
+pub use answers::{
+    EvalArgs, IndexAction, IndexArgs, ModelsAction, ModelsArgs, SearchArgs, SinkAction, SinkArgs,
+};
 pub use lake::{LakeAction, LakeArgs, PruneArgs, VacuumArgs};
 pub use read::{
     CoverageArgs, ExplainArgs, ExportAction, ExportArgs, OrderArg, ReplayArgs, SchemaAction, SchemaArgs,

@@ -1,20 +1,17 @@
 //! Embedding services: anything that speaks as OpenAI, Ollama or Text Embeddings Inference do.
 
-mod ask;
 mod dialect;
-mod pace;
 
 use std::sync::{Arc, Mutex};
 
 use serde::{Deserialize, Serialize};
 
-use self::ask::{Asked, Asker};
+use stele_http::{Client, ClientConfig, HttpError, Key, Method, Pace, Secret};
+
 pub use self::dialect::Dialect;
-pub use self::pace::Pace;
-use self::pace::{Limiter, backoff, wait};
 use crate::batches::{BatchLimits, plan_batches};
-use crate::embedder::{Cancelled, Embedded, Embedder, Prefixes, Purpose, Usage, Vectors, normalise};
-use crate::{EmbedError, lock};
+use crate::embedder::{Embedded, Embedder, Prefixes, Purpose, Usage, Vectors, normalise};
+use crate::{Cancelled, EmbedError, lock};
 
 /// Bytes of UTF-8 that a token has at least, on average: prose has four and more, numbers and code
 /// about three. So the estimate is rather too high, and a batch rather too small.
@@ -91,25 +88,19 @@ impl Default for HttpConfig {
     }
 }
 
-/// A key that no log and no error shows.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
-
-impl Secret {
-    /// White space around it, as files have it, is not part of it.
-    pub fn new(key: impl AsRef<str>) -> Self {
-        Secret(key.as_ref().trim().to_owned())
-    }
-
-    /// The text without the key, wherever it stands in it.
-    fn hide_in(&self, text: &str) -> String {
-        text.replace(&self.0, "***")
-    }
-}
-
-impl std::fmt::Debug for Secret {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Secret(***)")
+impl HttpConfig {
+    /// What of it is the same for every service.
+    fn client(&self) -> ClientConfig {
+        ClientConfig {
+            requests_per_minute_max: self.requests_per_minute_max,
+            tries_max: self.tries_max,
+            backoff_ms: self.backoff_ms,
+            backoff_ms_max: self.backoff_ms_max,
+            retry_after_ms_max: self.retry_after_ms_max,
+            connect_timeout_ms_max: self.connect_timeout_ms_max,
+            timeout_ms_max: self.timeout_ms_max,
+            proxy: self.proxy.clone(),
+        }
     }
 }
 
@@ -117,9 +108,7 @@ impl std::fmt::Debug for Secret {
 pub struct HttpEmbedder {
     config: HttpConfig,
     id: String,
-    asker: Arc<Asker>,
-    pace: Arc<dyn Pace>,
-    limiter: Limiter,
+    client: Client,
     dimension: Mutex<Option<usize>>,
     usage: Mutex<Usage>,
 }
@@ -138,11 +127,7 @@ impl HttpEmbedder {
             ("batch_texts_max", config.batch_texts_max as u64),
             ("batch_tokens_max", config.batch_tokens_max as u64),
             ("window_tokens", config.window_tokens as u64),
-            ("tries_max", u64::from(config.tries_max)),
-            ("connect_timeout_ms_max", config.connect_timeout_ms_max),
-            ("timeout_ms_max", config.timeout_ms_max),
             ("dimension", config.dimension.unwrap_or(1) as u64),
-            ("requests_per_minute_max", u64::from(config.requests_per_minute_max.unwrap_or(1))),
         ] {
             if value == 0 {
                 return refuse(setting, "it is 0; it has to be 1 at least");
@@ -151,13 +136,13 @@ impl HttpEmbedder {
         if !(config.price_per_million_tokens >= 0.0 && config.price_per_million_tokens.is_finite()) {
             return refuse("price_per_million_tokens", "it has to be 0 or more");
         }
+        let base = config.url.trim_end_matches('/');
+        let url = format!("{base}{}", config.dialect.path(base));
         Ok(HttpEmbedder {
             id: format!("{}/{}", config.dialect.name(), config.model),
-            asker: Arc::new(Asker::new(&config, key.filter(|key| !key.0.is_empty()))?),
-            limiter: Limiter::new(config.requests_per_minute_max),
+            client: Client::new(&url, config.client(), key.map(Key::Bearer), pace).map_err(said)?,
             dimension: Mutex::new(config.dimension),
             usage: Mutex::new(Usage::default()),
-            pace,
             config,
         })
     }
@@ -169,13 +154,13 @@ impl HttpEmbedder {
         cancelled: Cancelled<'_>,
     ) -> Result<(Vec<Vec<f32>>, u64), EmbedError> {
         let body = self.config.dialect.body(&self.config.model, texts);
-        let answer = self.ask_until_answered(body, cancelled)?;
-        let bad = |reason: String| EmbedError::BadAnswer { service: self.asker.shown().to_owned(), reason };
+        let answer = self.client.send(Method::Post, "", Some(body), cancelled).map_err(said)?;
+        let bad = |reason: String| EmbedError::BadAnswer { service: self.client.shown().to_owned(), reason };
         let parsed = self
             .config
             .dialect
-            .parse(&answer, texts.len())
-            .map_err(|reason| bad(self.asker.clean(&reason)))?;
+            .parse(&answer.body, texts.len())
+            .map_err(|reason| bad(self.client.clean(&reason)))?;
         let mut vectors = parsed.vectors;
         for (place, vector) in vectors.iter_mut().enumerate() {
             let dimension = *lock(&self.dimension).get_or_insert(vector.len());
@@ -195,39 +180,6 @@ impl HttpEmbedder {
         }
         let tokens = parsed.tokens.unwrap_or_else(|| texts.iter().map(|text| estimate(text) as u64).sum());
         Ok((vectors, tokens))
-    }
-
-    /// Asks again, after growing waits, what may do better next time.
-    fn ask_until_answered(&self, body: Vec<u8>, cancelled: Cancelled<'_>) -> Result<Vec<u8>, EmbedError> {
-        let body: Arc<[u8]> = body.into();
-        let service = || self.asker.shown().to_owned();
-        let mut tries = 0;
-        loop {
-            self.limiter.wait(&*self.pace, cancelled)?;
-            tries += 1;
-            let asked = self.asker.ask(Arc::clone(&body), cancelled)?;
-            let (error, after_ms) = match asked {
-                Asked::Answer(answer) => return Ok(answer),
-                Asked::Refused { status, reason } => {
-                    let advice = advice(status);
-                    return Err(EmbedError::Refused { service: service(), status, reason, advice });
-                }
-                Asked::Busy { status, reason, retry_after_ms } => {
-                    (EmbedError::Busy { service: service(), status, reason, tries }, retry_after_ms)
-                }
-                Asked::Broken { reason } => {
-                    (EmbedError::Unreachable { service: service(), reason, tries }, None)
-                }
-            };
-            let too_long = after_ms.is_some_and(|ms| ms > self.config.retry_after_ms_max);
-            if tries >= self.config.tries_max || too_long {
-                return Err(error);
-            }
-            let time_ms = after_ms.unwrap_or_else(|| backoff(&self.config, tries));
-            tracing::debug!(%error, time_ms, "asking again");
-            lock(&self.usage).retries += 1;
-            wait(&*self.pace, time_ms, cancelled)?;
-        }
     }
 }
 
@@ -284,7 +236,24 @@ impl Embedder for HttpEmbedder {
     }
 
     fn usage(&self) -> Usage {
-        *lock(&self.usage)
+        Usage { retries: self.client.retries(), ..*lock(&self.usage) }
+    }
+}
+
+/// What the client says, in the words of this crate, with what to look at.
+fn said(error: HttpError) -> EmbedError {
+    match error {
+        HttpError::Cancelled => EmbedError::Cancelled,
+        HttpError::Config { setting, reason } => EmbedError::Config { setting, reason },
+        HttpError::Unreachable { service, reason, tries } => {
+            EmbedError::Unreachable { service, reason, tries }
+        }
+        HttpError::Busy { service, status, reason, tries } => {
+            EmbedError::Busy { service, status, reason, tries }
+        }
+        HttpError::Refused { service, status, reason } => {
+            EmbedError::Refused { service, status, reason, advice: advice(status) }
+        }
     }
 }
 

@@ -20,8 +20,9 @@ use serde::{Deserialize, Serialize};
 use self::bert::Bert;
 use self::session::Sessions;
 use self::tokens::Tokeniser;
+use crate::Cancelled;
 use crate::batches::BatchLimits;
-use crate::embedder::{Cancelled, Embedded, Embedder, Prefixes, Purpose, Usage, Vectors};
+use crate::embedder::{Embedded, Embedder, Prefixes, Purpose, Usage, Vectors};
 use crate::{DEFAULT_MODEL, EmbedError, lock, models};
 
 /// One text a run: int8 rounds by the largest number of a run, so a text's vector would otherwise

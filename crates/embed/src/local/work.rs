@@ -6,8 +6,9 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::session::Sessions;
 use super::tokens::{Tokeniser, Tokens};
+use crate::Cancelled;
 use crate::batches::{BatchLimits, plan_batches};
-use crate::embedder::{Cancelled, Embedded, Vectors};
+use crate::embedder::{Embedded, Vectors};
 use crate::{EmbedError, lock};
 
 /// Texts that are cut into tokens before the model runs on them: enough to find some of equal

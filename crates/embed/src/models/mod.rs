@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 
 use self::pins::{LIBRARY, LIBRARY_DIR, PACKAGES, Package, Pinned};
 pub use self::pip::Pip;
-use crate::embedder::Cancelled;
+use crate::Cancelled;
 use crate::error::At;
 use crate::local::{self, Precision};
 use crate::{EmbedError, durable};

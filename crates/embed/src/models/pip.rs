@@ -10,7 +10,7 @@ use crossbeam_channel::{RecvTimeoutError, Sender, bounded};
 use serde::{Deserialize, Serialize};
 
 use super::pins::Package;
-use crate::embedder::Cancelled;
+use crate::Cancelled;
 use crate::error::At;
 use crate::{EmbedError, durable};
 

@@ -1,37 +1,14 @@
 //! Services that answer, fail, limit, cut short and lie.
 
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use serde_json::{Value, json};
 use stele_embed::{
     Dialect, EmbedError, Embedder, HttpConfig, HttpEmbedder, Pace, Prefixes, Purpose, Secret, never,
 };
+use stele_http::Still;
 use stele_model::ErrorKind;
-
-use crate::server::{Reply, Request, Server};
-
-/// Time that passes only when somebody waits.
-#[derive(Default)]
-struct Still {
-    now: Mutex<Duration>,
-}
-
-impl Still {
-    fn now_ms(&self) -> u128 {
-        self.now.lock().unwrap().as_millis()
-    }
-}
-
-impl Pace for Still {
-    fn now(&self) -> Duration {
-        *self.now.lock().unwrap()
-    }
-
-    fn wait(&self, time: Duration) {
-        *self.now.lock().unwrap() += time;
-    }
-}
+use stele_testkit::server::{Reply, Request, Server};
 
 fn config(dialect: Dialect, url: &str) -> HttpConfig {
     HttpConfig { dialect, url: url.to_owned(), model: "small".to_owned(), ..HttpConfig::default() }
@@ -107,7 +84,7 @@ fn each_dialect_is_spoken() {
         let requests = server.requests();
         assert_eq!(requests.len(), 2);
         for request in requests {
-            assert_eq!(request.authorization.as_deref(), Some("Bearer sk-geheim"));
+            assert_eq!(request.header("authorization"), Some("Bearer sk-geheim"));
             if dialect != Dialect::Tei {
                 assert_eq!(request.body["model"], "small");
             }
@@ -155,7 +132,7 @@ fn after(
         Server::new(move |_, request| replies.lock().unwrap().next().unwrap_or_else(|| good(request)));
     let (embedder, pace) = embedder(config(self::config(Dialect::Tei, &server.url)));
     let result = embedder.embed(&["text"], Purpose::Passage, &never).map(drop);
-    (result, pace.now_ms(), server.requests().len())
+    (result, pace.now().as_millis(), server.requests().len())
 }
 
 fn say(status: u16, headers: &'static str) -> Reply {
@@ -163,41 +140,42 @@ fn say(status: u16, headers: &'static str) -> Reply {
 }
 
 #[test]
-fn what_may_pass_is_tried_again() {
-    let check = |replies: Vec<Reply>, waited: u128| {
-        let tries = replies.len() + 1;
-        let (result, found, requests) = after(replies, |config| config);
-        assert!(result.is_ok(), "{result:?}");
-        assert_eq!((found, requests), (waited, tries));
-    };
-    check(vec![], 0);
-    check(vec![say(500, "")], 500);
-    check(vec![say(503, ""), say(502, ""), say(429, ""), say(529, "")], 500 + 1000 + 2000 + 4000);
-    check(vec![say(429, "retry-after: 7\r\n")], 7000);
-    check(vec![say(429, "retry-after: 0\r\n")], 0);
-    check(vec![say(429, "retry-after: Fri, 01 Jan 2100 00:00:00 GMT\r\n")], 500);
-    check(vec![Reply::Close, Reply::Half("[[1".to_owned())], 500 + 1000);
-}
-
-#[test]
-fn patience_has_bounds() {
+fn what_the_client_says_keeps_its_words() {
+    // How patient it is, is tested where the client is; here, that its settings and its errors arrive.
     let tight = |config| HttpConfig { tries_max: 3, backoff_ms_max: 600, ..config };
+    let (result, waited, requests) = after(vec![say(503, ""), Reply::Close], tight);
+    assert!(result.is_ok(), "{result:?}");
+    assert_eq!((waited, requests), (500 + 600, 3));
+
     let (result, waited, requests) = after((0..9).map(|_| say(503, "")).collect(), tight);
     let error = result.unwrap_err();
     assert_eq!((error.kind(), waited, requests), (ErrorKind::Retry, 500 + 600, 3));
     assert!(error.to_string().contains("503 after 3 tries: *** is too eager"), "{error}");
 
-    let (result, waited, requests) = after(vec![say(429, "retry-after: 3600\r\n")], |config| config);
-    let error = result.unwrap_err();
-    assert_eq!((error.kind(), waited, requests), (ErrorKind::Retry, 0, 1));
-    assert!(error.to_string().contains("429 after 1 tries"), "{error}");
-
     let (embedder, _) =
         embedder(HttpConfig { tries_max: 2, ..config(Dialect::OpenAi, "http://127.0.0.1:9") });
     let error = embedder.embed(&["a"], Purpose::Passage, &never).unwrap_err();
+    assert!(matches!(&error, EmbedError::Unreachable { tries: 2, .. }), "{error}");
     assert_eq!(error.kind(), ErrorKind::Retry);
     assert!(error.to_string().contains("http://127.0.0.1:9/v1/embeddings does not answer"), "{error}");
     assert_eq!(embedder.usage().retries, 1);
+    let error = embedder.embed(&["a"], Purpose::Passage, &|| true).unwrap_err();
+    assert_eq!(
+        (error.kind(), error.to_string().as_str()),
+        (ErrorKind::Cancelled, "embedding was stopped on request")
+    );
+}
+
+#[test]
+fn requests_are_spread_over_the_minute() {
+    let server = Server::new(|_, request| good(request));
+    let (embedder, pace) = embedder(HttpConfig {
+        requests_per_minute_max: Some(20),
+        batch_texts_max: 1,
+        ..config(Dialect::Tei, &server.url)
+    });
+    embedder.embed(&["a", "b", "c", "d"], Purpose::Passage, &never).unwrap();
+    assert_eq!(pace.now().as_millis(), 3 * 3000);
 }
 
 #[test]
@@ -248,44 +226,6 @@ fn answers_that_are_none() {
     };
     check(openai.clone(), &two(0), "two vectors with the index 0");
     check(openai, &two(2), "the index 2, which no text has");
-}
-
-#[test]
-fn requests_are_spread_over_the_minute() {
-    let server = Server::new(|_, request| good(request));
-    let (embedder, pace) = embedder(HttpConfig {
-        requests_per_minute_max: Some(20),
-        batch_texts_max: 1,
-        ..config(Dialect::Tei, &server.url)
-    });
-    embedder.embed(&["a", "b", "c", "d"], Purpose::Passage, &never).unwrap();
-    assert_eq!(pace.now_ms(), 3 * 3000);
-}
-
-#[test]
-fn a_stop_ends_waits_and_requests() {
-    let check = |reply: fn() -> Reply| {
-        let server = Server::new(move |_, _| reply());
-        let (embedder, _) = embedder(HttpConfig { tries_max: 1000, ..config(Dialect::Tei, &server.url) });
-        let asked = || !server.requests().is_empty();
-        let start = std::time::Instant::now();
-        let error = embedder.embed(&["a"], Purpose::Passage, &asked).unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Cancelled, "{error}");
-        assert_eq!(server.requests().len(), 1);
-        assert!(start.elapsed().as_secs() < 30, "it waited for the end of the request");
-    };
-    check(|| Reply::Hang);
-    check(|| say(503, "retry-after: 100\r\n"));
-}
-
-#[test]
-fn silence_has_a_limit() {
-    let server = Server::new(|_, _| Reply::Hang);
-    let (embedder, _) =
-        embedder(HttpConfig { tries_max: 2, timeout_ms_max: 200, ..config(Dialect::Tei, &server.url) });
-    let error = embedder.embed(&["a"], Purpose::Passage, &never).unwrap_err();
-    assert!(matches!(&error, EmbedError::Unreachable { tries: 2, .. }), "{error}");
-    assert!(error.to_string().contains("timed out"), "{error}");
 }
 
 #[test]

@@ -8,7 +8,6 @@ mod double;
 mod http;
 mod local;
 mod models;
-mod server;
 
 /// The models directory of this machine, which `STELE_MODELS` names: tests that run a model need the
 /// library in it. Without it they say loudly that they tested nothing, and where it must not be

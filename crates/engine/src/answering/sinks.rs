@@ -7,8 +7,8 @@ use serde::Serialize;
 use stele_http::Secret;
 use stele_index::Reader;
 use stele_model::ChunkId;
-use stele_sinks::{Parity, Point, Sink, SinkConfig, SinkError, Stamp, Step, Synced, Wanted};
 pub use stele_sinks::{Opening, SinkKind};
+use stele_sinks::{Parity, Point, Sink, SinkConfig, SinkError, Stamp, Step, Synced, Wanted};
 
 use super::config::Paced;
 use crate::EngineError;

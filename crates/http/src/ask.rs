@@ -7,11 +7,10 @@ use std::time::Duration;
 use crossbeam_channel::{RecvTimeoutError, bounded};
 use reqwest::Url;
 use reqwest::blocking::{Client, Response};
+use reqwest::header::{HeaderName, HeaderValue};
 use serde_json::Value;
 
-use super::{HttpConfig, Secret};
-use crate::EmbedError;
-use crate::embedder::Cancelled;
+use crate::{Cancelled, ClientConfig, HttpError, Key};
 
 /// Longest answer that is read: two thousand vectors of four thousand numbers, as JSON.
 const ANSWER_BYTES_MAX: u64 = 256 << 20;
@@ -23,10 +22,41 @@ const SHOWN_CHARS_MAX: usize = 300;
 /// How often it is asked whether to stop while an answer is awaited: soon enough for a person.
 const ASK_EVERY: Duration = Duration::from_millis(50);
 
+/// What is done with a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Method {
+    /// Reads.
+    Get,
+    /// Asks with a body.
+    Post,
+    /// Puts something there.
+    Put,
+    /// Changes a part of what is there.
+    Patch,
+    /// Takes away what is there.
+    Delete,
+}
+
+/// What a service said: a status of 2xx, and all of its words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// 200 to 299.
+    pub status: u16,
+    /// As it came.
+    pub body: Vec<u8>,
+}
+
+/// A request as it is made, each time it is made.
+pub(crate) struct Request {
+    pub(crate) method: Method,
+    pub(crate) url: Url,
+    pub(crate) body: Option<Vec<u8>>,
+}
+
 /// What became of a request.
-pub(super) enum Asked {
-    /// 200 and all of the answer.
-    Answer(Vec<u8>),
+pub(crate) enum Asked {
+    /// 2xx and all of the answer.
+    Answer(Answer),
     /// It will be refused the next time too.
     Refused { status: u16, reason: String },
     /// It may be answered later.
@@ -36,11 +66,11 @@ pub(super) enum Asked {
 }
 
 /// A service's address, and the way to it.
-pub(super) struct Asker {
-    url: Url,
-    /// Without what stands in front of `@` and behind `?`.
+pub(crate) struct Asker {
+    base: String,
     shown: String,
-    key: Option<Secret>,
+    key: Option<Key>,
+    header: Option<(HeaderName, HeaderValue)>,
     proxy: Option<reqwest::Proxy>,
     connect_timeout: Duration,
     timeout: Duration,
@@ -48,47 +78,53 @@ pub(super) struct Asker {
 }
 
 impl Asker {
-    pub(super) fn new(config: &HttpConfig, key: Option<Secret>) -> Result<Asker, EmbedError> {
-        let base = config.url.trim_end_matches('/');
-        let refuse = |reason: &str| EmbedError::Config { setting: "url", reason: reason.to_owned() };
-        // The address is not repeated: it may hold a password.
-        let example = "it is not an address such as http://127.0.0.1:8080";
-        let url = Url::parse(&format!("{base}{}", config.dialect.path(base))).map_err(|_| refuse(example))?;
-        if !["http", "https"].contains(&url.scheme()) || url.host_str().is_none() {
-            return Err(refuse(example));
-        }
-        let port = url.port().map_or(String::new(), |port| format!(":{port}"));
-        let shown = format!("{}://{}{port}{}", url.scheme(), url.host_str().unwrap_or_default(), url.path());
+    pub(crate) fn new(url: &str, config: &ClientConfig, key: Option<Key>) -> Result<Asker, HttpError> {
+        let base = url.trim_end_matches('/').to_owned();
         let proxy = match &config.proxy {
             None => None,
-            Some(proxy) => Some(reqwest::Proxy::all(proxy).map_err(|_| EmbedError::Config {
+            Some(proxy) => Some(reqwest::Proxy::all(proxy).map_err(|_| HttpError::Config {
                 setting: "proxy",
                 reason: "it is not an address such as http://proxy:3128".to_owned(),
             })?),
         };
-        let bearer = key.as_ref().is_none_or(|key| reqwest::header::HeaderValue::from_str(&key.0).is_ok());
-        if !bearer {
-            let reason = "it has characters that no HTTP header may have".to_owned();
-            return Err(EmbedError::Config { setting: "key", reason });
-        }
-        Ok(Asker {
-            url,
-            shown,
+        let header = key.as_ref().map(Key::header).transpose()?;
+        let mut asker = Asker {
+            base,
+            shown: String::new(),
             key,
+            header,
             proxy,
             connect_timeout: Duration::from_millis(config.connect_timeout_ms_max),
             timeout: Duration::from_millis(config.timeout_ms_max),
             client: OnceLock::new(),
-        })
+        };
+        asker.shown = asker.shown_url(&asker.url("")?).trim_end_matches('/').to_owned();
+        Ok(asker)
     }
 
-    /// The address, for people.
-    pub(super) fn shown(&self) -> &str {
+    /// The address of a path.
+    pub(crate) fn url(&self, path: &str) -> Result<Url, HttpError> {
+        // The address is not repeated: it may hold a password.
+        let reason = "it is not an address such as http://127.0.0.1:8080";
+        Url::parse(&format!("{}{path}", self.base))
+            .ok()
+            .filter(|url| ["http", "https"].contains(&url.scheme()) && url.host_str().is_some())
+            .ok_or_else(|| HttpError::Config { setting: "url", reason: reason.to_owned() })
+    }
+
+    /// An address for people.
+    pub(crate) fn shown_url(&self, url: &Url) -> String {
+        let port = url.port().map_or(String::new(), |port| format!(":{port}"));
+        format!("{}://{}{port}{}", url.scheme(), url.host_str().unwrap_or_default(), url.path())
+    }
+
+    /// The service's address, for people.
+    pub(crate) fn shown(&self) -> &str {
         &self.shown
     }
 
     /// One line without the key, cut if it is long.
-    pub(super) fn clean(&self, text: &str) -> String {
+    pub(crate) fn clean(&self, text: &str) -> String {
         let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
         let mut line = match &self.key {
             Some(key) => key.hide_in(&line),
@@ -103,19 +139,19 @@ impl Asker {
 
     /// Makes the request on a thread of its own, which is left to itself when the caller is asked to
     /// stop; it ends with the time limit at the latest.
-    pub(super) fn ask(
+    pub(crate) fn ask(
         self: &Arc<Self>,
-        body: Arc<[u8]>,
+        request: &Arc<Request>,
         cancelled: Cancelled<'_>,
-    ) -> Result<Asked, EmbedError> {
+    ) -> Result<Asked, HttpError> {
         if cancelled() {
-            return Err(EmbedError::Cancelled);
+            return Err(HttpError::Cancelled);
         }
         // One request, one answer.
         let (answer, answered) = bounded(1);
-        let asker = Arc::clone(self);
+        let (asker, request) = (Arc::clone(self), Arc::clone(request));
         std::thread::spawn(move || {
-            let asked = asker.ask_and_wait(&body).unwrap_or_else(|error| Asked::Broken {
+            let asked = asker.ask_and_wait(&request).unwrap_or_else(|error| Asked::Broken {
                 reason: asker.clean(&stele_model::error::in_full(&error.without_url())),
             });
             // Nobody waits for it any more: that is what was asked for.
@@ -124,7 +160,7 @@ impl Asker {
         loop {
             match answered.recv_timeout(ASK_EVERY) {
                 Ok(asked) => return Ok(asked),
-                Err(RecvTimeoutError::Timeout) if cancelled() => return Err(EmbedError::Cancelled),
+                Err(RecvTimeoutError::Timeout) if cancelled() => return Err(HttpError::Cancelled),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => {
                     return Ok(Asked::Broken { reason: "the request broke off".to_owned() });
@@ -152,20 +188,27 @@ impl Asker {
         Ok(self.client.get_or_init(|| client))
     }
 
-    fn ask_and_wait(&self, body: &[u8]) -> Result<Asked, reqwest::Error> {
-        let mut request = self
-            .client()?
-            .post(self.url.clone())
-            .header("content-type", "application/json")
-            .body(body.to_vec());
-        if let Some(key) = &self.key {
-            request = request.bearer_auth(&key.0);
+    fn ask_and_wait(&self, request: &Request) -> Result<Asked, reqwest::Error> {
+        let client = self.client()?;
+        let url = request.url.clone();
+        let mut asking = match request.method {
+            Method::Get => client.get(url),
+            Method::Post => client.post(url),
+            Method::Put => client.put(url),
+            Method::Patch => client.patch(url),
+            Method::Delete => client.delete(url),
+        };
+        if let Some(body) = &request.body {
+            asking = asking.header("content-type", "application/json").body(body.clone());
         }
-        let response = request.send()?;
+        if let Some((name, value)) = &self.header {
+            asking = asking.header(name, value);
+        }
+        let response = asking.send()?;
         let status = response.status().as_u16();
-        if status == 200 {
+        if response.status().is_success() {
             return Ok(match read(response, ANSWER_BYTES_MAX) {
-                Ok(answer) => Asked::Answer(answer),
+                Ok(body) => Asked::Answer(Answer { status, body }),
                 Err(reason) => Asked::Broken { reason: self.clean(&reason) },
             });
         }
@@ -196,11 +239,14 @@ fn retry_after_ms(response: &Response) -> Option<u64> {
     (seconds >= 0.0 && seconds.is_finite()).then_some((seconds * 1000.0).ceil() as u64)
 }
 
-/// What a refusal says: `{"error": {"message": …}}`, `{"error": …}`, `{"message": …}`, or all of it.
+/// What a refusal says: `{"error": {"message": …}}`, `{"error": …}`, `{"message": …}`, the same in
+/// `{"status": …}`, or all of it. A message beside the error is the longer of the two, so it goes first.
 fn message(said: &[u8]) -> String {
     let found = serde_json::from_slice::<Value>(said).ok().and_then(|value| {
-        let error = value.get("error").unwrap_or(&value);
-        error.get("message").unwrap_or(error).as_str().map(str::to_owned)
+        let value = value.get("status").filter(|status| status.is_object()).unwrap_or(&value);
+        let error = value.get("error").filter(|error| error.is_object()).unwrap_or(value);
+        let words = ["message", "error"].iter().find_map(|name| error.get(name));
+        words.unwrap_or(error).as_str().map(str::to_owned)
     });
     match found.unwrap_or_else(|| String::from_utf8_lossy(said).into_owned()) {
         said if said.trim().is_empty() => "it does not say why".to_owned(),

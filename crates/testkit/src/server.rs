@@ -1,15 +1,31 @@
 //! A little HTTP server on this machine that answers as a test tells it to.
+//!
+//! It speaks just enough of HTTP for one request a connection, and nothing outside of tests.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde_json::Value;
 
 /// A request as it came.
 #[derive(Debug, Clone)]
 pub struct Request {
+    /// `GET`, `POST` …
+    pub method: String,
+    /// With what stands behind `?`.
     pub path: String,
-    pub authorization: Option<String>,
-    pub body: serde_json::Value,
+    /// Names in lower case, in the order in which they came.
+    pub headers: Vec<(String, String)>,
+    /// `null` if there is none.
+    pub body: Value,
+}
+
+impl Request {
+    /// The header of this name in lower case.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
 }
 
 /// What a request is answered with.
@@ -24,25 +40,30 @@ pub enum Reply {
     Hang,
 }
 
+/// The server; it ends with the process.
 pub struct Server {
+    /// Where it listens, such as `http://127.0.0.1:40123`.
     pub url: String,
     requests: Arc<Mutex<Vec<Request>>>,
 }
 
 impl Server {
-    /// Answers the n-th request, counted from 0, with what `reply` says. It ends with the process.
+    /// Answers the n-th request, counted from 0, with what `reply` says.
+    ///
+    /// # Panics
+    /// If this machine has no free port.
     pub fn new(reply: impl Fn(usize, &Request) -> Reply + Send + 'static) -> Server {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let url = format!("http://{}", listener.local_addr().expect("an address"));
         let requests = Arc::new(Mutex::new(Vec::new()));
         let seen = Arc::clone(&requests);
         std::thread::spawn(move || {
             let mut hanging = Vec::new();
-            for stream in listener.incoming() {
-                let mut stream = stream.unwrap();
+            for stream in listener.incoming().flatten() {
+                let mut stream = stream;
                 let Some(request) = read(&stream) else { continue };
                 let number = {
-                    let mut seen = seen.lock().unwrap();
+                    let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
                     seen.push(request.clone());
                     seen.len() - 1
                 };
@@ -63,8 +84,9 @@ impl Server {
         Server { url, requests }
     }
 
+    /// What came so far.
     pub fn requests(&self) -> Vec<Request> {
-        self.requests.lock().unwrap().clone()
+        self.requests.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
@@ -72,21 +94,21 @@ fn read(stream: &TcpStream) -> Option<Request> {
     let mut reader = BufReader::new(stream);
     let mut line = String::new();
     reader.read_line(&mut line).ok()?;
-    let path = line.split(' ').nth(1)?.to_owned();
-    let (mut length, mut authorization) = (0, None);
+    let mut words = line.split(' ');
+    let (method, path) = (words.next()?.to_owned(), words.next()?.to_owned());
+    let mut request = Request { method, path, headers: Vec::new(), body: Value::Null };
     loop {
         let mut header = String::new();
         reader.read_line(&mut header).ok()?;
         let Some((name, value)) = header.trim().split_once(": ") else { break };
-        match name.to_ascii_lowercase().as_str() {
-            "content-length" => length = value.parse().unwrap(),
-            "authorization" => authorization = Some(value.to_owned()),
-            _ => {}
-        }
+        request.headers.push((name.to_ascii_lowercase(), value.to_owned()));
     }
-    let mut body = vec![0; length];
-    reader.read_exact(&mut body).ok()?;
-    Some(Request { path, authorization, body: serde_json::from_slice(&body).unwrap() })
+    if let Some(length) = request.header("content-length") {
+        let mut body = vec![0; length.parse().ok()?];
+        reader.read_exact(&mut body).ok()?;
+        request.body = serde_json::from_slice(&body).ok()?;
+    }
+    Some(request)
 }
 
 fn write(

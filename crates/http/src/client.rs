@@ -1,0 +1,100 @@
+//! A service as its users see it: a question, and one answer or one error.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::ask::{Asked, Asker, Request};
+use crate::pace::{Limiter, backoff, wait};
+use crate::{Answer, Cancelled, ClientConfig, HttpError, Key, Method, Pace};
+
+/// A service at one address.
+pub struct Client {
+    config: ClientConfig,
+    asker: Arc<Asker>,
+    pace: Arc<dyn Pace>,
+    limiter: Limiter,
+    retries: AtomicU64,
+}
+
+impl Client {
+    /// Checks the configuration; nothing is asked yet. `url` is what stands in front of every path, such as
+    /// `http://127.0.0.1:8080`. An empty key is none.
+    ///
+    /// # Errors
+    /// If a setting cannot be used; the error names it.
+    pub fn new(
+        url: &str,
+        config: ClientConfig,
+        key: Option<Key>,
+        pace: Arc<dyn Pace>,
+    ) -> Result<Self, HttpError> {
+        config.check()?;
+        Ok(Client {
+            asker: Arc::new(Asker::new(url, &config, key.filter(|key| !key.is_empty()))?),
+            limiter: Limiter::new(config.requests_per_minute_max),
+            retries: AtomicU64::new(0),
+            pace,
+            config,
+        })
+    }
+
+    /// The address for people: without what stands in front of `@` and behind `?`.
+    pub fn shown(&self) -> &str {
+        self.asker.shown()
+    }
+
+    /// One line of what a service said: without the key, and cut if it is long.
+    pub fn clean(&self, text: &str) -> String {
+        self.asker.clean(text)
+    }
+
+    /// How many requests were made again since this client was made.
+    pub fn retries(&self) -> u64 {
+        self.retries.load(Ordering::Relaxed)
+    }
+
+    /// Makes a request, again after growing waits where that may help, and hands over an answer with a
+    /// status of 2xx. `path` is put behind the address as it is. A body is sent as JSON.
+    ///
+    /// A request whose answer is lost is made again: send only what may be done twice.
+    ///
+    /// # Errors
+    /// [`HttpError::Refused`] at once if the service will not do it; [`HttpError::Busy`] or
+    /// [`HttpError::Unreachable`] if it could not until the patience was at its end;
+    /// [`HttpError::Cancelled`] if that was asked for.
+    pub fn send(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<Vec<u8>>,
+        cancelled: Cancelled<'_>,
+    ) -> Result<Answer, HttpError> {
+        let request = Arc::new(Request { method, url: self.asker.url(path)?, body });
+        let service = || self.asker.shown_url(&request.url);
+        let mut tries = 0;
+        loop {
+            self.limiter.wait(&*self.pace, cancelled)?;
+            tries += 1;
+            let (error, after_ms) = match self.asker.ask(&request, cancelled)? {
+                Asked::Answer(answer) => return Ok(answer),
+                Asked::Refused { status, reason } => {
+                    return Err(HttpError::Refused { service: service(), status, reason });
+                }
+                Asked::Busy { status, reason, retry_after_ms } => {
+                    (HttpError::Busy { service: service(), status, reason, tries }, retry_after_ms)
+                }
+                Asked::Broken { reason } => {
+                    (HttpError::Unreachable { service: service(), reason, tries }, None)
+                }
+            };
+            let too_long = after_ms.is_some_and(|ms| ms > self.config.retry_after_ms_max);
+            if tries >= self.config.tries_max || too_long {
+                return Err(error);
+            }
+            let time_ms = after_ms.unwrap_or_else(|| backoff(&self.config, tries));
+            tracing::debug!(%error, time_ms, "asking again");
+            self.retries.fetch_add(1, Ordering::Relaxed);
+            wait(&*self.pace, time_ms, cancelled)?;
+        }
+    }
+}

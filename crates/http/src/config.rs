@@ -1,0 +1,62 @@
+//! How a service is treated, whichever it is.
+
+use serde::{Deserialize, Serialize};
+
+use crate::HttpError;
+
+/// How patient the client is, and by which way it goes. The address is not part of it: each service names
+/// its own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ClientConfig {
+    /// Requests in a minute at most, evenly spread. Nothing holds them back if it is not set.
+    pub requests_per_minute_max: Option<u32>,
+    /// How often a request is made before it is given up, at least once.
+    pub tries_max: u32,
+    /// Milliseconds until the second try; doubled for each further one.
+    pub backoff_ms: u64,
+    /// Longest wait between two tries in milliseconds, where the service does not ask for another.
+    pub backoff_ms_max: u64,
+    /// Longest wait in milliseconds that is granted to a service that asks for one (`Retry-After`). If
+    /// it asks for more, the request is given up.
+    pub retry_after_ms_max: u64,
+    /// Milliseconds until a connection has to stand.
+    pub connect_timeout_ms_max: u64,
+    /// Milliseconds until an answer has to be there, all of it.
+    pub timeout_ms_max: u64,
+    /// The proxy, such as `http://proxy:3128`. None is used unless it stands here.
+    pub proxy: Option<String>,
+}
+
+impl Default for ClientConfig {
+    fn default() -> Self {
+        ClientConfig {
+            requests_per_minute_max: None,
+            tries_max: 5,
+            backoff_ms: 500,
+            backoff_ms_max: 30_000,
+            retry_after_ms_max: 120_000,
+            connect_timeout_ms_max: 10_000,
+            timeout_ms_max: 60_000,
+            proxy: None,
+        }
+    }
+}
+
+impl ClientConfig {
+    /// Whether every number can be used.
+    pub(crate) fn check(&self) -> Result<(), HttpError> {
+        for (setting, value) in [
+            ("tries_max", u64::from(self.tries_max)),
+            ("connect_timeout_ms_max", self.connect_timeout_ms_max),
+            ("timeout_ms_max", self.timeout_ms_max),
+            ("requests_per_minute_max", u64::from(self.requests_per_minute_max.unwrap_or(1))),
+        ] {
+            if value == 0 {
+                let reason = "it is 0; it has to be 1 at least".to_owned();
+                return Err(HttpError::Config { setting, reason });
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,74 @@
+//! What can go wrong between a question to a service and its answer.
+
+use stele_model::ErrorKind;
+
+/// A service did not answer as it should, or the client cannot be set up.
+///
+/// No text of these holds a key: what a service said is cut to a line and cleaned of the key first.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum HttpError {
+    /// Somebody asked for the stop.
+    #[error("the request was stopped on request")]
+    Cancelled,
+    /// A setting that cannot be used.
+    #[error("the setting {setting} cannot be used: {reason}")]
+    Config {
+        /// Its name.
+        setting: &'static str,
+        /// What is wrong with it, and what would do.
+        reason: String,
+    },
+    /// A service cannot be reached, or broke off.
+    #[error("{service} does not answer: {reason} ({tries} tries); is it running, and is the address right?")]
+    Unreachable {
+        /// Its address.
+        service: String,
+        /// What happened last.
+        reason: String,
+        /// How often it was asked.
+        tries: u32,
+    },
+    /// A service is too busy, or has failed, each time it was asked.
+    #[error("{service} answered {status} after {tries} tries: {reason}; try again later")]
+    Busy {
+        /// Its address.
+        service: String,
+        /// The HTTP status of the last answer.
+        status: u16,
+        /// What it said.
+        reason: String,
+        /// How often it was asked.
+        tries: u32,
+    },
+    /// A service refuses what it was asked, and would the next time. The caller knows what for, and adds
+    /// what to look at.
+    #[error("{service} refused the request with {status}: {reason}")]
+    Refused {
+        /// Its address.
+        service: String,
+        /// The HTTP status: 404 where what was asked for is not there.
+        status: u16,
+        /// What it said.
+        reason: String,
+    },
+}
+
+impl HttpError {
+    /// What can be done about it.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            HttpError::Cancelled => ErrorKind::Cancelled,
+            HttpError::Config { .. } => ErrorKind::Config,
+            HttpError::Unreachable { .. } | HttpError::Busy { .. } => ErrorKind::Retry,
+            HttpError::Refused { .. } => ErrorKind::Fix,
+        }
+    }
+
+    /// The status of a refusal, to tell "not there" (404) and "already there" (409) from the others.
+    pub fn refused_with(&self) -> Option<u16> {
+        match self {
+            HttpError::Refused { status, .. } => Some(*status),
+            _ => None,
+        }
+    }
+}

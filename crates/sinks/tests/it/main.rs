@@ -1,0 +1,9 @@
+//! What the crate promises to its callers, tested through its public face.
+
+#![allow(clippy::unwrap_used, reason = "tests may fail loudly")]
+
+mod config;
+mod rig;
+mod scripted;
+mod servers;
+mod suite;

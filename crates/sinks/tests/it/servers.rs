@@ -1,0 +1,140 @@
+//! Real servers, each on a free port of the loopback and in a directory of its own, gone with the test.
+
+use std::fs::File;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use stele_http::{Client, ClientConfig, Method, Pace, never};
+use stele_sinks::SinkKind;
+
+/// How often a port is tried that somebody else may have taken meanwhile.
+const PORTS_MAX: usize = 5;
+
+/// A server that can be killed, and started again where it was.
+pub struct Server {
+    pub url: String,
+    kind: SinkKind,
+    program: PathBuf,
+    port: u16,
+    dir: tempfile::TempDir,
+    child: Mutex<Option<Child>>,
+}
+
+impl Server {
+    /// A server of this kind, or nothing where its program is not installed, which is said loudly, and
+    /// where it must not be missing is a failure.
+    pub fn start(kind: SinkKind) -> Option<Server> {
+        let program = program(kind)?;
+        for _ in 0..PORTS_MAX {
+            let port = free_port();
+            let (url, program) = (format!("http://127.0.0.1:{port}"), program.clone());
+            let (dir, child) = (tempfile::tempdir().unwrap(), Mutex::default());
+            let server = Server { url, kind, program, port, dir, child };
+            if server.up() {
+                return Some(server);
+            }
+        }
+        panic!("{} does not start on any of {PORTS_MAX} ports", program.display());
+    }
+
+    /// Starts it again on the same port and the same directory.
+    pub fn restart(&self) {
+        assert!(self.up(), "{kind:?} does not start again", kind = self.kind);
+    }
+
+    /// As by `kill -9`: it has no time for anything.
+    pub fn kill(&self) {
+        if let Some(mut child) = self.child.lock().unwrap().take() {
+            child.kill().unwrap();
+            child.wait().unwrap();
+        }
+    }
+
+    fn up(&self) -> bool {
+        self.kill();
+        let log = || Stdio::from(File::create(self.dir.path().join("log")).unwrap());
+        let mut command = Command::new(&self.program);
+        match self.kind {
+            SinkKind::Chroma => command
+                .arg("run")
+                .args(["--host", "127.0.0.1", "--port", &self.port.to_string(), "--path", "data"])
+                .env("ANONYMIZED_TELEMETRY", "False"),
+            SinkKind::Qdrant => command
+                .env("QDRANT__SERVICE__HOST", "127.0.0.1")
+                .env("QDRANT__SERVICE__HTTP_PORT", self.port.to_string())
+                // It listens there too, and nobody may be in its way.
+                .env("QDRANT__SERVICE__GRPC_PORT", free_port().to_string())
+                .env("QDRANT__TELEMETRY_DISABLED", "true"),
+        };
+        let child = command.current_dir(self.dir.path()).stdin(Stdio::null()).stdout(log()).stderr(log());
+        *self.child.lock().unwrap() = Some(child.spawn().unwrap());
+        let ready = match self.kind {
+            SinkKind::Chroma => "/api/v2/heartbeat",
+            SinkKind::Qdrant => "/readyz",
+        };
+        // Twenty seconds: Python has a slow start beside a compiler.
+        let patient =
+            ClientConfig { tries_max: 400, backoff_ms: 50, backoff_ms_max: 50, ..ClientConfig::default() };
+        let client = Client::new(&self.url, patient, None, Arc::new(Watch::default())).unwrap();
+        let answers = client.send(Method::Get, ready, None, &|| !self.runs()).is_ok();
+        answers && self.runs()
+    }
+
+    fn runs(&self) -> bool {
+        matches!(self.child.lock().unwrap().as_mut().map(Child::try_wait), Some(Ok(None)))
+    }
+
+    /// Asks it something directly, past the code under test.
+    pub fn ask(&self, method: Method, path: &str, body: Option<serde_json::Value>) -> serde_json::Value {
+        let client = Client::new(&self.url, ClientConfig::default(), None, Arc::new(Watch::default()));
+        let body = body.map(|body| body.to_string().into_bytes());
+        serde_json::from_slice(&client.unwrap().send(method, path, body, &never).unwrap().body).unwrap()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// Time as it passes.
+struct Watch(Instant);
+
+impl Default for Watch {
+    fn default() -> Self {
+        Watch(Instant::now())
+    }
+}
+
+impl Pace for Watch {
+    fn now(&self) -> Duration {
+        self.0.elapsed()
+    }
+
+    fn wait(&self, time: Duration) {
+        std::thread::park_timeout(time);
+    }
+}
+
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+#[allow(clippy::disallowed_methods, clippy::print_stderr, reason = "a test has no configuration and no log")]
+fn program(kind: SinkKind) -> Option<PathBuf> {
+    let variable = match kind {
+        SinkKind::Chroma => "STELE_TEST_CHROMA",
+        SinkKind::Qdrant => "STELE_TEST_QDRANT",
+    };
+    let path = std::env::var_os(variable).map(PathBuf::from).filter(|path| Path::is_file(path));
+    if path.is_none() {
+        let missing = format!("{variable} has to name the program that `make setup-test` brings");
+        assert!(std::env::var_os("CI").is_none(), "{missing}");
+        eprintln!("SKIPPED, NOTHING TESTED: {missing}");
+    }
+    path
+}
