@@ -112,6 +112,19 @@ venv() { # venv NAME REQUIREMENTS
     echo "$stamp" >"$home/.stamp"
 }
 
+npm_ci() { # npm_ci DIRECTORY NAME: what its lock file names, into the cache, without running any of it
+    local home="$STELE_CACHE/$2" stamp
+    stamp="$(sha256sum "$1/package-lock.json" | cut -d' ' -f1)"
+    [ -f "$home/.stamp" ] && [ "$(cat "$home/.stamp")" = "$stamp" ] && return
+    need npm npm
+    rm -rf "$home"
+    mkdir -p "$home"
+    say "installing $1"
+    cp "$1/package.json" "$1/package-lock.json" "$home/"
+    (cd "$home" && npm ci --ignore-scripts --no-audit --no-fund --silent >&2)
+    echo "$stamp" >"$home/.stamp"
+}
+
 [ "$(uname -sm)" = "Linux x86_64" ] || die "only Linux on x86-64 is supported"
 command -v cargo >/dev/null || die "please install Rust first (rustup, see rust-version in Cargo.toml)"
 need cc gcc libc6-dev
@@ -123,6 +136,15 @@ python3 -m pip --version >/dev/null 2>&1 || apt_install python3-pip
 duckdb
 case "${1:-build}" in
     build) ;;
-    test) venv tools scripts/tools.txt; venv readers scripts/requirements.txt; venv chroma scripts/sinks_requirements.txt; qdrant ;;
+    test)
+        venv tools scripts/tools.txt
+        venv readers scripts/requirements.txt
+        venv mcp scripts/mcp_requirements.txt
+        venv chroma scripts/sinks_requirements.txt
+        qdrant
+        for suite in released preview; do
+            npm_ci "scripts/mcp_conformance/$suite" "mcp-conformance/$suite"
+        done
+        ;;
     *) die "no such set-up: $1; there are build and test" ;;
 esac

@@ -52,6 +52,10 @@ check demo scripts/demo.sh
 cat "$logs/demo.log" 2>/dev/null
 # One page: 40 lines of 100 columns.
 check page bash -c '[ "$(wc -l <"$0")" -le 40 ] && [ "$(LC_ALL=C.UTF-8 wc -L <"$0")" -le 100 ]' "$logs/demo.log"
+# The demo has left its lake, with an index.
+lake="$STELE_CACHE/demo/lake" stele="$CARGO_TARGET_DIR/debug/stele"
+check mcp-client env -u LD_LIBRARY_PATH "$STELE_CACHE/venv-mcp/bin/python" scripts/mcp_client.py "$stele" "$lake"
+check mcp-conformance env -u LD_LIBRARY_PATH scripts/mcp_conformance/run.sh "$stele" "$lake"
 SEEDS=5 FIRST_SEED=1 check torture scripts/torture.sh
 check cases env -u LD_LIBRARY_PATH "$CARGO_TARGET_DIR/debug/xtask" t12 --stele "$CARGO_TARGET_DIR/debug/stele" \
     --python "$STELE_CACHE/venv-readers/bin/python" --scratch "$STELE_CACHE/t12"

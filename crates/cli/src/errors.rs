@@ -6,10 +6,10 @@
 use std::io;
 
 use serde_json::json;
-use stele_engine::answers_of::IndexError;
 use stele_engine::discovery::render::RenderError;
 use stele_engine::lake::LakeError;
 use stele_engine::lake::sql::SqlError;
+use stele_engine::retrieval::IndexError;
 use stele_engine::{EngineError, SourceError};
 use stele_model::ErrorKind;
 use stele_model::error::{in_full, is_disk_full};

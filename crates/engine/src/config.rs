@@ -1,13 +1,14 @@
 //! Settings: built-in values, then the configuration file, then the environment, then flags.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use stele_discover::Folding;
+use stele_sinks::SinkConfig;
 
-use crate::answering::EmbeddingConfig;
-use crate::answering::user_models_dir;
+use crate::answering::{EmbeddingConfig, KEY_VARIABLE, user_models_dir};
 use crate::error::EngineError;
 
 /// The configuration file that is read from the working directory if it is there.
@@ -47,6 +48,10 @@ pub struct Settings {
     pub index_on_ingest: bool,
     /// Questions that `verify` asks; each has to find something.
     pub sample_queries: Vec<String>,
+    /// Collections outside that are kept a copy of the index, by name.
+    pub sinks: BTreeMap<String, SinkConfig>,
+    /// Their keys, as far as the environment has them.
+    pub sink_keys: BTreeMap<String, String>,
 }
 
 impl Default for Settings {
@@ -64,6 +69,8 @@ impl Default for Settings {
             embedding_key: None,
             index_on_ingest: true,
             sample_queries: Vec::new(),
+            sinks: BTreeMap::new(),
+            sink_keys: BTreeMap::new(),
         }
     }
 }
@@ -92,6 +99,8 @@ struct File {
     index_on_ingest: Option<bool>,
     /// Questions that `stele verify` asks; each has to find something.
     sample_queries: Option<Vec<String>>,
+    /// Collections outside that are kept a copy of the index; see `docs/guide/sinks.md`.
+    sinks: Option<BTreeMap<String, SinkConfig>>,
 }
 
 impl Settings {
@@ -124,6 +133,12 @@ impl Settings {
         }
         let path = |name: &str| environment(name).map(PathBuf::from);
         settings.user_models_dir = user_models_dir(path("XDG_CACHE_HOME"), path("HOME"));
+        for (name, sink) in &settings.sinks {
+            let variable = sink.key_variable.as_deref().unwrap_or(KEY_VARIABLE);
+            if let Some(key) = text(variable)? {
+                settings.sink_keys.insert(name.clone(), key);
+            }
+        }
         settings.embedding_key = text("STELE_EMBEDDING_KEY")?;
         if let Some(yes) = text("STELE_INDEX_ON_INGEST")? {
             settings.index_on_ingest = yes.parse().map_err(|_| EngineError::Config {
@@ -171,6 +186,7 @@ impl Settings {
         self.embedding = file.embedding.unwrap_or(std::mem::take(&mut self.embedding));
         self.models_dir = file.models_dir.map(|dir| base.join(dir)).or(self.models_dir.take());
         self.sample_queries = file.sample_queries.unwrap_or(std::mem::take(&mut self.sample_queries));
+        self.sinks = file.sinks.unwrap_or(std::mem::take(&mut self.sinks));
         self.index_on_ingest = file.index_on_ingest.unwrap_or(self.index_on_ingest);
         if let Some(profiles) = file.profiles {
             self.profiles = profiles.into_iter().map(|profile| base.join(profile)).collect();

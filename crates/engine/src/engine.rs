@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use stele_embed::Embedder;
 use stele_index::Index;
@@ -61,14 +61,30 @@ fn is_own(path: &Path, own: &Path) -> bool {
     ["lake", "manifests", "tmp"].iter().any(|part| path.starts_with(own.join(part)))
 }
 
-/// Runs everything. Cheap to make: the index and the model that answer questions are opened when
-/// they are first needed, and then kept, so that each question does not load them again.
+/// Runs everything. Cheap to make: the snapshot, the index and the model that answer questions are
+/// opened when they are first needed, and then kept, so that each question does not load them again.
 pub struct Engine {
     settings: Settings,
     environment: Environment,
     profiles: Profiles,
+    pub(crate) kept: Kept,
+}
+
+/// What is opened when it is first needed.
+#[derive(Default)]
+pub(crate) struct Kept {
+    newest: Mutex<Option<Snapshot>>,
     pub(crate) index: OnceLock<Index>,
     pub(crate) embedder: OnceLock<Arc<dyn Embedder>>,
+}
+
+impl Drop for Engine {
+    /// Snapshots and indexes drive their I/O with runtimes of their own, which cannot end inside
+    /// another one, as where a server lets go of its engine: a plain thread may end them anywhere.
+    fn drop(&mut self) {
+        let kept = std::mem::take(&mut self.kept);
+        let _ = std::thread::spawn(move || drop(kept)).join();
+    }
 }
 
 impl Engine {
@@ -82,7 +98,7 @@ impl Engine {
         for path in &settings.profiles {
             profiles = profiles.with_file(path)?;
         }
-        Ok(Self { settings, environment, profiles, index: OnceLock::new(), embedder: OnceLock::new() })
+        Ok(Self { settings, environment, profiles, kept: Kept::default() })
     }
 
     /// The settings it runs with.
@@ -110,13 +126,19 @@ impl Engine {
         Ok(Lake::open_existing_with(self.data_dir(), self.faults())?)
     }
 
-    /// The lake as the last commit left it.
+    /// The lake as the last commit left it. Its logs are read again only if there was another commit.
     ///
     /// # Errors
     ///
     /// If there is no lake, or it cannot be read.
     pub fn snapshot(&self) -> Result<Snapshot, EngineError> {
-        Ok(self.lake()?.snapshot()?)
+        let mut newest = self.kept.newest.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(kept) = newest.as_ref().filter(|kept| kept.is_newest()) {
+            return Ok(kept.clone());
+        }
+        let snapshot = self.lake()?.snapshot()?;
+        *newest = Some(snapshot.clone());
+        Ok(snapshot)
     }
 
     /// The lake as an earlier commit left it.

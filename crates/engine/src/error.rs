@@ -9,6 +9,7 @@ use stele_lake::LakeError;
 use stele_lake::sql::SqlError;
 use stele_model::ErrorKind;
 use stele_search::SearchError;
+use stele_sinks::SinkError;
 use stele_sources::SourceError;
 
 /// An error of a run as a whole. Inputs that fail one by one are listed in the result instead.
@@ -30,6 +31,14 @@ pub enum EngineError {
     /// From a question.
     #[error(transparent)]
     Search(#[from] SearchError),
+    /// From a copy outside.
+    #[error(transparent)]
+    Sink(#[from] SinkError),
+    /// An index without vectors, where vectors are asked for.
+    #[error(
+        "the index holds texts alone, and a vector store needs vectors: `stele models pull`, then `stele index rebuild`"
+    )]
+    NoVectors,
     /// A labelled collection that cannot be understood.
     #[error("{}: {reason}", path.display())]
     Collection {
@@ -123,12 +132,14 @@ impl EngineError {
             Self::Index(error) => error.kind(),
             Self::Embed(error) => error.kind(),
             Self::Search(error) => error.kind(),
+            Self::Sink(error) => error.kind(),
             Self::Collection { .. } => ErrorKind::Fix,
             Self::Cancelled(_) => ErrorKind::Cancelled,
             Self::Source(error) => error.kind(),
             Self::Config { .. } => ErrorKind::Config,
             Self::Io { .. }
             | Self::Thread(_)
+            | Self::NoVectors
             | Self::NoInputs(_)
             | Self::UnknownInput { .. }
             | Self::AmbiguousInput { .. } => ErrorKind::Fix,

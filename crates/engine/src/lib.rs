@@ -42,8 +42,8 @@ mod validate;
 mod worker;
 
 pub use answering::{
-    DRIFT_MAX, EmbeddingConfig, EvalOptions, EvalReport, IndexReport, IndexSummary, IndexVerification, Ready,
-    SampleQuery, SearchAnswer, VerifyReport,
+    Asked, DRIFT_MAX, EmbeddingConfig, EvalOptions, EvalReport, IndexReport, IndexSummary, IndexVerification,
+    Ready, SampleQuery, SearchAnswer, SinkEntry, SinkReport, VerifyReport,
 };
 pub use answers::Removed;
 pub use config::{Settings, THREADS_MAX};
@@ -79,7 +79,8 @@ pub mod lake {
 }
 
 /// Questions, answers and models.
-pub mod answers_of {
+pub mod retrieval {
+    pub use crate::answering::{Opening, SinkKind};
     pub use stele_embed::{Models, Progress as Pulling, State, Step};
     pub use stele_index::{Filter, IndexError};
     pub use stele_search::{Answer, Arm, Found, Fusion, Metrics, Question, SearchError};

@@ -224,6 +224,12 @@ pub(crate) fn ids(batch: &RecordBatch) -> Result<Vec<ChunkId>, Wrong> {
         .collect()
 }
 
+/// The hashes of the texts of a batch; those that cannot be read are `None`.
+pub(crate) fn text_hashes(batch: &RecordBatch) -> Result<Vec<Option<TextHash>>, Wrong> {
+    let read = |hash: Option<&str>| hash.and_then(stele_model::id::from_hex).map(TextHash);
+    Ok(texts(batch, TEXT_HASH)?.iter().map(read).collect())
+}
+
 /// The row hashes of a batch.
 pub(crate) fn row_hashes(batch: &RecordBatch) -> Result<Vec<RowHash>, Wrong> {
     let column = column(batch, ROW_HASH)?

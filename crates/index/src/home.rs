@@ -32,32 +32,11 @@ const METADATA_CACHE_BYTES: usize = 64 << 20;
 /// the look and the opening. A removal takes a swap before it, so twice in a row is strange already.
 const OPEN_TRIES: usize = 3;
 
-/// The runtime that drives the library's I/O. The last handle may be dropped anywhere, also where a
-/// runtime may not wait for its threads: inside another one.
-struct Driver(Option<Runtime>);
-
-impl Driver {
-    fn block_on<F: Future>(&self, work: F) -> F::Output {
-        match &self.0 {
-            Some(runtime) => runtime.block_on(work),
-            None => unreachable!("it is taken out by drop alone"),
-        }
-    }
-}
-
-impl Drop for Driver {
-    fn drop(&mut self) {
-        if let Some(runtime) = self.0.take() {
-            runtime.shutdown_background();
-        }
-    }
-}
-
 /// What every part needs.
 #[derive(Clone)]
 pub(crate) struct Home {
     pub(crate) dir: PathBuf,
-    runtime: Arc<Driver>,
+    runtime: Arc<Runtime>,
     pub(crate) session: Arc<lancedb::Session>,
     pub(crate) faults: Arc<dyn Faults>,
 }
@@ -129,9 +108,7 @@ impl Index {
             .build()
             .at("start threads for", &dir)?;
         let session = lancedb::Session::new(INDEX_CACHE_BYTES, METADATA_CACHE_BYTES, Arc::default());
-        Ok(Self {
-            home: Home { dir, runtime: Arc::new(Driver(Some(runtime))), session: Arc::new(session), faults },
-        })
+        Ok(Self { home: Home { dir, runtime: Arc::new(runtime), session: Arc::new(session), faults } })
     }
 
     /// The index in a directory that has one.

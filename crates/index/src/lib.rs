@@ -9,7 +9,8 @@
 //! An index follows from the lake and holds nothing that the lake does not: it can be removed and
 //! built again. `index/CURRENT.json` names, for each embedding model, a version directory, the version
 //! of the Lance table in it and the version of the lake that it follows. Readers open exactly that. A
-//! Lance commit that it does not name never happened. The files are described for other programs in
+//! Lance commit that it does not name never happened; what an update has put in is named too, and seen
+//! by nobody before the update has ended. The files are described for other programs in
 //! `docs/formats/index.md`, and why one table a model in `docs/decisions/0007-one-table-per-model.md`.
 //!
 //! Nothing here makes vectors or knows what a text means: chunks come as [`stele_model::Chunk`].
@@ -40,10 +41,9 @@ pub use error::IndexError;
 pub use filter::{FILTER_VALUES_MAX, Filter};
 pub use home::Index;
 pub use maintain::{Maintenance, Step};
-pub use pointer::{DIMENSION_MAX, Model, Pointer, SCHEMA_VERSION, Spec};
+pub use pointer::{DIMENSION_MAX, Model, Pointer, SCHEMA_VERSION, Spec, Staged};
 pub use reader::{HITS_MAX, Hit, QUESTION_BYTES_MAX, Reader};
 pub use rebuild::Rebuild;
 pub use status::{Coverage, Status};
-pub use terms::query_terms;
 pub use verify::{PROBLEMS_NAMED_MAX, Problem, VECTOR_PRECISION, VectorDifference, Verification};
 pub use writer::{Applied, FAILPOINTS, Upsert, Writer};

@@ -170,7 +170,7 @@ impl Writer {
     /// Removes versions of the table before the one that readers may still hold, and what stopped
     /// writes left.
     fn prune(&mut self) -> Result<bool, IndexError> {
-        let keep = self.pointer.table_version_before.unwrap_or(self.pointer.table_version);
+        let keep = self.shown.table_version_before.unwrap_or(self.shown.table_version);
         let versions = self.home.call("list", &self.table.dir, self.table.lance.list_versions())?;
         let Some(oldest_kept) =
             versions.iter().filter(|version| version.version >= keep).min_by_key(|v| v.version)

@@ -17,7 +17,7 @@ pub(crate) const FORMAT: u32 = 1;
 
 /// Version of the tables' columns and of how texts are cut into words. An index of another version
 /// is built anew: that costs time and nothing else.
-pub const SCHEMA_VERSION: u32 = 1;
+pub const SCHEMA_VERSION: u32 = 2;
 
 /// The largest dimension of a vector. The largest models in use have 4,096; beyond that it is a
 /// mistake that would ask for gigabytes.
@@ -120,6 +120,21 @@ pub struct Pointer {
     pub logical_hash: LogicalHash,
     /// Rows when the vector index was last trained.
     pub trained_rows: Option<u64>,
+    /// How far an update has got that no reader sees yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub staged: Option<Staged>,
+}
+
+/// A later version of the same table: durable, gone on with by the next writer, and seen by no reader
+/// before the update is whole.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Staged {
+    /// The version of the Lance table.
+    pub table_version: u64,
+    /// Chunks.
+    pub rows: u64,
+    /// The logical hash of the chunks.
+    pub logical_hash: LogicalHash,
 }
 
 impl Pointer {
@@ -134,7 +149,23 @@ impl Pointer {
             rows: 0,
             logical_hash: LogicalHash::default(),
             trained_rows: None,
+            staged: None,
         }
+    }
+
+    /// What a writer goes on with.
+    pub(crate) fn newest(&self) -> Self {
+        let mut newest = self.clone();
+        if let Some(Staged { table_version, rows, logical_hash }) = newest.staged.take() {
+            newest = Self { table_version, rows, logical_hash, ..newest };
+        }
+        newest
+    }
+
+    /// The same for readers, with how far `ahead` has got.
+    pub(crate) fn with_staged(&self, ahead: &Self) -> Self {
+        let Self { table_version, rows, logical_hash, .. } = *ahead;
+        Self { staged: Some(Staged { table_version, rows, logical_hash }), ..self.clone() }
     }
 }
 

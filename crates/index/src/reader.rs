@@ -8,12 +8,12 @@ use arrow::array::RecordBatch;
 use futures::TryStreamExt;
 use lancedb::DistanceType;
 use lancedb::expr::DfExpr;
-use lancedb::index::scalar::{FtsQuery, FullTextSearchQuery, MatchQuery};
+use lancedb::index::scalar::{BooleanQuery, FtsQuery, FullTextSearchQuery, MatchQuery, Occur};
 use lancedb::query::{ExecutableQuery, QueryBase, Select};
 use stele_model::{Chunk, ChunkId};
 
 use crate::columns::{
-    CHUNK_COLUMNS, ID, TERMS, TEXT, TEXT_HASH, TextHash, VECTOR, chunks_of, floats, ids, texts, vectors,
+    CHUNK_COLUMNS, ID, TERMS, TEXT, TEXT_HASH, TextHash, VECTOR, chunks_of, floats, ids, text_hashes, vectors,
 };
 use crate::error::{At, IndexError};
 use crate::filter::{Filter, with_ids, with_texts};
@@ -46,6 +46,10 @@ const PROBES_FILTERED: usize = 128;
 /// Candidates of the compressed vectors, as a multiple of `k`, whose exact distance is computed. It
 /// makes scores exact, and so comparable with those of rows that no index covers yet.
 const REFINE: u32 = 4;
+
+/// How much more the name of what a chunk is about counts than a name that it mentions: enough that a
+/// field comes before the object that lists it, and not so much that the other words do not matter.
+const SUBJECT_BOOST: f32 = 2.0;
 
 /// A chunk that was found.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -142,11 +146,11 @@ impl Reader {
         if k == 0 || self.pointer.rows == 0 || words.is_empty() {
             return Ok(Vec::new());
         }
-        self.words(text.to_owned(), TEXT, filter, k)
+        self.words(FtsQuery::Match(matching(text.to_owned(), TEXT)), filter, k)
     }
 
     /// The `k` chunks among those that match that have these names: a path, a segment of one, an
-    /// event type, an identifier. See [`query_terms`].
+    /// event type, an identifier. What a chunk is about counts for more than what it mentions.
     ///
     /// # Errors
     ///
@@ -154,19 +158,20 @@ impl Reader {
     pub fn terms(&self, names: &[&str], filter: &Filter, k: usize) -> Result<Vec<Hit>, IndexError> {
         check_k(k)?;
         check_question(&names.join(" "))?;
-        let terms = query_terms(names).join(" ");
-        let words = lancedb::tokenize(&terms, &terms_params()).at("ask", &self.table.dir)?;
+        let terms = query_terms(names);
+        let words = lancedb::tokenize(&terms.names, &terms_params()).at("ask", &self.table.dir)?;
         if k == 0 || self.pointer.rows == 0 || words.is_empty() {
             return Ok(Vec::new());
         }
-        self.words(terms, TERMS, filter, k)
+        let subjects = matching(terms.subjects, TERMS).with_boost(SUBJECT_BOOST);
+        let either =
+            [matching(terms.names, TERMS), subjects].map(|some| (Occur::Should, FtsQuery::Match(some)));
+        self.words(FtsQuery::Boolean(BooleanQuery::new(either)), filter, k)
     }
 
-    fn words(&self, words: String, column: &str, filter: &Filter, k: usize) -> Result<Vec<Hit>, IndexError> {
-        // Any of the words, each as it is: no operators, no fuzziness.
-        let matching = MatchQuery::new(words).with_column(Some(column.to_owned())).with_fuzziness(Some(0));
+    fn words(&self, words: FtsQuery, filter: &Filter, k: usize) -> Result<Vec<Hit>, IndexError> {
         let limit = k + TIES;
-        let asked = FullTextSearchQuery::new_query(FtsQuery::Match(matching)).limit(Some(limit as i64));
+        let asked = FullTextSearchQuery::new_query(words).limit(Some(limit as i64));
         let mut query = self
             .table
             .lance
@@ -301,7 +306,8 @@ impl Reader {
         let moved = || {
             let current =
                 crate::pointer::Current::load(&self.table.home.dir).ok().flatten().unwrap_or_default();
-            current.find(self.pointer.spec.key()) != Some(&self.pointer)
+            let place = |pointer: &Pointer| (pointer.dir.clone(), pointer.table_version);
+            current.find(self.pointer.spec.key()).map(place) != Some(place(&self.pointer))
         };
         let gone = matches!(&error, IndexError::Lance { detail, .. } if is_not_found(detail));
         if gone && moved() { IndexError::Stale } else { error }
@@ -312,6 +318,11 @@ impl Reader {
 fn is_not_found(detail: &str) -> bool {
     let detail = detail.to_lowercase();
     ["not found", "no such file", "does not exist", "notfound"].iter().any(|words| detail.contains(words))
+}
+
+/// Any of the words, each as it is: no operators, no fuzziness.
+fn matching(words: String, column: &str) -> MatchQuery {
+    MatchQuery::new(words).with_column(Some(column.to_owned())).with_fuzziness(Some(0))
 }
 
 fn check_k(k: usize) -> Result<(), IndexError> {
@@ -344,8 +355,7 @@ pub(crate) fn known_texts(
     for some in hashes.chunks(IDS_PER_LOOKUP) {
         table.scan(&[TEXT_HASH, VECTOR], Some(with_texts(some)), &mut |batch| {
             let vectors = vectors(&batch).of(table)?;
-            for (hash, vector) in texts(&batch, TEXT_HASH).of(table)?.iter().zip(vectors) {
-                let hash = hash.and_then(stele_model::id::from_hex).map(TextHash);
+            for (hash, vector) in text_hashes(&batch).of(table)?.into_iter().zip(vectors) {
                 known.extend(hash.zip(vector));
             }
             Ok(())

@@ -74,7 +74,7 @@ impl Rebuild {
     /// # Errors
     ///
     /// As there.
-    pub fn known_texts(&self, hashes: &[TextHash]) -> Result<HashMap<TextHash, Vec<f32>>, IndexError> {
+    pub fn known_texts(&mut self, hashes: &[TextHash]) -> Result<HashMap<TextHash, Vec<f32>>, IndexError> {
         self.writer.known_texts(hashes)
     }
 

@@ -4,10 +4,15 @@
 //! a segment that is written in camel case or with underscores. All is in lower case. The words of
 //! one chunk are joined by blanks and indexed as they are: no stemming, no splitting. A query goes
 //! through [`words_of`] too, so both sides always agree.
+//!
+//! What a chunk is about are terms of their own, with a mark in front, which count for more than the
+//! others: `=data.lots[].price` is its name as it is written; `~data.lots.price`, `~lots.price`,
+//! `~price` and, with its event, `~newlot.price` are what people call it. So who asks for `price`, or
+//! for `lots price`, finds the field of that name before the many texts that only mention it.
 
 use std::collections::HashSet;
 
-use stele_model::Chunk;
+use stele_model::{Chunk, ChunkKind};
 
 /// Terms of one chunk. The text of a record may name thousands of fields, and the first few hundred
 /// tell it apart from others; a longer list makes every list of the text index longer.
@@ -16,13 +21,43 @@ pub(crate) const TERMS_PER_CHUNK_MAX: usize = 256;
 /// Bytes of one term. Longer runs without a blank are blobs, which nobody types.
 pub(crate) const TERM_BYTES_MAX: usize = 200;
 
-/// The terms of a chunk: of its path and event type first, then of what looks like a name in its
-/// title and text.
+/// Stand before the name of what a chunk is about, as it is written and as it is called. No other term
+/// begins with them.
+const WRITTEN: char = '=';
+const CALLED: char = '~';
+
+/// The terms of a chunk: of what it is about first, then of what looks like a name in its title and
+/// text. An overview lists names that have chunks of their own, and is not found by them.
 pub(crate) fn terms_of(chunk: &Chunk) -> String {
     let metadata = &chunk.metadata;
     let mut terms = Terms::default();
+    let subject = match metadata.kind {
+        ChunkKind::Event => metadata.event_type.as_deref(),
+        ChunkKind::Field => metadata.path.as_deref(),
+        ChunkKind::Game => metadata.game_id.as_deref(),
+        ChunkKind::Protocol | ChunkKind::Record | ChunkKind::Session => None,
+    };
+    if let Some(subject) = subject {
+        terms.add(&format!("{WRITTEN}{subject}"));
+        terms.add_called(&[subject]);
+        let steps: Vec<&str> = subject.rsplit(['.', '/']).collect();
+        terms.add_called(&steps[..1]);
+        if let [last, before, ..] = steps[..] {
+            terms.add_called(&[before, last]);
+        }
+        if let (ChunkKind::Field, Some(event)) = (metadata.kind, &metadata.event_type) {
+            let short = event.rsplit(['.', '/']).next().unwrap_or(event);
+            [event, short].into_iter().for_each(|event| terms.add_called(&[event, steps[0]]));
+        }
+    }
+    if metadata.kind == ChunkKind::Protocol {
+        ["protocol", "events", "event_types"].iter().for_each(|name| terms.add_called(&[name]));
+    }
     for name in [&metadata.path, &metadata.event_type, &metadata.game_id].into_iter().flatten() {
         words_of(name, &mut |word| terms.add(word));
+    }
+    if matches!(metadata.kind, ChunkKind::Protocol | ChunkKind::Event) {
+        return terms.joined();
     }
     for text in [&metadata.title, &chunk.text] {
         for candidate in text.split(is_break).filter(|candidate| looks_like_a_name(candidate)) {
@@ -35,15 +70,35 @@ pub(crate) fn terms_of(chunk: &Chunk) -> String {
     terms.joined()
 }
 
-/// Breaks what somebody asks for into the same terms, each once, in order.
-pub fn query_terms(asked: &[&str]) -> Vec<String> {
-    let mut terms = Terms::default();
-    for name in asked {
-        for candidate in name.split(is_break) {
-            words_of(candidate, &mut |word| terms.add(word));
+/// What somebody asks for, as terms.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct QueryTerms {
+    /// Each name, its segments and their parts, joined by blanks.
+    pub(crate) names: String,
+    /// What a chunk would be about: each name, and each two that stand side by side, which may be two
+    /// segments of a path or two parts of one.
+    pub(crate) subjects: String,
+}
+
+/// Breaks what somebody asks for into the terms that chunks have, each once, in order.
+pub(crate) fn query_terms(asked: &[&str]) -> QueryTerms {
+    let (mut names, mut subjects) = (Terms::default(), Terms::default());
+    let candidates: Vec<&str> = asked
+        .iter()
+        .flat_map(|name| name.split(is_break))
+        .map(trimmed)
+        .filter(|name| !name.is_empty())
+        .collect();
+    for (at, candidate) in candidates.iter().enumerate() {
+        words_of(candidate, &mut |word| names.add(word));
+        subjects.add(&format!("{WRITTEN}{candidate}"));
+        subjects.add_called(&[candidate]);
+        if let Some(next) = candidates.get(at + 1) {
+            subjects.add_called(&[candidate, next]);
+            subjects.add_called(&[&format!("{candidate}{next}")]);
         }
     }
-    terms.list
+    QueryTerms { names: names.joined(), subjects: subjects.joined() }
 }
 
 #[derive(Default)]
@@ -62,6 +117,15 @@ impl Terms {
         self.list.push(word);
     }
 
+    /// A name as people call it: without the brackets of lists, and with or without an underscore.
+    fn add_called(&mut self, steps: &[&str]) {
+        let plain = |step: &&str| step.replace("[]", "").replace(['_', '-'], "");
+        let name = steps.iter().map(plain).collect::<Vec<_>>().join(".");
+        if !name.is_empty() {
+            self.add(&format!("{CALLED}{name}"));
+        }
+    }
+
     fn is_full(&self) -> bool {
         self.list.len() >= TERMS_PER_CHUNK_MAX
     }
@@ -73,9 +137,7 @@ impl Terms {
 
 /// Everything by which one name can be found.
 fn words_of(name: &str, take: &mut dyn FnMut(&str)) {
-    let name =
-        name.trim_matches(|letter: char| !letter.is_alphanumeric() && !matches!(letter, '[' | ']' | '_'));
-    for piece in name.split_whitespace() {
+    for piece in trimmed(name).split_whitespace() {
         take(piece);
         if piece.contains("[]") {
             take(&piece.replace("[]", ""));
@@ -88,6 +150,11 @@ fn words_of(name: &str, take: &mut dyn FnMut(&str)) {
             }
         }
     }
+}
+
+/// A name without the marks around it.
+fn trimmed(name: &str) -> &str {
+    name.trim_matches(|letter: char| !letter.is_alphanumeric() && !matches!(letter, '[' | ']' | '_'))
 }
 
 /// `globalSidebets` → `global`, `Sidebets`; `HTTPServer` → `HTTP`, `Server`.
@@ -137,26 +204,61 @@ fn looks_like_a_name(word: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::query_terms;
+    use stele_model::{Chunk, ChunkKind, ChunkMetadata};
 
-    fn check(asked: &str, expect: &str) {
-        assert_eq!(query_terms(&[asked]).join(" "), expect, "{asked}");
+    use super::{query_terms, terms_of};
+
+    fn check(asked: &[&str], names: &str, subjects: &str) {
+        let found = query_terms(asked);
+        assert_eq!((&*found.names, &*found.subjects), (names, subjects), "{asked:?}");
     }
 
     #[test]
     fn a_name_is_found_by_its_parts() {
         check(
-            "data.globalSidebets[].payout",
+            &["data.globalSidebets[].payout"],
             "data.globalsidebets[].payout data.globalsidebets.payout data globalsidebets global sidebets payout",
+            "=data.globalsidebets[].payout ~data.globalsidebets.payout",
         );
-        check("gameStateUpdate", "gamestateupdate game state update");
-        check("price", "price");
-        check("data.price", "data.price data price");
-        check("HTTPServer", "httpserver http server");
-        check("max_drawdown_pct", "max_drawdown_pct max drawdown pct");
-        check("Größe.höheMax", "größe.höhemax größe höhemax höhe max");
-        check("", "");
-        check(" \" OR * ", "or");
-        check("\u{1F600} x", "x");
+        check(&["gameStateUpdate"], "gamestateupdate game state update", "=gamestateupdate ~gamestateupdate");
+        check(&["price"], "price", "=price ~price");
+        check(&["data.price?"], "data.price data price", "=data.price ~data.price");
+        check(&["HTTPServer"], "httpserver http server", "=httpserver ~httpserver");
+        check(&["max_pct"], "max_pct max pct", "=max_pct ~maxpct");
+        check(&["Größe.höheMax"], "größe.höhemax größe höhemax höhe max", "=größe.höhemax ~größe.höhemax");
+        check(&[""], "", "");
+        check(&[" \" OR * "], "or", "=or ~or");
+        check(&["\u{1F600} x"], "x", "=x ~x");
+    }
+
+    #[test]
+    fn names_side_by_side_may_be_one() {
+        check(
+            &["cooldown", "timer"],
+            "cooldown timer",
+            "=cooldown ~cooldown ~cooldown.timer ~cooldowntimer =timer ~timer",
+        );
+    }
+
+    #[test]
+    fn what_a_chunk_is_about_is_a_term() {
+        let of = |kind, event: &str, path: Option<&str>| {
+            let metadata = ChunkMetadata {
+                event_type: Some(event.to_owned()),
+                path: path.map(str::to_owned),
+                ..ChunkMetadata::new(kind, "s", "d", "t", "title")
+            };
+            terms_of(&Chunk::new("lists data.other".to_owned(), metadata))
+        };
+        assert_eq!(
+            of(ChunkKind::Event, "a/newBid", None),
+            "=a/newbid ~a/newbid ~newbid ~a.newbid a/newbid a newbid new bid"
+        );
+        assert_eq!(
+            of(ChunkKind::Field, "a/bid", Some("data.lots[].top_price")),
+            "=data.lots[].top_price ~data.lots.topprice ~topprice ~lots.topprice ~a/bid.topprice ~bid.topprice \
+             data.lots[].top_price data.lots.top_price data lots top_price top price a/bid a bid data.other other",
+        );
+        assert_eq!(of(ChunkKind::Record, "bid", None), "bid data.other data other");
     }
 }

@@ -8,7 +8,9 @@ use std::path::PathBuf;
 
 use stele_model::{Chunk, ChunkId};
 
-use crate::columns::{ID, ROW_HASH, Row, TextHash, VECTOR_HASH, batch_of, ids, numbers, row_hashes};
+use crate::columns::{
+    ID, ROW_HASH, Row, TEXT_HASH, TextHash, VECTOR_HASH, batch_of, ids, numbers, row_hashes, text_hashes,
+};
 use crate::digest::RowHash;
 use crate::durable::{self, Synced};
 use crate::error::{At, IndexError};
@@ -87,12 +89,19 @@ pub struct Writer {
     pub(crate) home: Home,
     pub(crate) current: Current,
     pub(crate) table: Table,
+    /// What this writer has made.
     pub(crate) pointer: Pointer,
+    /// What readers see of it.
+    pub(crate) shown: Pointer,
+    /// Whether an update is under way that readers are to see as a whole.
+    staged: bool,
     /// Whether the version is built aside: then its progress file is what is published.
     pub(crate) aside: bool,
     /// Eight bytes of each id. What is not among them is not in the table, so that a build does not
     /// look up every new row: 16 bytes of memory a row.
     present: Option<HashSet<u64>>,
+    /// The same of the hashes of texts.
+    texts: Option<HashSet<u64>>,
     synced: Synced,
     poisoned: bool,
     _lock: WriterLock,
@@ -108,9 +117,12 @@ impl Writer {
     pub(crate) fn open(index: &Index, spec: &Spec) -> Result<Self, IndexError> {
         let (lock, mut current) = begin(&index.home, spec)?;
         versions::tidy(&index.home, &current, None)?;
-        if let Some(pointer) = index.matching(&current, spec)?.cloned() {
+        if let Some(shown) = index.matching(&current, spec)?.cloned() {
+            let pointer = shown.newest();
             let table = versions::recover(&index.home, &pointer)?;
-            return Self::of(&index.home, lock, current, table, pointer, false);
+            let staged = shown.staged.is_some();
+            let writer = Self::of(&index.home, lock, current, table, pointer, false)?;
+            return Ok(Self { shown: Pointer { staged: None, ..shown }, staged, ..writer });
         }
         let (table, pointer) = versions::make(&index.home, &current, spec)?;
         current.answers.get_or_insert_with(|| spec.key().to_owned());
@@ -128,20 +140,40 @@ impl Writer {
         aside: bool,
     ) -> Result<Self, IndexError> {
         let synced = Synced::trusting(&table.dir)?;
-        let home = home.clone();
-        Ok(Self { home, current, table, pointer, aside, present: None, synced, poisoned: false, _lock: lock })
+        let (home, shown) = (home.clone(), pointer.clone());
+        Ok(Self {
+            home,
+            current,
+            table,
+            pointer,
+            shown,
+            staged: false,
+            aside,
+            present: None,
+            texts: None,
+            synced,
+            poisoned: false,
+            _lock: lock,
+        })
     }
 
-    /// What is published.
+    /// What is durable.
     pub fn pointer(&self) -> &Pointer {
         &self.pointer
     }
 
-    /// Puts chunks in, or in the place of those with their ids, and takes others out; then publishes
-    /// all of it at once. Doing it twice is doing it once. An id in both lists ends up in.
+    /// Whether there is more than readers see: an update that was begun, by this writer or one before
+    /// it, and has not ended.
+    pub fn is_unfinished(&self) -> bool {
+        self.staged
+    }
+
+    /// Puts chunks in, or in the place of those with their ids, and takes others out; then makes all
+    /// of it durable at once. Doing it twice is doing it once. An id in both lists ends up in.
     ///
     /// `checkpoint` is the version of the lake that the index follows from now on; nothing means that
-    /// more is to come before it does.
+    /// more is to come before it does. Until then readers see what they saw before, unless there is
+    /// nothing to see yet: a first build shows what it has got.
     ///
     /// # Errors
     ///
@@ -160,10 +192,13 @@ impl Writer {
         }
         self.poisoned = true;
         let applied = self.stage(upserts, deletes)?;
+        let whole = checkpoint.is_some();
         let checkpoint = checkpoint.or(self.pointer.checkpoint);
         let moved = checkpoint != self.pointer.checkpoint;
+        let ended = self.staged && whole;
         self.pointer.checkpoint = checkpoint;
-        if applied.changed() || moved {
+        self.staged = !whole && self.shown.checkpoint.is_some() && (self.staged || applied.changed());
+        if applied.changed() || moved || ended {
             self.publish()?;
         }
         self.poisoned = false;
@@ -226,8 +261,15 @@ impl Writer {
     /// # Errors
     ///
     /// When the table cannot be read.
-    pub fn known_texts(&self, hashes: &[TextHash]) -> Result<HashMap<TextHash, Vec<f32>>, IndexError> {
-        known_texts(&self.table, self.pointer.spec.model.is_some(), hashes)
+    pub fn known_texts(&mut self, hashes: &[TextHash]) -> Result<HashMap<TextHash, Vec<f32>>, IndexError> {
+        let texts = match self.texts.take() {
+            Some(texts) => texts,
+            None => self.load_texts()?,
+        };
+        let candidates: Vec<TextHash> =
+            hashes.iter().copied().filter(|hash| texts.contains(&short(hash.0))).collect();
+        self.texts = Some(texts);
+        known_texts(&self.table, self.pointer.spec.model.is_some(), &candidates)
     }
 
     pub(crate) fn ready(&self) -> Result<(), IndexError> {
@@ -302,7 +344,10 @@ impl Writer {
         for row in &rows {
             self.pointer.logical_hash.add(&row.row_hash);
             if let Some(present) = &mut self.present {
-                present.insert(short(row.chunk.id));
+                present.insert(short(row.chunk.id.0));
+            }
+            if let Some(texts) = &mut self.texts {
+                texts.insert(short(TextHash::of(&row.chunk.text).0));
             }
         }
         self.pointer.rows += rows.len() as u64;
@@ -334,7 +379,7 @@ impl Writer {
             None => self.load_present()?,
         };
         let candidates: Vec<ChunkId> =
-            asked.iter().copied().filter(|id| present.contains(&short(*id))).collect();
+            asked.iter().copied().filter(|id| present.contains(&short(id.0))).collect();
         self.present = Some(present);
         let mut found = HashMap::new();
         for some in candidates.chunks(IDS_PER_LOOKUP) {
@@ -355,7 +400,19 @@ impl Writer {
         let mut present = HashSet::new();
         if self.pointer.rows > 0 {
             self.ids(&mut |ids| {
-                present.extend(ids.iter().map(|id| short(*id)));
+                present.extend(ids.iter().map(|id| short(id.0)));
+                Ok(())
+            })?;
+        }
+        Ok(present)
+    }
+
+    fn load_texts(&self) -> Result<HashSet<u64>, IndexError> {
+        let mut present = HashSet::new();
+        if self.pointer.rows > 0 {
+            self.table.scan(&[TEXT_HASH], None, &mut |batch| {
+                let hashes = text_hashes(&batch).of(&self.table)?;
+                present.extend(hashes.into_iter().flatten().map(|hash| short(hash.0)));
                 Ok(())
             })?;
         }
@@ -371,6 +428,7 @@ impl Writer {
     ) -> Result<(), IndexError> {
         self.poisoned = true;
         self.table = table;
+        self.shown = pointer.clone();
         self.pointer = pointer;
         self.synced = synced;
         self.publish()?;
@@ -382,16 +440,22 @@ impl Writer {
     pub(crate) fn publish(&mut self) -> Result<(), IndexError> {
         self.home.hit("index.rows.sync")?;
         self.synced.sync(&self.table.dir)?;
-        let version = self.table.version()?;
-        if version != self.pointer.table_version {
-            self.pointer.table_version_before = Some(self.pointer.table_version);
-            self.pointer.table_version = version;
-        }
+        self.pointer.table_version = self.table.version()?;
         if self.aside {
+            self.shown = self.pointer.clone();
             return Progress { pointer: self.pointer.clone() }.store(&self.table.dir, &*self.home.faults);
         }
+        if self.staged {
+            self.current.put(self.shown.with_staged(&self.pointer));
+            return self.current.store(&self.home.dir, &*self.home.faults);
+        }
+        if self.pointer.table_version != self.shown.table_version {
+            self.pointer.table_version_before = Some(self.shown.table_version);
+        }
         self.current.put(self.pointer.clone());
-        self.current.store(&self.home.dir, &*self.home.faults)
+        self.current.store(&self.home.dir, &*self.home.faults)?;
+        self.shown = self.pointer.clone();
+        Ok(())
     }
 }
 
@@ -401,9 +465,9 @@ struct Old {
     vector_hash: Option<u64>,
 }
 
-fn short(id: ChunkId) -> u64 {
+fn short(id: [u8; 16]) -> u64 {
     let mut first = [0; 8];
-    first.copy_from_slice(&id.0[..8]);
+    first.copy_from_slice(&id[..8]);
     u64::from_le_bytes(first)
 }
 

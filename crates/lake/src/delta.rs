@@ -134,6 +134,11 @@ impl DeltaLog {
         self.delta.snapshot().map_err(|error| explain(error, "read", &self.dir()))
     }
 
+    /// The table's own id, given when it was made.
+    pub(crate) fn id(&self) -> Result<String, LakeError> {
+        Ok(self.state()?.metadata().id().to_owned())
+    }
+
     /// A table property.
     pub(crate) fn property(&self, key: &str) -> Result<Option<String>, LakeError> {
         Ok(self.state()?.metadata().configuration().get(key).cloned())

@@ -4,6 +4,8 @@
 //! pins. What those tables hold beyond is provisional and not seen.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 use stele_model::{FileEntry, FileId, Micros};
@@ -20,6 +22,8 @@ use crate::tables::{SCHEMA_VERSION, Table, lake_dir};
 pub struct Snapshot {
     pub(crate) home: Home,
     version: u64,
+    /// Which file its commit is, if it can be seen.
+    commit: Option<CommitMark>,
     schema_version: u32,
     events: Vec<PartInfo>,
     quarantine: Vec<PartInfo>,
@@ -31,6 +35,26 @@ impl std::fmt::Debug for Snapshot {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Snapshot").field("version", &self.version).finish_non_exhaustive()
     }
+}
+
+/// One file of a log, as the file system tells it from others: a lake that was removed and made anew
+/// has other files of the same names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct CommitMark {
+    inode: u64,
+    bytes: u64,
+    changed: (i64, i64),
+}
+
+impl CommitMark {
+    fn of(home: &Home, version: u64) -> Option<Self> {
+        let found = std::fs::metadata(commit_path(home, version)).ok()?;
+        Some(Self { inode: found.ino(), bytes: found.len(), changed: (found.ctime(), found.ctime_nsec()) })
+    }
+}
+
+fn commit_path(home: &Home, version: u64) -> PathBuf {
+    Table::Events.dir(&home.data_dir).join("_delta_log").join(format!("{version:020}.json"))
 }
 
 /// Sizes of a snapshot.
@@ -117,6 +141,7 @@ impl Snapshot {
         Ok(Self {
             home: home.clone(),
             version: events.version(),
+            commit: CommitMark::of(home, events.version()),
             schema_version,
             quarantine: pinned(Table::Quarantine)?,
             files: pinned(Table::Files)?,
@@ -131,6 +156,7 @@ impl Snapshot {
         Ok(Self {
             home: home.clone(),
             version: events.version(),
+            commit: CommitMark::of(home, events.version()),
             schema_version: SCHEMA_VERSION,
             events: events.parts()?,
             quarantine: quarantine.parts()?,
@@ -142,12 +168,13 @@ impl Snapshot {
     /// The same with parts of `events` that it does not name.
     pub(crate) fn with_events(mut self, more: &[PartInfo]) -> Self {
         self.events.extend_from_slice(more);
+        self.commit = None;
         self
     }
 
     /// The same without some parts of `events` and `quarantine`, by their relative paths.
     pub(crate) fn without(&self, gone: &HashSet<&str>) -> Self {
-        let mut rest = self.clone();
+        let mut rest = Self { commit: None, ..self.clone() };
         rest.events.retain(|part| !gone.contains(part.relative.as_str()));
         rest.quarantine.retain(|part| !gone.contains(part.relative.as_str()));
         rest
@@ -156,6 +183,23 @@ impl Snapshot {
     /// Its number: the version of the `events` table.
     pub fn version(&self) -> u64 {
         self.version
+    }
+
+    /// Whether nothing was committed since it was read. Asks for two files of the log and reads none,
+    /// so that whoever answers many questions need not read the log for each.
+    pub fn is_newest(&self) -> bool {
+        self.commit.is_some()
+            && self.commit == CommitMark::of(&self.home, self.version)
+            && !commit_path(&self.home, self.version + 1).exists()
+    }
+
+    /// What tells this lake from any other, also from one that was made anew in its place.
+    ///
+    /// # Errors
+    ///
+    /// If the log cannot be read.
+    pub fn lake_id(&self) -> Result<String, LakeError> {
+        DeltaLog::load(&self.home, Table::Events, Some(self.version))?.id()
     }
 
     /// The schema version of the lake.

@@ -3,6 +3,7 @@
 use serde::Serialize;
 use stele_model::{ChunkId, ChunkMetadata};
 
+use crate::confidence::Signs;
 use crate::plan::Arm;
 
 /// The answer to one question.
@@ -14,9 +15,11 @@ pub struct Answer {
     pub arm: Arm,
     /// Best first.
     pub results: Vec<Found>,
-    /// A rough guess of how likely it is that the first result is right, from 0 to 1; `stele eval` says
-    /// how far off it is.
+    /// How likely it is that the first result is right, from 0 to 1; `stele eval` says how far off that
+    /// is on a collection.
     pub confidence: f32,
+    /// What the confidence is made of.
+    pub signs: Signs,
     /// What each arm did.
     pub arms: Vec<ArmReport>,
     /// Everything that makes the answer less than it could be.

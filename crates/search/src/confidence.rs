@@ -2,23 +2,25 @@
 //!
 //! A logistic model of three things that can be seen without knowing the answer: how far the first
 //! result is ahead, whether words and meaning agree about it, and how many of the question's words
-//! it holds. Its weights were set by hand and not fitted: on two public collections it is off by 0.15
-//! on average. `stele eval` prints by how much on any other.
+//! it holds. How its weights were fitted, and how far it is off, is told in
+//! `docs/decisions/0009-confidence-is-fitted.md`; `stele eval` measures it on any other collection.
 
-/// What is known about the best result.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Signs {
+use serde::Serialize;
+
+/// What can be seen of the best result without knowing the answer; all 0 where there is no result.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+pub struct Signs {
     /// Its score minus that of the one after it.
-    pub(crate) margin: f32,
+    pub margin: f32,
     /// The smaller of its parts by words and by meaning, as far as both arms were asked.
-    pub(crate) agreement: f32,
+    pub agreement: f32,
     /// The share of the question's words that stand in it.
-    pub(crate) coverage: f32,
+    pub coverage: f32,
 }
 
-/// Weights of margin, agreement and coverage, and what is added to them.
-const WEIGHTS: [f32; 3] = [1.5, 1.1, 1.6];
-const BIAS: f32 = -1.4;
+/// Weights of margin, agreement and coverage, and what is added to them, as fitted.
+const WEIGHTS: [f32; 3] = [0.5, 1.8, 1.8];
+const BIAS: f32 = -1.35;
 
 /// From 0 to 1.
 pub(crate) fn confidence(signs: Signs) -> f32 {

@@ -21,6 +21,7 @@ mod searcher;
 mod words;
 
 pub use answer::{Answer, ArmReport, Evidence, Found, Parts};
+pub use confidence::Signs;
 pub use error::SearchError;
 pub use fuse::Fusion;
 pub use metrics::{Metrics, Relevance};

@@ -1,10 +1,11 @@
 //! Asking the arms and putting the answer together.
 
 use std::collections::HashMap;
+use std::thread::ScopedJoinHandle;
 
 use stele_embed::{Embedder, Purpose, never};
-use stele_index::{Filter, Hit, Reader};
-use stele_model::{Chunk, ChunkId, ChunkKind, ChunkMetadata};
+use stele_index::{Hit, Reader};
+use stele_model::{Chunk, ChunkId};
 
 use crate::SearchError;
 use crate::answer::{Answer, ArmReport, Found, Parts};
@@ -19,14 +20,6 @@ const CANDIDATES_MIN: usize = 100;
 
 /// The same as a multiple of the results wanted, so that a cap on sources has a choice.
 const CANDIDATES_PER_RESULT: usize = 4;
-
-/// Texts that are looked at for one name, to find those that are about just that: a common name is a
-/// part of many paths, and the shorter ones come first.
-const SUBJECTS_MAX: usize = 20;
-
-/// How far what is named in full is ahead of what is named in part: enough to outweigh a text that is
-/// a little shorter, and not one that speaks of more words of the question.
-const SUBJECT_LEAD: f32 = 2.0;
 
 /// Candidates among which diversity chooses, as a multiple of the results wanted. Each choice
 /// compares all of them with all that were chosen.
@@ -88,13 +81,15 @@ impl<'a> Searcher<'a> {
                 })
             })
             .collect();
+        let signs = signs(question, &results, &hits);
         let report =
             |arm, hits: &[Hit]| ArmReport { arm, hits: hits.len(), best: hits.first().map(|hit| hit.score) };
         let pointer = self.reader.pointer();
         Ok(Answer {
             query: question.text.clone(),
             arm: question.arm,
-            confidence: sure(question, &results, &hits),
+            confidence: if results.is_empty() { 0.0 } else { confidence(signs) },
+            signs,
             results,
             arms: vec![
                 report("text", &hits.text),
@@ -121,29 +116,51 @@ impl<'a> Searcher<'a> {
         Ok(fused.into_iter().take(question.top).map(|one| one.id).collect())
     }
 
+    /// Asks the arms side by side: each waits for the index most of its time.
     fn hits(&self, question: &Question, k: usize, notes: &mut Vec<String>) -> Result<Hits, SearchError> {
-        let mut hits = Hits::default();
-        if question.arm != Arm::Vector {
-            hits.text = self.reader.text(&question.text, &question.filter, k)?;
-            let names = question.names();
-            if !names.is_empty() {
-                hits.names = self.reader.terms(&names, &question.filter, k)?;
-                self.put_subjects_first(question, &names, &mut hits.names)?;
-            }
-        }
-        if question.arm == Arm::Text {
-            return Ok(hits);
-        }
+        let names = question.names();
+        let by_words = question.arm != Arm::Vector;
+        let embedder = match question.arm {
+            Arm::Text => None,
+            _ => self.embedder_or_why(question.arm, notes)?,
+        };
+        std::thread::scope(|scope| {
+            let names = scope.spawn(|| match by_words && !names.is_empty() {
+                true => self.reader.terms(&names, &question.filter, k),
+                false => Ok(Vec::new()),
+            });
+            let vector = scope.spawn(|| match embedder {
+                Some(embedder) => self.near(embedder, question, k),
+                None => Ok(Vec::new()),
+            });
+            let text = match by_words {
+                true => self.reader.text(&question.text, &question.filter, k),
+                false => Ok(Vec::new()),
+            };
+            Ok(Hits { text: text?, names: joined(names)?, vector: joined(vector)? })
+        })
+    }
+
+    /// What lies near the question in meaning.
+    fn near(&self, embedder: &dyn Embedder, question: &Question, k: usize) -> Result<Vec<Hit>, SearchError> {
+        let embedded = embedder.embed(&[&question.text], Purpose::Query, &never)?;
+        Ok(self.reader.vector(embedded.vectors.get(0).unwrap_or_default(), &question.filter, k)?)
+    }
+
+    /// What makes the question's vector; nothing, and a note why, where words have to do.
+    fn embedder_or_why(
+        &self,
+        arm: Arm,
+        notes: &mut Vec<String>,
+    ) -> Result<Option<&dyn Embedder>, SearchError> {
         match (self.embedder, &self.reader.pointer().spec.model) {
             (Some(embedder), Some(model)) => {
-                let embedded = embedder.embed(&[&question.text], Purpose::Query, &never)?;
-                let vector = embedded.vectors.get(0).unwrap_or_default();
-                hits.vector = self.reader.vector(vector, &question.filter, k)?;
                 if !model.semantic {
                     notes.push(format!("{} is a test double: its vectors have no meaning", model.id));
                 }
+                return Ok(Some(embedder));
             }
-            (_, there) if question.arm == Arm::Vector => {
+            (_, there) if arm == Arm::Vector => {
                 return Err(SearchError::Question(match there {
                     Some(model) => format!("the index was made with {}, which is not here: `stele models pull` fetches models", model.id),
                     None => "the index holds texts alone: `stele models pull`, then `stele index rebuild`, adds meaning".to_owned(),
@@ -156,49 +173,7 @@ impl<'a> Searcher<'a> {
                 "answered by words alone: the index holds no vectors (`stele models pull`, then `stele index rebuild`)".to_owned(),
             ),
         }
-        Ok(hits)
-    }
-
-    /// Puts what the question names in full before what it names in part: the event type of that name,
-    /// whose text lists all of its fields, so that a single name counts for little in it, and the
-    /// field with that very path, which stands beside others that look alike. A single name may also
-    /// be the last of a path: then the field is meant, and not the object that lists it.
-    fn put_subjects_first(
-        &self,
-        question: &Question,
-        names: &[&str],
-        hits: &mut Vec<Hit>,
-    ) -> Result<(), SearchError> {
-        let best = hits.first().map_or(1.0, |hit| hit.score);
-        let alone = names.len() == 1;
-        for kind in [ChunkKind::Event, ChunkKind::Field] {
-            let kinds = &question.filter.kinds;
-            if !kinds.is_empty() && !kinds.contains(&kind) {
-                continue;
-            }
-            let alike = Filter { kinds: vec![kind], ..question.filter.clone() };
-            for name in names {
-                let found = self.reader.terms(&[name], &alike, SUBJECTS_MAX)?;
-                let ids: Vec<ChunkId> = found.iter().map(|hit| hit.id).collect();
-                for chunk in self.reader.get(&ids)? {
-                    let ChunkMetadata { event_type, path, .. } = &chunk.metadata;
-                    let subject = if kind == ChunkKind::Event { event_type } else { path };
-                    let subject = subject.as_deref().unwrap_or_default();
-                    let own = found.iter().find(|hit| hit.id == chunk.id).map_or(0.0, |hit| hit.score);
-                    let score = if subject.eq_ignore_ascii_case(name) {
-                        best.max(own)
-                    } else if alone && ends_in(subject, name) {
-                        own
-                    } else {
-                        continue;
-                    };
-                    hits.retain(|hit| hit.id != chunk.id);
-                    hits.push(Hit { id: chunk.id, score: score * SUBJECT_LEAD });
-                }
-            }
-        }
-        hits.sort_by(|one, two| two.score.total_cmp(&one.score).then(one.id.cmp(&two.id)));
-        Ok(())
+        Ok(None)
     }
 
     /// The results out of the candidates: no more of one source than wanted, and different ones if
@@ -242,22 +217,28 @@ impl<'a> Searcher<'a> {
     }
 }
 
-/// Whether the last step of a path has this name.
-fn ends_in(path: &str, name: &str) -> bool {
-    path.rsplit('.').next().is_some_and(|last| last.trim_end_matches("[]").eq_ignore_ascii_case(name))
+/// What a thread came to. A panic in it goes on in the caller, as without the thread.
+fn joined<T, E>(thread: ScopedJoinHandle<'_, Result<T, E>>) -> Result<T, SearchError>
+where
+    SearchError: From<E>,
+{
+    match thread.join() {
+        Ok(outcome) => Ok(outcome?),
+        Err(panic) => std::panic::resume_unwind(panic),
+    }
 }
 
-fn sure(question: &Question, results: &[Found], hits: &Hits) -> f32 {
-    let Some(first) = results.first() else { return 0.0 };
+fn signs(question: &Question, results: &[Found], hits: &Hits) -> Signs {
+    let Some(first) = results.first() else { return Signs::default() };
     let words = first.parts.text.unwrap_or(0.0).max(first.parts.names.unwrap_or(0.0));
     let agreement = match (hits.text.is_empty() && hits.names.is_empty(), hits.vector.is_empty()) {
         (false, false) => words.min(first.parts.vector.unwrap_or(0.0)),
         // One arm has nobody to agree with.
         _ => 0.5,
     };
-    confidence(Signs {
+    Signs {
         margin: first.score - results.get(1).map_or(0.0, |second| second.score),
         agreement,
         coverage: coverage(&question.text, &first.text),
-    })
+    }
 }

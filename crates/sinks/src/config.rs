@@ -24,6 +24,16 @@ pub enum SinkKind {
     Qdrant,
 }
 
+impl SinkKind {
+    /// As it stands in a configuration.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Chroma => "chroma",
+            Self::Qdrant => "qdrant",
+        }
+    }
+}
+
 /// A collection outside that is kept a copy of the index: a table `[sinks.NAME]`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

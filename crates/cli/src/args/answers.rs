@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Subcommand, ValueEnum};
-use stele_engine::answers_of::{Arm, Fusion};
+use stele_engine::retrieval::{Arm, Fusion};
 use stele_model::ChunkKind;
 
 /// `stele search`
@@ -141,4 +141,42 @@ pub struct EvalArgs {
     /// Build the index in this directory and leave it there
     #[arg(long, value_name = "DIR")]
     pub keep: Option<PathBuf>,
+}
+
+/// `stele sink`
+#[derive(Debug, Args)]
+pub struct SinkArgs {
+    #[command(subcommand)]
+    pub action: SinkAction,
+}
+
+/// What to do with the copies.
+#[derive(Debug, Subcommand)]
+pub enum SinkAction {
+    /// Which there are, and where
+    List,
+    /// Write what is missing, remove what is too much, and compare afterwards
+    Sync(SinkSyncArgs),
+    /// Compare with the index, id by id; changes nothing
+    Verify(SinkNames),
+}
+
+/// `stele sink sync`
+#[derive(Debug, Args)]
+pub struct SinkSyncArgs {
+    /// Sinks, as they are named in stele.toml; all of them if none is named
+    pub names: Vec<String>,
+    /// Take over a collection that is not of this lake, and remove every point in it
+    #[arg(long)]
+    pub adopt: bool,
+    /// Remove the collection and make it anew, as for another model
+    #[arg(long)]
+    pub recreate: bool,
+}
+
+/// Some sinks.
+#[derive(Debug, Args)]
+pub struct SinkNames {
+    /// Sinks, as they are named in stele.toml; all of them if none is named
+    pub names: Vec<String>,
 }

@@ -14,7 +14,9 @@ use stele_engine::THREADS_MAX;
 use stele_engine::discovery::Folding;
 use stele_engine::discovery::render::diff::Severity;
 
-pub use answers::{EvalArgs, IndexAction, IndexArgs, ModelsAction, ModelsArgs, SearchArgs};
+pub use answers::{
+    EvalArgs, IndexAction, IndexArgs, ModelsAction, ModelsArgs, SearchArgs, SinkAction, SinkArgs,
+};
 pub use lake::{LakeAction, LakeArgs, PruneArgs, VacuumArgs};
 pub use read::{
     CoverageArgs, ExplainArgs, ExportAction, ExportArgs, OrderArg, ReplayArgs, SchemaAction, SchemaArgs,
@@ -98,6 +100,8 @@ pub enum Command {
     Eval(EvalArgs),
     /// Compare the index with the lake and ask the sample queries: is it ready?
     Verify,
+    /// Copies of the index in vector stores outside: list, sync, verify
+    Sink(SinkArgs),
     /// Serve the tools for agents on standard input and output (MCP)
     Mcp,
     /// Serve the tools for agents over HTTP (MCP)

@@ -1,7 +1,7 @@
 //! `stele eval`: how good search is on a labelled collection.
 
-use stele_engine::answers_of::Metrics;
-use stele_engine::{EvalOptions, EvalReport};
+use stele_engine::retrieval::Metrics;
+use stele_engine::{Asked, EvalOptions, EvalReport};
 
 use super::Context;
 use crate::args::EvalArgs;
@@ -17,9 +17,16 @@ pub fn run(context: &Context, args: EvalArgs) -> Result<Exit, Failure> {
     let interrupt = Interrupt::start()?;
     let reporter = Reporter::events(context.out);
     let options = EvalOptions { dir: args.dir, keep: args.keep, fusion: args.fusion.into() };
-    let outcome = engine.eval(&options, &reporter, &interrupt.cancel);
+    let mut refused = Ok(());
+    let mut each = |asked: &Asked| {
+        if refused.is_ok() {
+            refused = context.out.event("question", asked);
+        }
+    };
+    let outcome = engine.eval(&options, &mut each, &reporter, &interrupt.cancel);
     reporter.clear();
     let report = outcome?;
+    refused?;
     context.out.event("summary", &report)?;
     context.out.text(page(&report))?;
     for note in &report.notes {

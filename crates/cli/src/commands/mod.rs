@@ -18,6 +18,7 @@ mod replay;
 mod schema;
 mod search;
 mod serve;
+mod sink;
 mod sql;
 mod status;
 mod validate;
@@ -61,6 +62,7 @@ pub fn main(line: impl Iterator<Item = OsString>) -> Exit {
         Command::Models(args) => models::run(&context, args.action),
         Command::Eval(args) => eval::run(&context, args),
         Command::Verify => verify::run(&context),
+        Command::Sink(args) => sink::run(&context, args.action),
         Command::Mcp => mcp::run(&context),
         Command::Serve(args) => serve::run(&context, args),
         Command::Explain(args) => explain::run(&context, &args),
@@ -112,7 +114,8 @@ fn log(global: &Global) {
         2 => (LevelFilter::DEBUG, LevelFilter::INFO),
         _ => (LevelFilter::TRACE, LevelFilter::DEBUG),
     };
-    let crates = ["stele_engine", "stele_lake", "stele_sources", "stele_discover", "stele_server"];
+    let crates =
+        ["stele_engine", "stele_lake", "stele_sources", "stele_discover", "stele_server", "stele_sinks"];
     let targets = Targets::new().with_default(others).with_targets(crates.map(|name| (name, own)));
     let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(false);
     tracing_subscriber::registry().with(layer).with(targets).init();

@@ -1,7 +1,7 @@
 //! `stele models`: what gives texts their vectors, fetched by package name.
 
 use serde_json::json;
-use stele_engine::answers_of::{Pulling, State, Step};
+use stele_engine::retrieval::{Pulling, State, Step};
 
 use super::Context;
 use crate::args::ModelsAction;

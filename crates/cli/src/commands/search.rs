@@ -2,7 +2,7 @@
 
 use serde_json::json;
 use stele_engine::SearchAnswer;
-use stele_engine::answers_of::{Filter, Found, Question};
+use stele_engine::retrieval::{Filter, Found, Question};
 
 use super::Context;
 use crate::args::SearchArgs;

@@ -1,5 +1,7 @@
 //! Index and search, as somebody who types them meets them.
 
+use std::path::PathBuf;
+
 use serde_json::Value;
 
 use crate::world::{Ran, World};
@@ -211,4 +213,68 @@ fn it_is_ready_only_if_somebody_said_what_has_to_be_found() {
     world.ok("ingest new.jsonl --data-dir d --no-embed");
     let report = verify(&world).is(4).last();
     assert!(report["ready_for_queries"] == "no" && report["index"]["missing"].as_u64() > Some(0), "{report}");
+}
+
+/// A question, and what has to come first: kind, event (`*` is any) and the paths of which one will
+/// do, without the brackets of lists, which depend on the recorder.
+struct Labelled<'a> {
+    question: &'a str,
+    kind: &'a str,
+    event: &'a str,
+    paths: Vec<&'a str>,
+}
+
+fn labelled(table: &str) -> Vec<Labelled<'_>> {
+    let of = |line| {
+        let cells: Vec<&str> = str::split(line, '\t').collect();
+        let [question, kind, event, paths] = cells[..] else { panic!("four cells: {line}") };
+        Labelled { question, kind, event, paths: paths.split(' ').collect() }
+    };
+    table.lines().map(of).collect()
+}
+
+impl Labelled<'_> {
+    fn is_met_by(&self, metadata: &Value) -> bool {
+        let path = metadata["path"].as_str().unwrap_or("-").replace("[]", "");
+        metadata["kind"] == self.kind
+            && (self.event == "*" || metadata["event_type"].as_str().unwrap_or("-") == self.event)
+            && self.paths.contains(&&*path)
+    }
+}
+
+/// Shares of first results, and of first three, that are right, and what came instead.
+fn hits(world: &World, questions: &[Labelled<'_>]) -> (f64, f64, String) {
+    let (mut first, mut three, mut missed) = (0, 0, String::new());
+    for asked in questions {
+        let answer = search(world, asked.question, "--top 3");
+        let results = answer["results"].as_array().unwrap();
+        let place = results.iter().position(|found| asked.is_met_by(&found["metadata"]));
+        if place != Some(0) {
+            let titles: Vec<&Value> = results.iter().map(|found| &found["metadata"]["title"]).collect();
+            missed += &format!("{}: {place:?} in {titles:?}\n", asked.question);
+        }
+        first += usize::from(place == Some(0));
+        three += usize::from(place.is_some());
+    }
+    (first as f64 / questions.len() as f64, three as f64 / questions.len() as f64, missed)
+}
+
+#[test]
+fn labelled_questions_are_answered() {
+    let questions = labelled(include_str!("questions.tsv"));
+    assert!(questions.len() > 50);
+    let world = World::of_size(81, 400_000);
+    world.ok("ingest sample/recordings --data-dir d --no-embed");
+    let model = std::env::var_os("STELE_MODELS").map(PathBuf::from).filter(|dir| dir.is_dir());
+    assert!(model.is_some() || std::env::var_os("CI").is_none(), "the set-up fetches the model");
+    let check = |first_min: f64, three_min: f64| {
+        world.run("index rebuild --data-dir d").is(0);
+        let (first, three, missed) = hits(&world, &questions);
+        assert!(first >= first_min && three >= three_min, "hit@1 {first:.3}, hit@3 {three:.3}\n{missed}");
+    };
+    if model.is_some() {
+        check(0.9, 1.0);
+    }
+    world.write("stele.toml", WORDS);
+    check(0.85, 0.95);
 }

@@ -75,7 +75,11 @@ impl Engine {
         let index = self.index()?;
         let spec = spec_of(&meaning)?;
         let writer = index.writer(&spec)?;
-        let known = self.parts_before(&snapshot, writer.pointer())?;
+        let known = match writer.is_unfinished() {
+            // Of another snapshot, perhaps: everything is compared, and nothing embedded again.
+            true => None,
+            false => self.parts_before(&snapshot, writer.pointer())?,
+        };
         let reader = index.reader_of(&spec)?;
         let build = Build::new(self, &meaning, Target::Update(Box::new(writer)), progress, cancel, &snapshot);
         build.run(&snapshot, known, Some(&reader), started)
@@ -102,11 +106,11 @@ impl Engine {
 
     /// The index of the data directory, whether there is one or not.
     pub(crate) fn index(&self) -> Result<&Index, EngineError> {
-        if let Some(index) = self.index.get() {
+        if let Some(index) = self.kept.index.get() {
             return Ok(index);
         }
         let index = Index::open(&index_dir(self.data_dir()), self.faults())?;
-        Ok(self.index.get_or_init(|| index))
+        Ok(self.kept.index.get_or_init(|| index))
     }
 
     /// The parts that the index covers already, if it only has to follow new ones: all that it
@@ -173,7 +177,7 @@ impl Target {
         Ok(all)
     }
 
-    fn known_texts(&self, hashes: &[TextHash]) -> Result<HashMap<TextHash, Vec<f32>>, EngineError> {
+    fn known_texts(&mut self, hashes: &[TextHash]) -> Result<HashMap<TextHash, Vec<f32>>, EngineError> {
         Ok(match self {
             Self::Update(writer) => writer.known_texts(hashes)?,
             Self::Aside(rebuild) => rebuild.known_texts(hashes)?,

@@ -93,12 +93,12 @@ impl Engine {
     /// What the settings ask for, opened once. That a local model was not fetched is no error: words
     /// still find, and the next question looks again.
     pub(crate) fn meaning(&self) -> Result<Meaning, EngineError> {
-        if let Some(embedder) = self.embedder.get() {
+        if let Some(embedder) = self.kept.embedder.get() {
             return Ok(Meaning::Of(embedder.clone()));
         }
         let meaning = self.open_meaning()?;
         if let Meaning::Of(embedder) = &meaning {
-            self.embedder.get_or_init(|| embedder.clone());
+            self.kept.embedder.get_or_init(|| embedder.clone());
         }
         Ok(meaning)
     }
@@ -147,8 +147,8 @@ pub(crate) fn user_models_dir(cache: Option<PathBuf>, home: Option<PathBuf>) -> 
 }
 
 /// The engine's time, as retries see it.
-struct Paced {
-    clock: Arc<dyn Clock>,
+pub(super) struct Paced {
+    pub(super) clock: Arc<dyn Clock>,
 }
 
 impl Pace for Paced {

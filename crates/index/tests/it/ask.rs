@@ -212,7 +212,7 @@ fn long_paths_are_names_too() {
     check();
     // And in the index, with as many others as make upkeep worth it.
     let mut writer = world.writer();
-    writer.apply(many(300, 3), &[], None).unwrap();
+    writer.apply(many(300, 3), &[], Some(2)).unwrap();
     writer.maintain().unwrap();
     assert_eq!(world.reader().status().unwrap().lag, 0);
     check();

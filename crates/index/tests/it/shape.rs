@@ -3,14 +3,14 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use stele_index::{Filter, Index, IndexError};
+use stele_index::{Filter, Index, IndexError, SCHEMA_VERSION};
 use stele_model::{Chunk, ErrorKind};
 
 use crate::fixture::{World, chunk, field, ids, many, said, spec, vector_of, with};
 
-/// An index of format 1 and table schema 1, as the first version of this crate wrote it.
-fn sample() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/samples/index-1")
+/// An index of this table schema, as the version of this crate wrote it that came with it.
+fn sample(schema: u32) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/samples/index-{schema}"))
 }
 
 /// What it holds.
@@ -27,12 +27,13 @@ fn sample_chunks() -> Vec<Chunk> {
     vec![field, record]
 }
 
-/// Writes the sample where there is none: to renew it for a new format, remove it.
+/// Writes the sample of the newest schema where there is none: a new schema needs a new one.
 fn write_the_sample() {
-    if sample().exists() {
+    let sample = sample(SCHEMA_VERSION);
+    if sample.exists() {
         return;
     }
-    let index = Index::open(&sample(), std::sync::Arc::new(stele_model::NoFaults)).unwrap();
+    let index = Index::open(&sample, std::sync::Arc::new(stele_model::NoFaults)).unwrap();
     let upserts = sample_chunks().into_iter().map(|chunk| (chunk.clone(), Some(vector_of(&chunk.text))));
     let mut writer = index.writer(&spec()).unwrap();
     writer.apply(upserts.collect(), &[], Some(4)).unwrap();
@@ -40,20 +41,29 @@ fn write_the_sample() {
 }
 
 #[test]
-fn an_index_of_the_first_version_still_opens() {
+fn indexes_of_every_schema_still_answer() {
     write_the_sample();
-    let world = World::new();
-    copy(&sample(), &world.path);
-    let reader = world.reader();
-    assert_eq!(reader.pointer().checkpoint, Some(4));
-    let [field, record] = &sample_chunks()[..] else { panic!("two chunks") };
-    assert_eq!(reader.get(&[field.id, record.id]).unwrap(), sample_chunks());
-    assert_eq!(ids(&reader.text("crash", &Filter::default(), 3).unwrap()), vec![record.id]);
-    assert_eq!(ids(&reader.terms(&["data.price"], &Filter::default(), 3).unwrap()), vec![field.id]);
-    assert_eq!(reader.vector(&vector_of(&field.text), &Filter::default(), 1).unwrap()[0].id, field.id);
-    world.clean();
-    world.writer().apply(vec![chunk("more")], &[], Some(5)).unwrap();
-    world.clean();
+    for schema in 1..=SCHEMA_VERSION {
+        let world = World::new();
+        copy(&sample(schema), &world.path);
+        let reader = world.reader();
+        assert_eq!(reader.pointer().checkpoint, Some(4));
+        let [field, record] = &sample_chunks()[..] else { panic!("two chunks") };
+        assert_eq!(reader.get(&[field.id, record.id]).unwrap(), sample_chunks());
+        assert_eq!(ids(&reader.text("crash", &Filter::default(), 3).unwrap()), vec![record.id]);
+        assert_eq!(ids(&reader.terms(&["data.price"], &Filter::default(), 3).unwrap()), vec![field.id]);
+        assert_eq!(reader.vector(&vector_of(&field.text), &Filter::default(), 1).unwrap()[0].id, field.id);
+        world.clean();
+        if schema == SCHEMA_VERSION {
+            world.writer().apply(vec![chunk("more")], &[], Some(5)).unwrap();
+            world.clean();
+        } else {
+            // What is added to it would be found in another way than what is there.
+            let refused = said(world.index().writer(&spec()));
+            assert!(refused.contains(&format!("table schema {schema}")), "{refused}");
+            assert!(refused.contains("`stele index rebuild`"), "{refused}");
+        }
+    }
 }
 
 fn copy(from: &Path, to: &Path) {

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use stele_index::{Applied, IndexError, Spec, TextHash};
+use stele_index::{Applied, IndexError, Pointer, Spec, TextHash};
 use stele_model::{ChunkId, ErrorKind};
 
 use crate::fixture::{
@@ -89,7 +89,7 @@ fn new_metadata_or_another_vector_under_one_id_replace_the_row() {
     let applied = writer.apply(vec![(renamed.clone(), vector)], &[], None).unwrap();
     assert_eq!(applied, Applied { replaced: 1, ..Applied::default() });
     let turned = direction(99, 16);
-    let applied = writer.apply(vec![(renamed.clone(), Some(turned.clone()))], &[], None).unwrap();
+    let applied = writer.apply(vec![(renamed.clone(), Some(turned.clone()))], &[], Some(2)).unwrap();
     assert_eq!(applied, Applied { replaced: 1, ..Applied::default() });
     let reader = world.reader();
     assert_eq!(reader.get(&[chunk.id]).unwrap(), vec![renamed]);
@@ -128,6 +128,39 @@ fn the_checkpoint_moves_when_it_is_said_and_not_before() {
 }
 
 #[test]
+fn an_update_is_seen_as_a_whole_and_gone_on_with() {
+    let world = World::with(vec![chunk("one"), chunk("two")]);
+    let before = world.reader().pointer().clone();
+    let (one, two, three) = (chunk("one").0.id, chunk("two").0.id, chunk("three").0.id);
+    let seen = || all_ids(&world.reader());
+    let sorted = |mut ids: Vec<ChunkId>| {
+        ids.sort();
+        ids
+    };
+    let mut writer = world.writer();
+    assert!(!writer.is_unfinished());
+    writer.apply(vec![chunk("three")], &[], None).unwrap();
+    writer.apply(Vec::new(), &[one], None).unwrap();
+    // Durable, and seen by nobody.
+    assert_eq!((writer.pointer().rows, seen()), (2, sorted(vec![one, two])));
+    assert_eq!(Pointer { staged: None, ..world.reader().pointer().clone() }, before);
+    world.clean();
+    // Upkeep in between leaves readers what they see.
+    writer.maintain().unwrap();
+    assert_eq!(seen(), sorted(vec![one, two]));
+    drop(writer);
+    let mut writer = world.writer();
+    assert!(writer.is_unfinished());
+    assert_eq!(writer.known_texts(&[TextHash::of("three")]).unwrap().len(), 1, "not embedded again");
+    let again = writer.apply(vec![chunk("three")], &[one], None).unwrap();
+    assert!(!again.changed() && writer.is_unfinished(), "{again:?}");
+    writer.apply(Vec::new(), &[], Some(1)).unwrap();
+    assert!(!writer.is_unfinished());
+    assert_eq!(seen(), sorted(vec![two, three]));
+    world.clean();
+}
+
+#[test]
 fn known_texts_are_not_embedded_again() {
     let world = World::with(vec![chunk("known"), with("known", |metadata| metadata.source = "b".to_owned())]);
     let asked = [TextHash::of("known"), TextHash::of("unknown")];
@@ -135,6 +168,11 @@ fn known_texts_are_not_embedded_again() {
         assert_eq!(known.len(), 1);
         assert_eq!(known[&asked[0]], vector_of("known"));
     }
+    // What a writer itself puts in is known to it at once.
+    let mut writer = world.writer();
+    assert!(writer.known_texts(&asked[1..]).unwrap().is_empty());
+    writer.apply(vec![chunk("unknown")], &[], None).unwrap();
+    assert_eq!(writer.known_texts(&asked).unwrap().len(), 2);
 }
 
 #[test]
@@ -219,7 +257,7 @@ fn a_mismatch_says_what_is_there_what_was_asked_and_what_to_do() {
         for error in [index.reader_of(&asked).unwrap_err(), index.writer(&asked).unwrap_err()] {
             assert!(matches!(error, IndexError::Mismatch { .. }), "{error}");
             let words = error.to_string();
-            assert!(words.contains("double-a (16 dimensions), chunk policy 1, table schema 1"), "{words}");
+            assert!(words.contains("double-a (16 dimensions), chunk policy 1, table schema 2"), "{words}");
             assert!(words.contains("`stele index rebuild`"), "{words}");
         }
     }

@@ -46,6 +46,25 @@ fn the_newest_entry_of_an_input_wins_and_older_snapshots_stay() {
 }
 
 #[test]
+fn a_snapshot_knows_whether_it_is_the_newest() {
+    let dir = tempfile::tempdir().unwrap();
+    let input = Input::new("/in/a.jsonl", LINES);
+    let write = |from, to| ingest(&mut lake_in(dir.path()).writer(NOW).unwrap(), &input, from, to).unwrap();
+    let first = write(0, 8);
+    assert!(first.is_newest() && first.clone().is_newest());
+    let second = write(8, LINES.len());
+    assert_eq!((first.is_newest(), second.is_newest()), (false, true));
+    assert!(lake_in(dir.path()).snapshot().unwrap().is_newest());
+    // Another lake in its place has a commit of the same number, and is another lake.
+    std::fs::remove_dir_all(dir.path().join("lake")).unwrap();
+    assert!(!second.is_newest());
+    write(0, 8);
+    let again = write(8, LINES.len());
+    assert_eq!(again.version(), second.version());
+    assert_eq!((second.is_newest(), again.is_newest()), (false, true));
+}
+
+#[test]
 fn a_commit_without_rows_moves_the_cursor() {
     let dir = tempfile::tempdir().unwrap();
     let input = Input::new("/in/copy.jsonl", LINES);

@@ -2,7 +2,7 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use stele_engine::answers_of::{Arm, Filter, Found, Question};
+use stele_engine::retrieval::{Arm, Filter, Found, Question};
 use stele_model::ChunkKind;
 
 use super::{Tool, arguments};

@@ -1,6 +1,8 @@
 //! The program under blows: killed at random moments, run twice at once, fed the same thing again.
 //! Afterwards nothing may be missing, doubled or changed. One seed replays one run.
 
+mod index;
+
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,6 +13,8 @@ use anyhow::{Context, Result, bail};
 use stele_testkit::faults::{Ending, kill_after};
 use stele_testkit::rng::Rng;
 use stele_testkit::sample::{Plan, Sample, write};
+
+use self::index::IndexWorld;
 
 /// Size of the sample: large enough that an ingest has several moments worth being killed at.
 const SAMPLE_BYTES: u64 = 1_500_000;
@@ -61,14 +65,23 @@ pub fn torture(plan: &Torture) -> Result<(String, bool)> {
             3 => ("two processes at once, killed", world.two_at_once(&mut rng)?),
             _ => ("the same inputs again and again", world.again(&mut rng)?),
         };
-        let verdict = world.judge()?;
-        all &= verdict.is_empty();
-        let verdict = if verdict.is_empty() { "holds".to_owned() } else { verdict.join("; ") };
-        let _ = writeln!(out, "| {seed} | {what} | {story} | {verdict} |");
+        let findings = world.judge()?;
+        all &= findings.is_empty();
+        let _ = writeln!(out, "| {seed} | {what} | {story} | {} |", verdict(&findings));
     }
     fs::remove_dir_all(&sample_dir)?;
     world.fresh()?;
+    let index = IndexWorld::new(&plan.stele, &plan.scratch, plan.first_seed)?;
+    for seed in plan.first_seed..plan.first_seed + plan.seeds {
+        let (what, story, findings) = index.blow(seed, &mut Rng::new(seed))?;
+        all &= findings.is_empty();
+        let _ = writeln!(out, "| {seed} | {what} | {story} | {} |", verdict(&findings));
+    }
     Ok((out, all))
+}
+
+fn verdict(findings: &[String]) -> String {
+    if findings.is_empty() { "holds".to_owned() } else { findings.join("; ") }
 }
 
 struct World {
@@ -90,6 +103,7 @@ impl World {
     fn command(&self, verb: &str, target: Option<&Path>) -> Command {
         let mut command = Command::new(&self.stele);
         command.arg(verb).args(target).arg("--data-dir").arg(&self.lake).stdin(Stdio::null());
+        command.env("STELE_INDEX_ON_INGEST", "false");
         // Answers of SQL are read as CSV; everything else as JSON.
         if verb != "sql" {
             command.arg("--json");

