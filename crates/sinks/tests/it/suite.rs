@@ -139,7 +139,7 @@ fn more_than_a_page(rig: &dyn Rig) {
     assert_eq!(of(Step::Writing).count(), texts.len().div_ceil(BATCH_POINTS_MAX));
     assert_eq!(of(Step::Comparing).count(), 2);
     for step in [Step::Writing, Step::Comparing] {
-        let last = of(step).last().unwrap();
+        let last = of(step).next_back().unwrap();
         assert_eq!((last.done, last.total), (texts.len() as u64, texts.len() as u64));
     }
     assert_eq!(copy(rig, &all), (0, 0));
