@@ -35,7 +35,7 @@ const ALLOWED: [(&str, &[&str]); 14] = [
     ),
     ("stele-server", &["stele-model", "stele-engine"]),
     ("stele-cli", &["stele-model", "stele-engine", "stele-server"]),
-    ("stele-testkit", &["stele-model"]),
+    ("stele-testkit", &["stele-model", "stele-http"]),
     ("xtask", &["stele-model", "stele-testkit"]),
 ];
 

@@ -332,7 +332,7 @@ impl<F: Fn() + Send + Sync> Pace for Meanwhile<F> {
 }
 
 /// A server that comes back soon enough is waited for.
-fn waited_for(kind: SinkKind, server: crate::servers::Server) {
+fn waited_for(kind: SinkKind, server: stele_testkit::stores::Server) {
     let server = Arc::new(server);
     let texts = many();
     let all = wanted(texts.iter().map(String::as_str));
