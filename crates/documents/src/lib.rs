@@ -2,6 +2,8 @@
 
 mod decode;
 mod error;
+mod extract;
+mod graph;
 mod language;
 mod limits;
 mod markdown;
@@ -10,4 +12,6 @@ mod outline;
 mod parse;
 
 pub use error::DocumentError;
+pub use extract::{EXTRACTOR, Extracted, extract};
+pub use graph::{Graph, Place, Resolved, Rule, Targets, Violation, contract, resolve, structure};
 pub use parse::{Request, parse};

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "tests may fail loudly")]
 
 mod corpora;
+mod extract;
 mod markdown;
 
 use std::path::PathBuf;
