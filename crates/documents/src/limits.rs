@@ -65,6 +65,10 @@ pub(crate) const PAGES_MAX: u32 = 20_000;
 /// Most pages of one document that are read by OCR: each takes seconds.
 pub(crate) const OCR_PAGES_MAX: u32 = 200;
 
+/// Longest time that OCR may take for one document, in seconds: less than a child process has, so that
+/// the pages that were read are not lost with those that were not.
+pub(crate) const OCR_SECONDS_MAX: u64 = 60;
+
 /// Resolution at which pages are drawn for OCR, in dots per inch: what Tesseract asks for.
 pub(crate) const OCR_DPI: u32 = 300;
 

@@ -64,17 +64,17 @@ impl Draft {
         self.code_blocks.push(CodeBlock { language, text: text.to_owned(), span, line: 0 });
     }
 
-    /// Adds a table, a line a row and a bar between two cells. The spans of the cells are set here.
+    /// Adds a table, a line a row and a tab between two cells. The spans of the cells are set here.
     pub(crate) fn table(&mut self, head: Vec<String>, mut rows: Vec<Vec<Cell>>) {
         let mut text = String::new();
         if !head.is_empty() {
-            text.push_str(&head.join(" | "));
+            text.push_str(&head.join("\t"));
             text.push('\n');
         }
         for row in &mut rows {
             for (index, cell) in row.iter_mut().enumerate() {
                 if index > 0 {
-                    text.push_str(" | ");
+                    text.push('\t');
                 }
                 cell.span = text.len()..text.len() + cell.text.len();
                 // A line of text is a row, so a line break within a cell is a blank here.
@@ -261,6 +261,12 @@ pub(crate) fn tokens(text: &str) -> u32 {
         }
     }
     tokens
+}
+
+/// How many pages have a section.
+pub(crate) fn pages(sections: &[Section]) -> u32 {
+    let pages: HashSet<u32, RandomState> = sections.iter().filter_map(|section| section.page).collect();
+    pages.len() as u32
 }
 
 /// The name of a file without its folders, query and ending.

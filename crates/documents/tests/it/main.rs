@@ -2,13 +2,16 @@
 
 #![allow(clippy::unwrap_used, reason = "tests may fail loudly")]
 
+mod archives;
 mod corpora;
 mod extract;
+mod formats;
+mod isolation;
 mod markdown;
 
 use std::path::PathBuf;
 
-use stele_documents::{Request, parse};
+use stele_documents::{DocumentError, Parsed, Request, SameProcess, parse};
 use stele_model::Document;
 
 /// The directory of documentation sets of this machine, which `STELE_DOCUMENTS` names. Without it the
@@ -30,7 +33,14 @@ fn request(uri: &str) -> Request {
 /// The one document that these bytes are.
 #[track_caller]
 fn one(uri: &str, bytes: &[u8]) -> Document {
-    let mut documents = parse(&request(uri), bytes).expect("it can be read");
+    let parsed = parsed(uri, bytes).expect("it can be read");
+    assert!(parsed.failed.is_empty() && parsed.ignored.is_empty(), "{uri}");
+    let mut documents = parsed.documents;
     assert_eq!(documents.len(), 1, "{uri}");
     documents.remove(0)
+}
+
+/// What is read from these bytes, in this process.
+fn parsed(uri: &str, bytes: &[u8]) -> Result<Parsed, DocumentError> {
+    parse(&request(uri), bytes, &SameProcess::default())
 }

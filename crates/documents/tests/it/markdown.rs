@@ -111,7 +111,7 @@ fn places_within_a_page_keep_their_names() {
 fn languages_are_told_where_there_is_enough_text() {
     let code = |text: &str| one("a.md", text.as_bytes()).language.map(|language| language.code);
     let english = "The service starts when the configuration file has been read and every port is free.";
-    let german = "Der Dienst startet, sobald die Einstellungen gelesen wurden und alle Anschlüsse frei sind.";
+    let german = "Der Dienst ist bereit, sobald das Verzeichnis gelesen wurde und jeder Anschluss frei ist.";
     assert_eq!(code(english).as_deref(), Some("eng"));
     assert_eq!(code(german).as_deref(), Some("deu"));
     assert_eq!(code("short"), None);
