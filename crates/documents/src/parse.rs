@@ -44,7 +44,7 @@ pub fn parse(request: &Request, bytes: &[u8], isolation: &dyn Isolation) -> Resu
     let trusted = match format {
         DocumentFormat::Html => bytes.len() <= HTML_BYTES_TRUSTED,
         DocumentFormat::Markdown | DocumentFormat::Text | DocumentFormat::Csv => true,
-        DocumentFormat::Eml | DocumentFormat::NotionBlocks => true,
+        DocumentFormat::NotionBlocks => true,
         _ => false,
     };
     // None of the formats that are read here starts a program.

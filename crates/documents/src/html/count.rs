@@ -13,6 +13,12 @@ const INLINE: [&str; 28] = [
     "mark", "q", "s", "samp", "small", "span", "strike", "strong", "sub", "sup", "tt", "u", "var",
 ];
 
+/// Elements that never close.
+const VOID: [&str; 14] = [
+    "area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source", "track",
+    "wbr",
+];
+
 /// Entities that pages really use.
 const ENTITIES: [(&str, &str); 24] = [
     ("amp", "&"),
@@ -55,11 +61,13 @@ fn words(html: &str, lower: &str, main: Option<usize>) -> String {
     let begin = main.and_then(|at| lower[..at + 1].rfind('<')).unwrap_or(0);
     let outer = if inside { tag_name(&lower[begin + 1..]) } else { "" };
     let mut text = String::new();
-    // How many elements that are not read are open, and how many of the outer kind.
-    let (mut never, mut open) = (0usize, 0usize);
+    // The element that is not read, and how many of its kind are open.
+    let mut unread: Option<(&str, usize)> = None;
+    // How many of the outer kind are open.
+    let mut open = 0usize;
     let mut at = begin;
     while let Some(next) = lower[at..].find('<').map(|found| at + found) {
-        if never == 0 {
+        if unread.is_none() {
             push_text(&html[at..next], &mut text);
         }
         let rest = &lower[next + 1..];
@@ -72,24 +80,37 @@ fn words(html: &str, lower: &str, main: Option<usize>) -> String {
             None => (false, tag_name(rest)),
         };
         if name.is_empty() && !rest.starts_with(['!', '?', '/']) {
-            text.push('<');
+            if unread.is_none() {
+                text.push('<');
+            }
             at = next + 1;
             continue;
         }
         let end = tag_end(rest).map_or(html.len(), |end| next + 1 + end);
         let attributes = &lower[next..end];
-        if never == 0 && !INLINE.contains(&name) {
-            text.push('\n');
-        }
-        let single = attributes.ends_with("/>");
-        let unread = NEVER.contains(&name) || (!inside && ["header", "aside", "form"].contains(&name));
-        if unread && !single {
-            never = if closing { never.saturating_sub(1) } else { never + 1 };
-        }
-        if name == outer && inside {
+        let single = attributes.ends_with("/>") || VOID.contains(&name);
+        if name == outer && inside && !single {
             open = if closing { open.saturating_sub(1) } else { open + 1 };
             if open == 0 {
                 return text;
+            }
+        }
+        match &mut unread {
+            Some((kind, depth)) if *kind == name && !single => {
+                *depth = if closing { *depth - 1 } else { *depth + 1 };
+                if *depth == 0 {
+                    unread = None;
+                }
+            }
+            Some(_) => {}
+            None => {
+                if !INLINE.contains(&name) {
+                    text.push('\n');
+                }
+                let around = !inside && ["header", "aside", "form"].contains(&name);
+                if !closing && !single && (NEVER.contains(&name) || around || hidden(attributes)) {
+                    unread = Some((name, 1));
+                }
             }
         }
         at = end;
@@ -97,10 +118,24 @@ fn words(html: &str, lower: &str, main: Option<usize>) -> String {
             at = lower[at..].find(&format!("</{name}")).map_or(html.len(), |found| at + found);
         }
     }
-    if never == 0 {
+    if unread.is_none() {
         push_text(&html[at..], &mut text);
     }
     text
+}
+
+/// Whether a tag says that nobody sees its element, or that it is on every page.
+fn hidden(tag: &str) -> bool {
+    let marks = [
+        " hidden>",
+        " hidden ",
+        " hidden=",
+        "aria-hidden=\"true\"",
+        "role=\"navigation\"",
+        "role=\"banner\"",
+    ];
+    let more = ["role=\"contentinfo\"", "role=\"search\""];
+    marks.iter().chain(&more).any(|mark| tag.contains(mark))
 }
 
 fn tag_name(rest: &str) -> &str {
