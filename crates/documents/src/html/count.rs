@@ -8,9 +8,10 @@ const NEVER: [&str; 16] = [
 ];
 
 /// Elements that stand within a line.
-const INLINE: [&str; 28] = [
+const INLINE: [&str; 33] = [
     "a", "abbr", "b", "bdi", "bdo", "cite", "code", "data", "del", "dfn", "em", "font", "i", "ins", "kbd",
-    "mark", "q", "s", "samp", "small", "span", "strike", "strong", "sub", "sup", "tt", "u", "var",
+    "mark", "q", "s", "samp", "small", "span", "strike", "strong", "sub", "sup", "tt", "u", "var", "wbr",
+    "img", "time", "label", "input",
 ];
 
 /// Elements that never close.
