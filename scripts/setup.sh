@@ -94,6 +94,10 @@ python3 -m pip --version >/dev/null 2>&1 || apt_install python3-pip
 duckdb
 case "${1:-build}" in
     build) ;;
-    test) venv tools scripts/tools.txt; venv readers scripts/requirements.txt ;;
+    test)
+        need pdftotext poppler-utils
+        need tesseract tesseract-ocr
+        venv tools scripts/tools.txt; venv readers scripts/requirements.txt
+        ;;
     *) die "no such set-up: $1; there are build and test" ;;
 esac

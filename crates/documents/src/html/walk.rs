@@ -346,7 +346,7 @@ fn find(root: &Handle, wanted: &dyn Fn(&Handle) -> bool) -> Option<Handle> {
     None
 }
 
-/// All text below a node, as it is written.
+/// All text below a node, as it is written; what begins a block begins a line.
 fn text_of(root: &Handle) -> String {
     let mut text = String::new();
     let mut stack = vec![root.clone()];
@@ -355,6 +355,12 @@ fn text_of(root: &Handle) -> String {
             NodeData::Text { contents } => text.push_str(&contents.borrow()),
             NodeData::Element { .. } if ["script", "style"].contains(&name(&node)) => {}
             NodeData::Element { .. } if name(&node) == "br" => text.push('\n'),
+            NodeData::Element { .. } if ["div", "p", "li", "tr"].contains(&name(&node)) => {
+                if !text.is_empty() && !text.ends_with('\n') {
+                    text.push('\n');
+                }
+                stack.extend(node.children.borrow().iter().rev().cloned());
+            }
             _ => stack.extend(node.children.borrow().iter().rev().cloned()),
         }
     }
