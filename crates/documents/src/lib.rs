@@ -51,7 +51,9 @@ mod tools;
 mod writer;
 
 pub use error::DocumentError;
-pub use extract::{EXTRACTOR, Extracted, extract};
+pub use extract::{
+    EXTRACTOR, EventFacts, Extracted, GameFacts, PlayerFacts, RecordingFacts, extract, extract_recordings,
+};
 pub use format::recognise;
 pub use graph::{Graph, Place, Resolved, Rule, Targets, Violation, contract, resolve, structure};
 pub use isolate::{ChildProcess, Isolation, Limits, SameProcess, run_child};

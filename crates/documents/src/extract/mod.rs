@@ -8,6 +8,7 @@ mod code;
 mod names;
 mod page;
 mod prose;
+mod recordings;
 mod references;
 mod steps;
 
@@ -20,6 +21,8 @@ use stele_model::{
 };
 
 use crate::limits::{MENTIONS_MAX, NAME_BYTES_MAX};
+
+pub use recordings::{EventFacts, GameFacts, PlayerFacts, RecordingFacts, extract_recordings};
 
 /// What finds all this, with the version of its rules. Other rules give another version, so that a
 /// graph can be told to be of old ones.

@@ -140,6 +140,49 @@ fn commands_are_whole_words() {
 }
 
 #[test]
+fn a_longer_word_is_another_command() {
+    let text =
+        "# box\n\nBoxes.\n\n### Usage\n\n```console\n$ boxes all\n```\n\nThe `boxer` command is not `box`.\n";
+    check(text, EntityKind::Command, &["box: Boxes.", "boxer", "boxes"]);
+    let document = one("guide/page.md", text.as_bytes());
+    let extracted = extract(&document);
+    let own = extracted.entities.iter().find(|entity| entity.name == "box").unwrap();
+    assert_eq!(extracted.mentions.iter().filter(|mention| mention.entity == own.id).count(), 2);
+}
+
+#[test]
+fn recordings_have_events_fields_games_and_players() {
+    use stele_documents::{EventFacts, GameFacts, PlayerFacts, RecordingFacts, extract_recordings};
+    use stele_model::RecordId;
+    let record = |n: u8| RecordId([n; 16]);
+    let event = |name: &str, n| EventFacts {
+        name: name.to_owned(),
+        first: record(n),
+        fields: vec![("data.price".to_owned(), "number".to_owned(), record(n))],
+    };
+    let facts = RecordingFacts {
+        events: vec![event("tick", 1), event("trade", 2), event("", 3)],
+        games: vec![GameFacts { id: "g-1".to_owned(), first: record(4) }],
+        players: vec![PlayerFacts {
+            id: "p-1".to_owned(),
+            username: Some("ann".to_owned()),
+            first: record(5),
+            games: vec![("g-1".to_owned(), record(5))],
+        }],
+    };
+    let found = extract_recordings("t", &facts);
+    // The same path of two events is two fields; an event without a name is none.
+    assert_eq!(things(&found, EntityKind::Field).len(), 2);
+    assert_eq!(things(&found, EntityKind::Event), ["tick", "trade"]);
+    assert_eq!(
+        (things(&found, EntityKind::Game), things(&found, EntityKind::Player)),
+        (vec!["g-1".to_owned()], vec!["ann".to_owned()])
+    );
+    let graph = Graph { entities: found.entities, edges: found.edges, ..Graph::default() };
+    assert_eq!((contract(&graph), graph.edges.len()), (Vec::new(), 7));
+}
+
+#[test]
 fn subcommands_hang_below_their_command() {
     let text = "# box\n\nBoxes.\n\n### Subcommands\n\n| Name | Description |\n|--|--|\n| [`open`](box_open.md) | Opens a box |\n| `shut` | Shuts it |\n";
     check(text, EntityKind::Command, &["box open: Opens a box", "box shut: Shuts it", "box: Boxes."]);
@@ -237,6 +280,10 @@ fn references_are_kept_until_their_target_arrives() {
     assert_eq!(resolved.edges[0].to, stele_model::Node::Section(part.id));
     targets.remove(there.id);
     assert_eq!(resolve(&references, &targets).pending, [0, 1, 2]);
+    let whole = extract(&one("docs/a.md", b"[x](b.md)")).references;
+    assert_eq!(resolve(&whole, &targets).pending, [0]);
+    targets.add(&there);
+    assert_eq!(resolve(&whole, &targets).edges[0].to, stele_model::Node::Document(there.id));
 }
 
 #[test]

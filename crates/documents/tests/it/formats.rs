@@ -66,6 +66,18 @@ fn pages_of_the_web_are_their_main_part() {
 }
 
 #[test]
+fn menus_and_footers_are_left_out_wherever_they_are() {
+    let around = "<header>h</header><nav>n</nav><div role=\"navigation\">r</div><aside>a</aside><footer>f</footer><p hidden>x</p>";
+    check("a.html", format!("{around}<p>text</p>").as_bytes(), &["0 a [paragraph]"]);
+    // Inside the main part, a head and a note beside it belong to it.
+    check(
+        "a.html",
+        format!("<article>{around}<p>text</p></article>").as_bytes(),
+        &["0 a [paragraph paragraph paragraph]"],
+    );
+}
+
+#[test]
 fn no_text_of_a_page_comes_twice() {
     check("a.html", b"<div><p><code>once</code></p></div>", &["0 a [paragraph]"]);
     check("a.html", b"<p>a<div>b<p>c</div>d", &["0 a [paragraph paragraph paragraph paragraph]"]);
