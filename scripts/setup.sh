@@ -137,6 +137,8 @@ duckdb
 case "${1:-build}" in
     build) ;;
     test)
+        need pdftotext poppler-utils
+        need tesseract tesseract-ocr
         venv tools scripts/tools.txt
         venv readers scripts/requirements.txt
         venv mcp scripts/mcp_requirements.txt

@@ -99,7 +99,7 @@ struct File {
     index_on_ingest: Option<bool>,
     /// Questions that `stele verify` asks; each has to find something.
     sample_queries: Option<Vec<String>>,
-    /// Collections outside that are kept a copy of the index; see `docs/guide/sinks.md`.
+    /// Collections outside that are kept a copy of the index; see `docs/guide/search.md`.
     sinks: Option<BTreeMap<String, SinkConfig>>,
 }
 

@@ -28,6 +28,7 @@ mod maintain;
 mod pointer;
 mod reader;
 mod rebuild;
+mod seen;
 mod status;
 mod table;
 mod terms;

@@ -5,6 +5,7 @@
 
 use lancedb::index::IndexConfig;
 use lancedb::table::{CompactionOptions, OptimizeAction, OptimizeOptions};
+use stele_model::ChunkId;
 use stele_model::error::in_full;
 
 use crate::durable::bytes_below;
@@ -65,31 +66,59 @@ impl Writer {
     ///
     /// When what was done cannot be published. That a step fails is no error.
     pub fn maintain(&mut self) -> Result<Maintenance, IndexError> {
-        self.ready()?;
         let mut done = Maintenance::default();
+        self.cover_all(&mut done)?;
+        self.clear_away(&mut done)?;
+        Ok(done)
+    }
+
+    /// Ends an update: takes out what is gone, does the upkeep, and only then shows readers all of it,
+    /// so that they never see new rows by the measures of the old ones.
+    ///
+    /// # Errors
+    ///
+    /// As [`Writer::apply`] and [`Writer::maintain`].
+    pub fn finish(&mut self, deletes: &[ChunkId], checkpoint: u64) -> Result<Maintenance, IndexError> {
+        self.apply(Vec::new(), deletes, None)?;
+        let mut done = Maintenance::default();
+        self.cover_all(&mut done)?;
+        self.apply(Vec::new(), &[], Some(checkpoint))?;
+        self.clear_away(&mut done)?;
+        Ok(done)
+    }
+
+    /// Files of a good size, and indexes that cover the newest rows.
+    fn cover_all(&mut self, done: &mut Maintenance) -> Result<(), IndexError> {
+        self.ready()?;
         let outcome = self.compact();
-        self.note(&mut done, "compact", outcome)?;
+        self.note(done, "compact", outcome)?;
         for wanted in Wanted::of(&self.pointer.spec) {
             let outcome = self.cover(wanted);
-            self.note(&mut done, wanted.name(), outcome)?;
+            self.note(done, wanted.name(), outcome)?;
         }
         self.poison(true);
         if self.table.version()? != self.pointer.table_version {
             self.publish()?;
         }
         self.poison(false);
+        Ok(())
+    }
+
+    /// No versions that nobody needs, and what there is to say.
+    fn clear_away(&mut self, done: &mut Maintenance) -> Result<(), IndexError> {
         let outcome = self.prune();
-        self.note(&mut done, "prune", outcome)?;
-        if done.is_degraded() && self.is_overweight(self.dead_rows()?)? {
+        self.note(done, "prune", outcome)?;
+        // A copy is shown as it is made, so it waits for the end of an update.
+        if done.is_degraded() && !self.is_unfinished() && self.is_overweight(self.dead_rows()?)? {
             let outcome = self.copy_aside().map(|()| true);
             self.ready()?;
-            self.note(&mut done, "copy", outcome)?;
+            self.note(done, "copy", outcome)?;
         }
         let indexes = indexes::find(&self.table)?;
         done.lag = lag(&indexes, &Wanted::of(&self.pointer.spec), self.pointer.rows);
         done.dead_rows = self.dead_rows()?;
         done.bytes = bytes_below(&self.table.dir)?;
-        Ok(done)
+        Ok(())
     }
 
     fn note(

@@ -19,6 +19,7 @@ use crate::home::{Home, Index};
 use crate::lock::WriterLock;
 use crate::pointer::{Current, Pointer, Progress, Spec};
 use crate::reader::known_texts;
+use crate::seen::Seen;
 use crate::table::{IDS_PER_LOOKUP, Of, Table};
 use crate::versions;
 
@@ -97,11 +98,8 @@ pub struct Writer {
     staged: bool,
     /// Whether the version is built aside: then its progress file is what is published.
     pub(crate) aside: bool,
-    /// Eight bytes of each id. What is not among them is not in the table, so that a build does not
-    /// look up every new row: 16 bytes of memory a row.
-    present: Option<HashSet<u64>>,
-    /// The same of the hashes of texts.
-    texts: Option<HashSet<u64>>,
+    ids: Seen,
+    texts: Seen,
     synced: Synced,
     poisoned: bool,
     _lock: WriterLock,
@@ -149,8 +147,10 @@ impl Writer {
             shown,
             staged: false,
             aside,
-            present: None,
-            texts: None,
+            ids: Seen::of(ID, |batch| Ok(ids(batch)?.into_iter().map(|id| id.0).collect())),
+            texts: Seen::of(TEXT_HASH, |batch| {
+                Ok(text_hashes(batch)?.into_iter().flatten().map(|hash| hash.0).collect())
+            }),
             synced,
             poisoned: false,
             _lock: lock,
@@ -262,13 +262,7 @@ impl Writer {
     ///
     /// When the table cannot be read.
     pub fn known_texts(&mut self, hashes: &[TextHash]) -> Result<HashMap<TextHash, Vec<f32>>, IndexError> {
-        let texts = match self.texts.take() {
-            Some(texts) => texts,
-            None => self.load_texts()?,
-        };
-        let candidates: Vec<TextHash> =
-            hashes.iter().copied().filter(|hash| texts.contains(&short(hash.0))).collect();
-        self.texts = Some(texts);
+        let candidates = self.texts.among(&self.table, hashes, |hash| hash.0)?;
         known_texts(&self.table, self.pointer.spec.model.is_some(), &candidates)
     }
 
@@ -343,12 +337,8 @@ impl Writer {
         self.table.append(batch)?;
         for row in &rows {
             self.pointer.logical_hash.add(&row.row_hash);
-            if let Some(present) = &mut self.present {
-                present.insert(short(row.chunk.id.0));
-            }
-            if let Some(texts) = &mut self.texts {
-                texts.insert(short(TextHash::of(&row.chunk.text).0));
-            }
+            self.ids.add(row.chunk.id.0);
+            self.texts.add(TextHash::of(&row.chunk.text).0);
         }
         self.pointer.rows += rows.len() as u64;
         Ok(())
@@ -374,13 +364,7 @@ impl Writer {
 
     /// What the table holds of these ids.
     fn find(&mut self, asked: &[ChunkId]) -> Result<HashMap<ChunkId, Old>, IndexError> {
-        let present = match self.present.take() {
-            Some(present) => present,
-            None => self.load_present()?,
-        };
-        let candidates: Vec<ChunkId> =
-            asked.iter().copied().filter(|id| present.contains(&short(id.0))).collect();
-        self.present = Some(present);
+        let candidates = self.ids.among(&self.table, asked, |id| id.0)?;
         let mut found = HashMap::new();
         for some in candidates.chunks(IDS_PER_LOOKUP) {
             self.table.scan(&[ID, ROW_HASH, VECTOR_HASH], Some(with_ids(some)), &mut |batch| {
@@ -394,29 +378,6 @@ impl Writer {
             })?;
         }
         Ok(found)
-    }
-
-    fn load_present(&self) -> Result<HashSet<u64>, IndexError> {
-        let mut present = HashSet::new();
-        if self.pointer.rows > 0 {
-            self.ids(&mut |ids| {
-                present.extend(ids.iter().map(|id| short(id.0)));
-                Ok(())
-            })?;
-        }
-        Ok(present)
-    }
-
-    fn load_texts(&self) -> Result<HashSet<u64>, IndexError> {
-        let mut present = HashSet::new();
-        if self.pointer.rows > 0 {
-            self.table.scan(&[TEXT_HASH], None, &mut |batch| {
-                let hashes = text_hashes(&batch).of(&self.table)?;
-                present.extend(hashes.into_iter().flatten().map(|hash| short(hash.0)));
-                Ok(())
-            })?;
-        }
-        Ok(present)
     }
 
     /// Goes on with another version of the same rows, and names it.
@@ -463,12 +424,6 @@ impl Writer {
 struct Old {
     row_hash: RowHash,
     vector_hash: Option<u64>,
-}
-
-fn short(id: [u8; 16]) -> u64 {
-    let mut first = [0; 8];
-    first.copy_from_slice(&id[..8]);
-    u64::from_le_bytes(first)
 }
 
 /// Takes the lock and reads the pointer.

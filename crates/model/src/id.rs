@@ -122,6 +122,26 @@ id! {
     ChunkId
 }
 
+id! {
+    /// One document: whose it is and where it is from.
+    DocumentId
+}
+
+id! {
+    /// One section: its document and its path of headings.
+    SectionId
+}
+
+id! {
+    /// One thing that texts are about.
+    EntityId
+}
+
+id! {
+    /// One edge of the graph.
+    EdgeId
+}
+
 impl FileId {
     /// The id of an input of `tenant` from the SHA-256 of the beginning of its content.
     pub fn of(tenant: &str, sha256: &[u8; 32]) -> Self {

@@ -6,6 +6,8 @@
 
 pub mod chunk;
 pub mod civil;
+pub mod document;
+pub mod entity;
 pub mod error;
 pub mod fault;
 pub mod id;
@@ -17,9 +19,11 @@ pub mod record;
 pub mod time;
 
 pub use chunk::{CHUNK_POLICY, Chunk, ChunkKind, ChunkMetadata};
+pub use document::{Conservation, Document, DocumentFormat, Section};
+pub use entity::{Edge, EdgeKind, Entity, EntityKind, Mention, Node, Provenance, Reference, ReferenceKind};
 pub use error::ErrorKind;
 pub use fault::{Faults, NoFaults};
-pub use id::{ChunkId, FileId, RawHash, RecordId};
+pub use id::{ChunkId, DocumentId, EdgeId, EntityId, FileId, RawHash, RecordId, SectionId};
 pub use input::{FileEntry, FileState, Residue, ResidueClass};
 pub use ledger::Ledger;
 pub use record::{ClockChange, Direction, DocType, Envelope, EventTime, TimeQuality};

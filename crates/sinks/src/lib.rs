@@ -39,5 +39,5 @@ pub use memory::{MemorySink, WantedPoints};
 pub use parity::{Differing, NAMED_IDS_MAX, Parity, verify};
 pub use prepare::{Opening, prepare};
 pub use sink::{Found, PAGE_IDS_MAX, Page, Point, PointId, SCHEMA, Sink, Stamp};
-pub use stele_http::{Cancelled, never};
+pub use stele_http::{Cancelled, ClientConfig, Pace, Secret, never};
 pub use sync::{BATCH_IDS_MAX, BATCH_POINTS_MAX, OnProgress, Progress, Step, Synced, Wanted, sync};

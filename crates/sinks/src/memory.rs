@@ -204,7 +204,9 @@ impl Sink for MemorySink {
             if ids.len() > BATCH_IDS_MAX {
                 return Err(self.refuse("remove points of", format!("{} ids at once", ids.len())));
             }
-            collection.points.retain(|id, _| !ids.contains(id));
+            for id in ids {
+                collection.points.remove(id);
+            }
             Ok(())
         })
     }

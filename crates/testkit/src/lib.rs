@@ -16,3 +16,4 @@ pub mod oracle;
 pub mod rng;
 pub mod sample;
 pub mod server;
+pub mod stores;

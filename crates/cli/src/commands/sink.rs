@@ -44,7 +44,7 @@ fn list(context: &Context, engine: &Engine) -> Result<Exit, Failure> {
         rows.row([&sink.name, sink.kind.name(), &sink.url, &sink.collection, &key]);
     }
     match sinks.is_empty() {
-        true => context.out.text("No sinks are set ([sinks.NAME] in stele.toml; docs/guide/sinks.md)\n")?,
+        true => context.out.text("No sinks are set ([sinks.NAME] in stele.toml; docs/guide/search.md)\n")?,
         false => context.out.text(rows)?,
     }
     Ok(Exit::Done)
@@ -60,7 +60,7 @@ fn each(
     let all: Vec<String> = engine.sinks().into_iter().map(|sink| sink.name).collect();
     let names = if names.is_empty() { &all } else { names };
     if names.is_empty() {
-        return Err(Failure::usage("no sinks are set: docs/guide/sinks.md shows how"));
+        return Err(Failure::usage("no sinks are set: docs/guide/search.md shows how"));
     }
     let (mut failed, mut differ) = (None, false);
     let mut done = 0;

@@ -14,8 +14,6 @@ mod health;
 mod lake;
 mod screens;
 mod search;
-#[path = "../../../sinks/tests/it/servers.rs"]
-mod servers;
 mod shared;
 mod sinks;
 mod world;

@@ -3,17 +3,19 @@
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
-use stele_http::Method;
-use stele_sinks::SinkKind;
+use stele_testkit::stores::{Method, Server, Store};
 
-use crate::servers::Server;
 use crate::world::World;
 
 const DATA: &str = "--data-dir d --json";
 
-fn world(server: &Server, kind: SinkKind) -> World {
+fn world(server: &Server, kind: Store) -> World {
     let world = World::of_size(90, 60_000);
-    let (name, url) = (kind.name(), &server.url);
+    let name = match kind {
+        Store::Chroma => "chroma",
+        Store::Qdrant => "qdrant",
+    };
+    let url = &server.url;
     world.write(
         "stele.toml",
         format!(
@@ -33,15 +35,15 @@ fn texts(world: &World) -> BTreeSet<String> {
 }
 
 /// The ids that the store shows to anybody who asks it.
-fn held(server: &Server, kind: SinkKind) -> BTreeSet<String> {
+fn held(server: &Server, kind: Store) -> BTreeSet<String> {
     match kind {
-        SinkKind::Qdrant => {
+        Store::Qdrant => {
             let asked = json!({ "limit": 100_000, "with_payload": true });
             let found = server.ask(Method::Post, "/collections/texts/points/scroll", Some(asked));
             let points = found["result"]["points"].as_array().unwrap();
             points.iter().map(|point| point["payload"]["id"].as_str().unwrap().to_owned()).collect()
         }
-        SinkKind::Chroma => {
+        Store::Chroma => {
             let home = "/api/v2/tenants/default_tenant/databases/default_database/collections";
             let collection = server.ask(Method::Get, &format!("{home}/texts"), None);
             let path = format!("{home}/{}/get", collection["id"].as_str().unwrap());
@@ -58,7 +60,7 @@ fn synced(world: &World) -> (u64, u64) {
     (report["written"].as_u64().unwrap(), report["removed"].as_u64().unwrap())
 }
 
-fn follows_the_lake(kind: SinkKind) {
+fn follows_the_lake(kind: Store) {
     let Some(server) = Server::start(kind) else { return };
     let world = world(&server, kind);
     world.ok("index build --data-dir d");
@@ -106,12 +108,12 @@ fn follows_the_lake(kind: SinkKind) {
 
 #[test]
 fn chroma_follows_the_lake() {
-    follows_the_lake(SinkKind::Chroma);
+    follows_the_lake(Store::Chroma);
 }
 
 #[test]
 fn qdrant_follows_the_lake() {
-    follows_the_lake(SinkKind::Qdrant);
+    follows_the_lake(Store::Qdrant);
 }
 
 #[test]

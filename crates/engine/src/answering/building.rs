@@ -196,8 +196,7 @@ impl Target {
     fn finish(self, deletes: &[ChunkId], version: u64) -> Result<(Pointer, Maintenance), EngineError> {
         let (writer, maintenance) = match self {
             Self::Update(mut writer) => {
-                writer.apply(Vec::new(), deletes, Some(version))?;
-                let maintenance = writer.maintain()?;
+                let maintenance = writer.finish(deletes, version)?;
                 (*writer, maintenance)
             }
             Self::Aside(mut rebuild) => {

@@ -5,5 +5,4 @@
 mod config;
 mod rig;
 mod scripted;
-mod servers;
 mod suite;

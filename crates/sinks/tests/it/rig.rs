@@ -6,8 +6,7 @@ use serde_json::{Value, json};
 use stele_http::{ClientConfig, Method, Pace, Still};
 use stele_model::{Chunk, ChunkId, ChunkKind, ChunkMetadata};
 use stele_sinks::{MemorySink, Point, Sink, SinkConfig, SinkKind, Stamp, WantedPoints, open};
-
-use crate::servers::Server;
+use stele_testkit::stores::{Server, Store};
 
 /// Numbers in the vectors of the tests.
 pub const DIMENSION: usize = 4;
@@ -82,7 +81,7 @@ pub struct Qdrant(pub Server);
 
 impl Qdrant {
     pub fn start() -> Option<Qdrant> {
-        Server::start(SinkKind::Qdrant).map(Qdrant)
+        Server::start(Store::Qdrant).map(Qdrant)
     }
 }
 
@@ -124,7 +123,7 @@ const COLLECTIONS: &str = "/api/v2/tenants/default_tenant/databases/default_data
 
 impl Chroma {
     pub fn start() -> Option<Chroma> {
-        Server::start(SinkKind::Chroma).map(Chroma)
+        Server::start(Store::Chroma).map(Chroma)
     }
 
     fn path(&self, verb: &str) -> String {

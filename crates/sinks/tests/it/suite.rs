@@ -139,7 +139,7 @@ fn more_than_a_page(rig: &dyn Rig) {
     assert_eq!(of(Step::Writing).count(), texts.len().div_ceil(BATCH_POINTS_MAX));
     assert_eq!(of(Step::Comparing).count(), 2);
     for step in [Step::Writing, Step::Comparing] {
-        let last = of(step).last().unwrap();
+        let last = of(step).next_back().unwrap();
         assert_eq!((last.done, last.total), (texts.len() as u64, texts.len() as u64));
     }
     assert_eq!(copy(rig, &all), (0, 0));
@@ -332,7 +332,7 @@ impl<F: Fn() + Send + Sync> Pace for Meanwhile<F> {
 }
 
 /// A server that comes back soon enough is waited for.
-fn waited_for(kind: SinkKind, server: crate::servers::Server) {
+fn waited_for(kind: SinkKind, server: stele_testkit::stores::Server) {
     let server = Arc::new(server);
     let texts = many();
     let all = wanted(texts.iter().map(String::as_str));

@@ -1,4 +1,7 @@
-//! Real servers, each on a free port of the loopback and in a directory of its own, gone with the test.
+//! Real vector stores, each on a free port of the loopback and in a directory of its own, gone with the
+//! test.
+
+#![allow(clippy::unwrap_used, reason = "a test ends where it breaks")]
 
 use std::fs::File;
 use std::net::TcpListener;
@@ -7,16 +10,26 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use stele_http::{Client, ClientConfig, Method, Pace, never};
-use stele_sinks::SinkKind;
+pub use stele_http::Method;
+use stele_http::{Client, ClientConfig, Pace, never};
 
 /// How often a port is tried that somebody else may have taken meanwhile.
 const PORTS_MAX: usize = 5;
 
+/// What kind of store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Store {
+    /// Chroma, a Python program.
+    Chroma,
+    /// Qdrant.
+    Qdrant,
+}
+
 /// A server that can be killed, and started again where it was.
 pub struct Server {
+    /// Such as `http://127.0.0.1:40123`.
     pub url: String,
-    kind: SinkKind,
+    kind: Store,
     program: PathBuf,
     port: u16,
     dir: tempfile::TempDir,
@@ -26,7 +39,7 @@ pub struct Server {
 impl Server {
     /// A server of this kind, or nothing where its program is not installed, which is said loudly, and
     /// where it must not be missing is a failure.
-    pub fn start(kind: SinkKind) -> Option<Server> {
+    pub fn start(kind: Store) -> Option<Server> {
         let program = program(kind)?;
         for _ in 0..PORTS_MAX {
             let port = free_port();
@@ -41,11 +54,19 @@ impl Server {
     }
 
     /// Starts it again on the same port and the same directory.
+    ///
+    /// # Panics
+    ///
+    /// If it does not start.
     pub fn restart(&self) {
         assert!(self.up(), "{kind:?} does not start again", kind = self.kind);
     }
 
     /// As by `kill -9`: it has no time for anything.
+    ///
+    /// # Panics
+    ///
+    /// If the process cannot be ended.
     pub fn kill(&self) {
         if let Some(mut child) = self.child.lock().unwrap().take() {
             child.kill().unwrap();
@@ -58,11 +79,11 @@ impl Server {
         let log = || Stdio::from(File::create(self.dir.path().join("log")).unwrap());
         let mut command = Command::new(&self.program);
         match self.kind {
-            SinkKind::Chroma => command
+            Store::Chroma => command
                 .arg("run")
                 .args(["--host", "127.0.0.1", "--port", &self.port.to_string(), "--path", "data"])
                 .env("ANONYMIZED_TELEMETRY", "False"),
-            SinkKind::Qdrant => command
+            Store::Qdrant => command
                 .env("QDRANT__SERVICE__HOST", "127.0.0.1")
                 .env("QDRANT__SERVICE__HTTP_PORT", self.port.to_string())
                 // It listens there too, and nobody may be in its way.
@@ -72,8 +93,8 @@ impl Server {
         let child = command.current_dir(self.dir.path()).stdin(Stdio::null()).stdout(log()).stderr(log());
         *self.child.lock().unwrap() = Some(child.spawn().unwrap());
         let ready = match self.kind {
-            SinkKind::Chroma => "/api/v2/heartbeat",
-            SinkKind::Qdrant => "/readyz",
+            Store::Chroma => "/api/v2/heartbeat",
+            Store::Qdrant => "/readyz",
         };
         // Twenty seconds: Python has a slow start beside a compiler.
         let patient =
@@ -88,6 +109,10 @@ impl Server {
     }
 
     /// Asks it something directly, past the code under test.
+    ///
+    /// # Panics
+    ///
+    /// If it does not answer with JSON.
     pub fn ask(&self, method: Method, path: &str, body: Option<serde_json::Value>) -> serde_json::Value {
         let client = Client::new(&self.url, ClientConfig::default(), None, Arc::new(Watch::default()));
         let body = body.map(|body| body.to_string().into_bytes());
@@ -125,10 +150,10 @@ fn free_port() -> u16 {
 }
 
 #[allow(clippy::disallowed_methods, clippy::print_stderr, reason = "a test has no configuration and no log")]
-fn program(kind: SinkKind) -> Option<PathBuf> {
+fn program(kind: Store) -> Option<PathBuf> {
     let variable = match kind {
-        SinkKind::Chroma => "STELE_TEST_CHROMA",
-        SinkKind::Qdrant => "STELE_TEST_QDRANT",
+        Store::Chroma => "STELE_TEST_CHROMA",
+        Store::Qdrant => "STELE_TEST_QDRANT",
     };
     let path = std::env::var_os(variable).map(PathBuf::from).filter(|path| Path::is_file(path));
     if path.is_none() {
