@@ -52,7 +52,8 @@ test: setup-test models ## Runs every check and test; ends with one line of tota
 	@scripts/test.sh
 
 .PHONY: bench
-bench: setup-test ## Measures beside DuckDB, Polars and genson-rs (release build).
+bench: models ## Measures beside DuckDB, Polars, genson-rs and ONNX Runtime (release build).
+	@scripts/setup.sh bench
 	@scripts/bench.sh
 
 .PHONY: torture
@@ -72,5 +73,5 @@ env: setup ## Prints the environment for cargo by hand: eval "`make -s env`".
 
 .PHONY: clean-cache
 clean-cache: ## Removes what was fetched and built.
-	rm -rf -- "$(CARGO_TARGET_DIR)" "$(STELE_MODELS)" "$(STELE_CACHE)"/duckdb-* "$(STELE_CACHE)"/qdrant-* "$(STELE_CACHE)"/npm "$(STELE_CACHE)"/venv-* "$(STELE_CACHE)"/cargo-tools \
+	rm -rf -- "$(CARGO_TARGET_DIR)" "$(STELE_MODELS)" "$(STELE_CACHE)"/duckdb-* "$(STELE_CACHE)"/qdrant-* "$(STELE_CACHE)"/mcp-conformance "$(STELE_CACHE)"/npm "$(STELE_CACHE)"/venv-* "$(STELE_CACHE)"/cargo-tools \
 		"$(STELE_CACHE)"/demo "$(STELE_CACHE)"/bench "$(STELE_CACHE)"/torture "$(STELE_CACHE)"/t12

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Measures the release build beside DuckDB, Polars and genson-rs, and prints the tables. Inputs are
-# generated; more can be named: scripts/bench.sh NAME=FILE…
+# Measures the release build beside DuckDB, Polars, genson-rs and ONNX Runtime, and prints the tables,
+# the ones of embedding and search also as a line of JSON. Inputs are generated; more can be named:
+# scripts/bench.sh NAME=FILE…
 set -euo pipefail
 cd "$(dirname "$0")/.."
 cargo_tools="$STELE_CACHE/cargo-tools"
@@ -9,16 +10,16 @@ if [ ! -x "$cargo_tools/bin/genson-rs" ]; then
     rm -rf "$cargo_tools/target"
 fi
 cargo build --locked --release --package stele-cli
+cargo build --locked --release --package stele-embed --example lines
 cargo build --locked --package xtask
 scripts/link-duckdb.sh
 inputs=()
 for input in "$@"; do inputs+=(--input "$input"); done
-tools=(
-    --stele "$CARGO_TARGET_DIR/release/stele"
-    --python "$STELE_CACHE/venv-readers/bin/python"
-    --scratch "$STELE_CACHE/bench"
-)
+own=(--stele "$CARGO_TARGET_DIR/release/stele" --scratch "$STELE_CACHE/bench")
+tools=("${own[@]}" --python "$STELE_CACHE/venv-readers/bin/python")
 # The Python package brings its own DuckDB.
 unset LD_LIBRARY_PATH
 "$CARGO_TARGET_DIR/debug/xtask" bench peers "${tools[@]}" --genson "$cargo_tools/bin/genson-rs" "${inputs[@]}"
 "$CARGO_TARGET_DIR/debug/xtask" t12 "${tools[@]}"
+"$CARGO_TARGET_DIR/debug/xtask" bench answers "${own[@]}" --python "$STELE_CACHE/venv-bench/bin/python" \
+    --models "$STELE_MODELS" --lines "$CARGO_TARGET_DIR/release/examples/lines"

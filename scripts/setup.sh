@@ -4,6 +4,7 @@
 #
 #   scripts/setup.sh build    compilers, libduckdb, pip for the models
 #   scripts/setup.sh test     the same, test tools, other people's readers and vector stores
+#   scripts/setup.sh bench    the same, and what we are measured beside
 set -euo pipefail
 cd "$(dirname "$0")/.."
 : "${STELE_CACHE:=$HOME/.cache/stele}"
@@ -134,19 +135,26 @@ need protoc protobuf-compiler libprotobuf-dev
 need python3 python3 python3-pip
 python3 -m pip --version >/dev/null 2>&1 || apt_install python3-pip
 duckdb
+for_tests() {
+    need pdftotext poppler-utils
+    need tesseract tesseract-ocr
+    venv tools scripts/tools.txt
+    venv readers scripts/requirements.txt
+    venv mcp scripts/mcp_requirements.txt
+    venv chroma scripts/sinks_requirements.txt
+    qdrant
+    local suite
+    for suite in released preview; do
+        npm_ci "scripts/mcp_conformance/$suite" "mcp-conformance/$suite"
+    done
+}
+
 case "${1:-build}" in
     build) ;;
-    test)
-        need pdftotext poppler-utils
-        need tesseract tesseract-ocr
-        venv tools scripts/tools.txt
-        venv readers scripts/requirements.txt
-        venv mcp scripts/mcp_requirements.txt
-        venv chroma scripts/sinks_requirements.txt
-        qdrant
-        for suite in released preview; do
-            npm_ci "scripts/mcp_conformance/$suite" "mcp-conformance/$suite"
-        done
+    test) for_tests ;;
+    bench)
+        for_tests
+        venv bench scripts/bench_requirements.txt
         ;;
-    *) die "no such set-up: $1; there are build and test" ;;
+    *) die "no such set-up: $1; there are build, test and bench" ;;
 esac

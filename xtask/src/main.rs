@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use clap::{Args, Parser, Subcommand};
 use stele_testkit::sample::Plan;
+use xtask::answers::{self, Answers};
 use xtask::peers::{self, Bench, Tools};
 use xtask::torture::{self, Torture};
 use xtask::{checks, sample, suite, summary};
@@ -118,6 +119,27 @@ enum BenchCommand {
         #[arg(long)]
         show_wrong: bool,
     },
+    /// Embedding beside bare ONNX Runtime, indexes of growing size, warm and cold searches.
+    Answers {
+        #[command(flatten)]
+        tools: ToolArgs,
+        /// The models directory.
+        #[arg(long)]
+        models: PathBuf,
+        /// The built example `lines` of stele-embed; without it embedding is not measured.
+        #[arg(long)]
+        lines: Option<PathBuf>,
+        /// Measured rounds of embedding.
+        #[arg(long, default_value_t = 5)]
+        runs: usize,
+        /// Sizes of the samples that are indexed, comma between them; about 1, 10 and 100 thousand
+        /// texts if none is given.
+        #[arg(long, value_delimiter = ',', default_values = ["700KB", "15500KB", "166MB"], value_parser = sample::parse_size)]
+        sizes: Vec<u64>,
+        /// Texts up to which the real model gives vectors; beyond it a double without meaning does.
+        #[arg(long, default_value_t = 20_000)]
+        real_max: u64,
+    },
 }
 
 #[derive(Args)]
@@ -196,6 +218,13 @@ fn main() -> Result<ExitCode> {
                 inputs = peers::default_inputs(&tools.scratch, size)?;
             }
             print!("{}", peers::bench(&tools, &Bench { inputs, runs, show_wrong })?);
+            true
+        }
+        Command::Bench(BenchCommand::Answers { tools, models, lines, runs, sizes, real_max }) => {
+            let tools = tools.tools()?;
+            let report = answers::answers(&Answers { tools, lines, models, runs, sizes, real_max })?;
+            print!("{}", report.tables());
+            println!("{}", report.json()?);
             true
         }
         Command::Torture { stele, scratch, first_seed, seeds } => {

@@ -6,10 +6,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result, bail};
-use serde::Deserialize;
+use anyhow::{Context, Result};
 
-use super::{Tools, difference, paths_of};
+use super::{Run, Tools, difference, paths_of};
 
 /// What to measure.
 #[derive(Debug, Clone)]
@@ -20,15 +19,6 @@ pub struct Bench {
     pub runs: usize,
     /// Also shows figures of tools whose answer differs, marked.
     pub show_wrong: bool,
-}
-
-/// One run, seen from outside.
-#[derive(Debug, Clone, Copy, Deserialize)]
-struct Run {
-    seconds: f64,
-    cpu_seconds: f64,
-    peak_bytes: u64,
-    success: bool,
 }
 
 /// A tool that does a piece of work.
@@ -138,14 +128,7 @@ fn run(tools: &Tools, contender: &Contender, input: &Path) -> Result<Run> {
             command
         }
     };
-    let report = tools.fresh("measured.json")?;
-    let mut command = tools.script();
-    command.arg("measure").arg(&report).arg(work.get_program()).args(work.get_args());
-    let status = command.status().with_context(|| format!("cannot run {}", tools.python.display()))?;
-    if !status.success() {
-        bail!("measuring {} ended with {status}", contender.tool);
-    }
-    serde_json::from_slice(&fs::read(&report)?).context("the measurement is not JSON")
+    tools.measure(work)
 }
 
 fn row(input: &str, bytes: u64, contender: &Contender) -> String {

@@ -44,6 +44,15 @@ pub struct Described {
     pub error: Option<String>,
 }
 
+/// One run, seen from outside.
+#[derive(Debug, Clone, Copy, Deserialize)]
+pub(crate) struct Run {
+    pub(crate) seconds: f64,
+    pub(crate) cpu_seconds: f64,
+    pub(crate) peak_bytes: u64,
+    pub(crate) success: bool,
+}
+
 /// How long a tool may think about a small file. One of them needs minutes for ten thousand keys.
 const PATIENCE_SECONDS: u64 = 10;
 
@@ -116,8 +125,20 @@ impl Tools {
         String::from_utf8(output.stdout).context("stele discover did not write UTF-8")
     }
 
+    /// Runs a command with its output thrown away, and says what it took.
+    pub(crate) fn measure(&self, work: Command) -> Result<Run> {
+        let report = self.fresh("measured.json")?;
+        let mut command = self.script();
+        command.arg("measure").arg(&report).arg(work.get_program()).args(work.get_args());
+        let status = command.status().with_context(|| format!("cannot run {}", self.python.display()))?;
+        if !status.success() {
+            bail!("measuring {} ended with {status}", work.get_program().display());
+        }
+        serde_json::from_slice(&fs::read(&report)?).context("the measurement is not JSON")
+    }
+
     /// A fresh path below the scratch directory.
-    fn fresh(&self, name: &str) -> Result<PathBuf> {
+    pub(crate) fn fresh(&self, name: &str) -> Result<PathBuf> {
         let path = self.scratch.join(name);
         if path.is_dir() {
             fs::remove_dir_all(&path)?;
