@@ -111,7 +111,8 @@ async def tour(client):
 def recorded_order(stele, folder):
     """A lake of records that pretend to give orders, in what they say and in what they are called."""
     recording = Path(folder, "orders.jsonl")
-    records = [{"event": "chatLine", "data": {"text": ORDER, "n": n}} for n in range(5)] + [{"event": ORDER, "data": {ORDER: 1}}]
+    records = [{"event": "chatLine", "data": {"text": ORDER, "n": n}} for n in range(5)]
+    records.append({"event": ORDER, "data": {ORDER: 1}})
     recording.write_text("".join(json.dumps(record) + "\n" for record in records), encoding="utf-8")
     lake = str(Path(folder, "lake"))
     subprocess.run([stele, "ingest", recording, "--data-dir", lake, "--quiet"], check=True, stdout=subprocess.DEVNULL)
@@ -157,7 +158,11 @@ async def clients(stele, data_dir):
         # The whole environment: a program that was not installed finds its library by it.
         started = StdioServerParameters(command=stele, args=["mcp", "--data-dir", data_dir], env=dict(os.environ))
         homes = {"stdio": started, "http": url}
-        yield [(transport, version, Client(homes[transport], mode=MODES[version])) for transport in homes for version in MODES]
+        yield [
+            (transport, version, Client(server, mode=mode))
+            for transport, server in homes.items()
+            for version, mode in MODES.items()
+        ]
 
 
 async def main(stele, data_dir):

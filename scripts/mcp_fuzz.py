@@ -29,17 +29,20 @@ PROTOCOL_ERRORS = {-32602, -32601}
 
 # Values near to real ones, so that some get past the first check.
 LIKELY = [
-    "tick", "auctionState", "data.price", "data", "quay_raw.jsonl.gz", "raw.jsonl", "what is data.price?", "text", "vector",
-    "hybrid", "record", "field", "FROM events", "SELECT * FROM events", "FROM fields", "FROM event_counts", 1, 2, 10, 100,
+    "tick", "auctionState", "data.price", "data", "quay_raw.jsonl.gz", "raw.jsonl", "what is data.price?",
+    "text", "vector", "hybrid", "record", "field", "FROM events", "SELECT * FROM events", "FROM fields",
+    "FROM event_counts", 1, 2, 10, 100,
 ]
 NASTY = [
-    "", " ", "\x00", "\u202e\ud83d\ude00", "../../etc/passwd", "/dev/zero", "'; DROP VIEW events; --", "$..*", '"unclosed',
-    "[" * 500, "a[]." * 300, "(" * 3000, "x" * 20_000, "word " * 3000, "*", "%", "price AND OR NOT ((", "c1.0.1.0.0123456789abcdef",
-    "c1.18446744073709551615.1.0.0123456789abcdef", "SELECT repeat('x', 10000000) AS x FROM range(100)",
-    "SELECT * FROM range(1000000)", "SELECT list(i) AS l FROM range(100000) t(i)", "SELECT * FROM read_text('/etc/hostname')",
-    "COPY events TO '/dev/null'", "ATTACH ':memory:' AS m", "INSTALL httpfs", "SET memory_limit='100GB'", "SELECT 1; SELECT 2",
-    "SELECT count(*) FROM range(100000) a, range(100000) b, range(100) c", "PRAGMA database_list", "SELECT getenv('HOME')",
-    0, -1, 1.5, 1e308, 2**63, 2**64, 10**30, True, False, None, [], {}, [[[]]], ["tick"] * 60, {"a": {"b": []}}, [None, 1, "x"],
+    "", " ", "\x00", "\u202e\ud83d\ude00", "../../etc/passwd", "/dev/zero", "'; DROP VIEW events; --", "$..*",
+    '"unclosed', "[" * 500, "a[]." * 300, "(" * 3000, "x" * 20_000, "word " * 3000, "*", "%",
+    "price AND OR NOT ((", "c1.0.1.0.0123456789abcdef", "c1.18446744073709551615.1.0.0123456789abcdef",
+    "SELECT repeat('x', 10000000) AS x FROM range(100)", "SELECT * FROM range(1000000)",
+    "SELECT list(i) AS l FROM range(100000) t(i)", "SELECT * FROM read_text('/etc/hostname')",
+    "COPY events TO '/dev/null'", "ATTACH ':memory:' AS m", "INSTALL httpfs", "SET memory_limit='100GB'",
+    "SELECT 1; SELECT 2", "SELECT count(*) FROM range(100000) a, range(100000) b, range(100) c",
+    "PRAGMA database_list", "SELECT getenv('HOME')", 0, -1, 1.5, 1e308, 2**63, 2**64, 10**30, True, False,
+    None, [], {}, [[[]]], ["tick"] * 60, {"a": {"b": []}}, [None, 1, "x"],
 ]
 
 
@@ -137,7 +140,8 @@ def wrong(message, given, seconds):
     if seconds > SECONDS_MAX:
         return f"took {seconds:.0f} s", "late"
     if error := message.get("error"):
-        good = error.get("code") in PROTOCOL_ERRORS and isinstance(error.get("message"), str) and not isinstance(given, dict)
+        said = error.get("code") in PROTOCOL_ERRORS and isinstance(error.get("message"), str)
+        good = said and not isinstance(given, dict)
         return None if good else f"an error of the protocol: {error}", "refused by the protocol"
     result = message["result"]
     text = result["content"][0]["text"]
@@ -182,7 +186,8 @@ def main(stele, data_dir, calls=400, seed=1):
         findings.append(f"the program ended with {code}")
     for finding in findings:
         print(finding)
-    print(f"mcp_fuzz: {calls} calls with seed {seed}: {kinds}, the slowest took {slowest:.1f} s, {len(findings)} not as they should be")
+    print(f"mcp_fuzz: {calls} calls with seed {seed}: {kinds}, the slowest took {slowest:.1f} s")
+    print(f"mcp_fuzz: {len(findings)} are not as they should be")
     return 1 if findings else 0
 
 

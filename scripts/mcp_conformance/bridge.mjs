@@ -53,7 +53,9 @@ const server = createServer(async (request, response) => {
     if (!answer) return response.writeHead(202, headers).end();
     response.writeHead(200, { ...headers, "Content-Type": "application/json" }).end(JSON.stringify(answer));
 });
-server.listen(0, "127.0.0.1", () => console.log(JSON.stringify({ url: `http://127.0.0.1:${server.address().port}/mcp` })));
+server.listen(0, "127.0.0.1", () => {
+    console.log(JSON.stringify({ url: `http://127.0.0.1:${server.address().port}/mcp` }));
+});
 process.on("SIGTERM", () => {
     sessions.forEach((session) => session.end());
     process.exit(0);

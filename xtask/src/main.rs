@@ -92,6 +92,9 @@ enum Command {
         /// How many seeds.
         #[arg(long, default_value_t = 10)]
         seeds: u64,
+        /// How many seeds more for the index with the model.
+        #[arg(long, default_value_t = 0)]
+        model_seeds: u64,
     },
     /// The named cases through us, DuckDB and Polars, side by side.
     T12 {
@@ -227,9 +230,10 @@ fn main() -> Result<ExitCode> {
             println!("{}", report.json()?);
             true
         }
-        Command::Torture { stele, scratch, first_seed, seeds } => {
+        Command::Torture { stele, scratch, first_seed, seeds, model_seeds } => {
             fs::create_dir_all(&scratch).with_context(|| format!("cannot make {}", scratch.display()))?;
-            let (table, held) = torture::torture(&Torture { stele, scratch, first_seed, seeds })?;
+            let (table, held) =
+                torture::torture(&Torture { stele, scratch, first_seed, seeds, model_seeds })?;
             print!("{table}");
             held
         }

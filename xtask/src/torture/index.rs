@@ -16,6 +16,9 @@ use stele_testkit::sample::{Plan, write};
 /// Size of each of the two samples: some thousand texts, which are several steps of a build.
 const SAMPLE_BYTES: u64 = 2_000_000;
 
+/// The same for the model, which needs some ten milliseconds a text: still several steps.
+const MODEL_SAMPLE_BYTES: u64 = 800_000;
+
 /// Most kills of one run before it may end in peace.
 const KILLS_MAX: u64 = 4;
 
@@ -24,10 +27,28 @@ const KILLS_MAX: u64 = 4;
 const ROOM_MAX: u64 = 4;
 
 /// Vectors that need no model and follow from the text: what is tried here is the index.
-const CONFIG: &str = "[embedding]\nprovider = \"test-double\"\ndimension = 64\n";
+const DOUBLE: &str = "[embedding]\nprovider = \"test-double\"\ndimension = 64\n";
 
 /// What is asked after each kill.
 const QUESTIONS: [&str; 4] = ["data.price", "auctionState fields", "payout of a wager", "chat message"];
+
+/// What gives texts their vectors.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Vectors {
+    /// A double without meaning: fast, so that most seeds have it.
+    Double,
+    /// The model that everybody has: slow, so that most of a run is embedding.
+    Model,
+}
+
+/// A run of kills.
+pub(super) struct Blows {
+    pub(super) what: &'static str,
+    pub(super) story: String,
+    pub(super) kills: u64,
+    /// What does not hold.
+    pub(super) findings: Vec<String>,
+}
 
 /// The ids of the results, question by question.
 type Answers = Vec<Vec<String>>;
@@ -69,22 +90,28 @@ enum Deed {
 
 impl IndexWorld {
     /// Makes the lakes, and the indexes that others are compared with.
-    pub(super) fn new(stele: &Path, scratch: &Path, seed: u64) -> Result<Self> {
+    pub(super) fn new(stele: &Path, scratch: &Path, seed: u64, vectors: Vectors) -> Result<Self> {
         let dir = scratch.join("torture-index");
         if dir.exists() {
             fs::remove_dir_all(&dir)?;
         }
         fs::create_dir_all(&dir)?;
-        fs::write(dir.join("stele.toml"), CONFIG)?;
+        let (config, bytes) = match vectors {
+            Vectors::Double => (DOUBLE, SAMPLE_BYTES),
+            Vectors::Model => ("", MODEL_SAMPLE_BYTES),
+        };
+        fs::write(dir.join("stele.toml"), config)?;
         for (name, seed) in [("one", seed), ("two", seed + 1_000_000)] {
-            write(&Plan { seed, bytes: SAMPLE_BYTES, damage: false }, &dir.join(name))?;
+            write(&Plan { seed, bytes, damage: false }, &dir.join(name))?;
         }
         let whole =
             Made { logical_hash: String::new(), rows: 0, updated: 0, removed: 0, room: 0, micros: [0; 2] };
         let mut world = Self { stele: stele.to_owned(), dir, old: Vec::new(), new: Vec::new(), whole };
         // The first lake, then the second: more inputs, and one of the first is gone.
         world.ok("first", &["ingest", "one/recordings", "--no-embed"])?;
-        world.ok("first", &["index", "build"])?;
+        let first = world.ok("first", &["index", "build"])?;
+        // Without a model everything would work by words, and nothing be tried.
+        ensure!(first["semantic"] == (vectors == Vectors::Model), "the model is missing: `make models`");
         world.old = world.answers("first")?;
         copy(&world.dir.join("first"), &world.dir.join("grown"))?;
         world.ok("grown", &["ingest", "two/recordings", "--no-embed"])?;
@@ -112,9 +139,8 @@ impl IndexWorld {
         Ok(world)
     }
 
-    /// Kills one deed a few times, then lets it end. Gives what was done, how it went, and what does
-    /// not hold.
-    pub(super) fn blow(&self, seed: u64, rng: &mut Rng) -> Result<(&'static str, String, Vec<String>)> {
+    /// Kills one deed a few times, then lets it end.
+    pub(super) fn blow(&self, seed: u64, rng: &mut Rng) -> Result<Blows> {
         let (deed, what, from, made_of) = match seed % 3 {
             0 => (Deed::Build, "kill -9 of a first build", "bare", 0),
             1 => (Deed::Update, "kill -9 of an update", "grown", 1),
@@ -127,13 +153,16 @@ impl IndexWorld {
         copy(&self.dir.join(from), &victim)?;
         let args: [&str; 2] =
             if matches!(deed, Deed::Rebuild) { ["index", "rebuild"] } else { ["index", "build"] };
-        let (mut story, mut findings) = (Vec::new(), Vec::new());
+        let (mut story, mut findings, mut kills, mut durable) = (Vec::new(), Vec::new(), 0, 0);
         for _ in 0..=rng.below(KILLS_MAX) {
             let ending = kill_after(&mut self.command("victim", &args), rng, self.whole.micros[made_of])?;
             findings.extend(self.asked_in_between(deed)?);
+            findings.extend(self.status_in_between(deed)?);
+            let before = std::mem::replace(&mut durable, self.durable("victim", deed)?);
             match ending {
                 Ending::Killed => {
-                    story.push(format!("killed with {} texts put in", self.durable("victim", deed)?));
+                    kills += 1;
+                    story.push(format!("killed with {durable} texts put in"));
                 }
                 Ending::Finished { success: true } => {
                     story.push("done".to_owned());
@@ -141,15 +170,24 @@ impl IndexWorld {
                 }
                 Ending::Finished { success: false } => findings.push("ended with a failure".to_owned()),
             }
+            // An update takes out at its end what is gone, and a rebuild that has taken over begins anew.
+            let gone = if matches!(deed, Deed::Update) { self.whole.removed } else { 0 };
+            if durable + gone < before && !matches!(deed, Deed::Rebuild) {
+                findings.push(format!("of {before} durable texts {durable} are left"));
+            }
         }
-        let durable = self.durable("victim", deed)?;
-        let before = self.ok("victim", &["index", "status"]).is_ok();
         let ended = self.ok("victim", &args)?;
         findings.extend(self.judge(deed, durable, &ended)?);
-        if !before && !matches!(deed, Deed::Build) {
-            findings.push("index status did not work".to_owned());
-        }
-        Ok((what, story.join(", "), findings))
+        Ok(Blows { what, story: story.join(", "), kills, findings })
+    }
+
+    /// Whether the index can say how it is, or that there is none.
+    fn status_in_between(&self, deed: Deed) -> Result<Option<String>> {
+        let output = self.run("victim", &["index", "status"])?;
+        let said = String::from_utf8_lossy(&output.stderr);
+        let nothing_yet = matches!(deed, Deed::Build) && said.contains("stele index build");
+        Ok((!output.status.success() && !nothing_yet)
+            .then(|| format!("index status failed: {}", said.trim())))
     }
 
     /// Whether the answers are those from before or those from after.

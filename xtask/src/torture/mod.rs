@@ -14,7 +14,7 @@ use stele_testkit::faults::{Ending, kill_after};
 use stele_testkit::rng::Rng;
 use stele_testkit::sample::{Plan, Sample, write};
 
-use self::index::IndexWorld;
+use self::index::{Blows, IndexWorld, Vectors};
 
 /// Size of the sample: large enough that an ingest has several moments worth being killed at.
 const SAMPLE_BYTES: u64 = 1_500_000;
@@ -36,6 +36,8 @@ pub struct Torture {
     pub first_seed: u64,
     /// How many seeds.
     pub seeds: u64,
+    /// How many seeds more for the index with the model, which takes half a minute each.
+    pub model_seeds: u64,
 }
 
 /// Runs every seed and returns the table, and whether all held.
@@ -71,12 +73,22 @@ pub fn torture(plan: &Torture) -> Result<(String, bool)> {
     }
     fs::remove_dir_all(&sample_dir)?;
     world.fresh()?;
-    let index = IndexWorld::new(&plan.stele, &plan.scratch, plan.first_seed)?;
-    for seed in plan.first_seed..plan.first_seed + plan.seeds {
-        let (what, story, findings) = index.blow(seed, &mut Rng::new(seed))?;
-        all &= findings.is_empty();
-        let _ = writeln!(out, "| {seed} | {what} | {story} | {} |", verdict(&findings));
+    let mut kills = 0;
+    for (vectors, seeds) in [(Vectors::Double, plan.seeds), (Vectors::Model, plan.model_seeds)] {
+        if seeds == 0 {
+            continue;
+        }
+        let index = IndexWorld::new(&plan.stele, &plan.scratch, plan.first_seed, vectors)?;
+        for seed in plan.first_seed..plan.first_seed + seeds {
+            let blows = index.blow(seed, &mut Rng::new(seed))?;
+            all &= blows.findings.is_empty();
+            kills += blows.kills;
+            let with = if vectors == Vectors::Model { ", with the model" } else { "" };
+            let Blows { what, story, findings, .. } = blows;
+            let _ = writeln!(out, "| {seed} | {what}{with} | {story} | {} |", verdict(&findings));
+        }
     }
+    let _ = writeln!(out, "\nThe index was killed {kills} times.");
     Ok((out, all))
 }
 
