@@ -35,7 +35,7 @@ setup-test:
 
 .PHONY: build
 build: setup ## Builds the program and the chores with the one profile.
-	cargo build --locked --package stele-cli --package xtask
+	cargo build --locked --workspace
 	@scripts/link-duckdb.sh
 
 .PHONY: models
@@ -62,7 +62,7 @@ torture: models ## Runs the long fault tests and prints a table with seeds.
 
 .PHONY: install
 install: setup ## Installs the program and its library below PREFIX.
-	cargo build --locked --package stele-cli --profile $(PROFILE)
+	cargo build --locked --workspace --bin stele --profile $(PROFILE)
 	install -D -s -m 755 $(out)/stele $(DESTDIR)$(PREFIX)/bin/stele
 	install -D -m 644 $(DUCKDB_LIB_DIR)/libduckdb.so $(DESTDIR)$(PREFIX)/lib/libduckdb.so
 	env -u LD_LIBRARY_PATH $(DESTDIR)$(PREFIX)/bin/stele --version

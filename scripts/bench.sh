@@ -9,8 +9,7 @@ if [ ! -x "$cargo_tools/bin/genson-rs" ]; then
     CARGO_TARGET_DIR="$cargo_tools/target" cargo install --quiet --locked --root "$cargo_tools" genson-rs --version 0.2.0
     rm -rf "$cargo_tools/target"
 fi
-cargo build --locked --release --package stele-cli
-cargo build --locked --release --package stele-embed --example lines
+cargo build --locked --release --workspace --bin stele --example lines
 cargo build --locked --package xtask
 scripts/link-duckdb.sh
 inputs=()

@@ -39,6 +39,14 @@ pub enum EngineError {
         "the index holds texts alone, and a vector store needs vectors: `stele models pull`, then `stele index rebuild`"
     )]
     NoVectors,
+    /// The index was made with a model that is not here today.
+    #[error(
+        "the index was made with {model}, which is not here: `stele models pull` fetches it; `provider = \"none\"` under [embedding] in stele.toml builds one of words alone beside it"
+    )]
+    ModelGone {
+        /// The model.
+        model: String,
+    },
     /// A labelled collection that cannot be understood.
     #[error("{}: {reason}", path.display())]
     Collection {
@@ -140,6 +148,7 @@ impl EngineError {
             Self::Io { .. }
             | Self::Thread(_)
             | Self::NoVectors
+            | Self::ModelGone { .. }
             | Self::NoInputs(_)
             | Self::UnknownInput { .. }
             | Self::AmbiguousInput { .. } => ErrorKind::Fix,

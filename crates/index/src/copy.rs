@@ -51,6 +51,7 @@ impl Writer {
             return Err(table.wrong(&format!("{count} of {} rows were copied", self.pointer.rows)));
         }
         pointer.checkpoint = self.pointer.checkpoint;
+        pointer.lake.clone_from(&self.pointer.lake);
         pointer.rows = self.pointer.rows;
         pointer.logical_hash = self.pointer.logical_hash;
         self.replace_by(table, pointer, Synced::default())

@@ -13,7 +13,7 @@ use crate::durable::{self, FilePoints};
 use crate::error::IndexError;
 
 /// Format of `CURRENT.json` and `PROGRESS.json`.
-pub(crate) const FORMAT: u32 = 1;
+pub(crate) const FORMAT: u32 = 2;
 
 /// Version of the tables' columns and of how texts are cut into words. An index of another version
 /// is built anew: that costs time and nothing else.
@@ -114,6 +114,9 @@ pub struct Pointer {
     pub table_version_before: Option<u64>,
     /// The version of the lake that it follows. Nothing, as long as a first build has not ended.
     pub checkpoint: Option<u64>,
+    /// Which lake that is, by its own id: another one has versions of the same numbers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lake: Option<String>,
     /// Chunks.
     pub rows: u64,
     /// The logical hash of the chunks.
@@ -135,6 +138,8 @@ pub struct Staged {
     pub rows: u64,
     /// The logical hash of the chunks.
     pub logical_hash: LogicalHash,
+    /// Rows when the vector index was last trained.
+    pub trained_rows: Option<u64>,
 }
 
 impl Pointer {
@@ -146,6 +151,7 @@ impl Pointer {
             table_version,
             table_version_before: None,
             checkpoint: None,
+            lake: None,
             rows: 0,
             logical_hash: LogicalHash::default(),
             trained_rows: None,
@@ -156,16 +162,16 @@ impl Pointer {
     /// What a writer goes on with.
     pub(crate) fn newest(&self) -> Self {
         let mut newest = self.clone();
-        if let Some(Staged { table_version, rows, logical_hash }) = newest.staged.take() {
-            newest = Self { table_version, rows, logical_hash, ..newest };
+        if let Some(Staged { table_version, rows, logical_hash, trained_rows }) = newest.staged.take() {
+            newest = Self { table_version, rows, logical_hash, trained_rows, ..newest };
         }
         newest
     }
 
     /// The same for readers, with how far `ahead` has got.
     pub(crate) fn with_staged(&self, ahead: &Self) -> Self {
-        let Self { table_version, rows, logical_hash, .. } = *ahead;
-        Self { staged: Some(Staged { table_version, rows, logical_hash }), ..self.clone() }
+        let Self { table_version, rows, logical_hash, trained_rows, .. } = *ahead;
+        Self { staged: Some(Staged { table_version, rows, logical_hash, trained_rows }), ..self.clone() }
     }
 }
 

@@ -60,6 +60,11 @@ impl Rebuild {
         self.writer.apply(upserts, deletes, None)
     }
 
+    /// As [`Writer::follow`].
+    pub fn follow(&mut self, lake: &str) {
+        self.writer.follow(lake);
+    }
+
     /// As [`Writer::ids`], of what it has got so far.
     ///
     /// # Errors

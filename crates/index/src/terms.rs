@@ -38,7 +38,7 @@ pub(crate) fn terms_of(chunk: &Chunk) -> String {
         ChunkKind::Protocol | ChunkKind::Record | ChunkKind::Session => None,
     };
     if let Some(subject) = subject {
-        terms.add(&format!("{WRITTEN}{subject}"));
+        terms.add(&format!("{WRITTEN}{}", subject.replace(' ', "")));
         terms.add_called(&[subject]);
         let steps: Vec<&str> = subject.rsplit(['.', '/']).collect();
         terms.add_called(&steps[..1]);
@@ -119,7 +119,7 @@ impl Terms {
 
     /// A name as people call it: without the brackets of lists, and with or without an underscore.
     fn add_called(&mut self, steps: &[&str]) {
-        let plain = |step: &&str| step.replace("[]", "").replace(['_', '-'], "");
+        let plain = |step: &&str| step.replace("[]", "").replace(['_', '-', ' '], "");
         let name = steps.iter().map(plain).collect::<Vec<_>>().join(".");
         if !name.is_empty() {
             self.add(&format!("{CALLED}{name}"));
@@ -137,7 +137,7 @@ impl Terms {
 
 /// Everything by which one name can be found.
 fn words_of(name: &str, take: &mut dyn FnMut(&str)) {
-    for piece in trimmed(name).split_whitespace() {
+    for piece in trimmed(name).split_whitespace().map(trimmed) {
         take(piece);
         if piece.contains("[]") {
             take(&piece.replace("[]", ""));
@@ -260,5 +260,8 @@ mod tests {
              data.lots[].top_price data.lots.top_price data lots top_price top price a/bid a bid data.other other",
         );
         assert_eq!(of(ChunkKind::Record, "bid", None), "bid data.other data other");
+        // What somebody wrote into a record's name is no mark.
+        assert_eq!(of(ChunkKind::Record, "a =price ~x", None), "a price x data.other data other");
+        assert!(of(ChunkKind::Field, "e", Some("new bid")).starts_with("=newbid ~newbid ~e.newbid "));
     }
 }

@@ -168,6 +168,11 @@ impl Writer {
         self.staged
     }
 
+    /// Says which lake the checkpoints from now on are versions of; it is published with the next.
+    pub fn follow(&mut self, lake: &str) {
+        self.pointer.lake = Some(lake.to_owned());
+    }
+
     /// Puts chunks in, or in the place of those with their ids, and takes others out; then makes all
     /// of it durable at once. Doing it twice is doing it once. An id in both lists ends up in.
     ///

@@ -24,6 +24,7 @@ pub struct Snapshot {
     version: u64,
     /// Which file its commit is, if it can be seen.
     commit: Option<CommitMark>,
+    lake_id: String,
     schema_version: u32,
     events: Vec<PartInfo>,
     quarantine: Vec<PartInfo>,
@@ -142,6 +143,7 @@ impl Snapshot {
             home: home.clone(),
             version: events.version(),
             commit: CommitMark::of(home, events.version()),
+            lake_id: events.id()?,
             schema_version,
             quarantine: pinned(Table::Quarantine)?,
             files: pinned(Table::Files)?,
@@ -157,6 +159,7 @@ impl Snapshot {
             home: home.clone(),
             version: events.version(),
             commit: CommitMark::of(home, events.version()),
+            lake_id: events.id()?,
             schema_version: SCHEMA_VERSION,
             events: events.parts()?,
             quarantine: quarantine.parts()?,
@@ -194,12 +197,8 @@ impl Snapshot {
     }
 
     /// What tells this lake from any other, also from one that was made anew in its place.
-    ///
-    /// # Errors
-    ///
-    /// If the log cannot be read.
-    pub fn lake_id(&self) -> Result<String, LakeError> {
-        DeltaLog::load(&self.home, Table::Events, Some(self.version))?.id()
+    pub fn lake_id(&self) -> &str {
+        &self.lake_id
     }
 
     /// The schema version of the lake.

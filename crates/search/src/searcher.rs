@@ -5,7 +5,8 @@ use std::thread::ScopedJoinHandle;
 
 use stele_embed::{Embedder, Purpose, never};
 use stele_index::{Hit, Reader};
-use stele_model::{Chunk, ChunkId};
+use stele_model::error::in_full;
+use stele_model::{Chunk, ChunkId, ErrorKind};
 
 use crate::SearchError;
 use crate::answer::{Answer, ArmReport, Found, Parts};
@@ -137,7 +138,15 @@ impl<'a> Searcher<'a> {
                 true => self.reader.text(&question.text, &question.filter, k),
                 false => Ok(Vec::new()),
             };
-            Ok(Hits { text: text?, names: joined(names)?, vector: joined(vector)? })
+            let vector = match joined(vector) {
+                // A service that is away takes its arm with it, and not the others.
+                Err(error) if by_words && error.kind() == ErrorKind::Retry => {
+                    notes.push(format!("answered by words alone: {}", in_full(&error)));
+                    Vec::new()
+                }
+                vector => vector?,
+            };
+            Ok(Hits { text: text?, names: joined(names)?, vector })
         })
     }
 

@@ -17,8 +17,8 @@ use crate::reply::Refusal;
 /// The engine, with what is open.
 pub(crate) struct Desk {
     pub(crate) engine: Engine,
-    view: Mutex<Option<(u64, Arc<CatalogueView>)>>,
-    sql: Mutex<Option<(u64, Sql)>>,
+    view: Mutex<Option<(State, Arc<CatalogueView>)>>,
+    sql: Mutex<Option<(State, Sql)>>,
 }
 
 impl Desk {
@@ -33,26 +33,26 @@ impl Desk {
     /// The catalogue of a snapshot. Whoever comes while it is made waits instead of making another.
     pub(crate) fn view(&self, snapshot: &Snapshot) -> Result<Arc<CatalogueView>, Refusal> {
         let mut kept = self.view.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((version, view)) = &*kept
-            && *version == snapshot.version()
+        if let Some((state, view)) = &*kept
+            && *state == state_of(snapshot)
         {
             return Ok(Arc::clone(view));
         }
         let view = Arc::new(self.engine.catalogue_of(snapshot)?.view());
-        *kept = Some((snapshot.version(), Arc::clone(&view)));
+        *kept = Some((state_of(snapshot), Arc::clone(&view)));
         Ok(view)
     }
 
     /// A snapshot open for questions of one call, which ends with the call.
     pub(crate) fn sql(&self, snapshot: &Snapshot, call: &Call) -> Result<Sql, Refusal> {
         let mut kept = self.sql.lock().unwrap_or_else(PoisonError::into_inner);
-        if !matches!(&*kept, Some((version, _)) if *version == snapshot.version()) {
+        if !matches!(&*kept, Some((state, _)) if *state == state_of(snapshot)) {
             let options = SqlOptions {
                 memory_limit: SQL_MEMORY_BYTES,
                 threads: self.engine.threads(),
                 temp_dir: self.engine.sql_temp_dir(),
             };
-            *kept = Some((snapshot.version(), self.engine.sql(snapshot, &options)?));
+            *kept = Some((state_of(snapshot), self.engine.sql(snapshot, &options)?));
         }
         let Some((_, sql)) = &*kept else { return Err(Refusal::new("The lake cannot be opened for SQL.")) };
         let own = sql.try_clone()?;
@@ -60,6 +60,13 @@ impl Desk {
         call.at_stop(move || canceller.cancel());
         Ok(own)
     }
+}
+
+/// Which lake, and which version of it: one that was made anew has the same numbers.
+type State = (String, u64);
+
+fn state_of(snapshot: &Snapshot) -> State {
+    (snapshot.lake_id().to_owned(), snapshot.version())
 }
 
 /// The rows of a query of this program, which asks for few of them.

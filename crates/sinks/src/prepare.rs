@@ -45,7 +45,9 @@ pub fn prepare(
     fits(sink, stamp, &there)?;
     if there.stamp.as_ref() != Some(stamp) {
         // The mark comes last: what is killed before it begins again.
-        empty(sink, cancelled)?;
+        if opening.adopt {
+            empty(sink, cancelled)?;
+        }
         sink.mark(stamp, cancelled)?;
     }
     Ok(())

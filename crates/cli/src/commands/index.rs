@@ -124,7 +124,7 @@ fn verify(context: &Context, engine: &Engine) -> Result<Exit, Failure> {
     if !context.out.json {
         let hint = context.command("index build");
         crate::output::complain(&format!(
-            "error: the index differs from the lake\nhint:  `{hint}` brings it up to date\n"
+            "error: the index differs from the lake\nhint:  `{hint}` brings it up to date; if it differs then too, `stele index rebuild` makes it anew\n"
         ));
     }
     Ok(Exit::NotMet)

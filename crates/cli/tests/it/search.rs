@@ -215,6 +215,66 @@ fn it_is_ready_only_if_somebody_said_what_has_to_be_found() {
     assert!(report["ready_for_queries"] == "no" && report["index"]["missing"].as_u64() > Some(0), "{report}");
 }
 
+#[test]
+fn an_answer_knows_what_it_does_not_know() {
+    let world = World::of_size(82, 60_000);
+    world.write("stele.toml", WORDS);
+    world.write("more.jsonl", "{\"event\":\"tide\",\"data\":{\"level\":3}}\n");
+    world.ok("ingest sample/recordings more.jsonl --data-dir d");
+    world.ok("index build --data-dir d");
+    let told = |world: &World| {
+        let answer = search(world, "tide level", "");
+        (answer["complete"].clone(), answer["pending"].clone())
+    };
+    assert_eq!(told(&world), (true.into(), 0.into()));
+    // What was pruned is still answered with, and that is said.
+    world.ok("lake prune --source more.jsonl --data-dir d --yes");
+    assert_eq!(told(&world), (false.into(), 1.into()));
+    world.ok("index build --data-dir d");
+    assert_eq!(told(&world), (true.into(), 0.into()));
+    assert_ne!(first(&search(&world, "tide", ""))["event_type"], "tide");
+    // Another lake in the place of this one, with as many commits.
+    std::fs::remove_dir_all(world.path("d/lake")).unwrap();
+    std::fs::remove_dir_all(world.path("d/manifests")).unwrap();
+    world.ok("ingest more.jsonl --data-dir d");
+    world.write("less.jsonl", "{\"event\":\"ebb\",\"data\":{\"level\":1}}\n");
+    world.ok("ingest less.jsonl --data-dir d");
+    assert_eq!(told(&world), (false.into(), Value::Null));
+    world.ok("index build --data-dir d");
+    assert_eq!(told(&world), (true.into(), 0.into()));
+    assert_eq!(first(&search(&world, "tide", ""))["event_type"], "tide");
+    world.run("index verify --data-dir d").is(0);
+}
+
+#[test]
+fn an_index_is_one_tenants_and_no_input() {
+    let world = World::of_size(83, 10_000);
+    world.write("one.toml", format!("tenant = \"one\"\n{WORDS}"));
+    world.write("two.toml", format!("tenant = \"two\"\n{WORDS}"));
+    world.write("in/a.jsonl", "{\"event\":\"tide\",\"data\":{\"level\":3}}\n");
+    world.write("in/b.jsonl", "{\"event\":\"ebb\",\"data\":{\"depth\":1}}\n");
+    for (tenant, input) in [("one", "in/a.jsonl"), ("two", "in/b.jsonl")] {
+        world.ok(&format!("ingest {input} --data-dir d --config {tenant}.toml"));
+        world.ok(&format!("index build --data-dir d --config {tenant}.toml"));
+    }
+    for (tenant, own) in [("one", "tide"), ("two", "ebb")] {
+        world.ok(&format!("index build --data-dir d --config {tenant}.toml"));
+        let answer = search(&world, "tide ebb level depth", &format!("--kind record --config {tenant}.toml"));
+        let events: Vec<&Value> = answer["results"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|found| &found["metadata"]["event_type"])
+            .collect();
+        assert_eq!(events, [own]);
+        world.run(&format!("index verify --data-dir d --config {tenant}.toml")).is(0);
+    }
+    // The data directory lies among the inputs, and only they are read.
+    std::fs::rename(world.path("d"), world.path("in/d")).unwrap();
+    world.ok("ingest in --data-dir in/d --config one.toml");
+    assert!(!world.ok("status --files --data-dir in/d --config one.toml").contains("CURRENT"));
+}
+
 /// A question, and what has to come first: kind, event (`*` is any) and the paths of which one will
 /// do, without the brackets of lists, which depend on the recorder.
 struct Labelled<'a> {

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use std::path::Path;
 
 use serde::Serialize;
+use stele_index::Pointer;
 use stele_lake::Snapshot;
 use stele_search::{Answer, Question, Searcher};
 
@@ -20,7 +21,7 @@ pub struct SearchAnswer {
     pub answer: Answer,
     /// The newest version of the lake.
     pub lake_snapshot: u64,
-    /// Records that the lake holds and the index does not know yet; `None` if that cannot be told.
+    /// Records that came to the lake or left it since the index was built; `None` if that cannot be told.
     pub pending: Option<u64>,
     /// Whether the index knows every record.
     pub complete: bool,
@@ -37,12 +38,14 @@ impl Engine {
         let reader = self.index()?.reader()?;
         let meaning = self.meaning_of(reader.pointer().spec.model.as_ref().map(|model| &*model.id))?;
         let answer = Searcher::new(&reader, meaning.embedder()).answer(question)?;
-        let pending = self.pending(&snapshot, reader.pointer().checkpoint);
+        let pending = self.pending(&snapshot, reader.pointer());
         let complete = pending == Some(0);
         let mut answer = SearchAnswer { answer, lake_snapshot: snapshot.version(), pending, complete };
         answer.answer.notes.extend(match pending {
             Some(0) => None,
-            Some(pending) => Some(format!("{pending} records are not indexed yet: `stele index build`")),
+            Some(pending) => {
+                Some(format!("{pending} records came or went since the index was built: `stele index build`"))
+            }
             None => Some("the index does not follow this lake's history: `stele index build`".to_owned()),
         });
         Ok(answer)
@@ -62,16 +65,23 @@ impl Engine {
         }
     }
 
-    /// Records of a snapshot that an index does not know which follows version `checkpoint`.
-    pub(crate) fn pending(&self, snapshot: &Snapshot, checkpoint: Option<u64>) -> Option<u64> {
-        let all = snapshot.totals().records;
-        let Some(version) = checkpoint else { return Some(all) };
+    /// Records by which a snapshot and what an index follows differ: those that it does not know, and
+    /// those that it still knows. Parts that were written anew count on both sides. `None` if it cannot be
+    /// told, as where the index follows another lake.
+    pub(crate) fn pending(&self, snapshot: &Snapshot, pointer: &Pointer) -> Option<u64> {
+        let Some(version) = pointer.checkpoint else { return Some(snapshot.totals().records) };
+        if pointer.lake.as_deref() != Some(snapshot.lake_id()) {
+            return None;
+        }
         if version == snapshot.version() {
             return Some(0);
         }
         let before = self.snapshot_at(version).ok()?;
-        let known: HashSet<&Path> = before.event_parts().iter().map(|part| &*part.path).collect();
-        let new = snapshot.event_parts().iter().filter(|part| !known.contains(&*part.path));
-        Some(new.map(|part| part.rows).sum())
+        let only_in = |some: &Snapshot, other: &Snapshot| -> u64 {
+            let there: HashSet<&Path> = other.event_parts().iter().map(|part| &*part.path).collect();
+            let parts = some.event_parts().iter().filter(|part| !there.contains(&*part.path));
+            parts.map(|part| part.rows).sum()
+        };
+        Some(only_in(snapshot, &before) + only_in(&before, snapshot))
     }
 }

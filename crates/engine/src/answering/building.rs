@@ -71,15 +71,18 @@ impl Engine {
     pub fn index_build(&self, progress: &dyn Progress, cancel: &Cancel) -> Result<IndexSummary, EngineError> {
         let started = self.now();
         let meaning = self.meaning()?;
-        let snapshot = self.snapshot()?;
         let index = self.index()?;
+        self.refuse_words_beside_meaning(&meaning, index)?;
         let spec = spec_of(&meaning)?;
-        let writer = index.writer(&spec)?;
+        let mut writer = index.writer(&spec)?;
+        // After the lock is held, so that nobody has followed a newer one meanwhile.
+        let snapshot = self.snapshot()?;
         let known = match writer.is_unfinished() {
             // Of another snapshot, perhaps: everything is compared, and nothing embedded again.
             true => None,
             false => self.parts_before(&snapshot, writer.pointer())?,
         };
+        writer.follow(snapshot.lake_id());
         let reader = index.reader_of(&spec)?;
         let build = Build::new(self, &meaning, Target::Update(Box::new(writer)), progress, cancel, &snapshot);
         build.run(&snapshot, known, Some(&reader), started)
@@ -98,8 +101,9 @@ impl Engine {
     ) -> Result<IndexSummary, EngineError> {
         let started = self.now();
         let meaning = self.meaning()?;
+        let mut rebuild = self.index()?.rebuild(&spec_of(&meaning)?)?;
         let snapshot = self.snapshot()?;
-        let rebuild = self.index()?.rebuild(&spec_of(&meaning)?)?;
+        rebuild.follow(snapshot.lake_id());
         let build = Build::new(self, &meaning, Target::Aside(Box::new(rebuild)), progress, cancel, &snapshot);
         build.run(&snapshot, None, None, started)
     }
@@ -109,8 +113,18 @@ impl Engine {
         if let Some(index) = self.kept.index.get() {
             return Ok(index);
         }
-        let index = Index::open(&index_dir(self.data_dir()), self.faults())?;
+        let index = Index::open(&index_dir(self.data_dir(), &self.settings().tenant), self.faults())?;
         Ok(self.kept.index.get_or_init(|| index))
+    }
+
+    /// An index with meaning is not left behind for one of words because its model is missing today.
+    fn refuse_words_beside_meaning(&self, meaning: &Meaning, index: &Index) -> Result<(), EngineError> {
+        let Meaning::None(Some(_)) = meaning else { return Ok(()) };
+        let there = index.pointers()?.into_iter().find_map(|pointer| pointer.spec.model);
+        match there {
+            Some(model) => Err(EngineError::ModelGone { model: model.id }),
+            None => Ok(()),
+        }
     }
 
     /// The parts that the index covers already, if it only has to follow new ones: all that it
@@ -120,7 +134,9 @@ impl Engine {
         snapshot: &Snapshot,
         pointer: &Pointer,
     ) -> Result<Option<Vec<PartInfo>>, EngineError> {
-        let Some(version) = pointer.checkpoint.filter(|version| *version <= snapshot.version()) else {
+        let same_lake = pointer.lake.as_deref() == Some(snapshot.lake_id());
+        let Some(version) = pointer.checkpoint.filter(|version| same_lake && *version <= snapshot.version())
+        else {
             return Ok(None);
         };
         // Parts of an old version that were vacuumed are no error here: everything is compared then.
@@ -197,6 +213,8 @@ impl Target {
         let (writer, maintenance) = match self {
             Self::Update(mut writer) => {
                 let maintenance = writer.finish(deletes, version)?;
+                // What was built last is what answers.
+                writer.take_over()?;
                 (*writer, maintenance)
             }
             Self::Aside(mut rebuild) => {

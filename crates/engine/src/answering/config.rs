@@ -10,6 +10,7 @@ use stele_embed::{
     Pip, Progress as Pulling, Secret, TestDouble,
 };
 use stele_model::Clock;
+use stele_model::id::{IdHasher, to_hex};
 
 use crate::EngineError;
 use crate::engine::Engine;
@@ -165,7 +166,12 @@ impl Pace for Paced {
     }
 }
 
-/// The directory of the index.
-pub(crate) fn index_dir(data_dir: &Path) -> PathBuf {
-    data_dir.join("index")
+/// The directory of a tenant's index. Each has its own, so that nobody is answered with what is
+/// another's; `default` has the plain name.
+pub(crate) fn index_dir(data_dir: &Path, tenant: &str) -> PathBuf {
+    if tenant == "default" {
+        return data_dir.join("index");
+    }
+    let name = to_hex(&IdHasher::new("tenant").part(tenant.as_bytes()).finish());
+    data_dir.join("index-of").join(name)
 }

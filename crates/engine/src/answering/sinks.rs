@@ -48,7 +48,7 @@ pub struct SinkReport {
     pub parity: Parity,
     /// The version of the lake that the index follows.
     pub lake_version: Option<u64>,
-    /// Records that the index does not know yet, and so no sink does.
+    /// Records that came or went since the index was built.
     pub pending: Option<u64>,
     /// Whether the sink holds exactly what the lake comes to.
     pub holds: bool,
@@ -122,7 +122,7 @@ impl Engine {
         parity: Parity,
     ) -> Result<SinkReport, EngineError> {
         let lake_version = copied.reader.pointer().checkpoint;
-        let pending = self.pending(&self.snapshot()?, lake_version);
+        let pending = self.pending(&self.snapshot()?, copied.reader.pointer());
         let holds = parity.holds() && pending == Some(0);
         Ok(SinkReport { name: name.to_owned(), written, removed, parity, lake_version, pending, holds })
     }
@@ -141,13 +141,19 @@ impl Engine {
         Ok(stele_sinks::open(config, key, Arc::new(Paced { clock: self.shared_clock() }))?)
     }
 
+    /// Whose the copies are: this lake's, and this tenant's.
+    fn owner(&self) -> Result<String, EngineError> {
+        let snapshot = self.snapshot()?;
+        Ok(format!("{}/{}", snapshot.lake_id(), self.settings().tenant))
+    }
+
     /// What the sinks should hold: the index that answers.
     fn copied(&self) -> Result<Copied, EngineError> {
         let reader = self.index()?.reader()?;
         let Some(model) = reader.pointer().spec.model.clone() else {
             return Err(EngineError::NoVectors);
         };
-        let stamp = Stamp::new(self.snapshot()?.lake_id()?, model.id, model.dimension as usize);
+        let stamp = Stamp::new(self.owner()?, model.id, model.dimension as usize);
         Ok(Copied { reader, stamp })
     }
 }

@@ -20,7 +20,7 @@ pub struct IndexReport {
     pub status: Status,
     /// The newest version of the lake.
     pub lake_version: u64,
-    /// Records that it does not know yet; `None` if that cannot be told.
+    /// Records that came or went since it was built; `None` if that cannot be told.
     pub pending: Option<u64>,
 }
 
@@ -43,7 +43,7 @@ pub struct IndexVerification {
     pub drift: f64,
     /// What is wrong with rows that are there.
     pub problems: Vec<String>,
-    /// Ids, texts, metadata and vectors as one hash, equal for equal content.
+    /// Ids, texts and metadata as one hash, equal for equal content.
     pub logical_hash: String,
     /// The snapshot of the lake that was compared with.
     pub lake_version: u64,
@@ -67,7 +67,7 @@ impl Engine {
         }
         let report = |pointer: &stele_index::Pointer| {
             let status = index.reader_of(&pointer.spec)?.status()?;
-            let pending = self.pending(&snapshot, pointer.checkpoint);
+            let pending = self.pending(&snapshot, pointer);
             Ok(IndexReport { status, lake_version: snapshot.version(), pending })
         };
         pointers.iter().map(report).collect()

@@ -57,7 +57,12 @@ impl Engine {
             let answer = self.search(&Question { top: 1, ..Question::new(query.as_str()) })?.answer;
             sample_queries.push(SampleQuery {
                 query: query.clone(),
-                evidence: answer.results.first().map(|found| found.evidence.at.clone()),
+                // A near vector is always there; words of the question have to be, too.
+                evidence: answer
+                    .results
+                    .first()
+                    .filter(|found| !found.evidence.matched.is_empty())
+                    .map(|found| found.evidence.at.clone()),
                 confidence: answer.confidence,
             });
         }

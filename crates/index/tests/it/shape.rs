@@ -98,10 +98,10 @@ fn a_damaged_pointer_is_told_and_never_followed() {
             assert!(error.to_string().contains("`stele index rebuild`"), "{error}");
         }
     }
-    fs::write(&path, whole.replace("\"format\": 1", "\"format\": 2")).unwrap();
+    fs::write(&path, whole.replace("\"format\": 2", "\"format\": 3")).unwrap();
     assert!(matches!(
         world.index().reader().unwrap_err(),
-        IndexError::NewerFormat { found: 2, known: 1, .. }
+        IndexError::NewerFormat { found: 3, known: 2, .. }
     ));
     fs::write(&path, whole).unwrap();
     world.clean();

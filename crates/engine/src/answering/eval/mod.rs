@@ -108,6 +108,10 @@ impl Engine {
         let scratch = tempfile::Builder::new().prefix("stele-eval-").tempdir();
         let scratch = scratch.at("create", Path::new("a directory to work in"))?;
         let work_dir = options.keep.as_deref().unwrap_or(scratch.path());
+        if work_dir.read_dir().is_ok_and(|mut entries| entries.next().is_some()) {
+            let reason = "it is not empty, and what is in it would be ranked too; name another directory";
+            return Err(EngineError::Collection { path: work_dir.to_path_buf(), reason: reason.to_owned() });
+        }
         let index = Index::open(work_dir, self.faults())?;
         let filling =
             Filling { embedder: meaning.embedder(), writer: index.writer(&spec)?, progress, cancel };
