@@ -5,8 +5,9 @@
 #
 # Over HTTP, and over standard input and output through bridge.mjs. Two versions of the suite: the
 # released one for the protocol with a handshake, the preview for both. Every scenario is run. Many
-# look for the suite's own demonstration server, with its tools (`test_simple_text` and so on), prompts and resources;
-# absent.txt names the checks that do not apply, each with its reason, and judge.mjs holds both to it.
+# look for the suite's own demonstration server, with its tools (`test_simple_text` and so on), prompts
+# and resources; absent.txt names the checks that do not apply, each with its reason, and judge.mjs
+# holds both to it.
 set -euo pipefail
 : "${STELE_CACHE:=$HOME/.cache/stele}"
 stele=${1:?usage: scripts/mcp_conformance/run.sh PATH/TO/stele DATA_DIR}
