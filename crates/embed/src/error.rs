@@ -2,6 +2,7 @@
 
 use std::io;
 
+use stele_http::HttpError;
 use stele_model::ErrorKind;
 
 /// A model could not be fetched, made, loaded or run, or a service did not answer as it should.
@@ -90,28 +91,9 @@ pub enum EmbedError {
         /// The command to try next.
         next: String,
     },
-    /// A service cannot be reached, or broke off.
-    #[error("{service} does not answer: {reason} ({tries} tries); is it running, and is the address right?")]
-    Unreachable {
-        /// Its address.
-        service: String,
-        /// What happened last.
-        reason: String,
-        /// How often it was asked.
-        tries: u32,
-    },
-    /// A service is too busy, or has failed, each time it was asked.
-    #[error("{service} answered {status} after {tries} tries: {reason}; try again later")]
-    Busy {
-        /// Its address.
-        service: String,
-        /// The HTTP status of the last answer.
-        status: u16,
-        /// What it said.
-        reason: String,
-        /// How often it was asked.
-        tries: u32,
-    },
+    /// A service cannot be reached, or is too busy, however often it was asked.
+    #[error(transparent)]
+    Service(HttpError),
     /// A service refuses what it was asked.
     #[error("{service} refused the request with {status}: {reason}; {advice}")]
     Refused {
@@ -152,7 +134,7 @@ impl EmbedError {
         match self {
             EmbedError::Cancelled => ErrorKind::Cancelled,
             EmbedError::Config { .. } => ErrorKind::Config,
-            EmbedError::Unreachable { .. } | EmbedError::Busy { .. } => ErrorKind::Retry,
+            EmbedError::Service(error) => error.kind(),
             EmbedError::Runtime { .. } | EmbedError::Tokens { .. } | EmbedError::BadAnswer { .. } => {
                 ErrorKind::Report
             }

@@ -114,10 +114,7 @@ impl Walker {
                     self.writer.begin_steps();
                     self.in_steps = true;
                 }
-                self.writer.begin_step();
-                self.writer.step_text(&run.text);
-                self.writer.block(BlockKind::OrderedList, run);
-                self.writer.end_step();
+                self.writer.plain_step(run);
             }
             "table" => return self.table(block),
             "child_page" | "child_database" => {

@@ -269,10 +269,7 @@ impl Walker {
                     self.writer.begin_steps();
                     self.in_steps = true;
                 }
-                self.writer.begin_step();
-                self.writer.step_text(&run.text);
-                self.writer.block(BlockKind::OrderedList, run);
-                self.writer.end_step();
+                self.writer.plain_step(run);
             }
             (_, Some(false)) => self.writer.block(BlockKind::List, run),
             _ => self.writer.block(BlockKind::Paragraph, run),

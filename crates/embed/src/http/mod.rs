@@ -245,15 +245,10 @@ fn said(error: HttpError) -> EmbedError {
     match error {
         HttpError::Cancelled => EmbedError::Cancelled,
         HttpError::Config { setting, reason } => EmbedError::Config { setting, reason },
-        HttpError::Unreachable { service, reason, tries } => {
-            EmbedError::Unreachable { service, reason, tries }
-        }
-        HttpError::Busy { service, status, reason, tries } => {
-            EmbedError::Busy { service, status, reason, tries }
-        }
         HttpError::Refused { service, status, reason } => {
             EmbedError::Refused { service, status, reason, advice: advice(status) }
         }
+        error => EmbedError::Service(error),
     }
 }
 

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use stele_embed::{
     Dialect, EmbedError, Embedder, HttpConfig, HttpEmbedder, Pace, Prefixes, Purpose, Secret, never,
 };
+use stele_http::HttpError;
 use stele_http::Still;
 use stele_model::ErrorKind;
 use stele_testkit::server::{Reply, Request, Server};
@@ -155,7 +156,7 @@ fn what_the_client_says_keeps_its_words() {
     let (embedder, _) =
         embedder(HttpConfig { tries_max: 2, ..config(Dialect::OpenAi, "http://127.0.0.1:9") });
     let error = embedder.embed(&["a"], Purpose::Passage, &never).unwrap_err();
-    assert!(matches!(&error, EmbedError::Unreachable { tries: 2, .. }), "{error}");
+    assert!(matches!(&error, EmbedError::Service(HttpError::Unreachable { tries: 2, .. })), "{error}");
     assert_eq!(error.kind(), ErrorKind::Retry);
     assert!(error.to_string().contains("http://127.0.0.1:9/v1/embeddings does not answer"), "{error}");
     assert_eq!(embedder.usage().retries, 1);
