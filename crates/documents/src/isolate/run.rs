@@ -179,16 +179,17 @@ fn wait(events: &Receiver<Event>, begin: Instant, limits: &Limits) -> Result<Ran
 /// Sets limits on a process, none above our own.
 fn limit(pid: Pid, limits: &Limits) -> io::Result<()> {
     let wanted = [
-        (Resource::Cpu, limits.seconds_max),
-        (Resource::As, limits.memory_bytes_max),
+        // One second later than the signal that says why: at once, the system sends one that does not.
+        (Resource::Cpu, limits.seconds_max, limits.seconds_max.saturating_add(1)),
+        (Resource::As, limits.memory_bytes_max, limits.memory_bytes_max),
         // What is read here writes no files, and leaves none behind when it dies.
-        (Resource::Fsize, 0),
-        (Resource::Core, 0),
+        (Resource::Fsize, 0, 0),
+        (Resource::Core, 0, 0),
     ];
-    for (resource, wanted) in wanted {
+    for (resource, current, maximum) in wanted {
         let ours = getrlimit(resource).maximum.unwrap_or(u64::MAX);
-        let value = Some(wanted.min(ours));
-        prlimit(Some(pid), resource, Rlimit { current: value, maximum: value })?;
+        let value = |wanted: u64| Some(wanted.min(ours));
+        prlimit(Some(pid), resource, Rlimit { current: value(current), maximum: value(maximum) })?;
     }
     Ok(())
 }
