@@ -13,13 +13,16 @@
 
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
 
 use stele_lake::{Pruned, Snapshot};
 use stele_model::id::to_hex;
 use stele_model::{FileEntry, FileId, FileState};
-use stele_sources::{HEAD_BYTES, Head, Input, SourceError, path_of, prefix_hashes, prefixes};
+use stele_sources::{HEAD_BYTES, Head, Input, SourceError, absolute, path_of, prefix_hashes, prefixes};
 
 use crate::EngineError;
+use crate::documents::is_document;
 
 /// As much as two recordings do not have in common at their beginnings by chance. What they may have
 /// is the greeting of a server or a header of some lines; times and ids soon differ.
@@ -148,6 +151,27 @@ impl Known {
         self.by_sha256.entry(entry.sha256.clone()).or_default().insert(entry.file_id);
         self.by_uri.insert(entry.uri.clone(), entry.file_id);
         self.contents.entry(entry.file_id).or_default().put(entry);
+    }
+
+    /// The documents below the directories among `targets` that are not there any more. A directory
+    /// that is gone itself tells nothing: it may not be mounted today.
+    pub(crate) fn gone(&self, targets: &[String]) -> Vec<FileEntry> {
+        let directories: Vec<PathBuf> = targets
+            .iter()
+            .filter(|target| Path::new(target).is_dir())
+            .filter_map(|target| absolute(target).ok())
+            .collect();
+        let is_gone = |entry: &&FileEntry| {
+            let path = path_of(&entry.uri);
+            let below = directories.iter().any(|directory| path.starts_with(directory));
+            let absent =
+                || matches!(path.symlink_metadata(), Err(error) if error.kind() == ErrorKind::NotFound);
+            is_document(entry) && entry.gone_at.is_none() && below && absent()
+        };
+        let mut gone: Vec<FileEntry> =
+            self.by_uri.keys().filter_map(|uri| self.get(uri)).filter(is_gone).cloned().collect();
+        gone.sort_by(|a, b| a.uri.cmp(&b.uri));
+        gone
     }
 
     /// Decides about `input`.

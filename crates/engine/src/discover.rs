@@ -9,6 +9,7 @@ use stele_sources::{Found, Input, OpenOptions, Skipped, open, open_reader};
 
 use crate::EngineError;
 use crate::count_again::fold_again;
+use crate::documents::WHOLE;
 use crate::engine::Engine;
 use crate::pipeline::{Crew, Renewal, with_crew};
 use crate::progress::{Cancel, Progress, Unit, Update};
@@ -57,9 +58,10 @@ impl Engine {
             timezone: self.timezone()?,
             format: options.format.clone(),
             checksum: false,
+            whole: Some(WHOLE),
             ..OpenOptions::default()
         };
-        self.profiles().check_name(options.format.as_deref())?;
+        self.check_format(options.format.as_deref())?;
         let Found { inputs, skipped, failures } = self.find(targets, options.stdin_name.clone())?;
         if inputs.is_empty() {
             return Err(no_inputs(targets, &skipped, &failures));

@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use stele_documents::{ChildProcess, Isolation, Limits, SameProcess, Tools};
 use stele_embed::Embedder;
 use stele_index::Index;
 use stele_lake::sql::{Sql, SqlOptions, Tables};
@@ -12,6 +13,7 @@ use stele_model::{Clock, Faults, Micros, NoFaults};
 use stele_sources::{FindOptions, Found, Input, Profiles, Skipped, TimeZone, find};
 
 use crate::config::{THREADS_MAX, utf8};
+use crate::documents::WHOLE;
 use crate::{EngineError, Settings, failpoints};
 
 /// What the engine takes from the world around it.
@@ -21,11 +23,17 @@ pub struct Environment {
     pub clock: Arc<dyn Clock>,
     /// What fails on purpose.
     pub faults: Arc<dyn Faults>,
+    /// What reads documents that nobody has to trust.
+    pub reader: Arc<dyn Isolation + Send + Sync>,
 }
 
 impl Default for Environment {
     fn default() -> Self {
-        Self { clock: Arc::new(SystemClock), faults: Arc::new(NoFaults) }
+        Self {
+            clock: Arc::new(SystemClock),
+            faults: Arc::new(NoFaults),
+            reader: Arc::new(SameProcess::default()),
+        }
     }
 }
 
@@ -40,6 +48,19 @@ impl Environment {
         let value = value.map(|value| utf8(failpoints::VARIABLE, value)).transpose()?;
         let faults = failpoints::parse(value.as_deref())?;
         Ok(Self { faults, ..Self::default() })
+    }
+
+    /// The same, with documents read by `program`, a process each, which `argument` makes call
+    /// [`crate::documents::run_child`].
+    #[must_use]
+    pub fn reading_with(self, program: PathBuf, argument: &str) -> Self {
+        let reader = ChildProcess {
+            program: program.into_os_string(),
+            arguments: vec![argument.into()],
+            limits: Limits::default(),
+            tools: Tools::default(),
+        };
+        Self { reader: Arc::new(reader), ..self }
     }
 }
 
@@ -58,7 +79,7 @@ impl Clock for SystemClock {
 /// Whether `path` lies in a directory that the data directory `own` keeps for itself. A spool may
 /// be ingested by name.
 fn is_own(path: &Path, own: &Path) -> bool {
-    ["lake", "manifests", "tmp", "index", "index-of", "models"]
+    ["lake", "manifests", "tmp", "index", "index-of", "graph", "models"]
         .iter()
         .any(|part| path.starts_with(own.join(part)))
 }
@@ -166,6 +187,10 @@ impl Engine {
         self.clock().now()
     }
 
+    pub(crate) fn reader(&self) -> &(dyn Isolation + Send + Sync) {
+        &*self.environment.reader
+    }
+
     pub(crate) fn shared_clock(&self) -> Arc<dyn Clock> {
         self.environment.clock.clone()
     }
@@ -191,6 +216,14 @@ impl Engine {
             found.skipped.extend(mine.into_iter().map(|input| Skipped { uri: input.uri, reason: reason() }));
         }
         Ok(found)
+    }
+
+    /// Whether there is a format called `name`, of records or of documents.
+    pub(crate) fn check_format(&self, name: Option<&str>) -> Result<(), EngineError> {
+        match name.filter(|name| WHOLE.named(name).is_none()) {
+            Some(name) => Ok(self.profiles.check_name(Some(name))?),
+            None => Ok(()),
+        }
     }
 
     /// Worker threads: as many as were asked for, or one a core.

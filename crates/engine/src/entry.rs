@@ -7,6 +7,7 @@ use stele_model::{FileEntry, FileId, FileState, Ledger, Micros};
 use stele_sources::{Input, OpenOptions, Resume, Source, SourceError, prefix_hashes};
 
 use crate::EngineError;
+use crate::documents::is_document;
 use crate::engine::Engine;
 
 /// An input that is about to be read, from where `before` ended if something of it is known.
@@ -32,6 +33,7 @@ pub(crate) fn entry_of(
         tail_offset: None,
         ledger: before.map_or_else(Ledger::default, |entry| entry.ledger),
         state: FileState::Partial,
+        gone_at: None,
         updated_at: now,
     }
 }
@@ -46,6 +48,7 @@ pub(crate) fn duplicate_of(original: FileEntry, input: &Input, now: Micros) -> O
         uri: input.uri.clone(),
         size_on_disk: input.size_on_disk,
         state: if original.uri == input.uri { original.state } else { FileState::Duplicate },
+        gone_at: None,
         updated_at: now,
         ..original
     })
@@ -75,7 +78,7 @@ pub(crate) fn going_on(
     resume: Option<Resume>,
     before: Option<&FileEntry>,
 ) -> OpenOptions {
-    let before = before.filter(|entry| entry.ledger.records > 0);
+    let before = before.filter(|entry| entry.ledger.records > 0 || is_document(entry));
     let format = before.map(|entry| entry.format.clone()).or_else(|| options.format.clone());
     OpenOptions { resume, format, ..options.clone() }
 }

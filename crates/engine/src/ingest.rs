@@ -10,13 +10,14 @@ use std::sync::Arc;
 use stele_discover::Catalogue;
 use stele_lake::{AppendContext, CommitNote, Lake, Writer};
 use stele_model::error::in_full;
-use stele_model::{FileEntry, FileId, FileState, Ledger};
+use stele_model::{FileEntry, FileId, FileState, Ledger, Micros};
 use stele_sources::{Found, Input, OpenOptions, Source, SourceError, open};
 
 use crate::EngineError;
 use crate::admission::{Admission, Known};
 use crate::catalogue_store::CatalogueStore;
 use crate::discover::{InputOptions, listed, no_inputs};
+use crate::documents::WHOLE;
 use crate::engine::Engine;
 use crate::entry::{checksum, duplicate_of, entry_of, going_on, resume_after, without_tail};
 use crate::pipeline::{Crew, Renewal, with_crew};
@@ -59,12 +60,15 @@ impl Engine {
         let started = self.clock().now();
         let timezone = self.timezone()?;
         let InputOptions { format, stdin_name } = options.inputs.clone();
-        self.profiles().check_name(format.as_deref())?;
+        self.check_format(format.as_deref())?;
         let Found { inputs, skipped, failures } = self.find(targets, stdin_name)?;
-        if inputs.is_empty() {
-            return Err(no_inputs(targets, &skipped, &failures));
+        // A directory that has become empty tells that its documents are gone.
+        let mut nothing = inputs.is_empty().then(|| no_inputs(targets, &skipped, &failures));
+        let there = Lake::open_existing(self.data_dir()).is_ok_and(|lake| lake.exists());
+        if let Some(error) = nothing.take_if(|_| options.dry_run || !there) {
+            return Err(error);
         }
-        let open_options = OpenOptions { timezone, format, ..OpenOptions::default() };
+        let open_options = OpenOptions { timezone, format, whole: Some(WHOLE), ..OpenOptions::default() };
         let mut met =
             IngestSummary { skipped: listed(skipped), failures: listed(failures), ..<_>::default() };
         met.files = (inputs.len() + met.failures.len()) as u64;
@@ -77,11 +81,16 @@ impl Engine {
         let before = writer.snapshot()?;
         let base = store.load(self, &before)?;
         let bytes_total = inputs.iter().map(|input| input.size_on_disk).sum();
+        let known = Known::new(&self.settings().tenant, &before)?;
+        let gone = known.gone(targets);
+        if let Some(nothing) = nothing.filter(|_| gone.is_empty()) {
+            return Err(nothing);
+        }
         let mut run = Run {
             engine: self,
             writer: &mut writer,
             store: &store,
-            known: Known::new(&self.settings().tenant, &before)?,
+            known,
             blank: base.empty_copy(),
             catalogue: base,
             options: open_options,
@@ -99,6 +108,7 @@ impl Engine {
         let worker = |_| Worker::new(run.blank.clone(), Some(run.writer.appender(context.clone())));
         let workers = (0..self.threads()).map(worker).collect();
         let outcome = with_crew(workers, |crew| {
+            run.remove(&gone, started);
             for input in inputs {
                 if cancel.is_cancelled() {
                     break;
@@ -198,6 +208,17 @@ impl Run<'_> {
         }
     }
 
+    /// Notes that documents are not there any more.
+    fn remove(&mut self, gone: &[FileEntry], now: Micros) {
+        for entry in gone {
+            tracing::info!(input = %entry.uri, "the document is not there any more");
+            let entry = FileEntry { gone_at: Some(now), updated_at: now, ..entry.clone() };
+            self.known.put(entry.clone());
+            self.batch.noted.push(entry);
+            self.summary.removed += 1;
+        }
+    }
+
     fn fail(&mut self, uri: &str, error: &SourceError) {
         let reason = in_full(error);
         let known = if reason.contains(uri) { reason.clone() } else { format!("{uri}: {reason}") };
@@ -237,6 +258,7 @@ impl Run<'_> {
         self.summary.resumed += u64::from(resume.is_some());
         let mut source =
             open(input, self.engine.profiles(), &going_on(&self.options, resume, before.as_ref()))?;
+        self.summary.documents += u64::from(source.format().is_whole());
         if let Some(before) = before.as_ref().filter(|_| source.format().is_document()) {
             self.notes.was_in_part(before);
         }
@@ -326,7 +348,8 @@ impl Run<'_> {
     fn duplicate(&mut self, input: &Input, original: FileEntry, context: &AppendContext) {
         self.bytes_total = self.bytes_total.saturating_sub(input.size_on_disk);
         // A name that held something else meanwhile stands for this content again.
-        let is_news = self.known.get(&input.uri).is_none_or(|now| now.file_id != original.file_id);
+        let now = self.known.get(&input.uri);
+        let is_news = now.is_none_or(|now| now.file_id != original.file_id || now.gone_at.is_some());
         let known_as = original.uri.clone();
         let Some(entry) = duplicate_of(original, input, context.ingested_at) else { return };
         self.summary.duplicates += 1;

@@ -46,6 +46,7 @@ impl Judge {
         let at = piece.byte_offset;
         match piece.kind {
             PieceKind::Filler => return Err(Refused::Kept(ResidueClass::Filler)),
+            PieceKind::Whole => return Err(Refused::Kept(ResidueClass::Document)),
             PieceKind::Line if piece.bytes.iter().all(|byte| matches!(byte, b' ' | b'\t' | b'\r')) => {
                 return Err(Refused::Kept(ResidueClass::Blank));
             }

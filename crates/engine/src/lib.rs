@@ -18,6 +18,7 @@ mod count_again;
 mod coverage;
 mod discover;
 mod doctor;
+pub mod documents;
 mod durable;
 mod engine;
 mod entry;
@@ -82,7 +83,7 @@ pub mod lake {
 pub mod retrieval {
     pub use crate::answering::{Opening, SinkKind};
     pub use stele_embed::{Models, Progress as Pulling, State, Step};
-    pub use stele_index::{Filter, IndexError};
+    pub use stele_index::{Filter, IndexError, Scope};
     pub use stele_search::{Answer, Arm, Found, Fusion, Metrics, Question, SearchError};
 }
 

@@ -10,6 +10,7 @@ use stele_model::FileEntry;
 use stele_sources::{Format, TimeZone};
 
 use crate::EngineError;
+use crate::documents::WHOLE;
 use crate::engine::Engine;
 
 /// The formats of the contents in a snapshot, by file id: a name may hold another format today.
@@ -38,6 +39,9 @@ impl Engine {
 
     /// The format that an input was read with.
     pub(crate) fn format_of(&self, entry: &FileEntry) -> Arc<Format> {
+        if let Some(name) = WHOLE.named(&entry.format) {
+            return self.profiles().whole(name);
+        }
         let zone = entry.timezone.as_deref().and_then(|name| TimeZone::get(name).ok());
         // A profile that is not there any more: the plain rules still find the event.
         self.profiles().format(&entry.format, zone)

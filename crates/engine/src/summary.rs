@@ -22,6 +22,10 @@ pub struct IngestSummary {
     pub bytes_lake: u64,
     /// Of these, bytes of rejected lines.
     pub bytes_quarantine: u64,
+    /// Of the inputs, documents that were read.
+    pub documents: u64,
+    /// Documents that are not there any more: what they said is kept, and is not shown.
+    pub removed: u64,
     /// Inputs whose content was in the lake already.
     pub duplicates: u64,
     /// Inputs that went on where an earlier run stopped.

@@ -161,6 +161,9 @@ fn upsert(number: usize) -> Upsert {
         ts: Some(number as i64),
         line: Some(seed),
         byte_offset: Some(seed * 100),
+        section: None,
+        part: None,
+        tags: Vec::new(),
         place: None,
     };
     (Chunk::new(format!("{} {number}", text(seed, 40)), metadata), Some(vector(seed)))

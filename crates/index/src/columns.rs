@@ -32,9 +32,15 @@ pub(crate) const TS: &str = "ts";
 const LINE: &str = "line";
 const BYTE_OFFSET: &str = "byte_offset";
 const PLACE: &str = "place";
+const SECTION: &str = "section";
+const PART: &str = "part";
+pub(crate) const TAGS: &str = "tags";
+
+/// Stands around each tag in its column, so that a tag is found by itself and not within another.
+pub(crate) const TAG_MARK: &str = "\u{1f}";
 
 /// What a chunk is made of again, in the order of [`chunks_of`].
-pub(crate) const CHUNK_COLUMNS: [&str; 14] = [
+pub(crate) const CHUNK_COLUMNS: [&str; 17] = [
     ID,
     TEXT,
     KIND,
@@ -49,6 +55,9 @@ pub(crate) const CHUNK_COLUMNS: [&str; 14] = [
     LINE,
     BYTE_OFFSET,
     PLACE,
+    SECTION,
+    PART,
+    TAGS,
 ];
 
 /// BLAKE3 of a text, cut to 128 bits. Equal texts have equal vectors, whatever chunk they are of.
@@ -117,6 +126,9 @@ pub(crate) fn schema(dimension: Option<u32>) -> SchemaRef {
         Field::new(LINE, DataType::UInt64, true),
         Field::new(BYTE_OFFSET, DataType::UInt64, true),
         maybe(PLACE),
+        maybe(SECTION),
+        Field::new(PART, DataType::UInt64, true),
+        maybe(TAGS),
     ];
     if let Some(dimension) = dimension {
         fields.push(Field::new(VECTOR, vector_type(dimension), true));
@@ -174,6 +186,9 @@ pub(crate) fn batch_of(rows: &[Row], dimension: Option<u32>) -> Result<RecordBat
         number(|metadata| metadata.line),
         number(|metadata| metadata.byte_offset),
         maybe(|metadata| metadata.place.as_deref()),
+        maybe(|metadata| metadata.section.as_deref()),
+        number(|metadata| metadata.part),
+        Arc::new(StringArray::from_iter(rows.iter().map(|row| marked(&row.chunk.metadata.tags)))),
     ];
     if let Some(dimension) = dimension {
         let mut numbers = Vec::with_capacity(rows.len() * dimension as usize);
@@ -184,6 +199,12 @@ pub(crate) fn batch_of(rows: &[Row], dimension: Option<u32>) -> Result<RecordBat
         columns.push(Arc::new(FixedSizeListArray::try_new(vector_item(), length(dimension), numbers, None)?));
     }
     RecordBatch::try_new(schema(dimension), columns)
+}
+
+/// Tags as their column has them.
+fn marked(tags: &[String]) -> Option<String> {
+    let marked = || tags.iter().fold(TAG_MARK.to_owned(), |all, tag| format!("{all}{tag}{TAG_MARK}"));
+    (!tags.is_empty()).then(marked)
 }
 
 /// What the columns should have been and are not.
@@ -262,6 +283,11 @@ pub(crate) fn vectors(batch: &RecordBatch) -> Result<Vec<Option<Vec<f32>>>, Wron
     Ok(vectors)
 }
 
+fn tags_of(marked: Option<&str>) -> Vec<String> {
+    let tags = marked.unwrap_or_default().split(TAG_MARK).filter(|tag| !tag.is_empty());
+    tags.map(str::to_owned).collect()
+}
+
 /// The chunks of a batch that has [`CHUNK_COLUMNS`].
 pub(crate) fn chunks_of(batch: &RecordBatch) -> Result<Vec<Chunk>, Wrong> {
     let ids = ids(batch)?;
@@ -269,6 +295,10 @@ pub(crate) fn chunks_of(batch: &RecordBatch) -> Result<Vec<Chunk>, Wrong> {
     let (doc_type, tenant, title) = (texts(batch, DOC_TYPE)?, texts(batch, TENANT)?, texts(batch, TITLE)?);
     let (event_type, path) = (texts(batch, EVENT_TYPE)?, texts(batch, PATH)?);
     let (game_id, place) = (texts(batch, GAME_ID)?, texts(batch, PLACE)?);
+    // An index of an earlier version has no documents.
+    let later = |name| batch.column_by_name(name).is_some().then(|| texts(batch, name)).transpose();
+    let (section, tags) = (later(SECTION)?, later(TAGS)?);
+    let part = batch.column_by_name(PART).is_some().then(|| numbers(batch, PART)).transpose()?;
     let ts = column(batch, TS)?
         .as_primitive_opt::<Int64Type>()
         .ok_or_else(|| "its column ts has no numbers".to_owned())?;
@@ -293,6 +323,9 @@ pub(crate) fn chunks_of(batch: &RecordBatch) -> Result<Vec<Chunk>, Wrong> {
             line: number(line, at),
             byte_offset: number(byte_offset, at),
             place: maybe(place, at),
+            section: section.and_then(|section| maybe(section, at)),
+            part: part.and_then(|part| number(part, at)),
+            tags: tags_of(tags.and_then(|tags| maybe(tags, at)).as_deref()),
         };
         chunks.push(Chunk { id, text: word(text, at), metadata });
     }

@@ -40,6 +40,11 @@ pub(crate) fn row_hash(chunk: &Chunk) -> RowHash {
     part(metadata.ts.map(i64::to_le_bytes).as_ref().map(<[u8; 8]>::as_slice));
     part(metadata.line.map(u64::to_le_bytes).as_ref().map(<[u8; 8]>::as_slice));
     part(metadata.byte_offset.map(u64::to_le_bytes).as_ref().map(<[u8; 8]>::as_slice));
+    if let Some(section) = &metadata.section {
+        part(Some(section.as_bytes()));
+        part(metadata.part.map(u64::to_le_bytes).as_ref().map(<[u8; 8]>::as_slice));
+        metadata.tags.iter().for_each(|tag| part(Some(tag.as_bytes())));
+    }
     *hasher.finalize().as_bytes()
 }
 

@@ -1,9 +1,11 @@
 //! Which chunks may answer. A filter is applied before the best `k` are taken, in every arm.
 
-use lancedb::expr::{DfExpr, col, is_in, lit};
+use lancedb::expr::{DfExpr, col, contains, func, is_in, lit};
 use stele_model::{ChunkId, ChunkKind, Micros};
 
-use crate::columns::{DOC_TYPE, EVENT_TYPE, GAME_ID, ID, KIND, SOURCE, TENANT, TEXT_HASH, TS, TextHash};
+use crate::columns::{
+    DOC_TYPE, EVENT_TYPE, GAME_ID, ID, KIND, SOURCE, TAG_MARK, TAGS, TENANT, TEXT_HASH, TS, TextHash,
+};
 use crate::error::IndexError;
 
 /// Values of one list of a filter. Nobody types more; a program that has more should ask twice.
@@ -25,10 +27,36 @@ pub struct Filter {
     pub tenants: Vec<String>,
     /// The source begins with this.
     pub source_prefix: Option<String>,
+    /// Any of these stretches of what was read.
+    pub scopes: Vec<Scope>,
     /// Not before this time. Chunks without a time do not match.
     pub from: Option<Micros>,
     /// Before this time. Chunks without a time do not match.
     pub until: Option<Micros>,
+}
+
+/// A stretch of what was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Scope {
+    /// The source is this file or lies below this directory; the beginning of its path may be missing.
+    Path(String),
+    /// The document is filed under this.
+    Tag(String),
+}
+
+impl Scope {
+    fn expr(&self) -> Result<DfExpr, IndexError> {
+        Ok(match self {
+            Self::Path(path) => {
+                // With a `/` on both sides, a name is met as a whole.
+                let path = path.trim_start_matches("./").trim_matches('/');
+                let ended = func("concat", vec![col(SOURCE), lit("/")])
+                    .map_err(|error| IndexError::Invalid(error.to_string()))?;
+                contains(ended, lit(format!("/{path}/")))
+            }
+            Self::Tag(tag) => contains(col(TAGS), lit(format!("{TAG_MARK}{}{TAG_MARK}", tag.to_lowercase()))),
+        })
+    }
 }
 
 impl Filter {
@@ -63,6 +91,8 @@ impl Filter {
         if let Some(prefix) = self.source_prefix.as_ref().filter(|prefix| !prefix.is_empty()) {
             all.push(begins_with(prefix));
         }
+        let scopes: Vec<DfExpr> = self.scopes.iter().map(Scope::expr).collect::<Result<_, _>>()?;
+        all.extend(scopes.into_iter().reduce(DfExpr::or));
         if let Some(from) = self.from {
             all.push(col(TS).gt_eq(lit(from)));
         }

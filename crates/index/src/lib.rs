@@ -39,7 +39,7 @@ mod writer;
 pub use columns::TextHash;
 pub use digest::LogicalHash;
 pub use error::IndexError;
-pub use filter::{FILTER_VALUES_MAX, Filter};
+pub use filter::{FILTER_VALUES_MAX, Filter, Scope};
 pub use home::Index;
 pub use maintain::{Maintenance, Step};
 pub use pointer::{DIMENSION_MAX, Model, Pointer, SCHEMA_VERSION, Spec, Staged};

@@ -17,7 +17,7 @@ pub(crate) const FORMAT: u32 = 2;
 
 /// Version of the tables' columns and of how texts are cut into words. An index of another version
 /// is built anew: that costs time and nothing else.
-pub const SCHEMA_VERSION: u32 = 2;
+pub const SCHEMA_VERSION: u32 = 3;
 
 /// The largest dimension of a vector. The largest models in use have 4,096; beyond that it is a
 /// mistake that would ask for gigabytes.

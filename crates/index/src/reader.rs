@@ -216,7 +216,7 @@ impl Reader {
     pub fn get(&self, asked: &[ChunkId]) -> Result<Vec<Chunk>, IndexError> {
         let mut found = HashMap::with_capacity(asked.len());
         for ids in asked.chunks(IDS_PER_LOOKUP) {
-            self.scan(&CHUNK_COLUMNS, Some(with_ids(ids)), &mut |batch| {
+            self.scan(&self.table.present(&CHUNK_COLUMNS)?, Some(with_ids(ids)), &mut |batch| {
                 found.extend(chunks_of(&batch).of(&self.table)?.into_iter().map(|chunk| (chunk.id, chunk)));
                 Ok(())
             })?;
@@ -279,7 +279,9 @@ impl Reader {
         &self,
         each: &mut dyn FnMut(Vec<Chunk>) -> Result<(), IndexError>,
     ) -> Result<(), IndexError> {
-        self.scan(&CHUNK_COLUMNS, None, &mut |batch| each(chunks_of(&batch).of(&self.table)?))
+        self.scan(&self.table.present(&CHUNK_COLUMNS)?, None, &mut |batch| {
+            each(chunks_of(&batch).of(&self.table)?)
+        })
     }
 
     /// The vectors of texts that some chunk here has, so that nobody embeds them again.

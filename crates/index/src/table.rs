@@ -83,6 +83,12 @@ impl Table {
         Ok(gone)
     }
 
+    /// Those of `columns` that the table has: one of an earlier version has fewer.
+    pub(crate) fn present<'a>(&self, columns: &[&'a str]) -> Result<Vec<&'a str>, IndexError> {
+        let schema = self.home.call("read the columns of", &self.dir, self.lance.schema())?;
+        Ok(columns.iter().copied().filter(|name| schema.column_with_name(name).is_some()).collect())
+    }
+
     /// Hands over the rows that match, in batches of the library's 1,024, in no order. `each` must
     /// not come back to the index: this thread drives the scan.
     pub(crate) fn scan(

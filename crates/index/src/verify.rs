@@ -71,7 +71,7 @@ impl Reader {
         let mut found = Verification::default();
         let mut seen = HashSet::new();
         let dimension = self.pointer.spec.dimension();
-        let mut columns = CHUNK_COLUMNS.to_vec();
+        let mut columns = self.table.present(&CHUNK_COLUMNS)?;
         columns.extend([TERMS, ROW_HASH, TEXT_HASH, VECTOR_HASH]);
         columns.extend(dimension.map(|_| VECTOR));
         self.scan(&columns, None, &mut |batch| {

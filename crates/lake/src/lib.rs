@@ -13,6 +13,7 @@
 mod appender;
 mod delta;
 pub mod doctor;
+mod documents;
 mod error;
 pub mod export;
 mod lake;

@@ -76,6 +76,9 @@ pub(crate) fn files_batch(rows: &[FileRow]) -> Result<RecordBatch, arrow::error:
         ledger(|ledger| ledger.blank),
         ledger(|ledger| ledger.nodes),
         texts(entries().map(|entry| entry.state.name())),
+        Arc::new(
+            entries().map(|entry| entry.gone_at).collect::<TimestampMicrosecondArray>().with_timezone("UTC"),
+        ),
         times(entries().map(|entry| entry.updated_at)),
         longs(rows.iter().map(|row| row.commit_no)),
         longs(rows.iter().map(|row| row.ordinal)),
@@ -144,6 +147,7 @@ fn file_row(columns: &Columns<'_>, row: usize) -> Result<FileRow, LakeError> {
                 nodes: long("nodes")?,
             },
             state: FileState::from_name(text("state")?).ok_or_else(|| bad("state"))?,
+            gone_at: columns.maybe_time("gone_at", row)?,
             updated_at: columns.time("updated_at", row)?,
         },
     })
@@ -232,6 +236,14 @@ impl<'a> Columns<'a> {
     pub(crate) fn long(&self, name: &str, row: usize) -> Result<u64, LakeError> {
         u64::try_from(self.longs(name)?.value(row))
             .map_err(|_| self.bad(&format!("column {name} is negative")))
+    }
+
+    /// A time that may be null, or whose column a lake of an earlier version does not have.
+    fn maybe_time(&self, name: &str, row: usize) -> Result<Option<Micros>, LakeError> {
+        if self.batch.column_by_name(name).is_none_or(|column| column.is_null(row)) {
+            return Ok(None);
+        }
+        self.time(name, row).map(Some)
     }
 
     fn time(&self, name: &str, row: usize) -> Result<Micros, LakeError> {

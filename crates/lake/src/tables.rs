@@ -11,8 +11,8 @@ use arrow::datatypes::{DataType as Arrow, Field, Schema, SchemaRef, TimeUnit};
 use deltalake::kernel::{DataType as Delta, PrimitiveType, StructField};
 
 /// Version of everything that this page fixes. History: 1 had no `notes` table, 2 no
-/// `files.tail_offset`.
-pub const SCHEMA_VERSION: u32 = 3;
+/// `files.tail_offset`, 3 no `files.gone_at` and no residue of class `document`.
+pub const SCHEMA_VERSION: u32 = 4;
 
 /// Table property that holds the version, on `events`.
 pub const SCHEMA_PROPERTY: &str = "stele.schema_version";
@@ -23,7 +23,7 @@ pub const NULL_PARTITION: &str = "__HIVE_DEFAULT_PARTITION__";
 /// A table of the lake.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Table {
-    /// Damaged lines, control lines, blank lines and fillers.
+    /// Damaged lines, control lines, blank lines, fillers and documents.
     Quarantine,
     /// One row an input and commit: how far its reading has come.
     Files,
@@ -248,6 +248,7 @@ const FILES: &[Column] = &[
     required("blank", Long),
     required("nodes", Long),
     required("state", Text),
+    optional("gone_at", Timestamp),
     required("updated_at", Timestamp),
     required("commit_no", Long),
     required("ordinal", Long),

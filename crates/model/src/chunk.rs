@@ -25,12 +25,14 @@ pub enum ChunkKind {
     Game,
     /// One session of one input.
     Session,
+    /// A section of a document, or a part of one.
+    Section,
 }
 
 impl ChunkKind {
     /// Every kind.
-    pub const ALL: [Self; 6] =
-        [Self::Protocol, Self::Event, Self::Field, Self::Record, Self::Game, Self::Session];
+    pub const ALL: [Self; 7] =
+        [Self::Protocol, Self::Event, Self::Field, Self::Record, Self::Game, Self::Session, Self::Section];
 
     /// The name in tables, answers and filters.
     pub fn name(self) -> &'static str {
@@ -41,6 +43,7 @@ impl ChunkKind {
             Self::Record => "record",
             Self::Game => "game",
             Self::Session => "session",
+            Self::Section => "section",
         }
     }
 
@@ -92,6 +95,15 @@ pub struct ChunkMetadata {
     /// Content offset of the record's first byte, if it is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub byte_offset: Option<u64>,
+    /// The section that it is a part of, as the graph names it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub section: Option<String>,
+    /// Which part of it, counted from 0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub part: Option<u64>,
+    /// What its document is filed under, sorted, in lower case.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
     /// The input that `line` counts in, where `source` does not say it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub place: Option<String>,
@@ -118,6 +130,9 @@ impl ChunkMetadata {
             ts: None,
             line: None,
             byte_offset: None,
+            section: None,
+            part: None,
+            tags: Vec::new(),
             place: None,
         }
     }
@@ -128,7 +143,7 @@ impl Chunk {
     pub fn new(text: String, metadata: ChunkMetadata) -> Self {
         let number = |value: Option<u64>| value.map_or(Vec::new(), |value| value.to_le_bytes().to_vec());
         let word = |value: &Option<String>| value.clone().unwrap_or_default();
-        let id = IdHasher::new("chunk")
+        let hasher = IdHasher::new("chunk")
             .part(&CHUNK_POLICY.to_le_bytes())
             .part(metadata.kind.name().as_bytes())
             .part(metadata.tenant.as_bytes())
@@ -137,8 +152,12 @@ impl Chunk {
             .part(word(&metadata.event_type).as_bytes())
             .part(word(&metadata.path).as_bytes())
             .part(word(&metadata.game_id).as_bytes())
-            .part(text.as_bytes())
-            .finish();
-        Self { id: ChunkId(id), text, metadata }
+            .part(text.as_bytes());
+        // Equal headings of one document have equal texts, perhaps.
+        let hasher = match &metadata.section {
+            Some(section) => hasher.part(section.as_bytes()).part(&number(metadata.part)),
+            None => hasher,
+        };
+        Self { id: ChunkId(hasher.finish()), text, metadata }
     }
 }

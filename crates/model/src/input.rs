@@ -68,6 +68,10 @@ pub struct FileEntry {
     pub ledger: Ledger,
     /// How far the reading has come.
     pub state: FileState,
+    /// When its name was found to hold nothing any more, for a document: what it said is kept, and is
+    /// no longer what is known. A recording stays true when its file is removed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gone_at: Option<Micros>,
     /// When this entry was made.
     pub updated_at: Micros,
 }
@@ -82,8 +86,10 @@ pub enum ResidueClass {
     Control,
     /// A line of nothing but white space.
     Blank,
-    /// Bytes between the records of a document: brackets, commas, a byte order mark.
+    /// Bytes between the records of a JSON document: brackets, commas, a byte order mark.
     Filler,
+    /// Bytes of a document that people wrote for people: kept as they are, and read as a whole.
+    Document,
 }
 
 impl ResidueClass {
@@ -94,14 +100,21 @@ impl ResidueClass {
             ResidueClass::Control => "control",
             ResidueClass::Blank => "blank",
             ResidueClass::Filler => "filler",
+            ResidueClass::Document => "document",
         }
     }
 
     /// The class with this name.
     pub fn from_name(name: &str) -> Option<Self> {
-        [ResidueClass::Rejected, ResidueClass::Control, ResidueClass::Blank, ResidueClass::Filler]
-            .into_iter()
-            .find(|class| class.name() == name)
+        [
+            ResidueClass::Rejected,
+            ResidueClass::Control,
+            ResidueClass::Blank,
+            ResidueClass::Filler,
+            ResidueClass::Document,
+        ]
+        .into_iter()
+        .find(|class| class.name() == name)
     }
 }
 

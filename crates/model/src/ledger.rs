@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 pub struct Ledger {
     /// Content bytes read.
     pub bytes_in: u64,
-    /// Of these, bytes of records and of the control lines, blank lines and fillers around them.
+    /// Of these, bytes of records, of the control lines, blank lines and fillers around them, and of
+    /// documents.
     pub bytes_lake: u64,
     /// Of these, bytes of rejected lines.
     pub bytes_quarantine: u64,

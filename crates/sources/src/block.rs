@@ -52,6 +52,8 @@ pub enum PartKind {
     Filler,
     /// Bytes that cannot be a record, and why.
     Rejected(String),
+    /// Bytes of content that is kept as a whole.
+    Whole,
 }
 
 /// What a piece is.
@@ -65,6 +67,8 @@ pub enum PieceKind<'a> {
     Filler,
     /// Bytes that cannot be a record, and why.
     Rejected(&'a str),
+    /// Bytes of content that is kept as a whole.
+    Whole,
 }
 
 /// One piece of content.
@@ -134,6 +138,7 @@ impl<'a> Iterator for Pieces<'a> {
                         PartKind::Record => PieceKind::Record,
                         PartKind::Filler => PieceKind::Filler,
                         PartKind::Rejected(reason) => PieceKind::Rejected(reason),
+                        PartKind::Whole => PieceKind::Whole,
                     },
                     newline: next > part.end,
                 })

@@ -18,9 +18,16 @@ const RECORDS_MAX: usize = 64;
 pub(crate) struct Detected {
     pub profile: Arc<Plan>,
     pub shape: Shape,
+    /// Whether the head looks like records for the most part, whatever damage there is between them.
+    pub holds_records: bool,
 }
 
 impl Detected {
+    /// Content that is kept as a whole.
+    pub fn whole(name: &'static str, profiles: &Profiles) -> Self {
+        Self { profile: Arc::clone(profiles.base()), shape: Shape::Whole(name), holds_records: false }
+    }
+
     /// The same content read with another profile.
     pub fn forced(self, plan: &Arc<Plan>) -> Self {
         let shape = match (&plan.records, self.shape) {
@@ -28,9 +35,9 @@ impl Detected {
             _ if plan.profile.name == crate::profile::DOCUMENTS => Shape::Document(vec![Step::Element]),
             _ if plan.profile.name == crate::profile::FRAMES => Shape::Frames,
             (None, Shape::Document(_)) => Shape::Document(vec![Step::Element]),
-            (None, Shape::Lines | Shape::Frames) => Shape::Lines,
+            (None, Shape::Lines | Shape::Frames | Shape::Whole(_)) => Shape::Lines,
         };
-        Self { profile: Arc::clone(plan), shape }
+        Self { profile: Arc::clone(plan), shape, ..self }
     }
 }
 
@@ -42,7 +49,8 @@ pub(crate) fn detect(head: &[u8], cut: bool, profiles: &Profiles) -> Detected {
         let head = &head[start..];
         for plan in profiles.plans() {
             if let Some(records) = plan.records.as_ref().filter(|records| is_container(head, records)) {
-                return Detected { profile: Arc::clone(plan), shape: Shape::Document(records.clone()) };
+                let shape = Shape::Document(records.clone());
+                return Detected { profile: Arc::clone(plan), shape, holds_records: true };
             }
         }
         if seen.spans {
@@ -52,13 +60,16 @@ pub(crate) fn detect(head: &[u8], cut: bool, profiles: &Profiles) -> Detected {
             let best = record.filter(|text| tape.parse(text).is_ok()).and_then(|text| {
                 profiles.plans().iter().find(|plan| plan.records.is_none() && plan.fits(tape.value(text, 0)))
             });
-            return Detected { profile: Arc::clone(best.unwrap_or(profiles.documents())), shape };
+            let profile = Arc::clone(best.unwrap_or(profiles.documents()));
+            return Detected { profile, shape, holds_records: true };
         }
     }
     if seen.frames > 0 && seen.containers == 0 {
-        return Detected { profile: Arc::clone(profiles.frames()), shape: Shape::Frames };
+        let profile = Arc::clone(profiles.frames());
+        return Detected { profile, shape: Shape::Frames, holds_records: 2 * seen.frames >= seen.others };
     }
-    Detected { profile: best(&seen.records, profiles), shape: Shape::Lines }
+    let holds_records = seen.containers > 0 && seen.containers >= seen.others;
+    Detected { profile: best(&seen.records, profiles), shape: Shape::Lines, holds_records }
 }
 
 /// The profile that most of the records fit, if that is half of them.
@@ -87,6 +98,8 @@ struct Lines<'a> {
     records: Vec<&'a str>,
     /// How many there are in all.
     containers: usize,
+    /// Whole lines that hold something else, or something more.
+    others: usize,
     /// Lines that are frames with JSON in them.
     frames: usize,
     /// Where a value begins that may be a document.
@@ -97,9 +110,10 @@ struct Lines<'a> {
 
 impl<'a> Lines<'a> {
     fn of(head: &'a [u8], cut: bool, base: &Plan) -> Self {
-        let mut seen = Self { records: Vec::new(), containers: 0, frames: 0, document: None, spans: false };
+        let mut seen =
+            Self { records: Vec::new(), containers: 0, others: 0, frames: 0, document: None, spans: false };
         let mut tape = Tape::default();
-        let (mut at, mut others, mut first, mut comments) = (0, 0, None, false);
+        let (mut at, mut first, mut comments) = (0, None, false);
         while at < head.len() && seen.containers < RECORDS_MAX {
             let start = at;
             let end = memchr(b'\n', &head[start..]).map(|len| start + len);
@@ -121,7 +135,7 @@ impl<'a> Lines<'a> {
                 seen.containers += 1;
                 continue;
             }
-            others += usize::from(whole);
+            seen.others += usize::from(whole);
             let frame = frame::decode(text.trim_end(), &mut tape);
             seen.frames += usize::from(frame.is_ok_and(|frame| frame.body.is_some()));
         }
@@ -129,7 +143,7 @@ impl<'a> Lines<'a> {
         let Some((start, line, whole)) = first.filter(|_| !comments) else {
             return seen;
         };
-        let sole = seen.containers + others <= 1 && at >= head.len();
+        let sole = seen.containers + seen.others <= 1 && at >= head.len();
         if tape.parse(str::from_utf8(line).unwrap_or_default()).is_ok() {
             // One value on one line: a record, or an archive if it is the only one.
             seen.document = sole.then_some(start);
@@ -152,7 +166,7 @@ impl<'a> Lines<'a> {
                 let rest = head.get(start + line.len() + 1..).unwrap_or_default();
                 let second = memchr(b'\n', rest).unwrap_or(rest.len());
                 let alone = matches!(line.trim_ascii(), b"[" | b"{");
-                seen.containers < others && others > 1 && (alone || at > line.len() + 1 + second)
+                seen.containers < seen.others && seen.others > 1 && (alone || at > line.len() + 1 + second)
             }
         };
         seen.document = seen.spans.then_some(start);

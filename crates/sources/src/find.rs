@@ -97,9 +97,9 @@ fn meet(target: &str, options: &FindOptions, found: &mut Found) -> Result<(), So
     }
     let path = Path::new(target);
     match fs::metadata(path) {
-        Ok(meta) if meta.is_dir() => walk(&absolute(target, path)?, None, found),
+        Ok(meta) if meta.is_dir() => walk(&absolute(target)?, None, found),
         Ok(meta) if meta.is_file() => {
-            let path = absolute(target, path)?;
+            let path = absolute(target)?;
             fs::File::open(&path).map_err(|source| SourceError::Unreadable { uri: uri_of(&path), source })?;
             found.inputs.push(Input { uri: uri_of(&path), size_on_disk: meta.len(), path: Some(path) });
         }
@@ -227,8 +227,14 @@ fn matching(pattern: &str, found: &mut Found) -> Result<(), SourceError> {
     Ok(())
 }
 
-/// The directory made canonical, the last name left as it was given: a link keeps its own name.
-fn absolute(target: &str, path: &Path) -> Result<PathBuf, SourceError> {
+/// The path of a target, as the inputs in it have it: the directory made canonical, the last name left
+/// as it was given, so that a link keeps its own name.
+///
+/// # Errors
+///
+/// If the directory that holds it cannot be looked at.
+pub fn absolute(target: &str) -> Result<PathBuf, SourceError> {
+    let path = Path::new(target);
     let unreadable = |source| SourceError::Unreadable { uri: target.to_owned(), source };
     let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
         return fs::canonicalize(path).map_err(unreadable);

@@ -60,9 +60,17 @@ impl Format {
         Self { zone: zone.or_else(|| plan.zone.clone()), plan, shape }
     }
 
-    /// The profile's name.
+    /// The profile's name, or what content is called that is kept as a whole.
     pub fn name(&self) -> &str {
-        &self.plan.profile.name
+        match self.shape {
+            Shape::Whole(name) => name,
+            _ => &self.plan.profile.name,
+        }
+    }
+
+    /// Whether the content is kept as a whole.
+    pub fn is_whole(&self) -> bool {
+        matches!(self.shape, Shape::Whole(_))
     }
 
     /// Whether records are parts of values that span lines, and not lines.

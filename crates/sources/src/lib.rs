@@ -45,16 +45,18 @@ mod open;
 pub mod profile;
 mod source;
 mod time;
+mod whole;
 
 pub use block::{Block, Layout, Part, PartKind, Piece, PieceKind, Pieces};
 pub use error::SourceError;
-pub use find::{FindOptions, Found, Input, Skipped, find, path_of, uri_of};
+pub use find::{FindOptions, Found, Input, Skipped, absolute, find, path_of, uri_of};
 pub use format::{Format, FrameScratch};
 pub use jiff::Timestamp;
 pub use jiff::tz::TimeZone;
 pub use open::{Head, OpenOptions, Prefixes, Resume, open, open_reader, prefix_hashes, prefixes};
 pub use profile::Profiles;
 pub use source::Source;
+pub use whole::{Recognised, WholeFormats};
 
 /// What a block holds unless the caller says otherwise: large enough that handing it over costs
 /// nothing, small enough that a dozen in flight stay far below the memory limit.

@@ -13,6 +13,7 @@ use crate::find::Input;
 use crate::format::Format;
 use crate::profile::Profiles;
 use crate::source::Source;
+use crate::whole::WholeFormats;
 use crate::{BLOCK_BYTES, HEAD_BYTES, PIECE_BYTES_MAX, SourceError};
 
 /// How an input is to be read.
@@ -28,11 +29,20 @@ pub struct OpenOptions {
     pub block_bytes: usize,
     /// Whether a SHA-256 of the content is wanted.
     pub checksum: bool,
+    /// Content that is kept as a whole; without it, every content is looked at for records.
+    pub whole: Option<WholeFormats>,
 }
 
 impl Default for OpenOptions {
     fn default() -> Self {
-        Self { timezone: None, format: None, resume: None, block_bytes: BLOCK_BYTES, checksum: true }
+        Self {
+            timezone: None,
+            format: None,
+            resume: None,
+            block_bytes: BLOCK_BYTES,
+            checksum: true,
+            whole: None,
+        }
     }
 }
 
@@ -76,15 +86,40 @@ pub fn open_reader(
     let known = known.map_or(HEAD_BYTES, |resume| usize::try_from(resume.bytes_done).unwrap_or(HEAD_BYTES));
     let cut = cut && known >= HEAD_BYTES;
     let head = &head[..head.len().min(HEAD_BYTES).min(known)];
-    if let Some(what) = foreign(head).filter(|_| options.format.is_none()) {
-        return Err(SourceError::Foreign { uri: uri.to_owned(), what });
-    }
-    let Detected { profile, shape } = match &options.format {
-        None => detect(head, cut, profiles),
-        Some(name) => detect(head, cut, profiles).forced(profiles.named(name)?),
+    let Detected { profile, shape, .. } = match &options.format {
+        None => recognised(uri, head, cut, profiles, options)?,
+        Some(name) => match options.whole.and_then(|whole| whole.named(name)) {
+            Some(name) => Detected::whole(name, profiles),
+            None => detect(head, cut, profiles).forced(profiles.named(name)?),
+        },
     };
     let format = Arc::new(Format::new(profile, shape, options.timezone.clone()));
     Source::new(content, format, options)
+}
+
+/// What content is whose format nobody has named: records where it holds some, and else a whole that
+/// its beginning or its name tells.
+fn recognised(
+    uri: &str,
+    head: &[u8],
+    cut: bool,
+    profiles: &Profiles,
+    options: &OpenOptions,
+) -> Result<Detected, SourceError> {
+    // What was packed is named after what it holds.
+    let name = [".gz", ".zst"].iter().find_map(|ending| uri.strip_suffix(ending)).unwrap_or(uri);
+    let whole = options.whole.and_then(|whole| (whole.recognise)(name, head));
+    if let Some(whole) = whole.filter(|whole| whole.by_content) {
+        return Ok(Detected::whole(whole.name, profiles));
+    }
+    if let Some(what) = foreign(head) {
+        return Err(SourceError::Foreign { uri: uri.to_owned(), what });
+    }
+    let detected = detect(head, cut, profiles);
+    Ok(match whole {
+        Some(whole) if !detected.holds_records => Detected::whole(whole.name, profiles),
+        _ => detected,
+    })
 }
 
 /// The first [`HEAD_BYTES`] of content, or all of it where there is less.

@@ -8,6 +8,7 @@ use crate::document::Documents;
 use crate::format::Format;
 use crate::lines::Lines;
 use crate::profile::Shape;
+use crate::whole::Whole;
 use crate::{OpenOptions, Resume, SourceError};
 
 /// One input being read. The caller asks for blocks until there is none, and may stop after any
@@ -46,6 +47,7 @@ impl Source {
         let block_bytes = options.block_bytes.max(1);
         let mut cut: Box<dyn Cut> = match format.shape() {
             Shape::Lines | Shape::Frames => Box::new(Lines::new(block_bytes)),
+            Shape::Whole(_) => Box::new(Whole::new(block_bytes)),
             Shape::Document(steps) => Box::new(Documents::new(&mut content, steps.clone(), block_bytes)),
         };
         let mut done = Done::new(options.checksum || options.resume.is_some());

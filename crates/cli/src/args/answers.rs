@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Subcommand, ValueEnum};
-use stele_engine::retrieval::{Arm, Fusion};
+use stele_engine::retrieval::{Arm, Fusion, Scope};
 use stele_model::ChunkKind;
 
 /// `stele search`
@@ -33,6 +33,9 @@ pub struct SearchArgs {
     /// Only texts whose source begins with this
     #[arg(long, value_name = "PREFIX")]
     pub source: Option<String>,
+    /// Only documents in a stretch of what was read: path:docs/guide or tag:NAME (may be repeated)
+    #[arg(long, value_name = "SCOPE", value_parser = scope)]
+    pub scope: Vec<Scope>,
     /// Most results from one source
     #[arg(long, value_name = "N")]
     pub per_source: Option<usize>,
@@ -45,6 +48,15 @@ pub struct SearchArgs {
     /// Show what each score is made of
     #[arg(long)]
     pub explain: bool,
+}
+
+/// A stretch of what was read.
+fn scope(text: &str) -> Result<Scope, String> {
+    match text.split_once(':') {
+        Some(("path", path)) if !path.trim_matches(['.', '/']).is_empty() => Ok(Scope::Path(path.to_owned())),
+        Some(("tag", tag)) if !tag.trim().is_empty() => Ok(Scope::Tag(tag.trim().to_owned())),
+        _ => Err("a scope is path:DIRECTORY or tag:NAME".to_owned()),
+    }
 }
 
 /// Kinds of texts, by the names that they have in answers.

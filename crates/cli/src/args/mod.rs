@@ -120,6 +120,10 @@ pub enum Command {
     Lake(LakeArgs),
     /// Check the installation and the lake, and say what to do
     Doctor(DoctorArgs),
+    /// Read one document from standard input within limits; what `ingest` calls for formats that have
+    /// to be unpacked
+    #[command(hide = true)]
+    ReadDocument,
     /// Write completions for a shell
     Completions {
         /// The shell

@@ -87,9 +87,11 @@ fn page(context: &Context, summary: &IngestSummary, args: &IngestArgs) -> String
         "quarantine, with their bytes and the reason",
     ]);
     for (name, count, place) in [
+        ("documents", summary.documents, "lake, counted with the records' bytes"),
         ("control lines", summary.control, "lake, counted with the records' bytes"),
         ("blank lines", summary.blank, "lake, counted with the records' bytes"),
         ("duplicates", summary.duplicates, "inputs whose content was there already"),
+        ("removed", summary.removed, "documents that are not there any more; the lake keeps them"),
         ("resumed", summary.resumed, "inputs that went on where an earlier run stopped"),
         ("skipped", summary.skipped.len() as u64, "not inputs; --json lists them"),
         ("failed", summary.failures.len() as u64, "inputs that could not be read to their end"),

@@ -14,6 +14,7 @@ mod lake;
 mod mcp;
 mod migrate;
 mod models;
+mod read_document;
 mod replay;
 mod schema;
 mod search;
@@ -72,6 +73,7 @@ pub fn main(line: impl Iterator<Item = OsString>) -> Exit {
         Command::Status(args) => status::run(&context, &args),
         Command::Lake(args) => lake::run(&context, args.action),
         Command::Doctor(args) => doctor::run(&context, &args),
+        Command::ReadDocument => read_document::run(),
         Command::Completions { shell } => generate::completions(shell),
         Command::Man { dir } => generate::man(&context, dir.as_deref()),
     };
@@ -161,7 +163,9 @@ impl Context {
             settings.fold = fold.into();
         }
         settings.profiles.extend(reading.profile.iter().cloned());
-        Ok(Engine::new(settings, Environment::from_process(variable)?)?)
+        let program = std::env::current_exe().unwrap_or_else(|_| "stele".into());
+        let environment = Environment::from_process(variable)?.reading_with(program, read_document::ARGUMENT);
+        Ok(Engine::new(settings, environment)?)
     }
 
     /// A command line to suggest: `stele REST`, with the data directory if it was named.

@@ -36,6 +36,7 @@ fn question(args: SearchArgs) -> Question {
             game_ids: args.game,
             doc_types: args.doc_type,
             source_prefix: args.source,
+            scopes: args.scope,
             ..Filter::default()
         },
         fusion: args.fusion.into(),

@@ -42,8 +42,8 @@ fn a_directory_without_recordings() {
     fs::create_dir(world.path("empty")).unwrap();
     world.run("ingest empty --data-dir d").is(1).says(&["nothing to read", "empty", "hint:"]);
     world.run("discover empty").is(1).says(&["nothing to read"]);
-    world.write("pictures/a.png", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR");
-    world.run("ingest pictures --data-dir d").is(1).says(&["a.png"]);
+    world.write("pictures/a.db", b"SQLite format 3\0 and more");
+    world.run("ingest pictures --data-dir d").is(1).says(&["a.db"]);
     world.run("ingest nope --data-dir d").is(1).says(&["no file or directory named nope"]);
     world.run_args(["ingest", "*.nope", "--data-dir", "d"]).is(1).says(&["no file matches"]);
 }
@@ -55,11 +55,11 @@ fn one_bad_input_does_not_stop_the_others() {
     cut.truncate(cut.len() / 2);
     world.write("in/cut.jsonl.gz", &cut);
     world.write("in/good.jsonl", "{\"event\":\"a\"}\n");
-    world.write("in/picture.png", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR");
+    world.write("in/picture.db", b"SQLite format 3\0 and more");
     let ran = world.run("ingest in --data-dir d --json").is(3);
     let summary = ran.last();
     assert_eq!(summary["failures"].as_array().map(Vec::len), Some(2), "{summary}");
-    world.run("ingest in --data-dir d").is(3).says(&["cut.jsonl.gz", "picture.png"]);
+    world.run("ingest in --data-dir d").is(3).says(&["cut.jsonl.gz", "picture.db"]);
     assert_eq!(world.sql("SELECT count(*) FROM events WHERE event_type = 'a'"), "1\n");
     world.covered();
 }

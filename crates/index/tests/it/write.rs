@@ -257,7 +257,7 @@ fn a_mismatch_says_what_is_there_what_was_asked_and_what_to_do() {
         for error in [index.reader_of(&asked).unwrap_err(), index.writer(&asked).unwrap_err()] {
             assert!(matches!(error, IndexError::Mismatch { .. }), "{error}");
             let words = error.to_string();
-            assert!(words.contains("double-a (16 dimensions), chunk policy 1, table schema 2"), "{words}");
+            assert!(words.contains("double-a (16 dimensions), chunk policy 1, table schema 3"), "{words}");
             assert!(words.contains("`stele index rebuild`"), "{words}");
         }
     }

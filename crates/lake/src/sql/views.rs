@@ -154,9 +154,10 @@ const FILES: &str = "CREATE SCHEMA stele_internal; CREATE TABLE stele_internal.f
     bytes_done BIGINT, lines_done BIGINT, sha256 VARCHAR, size_on_disk BIGINT,
     bytes_in BIGINT, bytes_lake BIGINT, bytes_quarantine BIGINT,
     lines BIGINT, records BIGINT, quarantined BIGINT, control BIGINT, blank BIGINT, nodes BIGINT,
-    rows_pruned BIGINT, rows_lost BIGINT, updated_at_micros BIGINT);
+    rows_pruned BIGINT, rows_lost BIGINT, gone_at_micros BIGINT, updated_at_micros BIGINT);
 CREATE VIEW files AS
-    SELECT * EXCLUDE (updated_at_micros), make_timestamptz(updated_at_micros) AS updated_at FROM stele_internal.files ORDER BY uri;";
+    SELECT * EXCLUDE (gone_at_micros, updated_at_micros), make_timestamptz(gone_at_micros) AS gone_at,
+        make_timestamptz(updated_at_micros) AS updated_at FROM stele_internal.files ORDER BY uri;";
 
 /// The newest entry of every input is already known, so it is copied instead of read again.
 fn files(connection: &Connection, tables: &Tables) -> Result<(), SqlError> {
@@ -193,6 +194,7 @@ fn files(connection: &Connection, tables: &Tables) -> Result<(), SqlError> {
             long(ledger.nodes),
             gone(file, false),
             gone(file, true),
+            file.gone_at,
             file.updated_at,
         ])
         .map_err(&failed)?;

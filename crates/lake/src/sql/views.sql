@@ -311,7 +311,7 @@ FROM (VALUES
   ('attachment', 'view', 'the events of doc type attachment'),
   ('document', 'view', 'the events of doc type document'),
   ('row', 'view', 'the events of doc type row'),
-  ('residue', 'view', 'bytes of the inputs that are no record: rejected, control, blank, filler'),
+  ('residue', 'view', 'bytes of the inputs that are no record: rejected, control, blank, filler, document'),
   ('quarantine', 'view', 'rejected lines only, with the reason and the original bytes'),
   ('files', 'view', 'every input: how far it was read and what was counted in it'),
   ('counts', 'view', 'records by doc type'),

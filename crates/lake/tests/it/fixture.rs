@@ -120,6 +120,7 @@ impl Input {
             tail_offset: None,
             ledger: ledger(&self.content[..done]),
             state: if done == self.content.len() { FileState::Complete } else { FileState::Partial },
+            gone_at: None,
             updated_at: NOW,
         }
     }

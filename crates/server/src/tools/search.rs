@@ -45,6 +45,8 @@ enum KindName {
     Game,
     /// One session.
     Session,
+    /// A section of a document.
+    Section,
 }
 
 /// The question.
@@ -184,6 +186,7 @@ fn question(arguments: &Arguments) -> Question {
         KindName::Record => ChunkKind::Record,
         KindName::Game => ChunkKind::Game,
         KindName::Session => ChunkKind::Session,
+        KindName::Section => ChunkKind::Section,
     };
     Question {
         top: SEARCH_RESULTS_MAX,

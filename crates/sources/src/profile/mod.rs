@@ -28,6 +28,8 @@ pub(crate) enum Shape {
     Frames,
     /// The records are somewhere inside JSON values that span lines.
     Document(Vec<Step>),
+    /// There are no records: the content is kept as a whole, and this is what it is called.
+    Whole(&'static str),
 }
 
 /// One step to the records of a document.
@@ -156,6 +158,11 @@ impl Profiles {
         let plan = self.named(name).unwrap_or(&self.base);
         let shape = if plan.profile.name == FRAMES { Shape::Frames } else { Shape::Lines };
         Arc::new(Format::new(plan.clone(), shape, zone))
+    }
+
+    /// The format of content that is kept as a whole.
+    pub fn whole(&self, name: &'static str) -> Arc<Format> {
+        Arc::new(Format::new(self.base.clone(), Shape::Whole(name), None))
     }
 
     fn all(&self) -> impl Iterator<Item = &Arc<Plan>> {

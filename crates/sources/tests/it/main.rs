@@ -76,6 +76,7 @@ fn report(content: &[u8], options: &OpenOptions) -> String {
     for piece in blocks.iter().flat_map(Block::pieces) {
         let text = String::from_utf8_lossy(piece.bytes);
         let what = match piece.kind {
+            PieceKind::Whole => ResidueClass::Document.name().to_owned(),
             PieceKind::Filler => ResidueClass::Filler.name().to_owned(),
             PieceKind::Rejected(reason) => format!("rejected ({reason})"),
             PieceKind::Line if piece.bytes.trim_ascii().is_empty() => "blank".to_owned(),
