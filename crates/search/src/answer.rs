@@ -74,6 +74,8 @@ pub struct Parts {
     pub names: Option<f32>,
     /// Meaning.
     pub vector: Option<f32>,
+    /// What is added because better results lead to it.
+    pub graph: Option<f32>,
     /// The cosine itself, where the arm found it.
     pub cosine: Option<f32>,
 }

@@ -29,6 +29,8 @@ pub(crate) struct Fused {
     pub(crate) score: f32,
     /// By arm, in the order in which the arms were given; `None` where it was not among the hits.
     pub(crate) parts: Vec<Option<f32>>,
+    /// How much of the score comes from what it stands next to.
+    pub(crate) graph: f32,
 }
 
 /// Fuses the hits of several arms, each of which was asked for `k`; best first, equal scores by id.
@@ -46,7 +48,12 @@ pub(crate) fn fuse(fusion: Fusion, arms: &[&[Hit]], k: usize) -> Vec<Fused> {
     let asked = arms.iter().filter(|hits| !hits.is_empty()).count().max(1) as f32;
     let mut fused: Vec<Fused> = all
         .into_iter()
-        .map(|(id, parts)| Fused { id, score: parts.iter().flatten().sum::<f32>() / asked, parts })
+        .map(|(id, parts)| Fused {
+            id,
+            score: parts.iter().flatten().sum::<f32>() / asked,
+            parts,
+            graph: 0.0,
+        })
         .collect();
     fused.sort_by(|one, two| two.score.total_cmp(&one.score).then(one.id.cmp(&two.id)));
     fused

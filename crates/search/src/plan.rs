@@ -51,6 +51,8 @@ pub struct Question {
     pub fusion: Fusion,
     /// Most results from one source; nothing means no cap.
     pub per_source: Option<usize>,
+    /// Whether what the best results lead to counts for more.
+    pub expand: bool,
     /// How much it counts that a result differs from those before it, from 0 (not at all) to 1.
     pub diversity: f32,
 }
@@ -65,6 +67,7 @@ impl Question {
             filter: Filter::default(),
             fusion: Fusion::default(),
             per_source: None,
+            expand: true,
             diversity: 0.0,
         }
     }

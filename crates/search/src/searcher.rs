@@ -12,6 +12,7 @@ use crate::SearchError;
 use crate::answer::{Answer, ArmReport, Found, Parts};
 use crate::confidence::{Signs, confidence};
 use crate::evidence::{coverage, evidence};
+use crate::expand::{self, Structure};
 use crate::fuse::{Fused, fuse};
 use crate::plan::{Arm, Question};
 
@@ -30,6 +31,7 @@ const DIVERSE_PER_RESULT: usize = 3;
 pub struct Searcher<'a> {
     reader: &'a Reader,
     embedder: Option<&'a dyn Embedder>,
+    structure: Option<&'a dyn Structure>,
 }
 
 /// The hits of the arms, in the order in which the fusion takes them.
@@ -46,7 +48,13 @@ impl<'a> Searcher<'a> {
         let same = |embedder: &&dyn Embedder| {
             reader.pointer().spec.model.as_ref().is_some_and(|model| model.id == embedder.model_id())
         };
-        Self { reader, embedder: embedder.filter(same) }
+        Self { reader, embedder: embedder.filter(same), structure: None }
+    }
+
+    /// The same, with what the sections of documents have to do with each other.
+    #[must_use]
+    pub fn with_structure(self, structure: &'a dyn Structure) -> Self {
+        Self { structure: Some(structure), ..self }
     }
 
     /// Answers a question.
@@ -61,11 +69,16 @@ impl<'a> Searcher<'a> {
         let candidates = CANDIDATES_MIN.max(question.top * CANDIDATES_PER_RESULT);
         let hits = self.hits(question, candidates, &mut notes)?;
         let arms: [&[Hit]; 3] = [&hits.text, &hits.names, &hits.vector];
-        let fused = fuse(question.fusion, &arms, candidates);
+        let mut fused = fuse(question.fusion, &arms, candidates);
+        let mut chunks = HashMap::new();
+        if let Some(structure) = self.structure.filter(|_| question.expand) {
+            chunks = self.chunks(fused.iter().take(expand::CANDIDATES_MAX))?;
+            expand::expand(&mut fused, &chunks, structure);
+        }
         let chosen = self.choose(question, &fused)?;
-        let ids: Vec<ChunkId> = chosen.iter().map(|one| one.id).collect();
-        let mut chunks: HashMap<ChunkId, Chunk> =
-            self.reader.get(&ids)?.into_iter().map(|chunk| (chunk.id, chunk)).collect();
+        let missing = chosen.iter().filter(|one| !chunks.contains_key(&one.id));
+        let missing = self.chunks(missing)?;
+        chunks.extend(missing);
         let cosines: HashMap<ChunkId, f32> = hits.vector.iter().map(|hit| (hit.id, hit.score)).collect();
         let results: Vec<Found> = chosen
             .iter()
@@ -78,7 +91,13 @@ impl<'a> Searcher<'a> {
                     evidence: evidence(&question.text, &chunk),
                     text: chunk.text,
                     metadata: chunk.metadata,
-                    parts: Parts { text, names, vector, cosine: cosines.get(&one.id).copied() },
+                    parts: Parts {
+                        text,
+                        names,
+                        vector,
+                        graph: (one.graph > 0.0).then_some(one.graph),
+                        cosine: cosines.get(&one.id).copied(),
+                    },
                 })
             })
             .collect();
@@ -115,6 +134,17 @@ impl<'a> Searcher<'a> {
         let hits = self.hits(question, candidates, &mut Vec::new())?;
         let fused = fuse(question.fusion, &[&hits.text, &hits.names, &hits.vector], candidates);
         Ok(fused.into_iter().take(question.top).map(|one| one.id).collect())
+    }
+
+    fn chunks<'f>(
+        &self,
+        which: impl Iterator<Item = &'f Fused>,
+    ) -> Result<HashMap<ChunkId, Chunk>, SearchError> {
+        let ids: Vec<ChunkId> = which.map(|one| one.id).collect();
+        if ids.is_empty() {
+            return Ok(HashMap::new());
+        }
+        Ok(self.reader.get(&ids)?.into_iter().map(|chunk| (chunk.id, chunk)).collect())
     }
 
     /// Asks the arms side by side: each waits for the index most of its time.

@@ -39,6 +39,9 @@ pub struct SearchArgs {
     /// Most results from one source
     #[arg(long, value_name = "N")]
     pub per_source: Option<usize>,
+    /// Do not look at what the best results lead to
+    #[arg(long)]
+    pub no_graph: bool,
     /// How much results are to differ from each other, from 0 to 1
     #[arg(long, value_name = "SHARE", default_value_t = 0.0)]
     pub diversity: f32,

@@ -41,6 +41,7 @@ fn question(args: SearchArgs) -> Question {
         },
         fusion: args.fusion.into(),
         per_source: args.per_source,
+        expand: !args.no_graph,
         diversity: args.diversity,
     }
 }

@@ -130,6 +130,18 @@ fn lines(text: &str, start: usize) -> impl Iterator<Item = Range<usize>> {
     })
 }
 
+/// The bytes of the tables in a text: lines next to each other that begin with a bar.
+pub(crate) fn tables_in(text: &str) -> Vec<Range<usize>> {
+    let mut tables: Vec<Range<usize>> = Vec::new();
+    for line in lines(text, 0).filter(|line| text[line.clone()].trim_start().starts_with('|')) {
+        match tables.last_mut() {
+            Some(table) if table.end == line.start => table.end = line.end,
+            _ => tables.push(line),
+        }
+    }
+    tables
+}
+
 /// Headings from the outermost to the section's own, in one line.
 pub(crate) fn headings(document: &str, above: &[String], own: &str) -> String {
     let mut all: Vec<&str> = Vec::new();

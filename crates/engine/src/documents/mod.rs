@@ -8,6 +8,8 @@
 //! graph, and can be removed and made again.
 
 mod chunking;
+mod chunks;
+mod parsing;
 
 pub use stele_documents::run_child;
 

@@ -19,6 +19,7 @@
 //! # }
 //! ```
 
+mod derived;
 mod error;
 mod guard;
 pub mod output;
@@ -37,6 +38,7 @@ use crate::part::PartInfo;
 use crate::snapshot::{Pruned, Snapshot};
 use crate::tables::NULL_PARTITION;
 
+pub use derived::{Derived, DerivedPart};
 pub use error::SqlError;
 pub use query::{Column, Param, Params, Rows, Shape};
 
@@ -51,6 +53,8 @@ pub struct Tables {
     pub files: Vec<FileEntry>,
     /// Rows that are gone from the lake.
     pub pruned: Vec<Pruned>,
+    /// Tables that follow from the lake.
+    pub derived: Vec<Derived>,
 }
 
 impl Tables {
@@ -75,6 +79,7 @@ impl Tables {
             quarantine: snapshot.quarantine_parts().iter().map(absolute).collect::<Result<_, _>>()?,
             files: snapshot.files()?,
             pruned: snapshot.pruned()?,
+            derived: Vec::new(),
         })
     }
 }

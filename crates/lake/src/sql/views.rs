@@ -10,7 +10,7 @@ use std::path::Path;
 use duckdb::{Connection, params};
 use stele_model::{DocType, FileEntry};
 
-use super::{Part, SqlError, Tables, engine, utf8};
+use super::{Part, SqlError, Tables, derived, engine, utf8};
 use crate::tables::{Column, ColumnKind, NULL_PARTITION, Table};
 
 const MACROS: &str = include_str!("macros.sql");
@@ -50,8 +50,9 @@ pub(super) fn create(connection: &Connection, tables: &Tables) -> Result<Vec<Str
             read_parquet(quarantine.iter().copied())
         ))?;
     }
+    let derived = derived::create(connection, &tables.derived)?;
     let parts = events.by_doc_type.values().flatten().copied();
-    Ok(parts.chain(quarantine.iter().copied()).map(str::to_owned).collect())
+    Ok(parts.chain(quarantine.iter().copied()).map(str::to_owned).chain(derived).collect())
 }
 
 /// The parts of `events`, in the order of their paths: a scan keeps it, so the same snapshot gives
@@ -208,6 +209,6 @@ pub(super) fn literal(text: &str) -> String {
 }
 
 /// A name in SQL.
-fn name(text: &str) -> String {
+pub(super) fn name(text: &str) -> String {
     format!("\"{}\"", text.replace('"', "\"\""))
 }
