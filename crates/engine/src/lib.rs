@@ -87,6 +87,17 @@ pub mod retrieval {
     pub use stele_search::{Answer, Arm, Found, Fusion, Metrics, Question, SearchError};
 }
 
+/// The graph, as it is walked.
+pub mod graph {
+    pub use crate::documents::{
+        EdgeView, GraphStatus, GraphSummary, GraphVerification, MentionView, NeighborsView, NodeView,
+        PathView, PathsView, ThingView,
+    };
+    pub use stele_graph::{
+        DEPTH_MAX, Direction, Follow, GraphError, LimitReason, PATH_DEPTH_MAX, PATHS_MAX, ROWS_MAX,
+    };
+}
+
 /// Catalogues as plain data, and the renderers over them.
 pub mod discovery {
     pub use stele_discover::{Folding, render, view};

@@ -11,6 +11,7 @@ use stele_model::ChunkKind;
 #[derive(Debug, Args)]
 pub struct SearchArgs {
     /// The question, in words or as the name of a field
+    #[arg(allow_hyphen_values = true)]
     pub text: String,
     /// Results
     #[arg(long, value_name = "N", default_value_t = 10)]

@@ -11,6 +11,7 @@ use stele_search::{Answer, Question, Searcher};
 
 use super::config::{EmbeddingConfig, Meaning};
 use crate::EngineError;
+use crate::documents::Around;
 use crate::engine::Engine;
 
 /// An answer, and how much of the lake it knows.
@@ -21,7 +22,7 @@ pub struct SearchAnswer {
     pub answer: Answer,
     /// The newest version of the lake.
     pub lake_snapshot: u64,
-    /// Records that came to the lake or left it since the index was built; `None` if that cannot be told.
+    /// Records and documents that came to the lake or left it since the index was built; `None` if that cannot be told.
     pub pending: Option<u64>,
     /// Whether the index knows every record.
     pub complete: bool,
@@ -37,15 +38,21 @@ impl Engine {
         let snapshot = self.snapshot()?;
         let reader = self.index()?.reader()?;
         let meaning = self.meaning_of(reader.pointer().spec.model.as_ref().map(|model| &*model.id))?;
-        let answer = Searcher::new(&reader, meaning.embedder()).answer(question)?;
+        let graph = self.graph(&snapshot)?;
+        let around = graph.as_ref().filter(|graph| graph.version().documents() > 0).map(Around);
+        let mut searcher = Searcher::new(&reader, meaning.embedder());
+        if let Some(around) = &around {
+            searcher = searcher.with_structure(around);
+        }
+        let answer = searcher.answer(question)?;
         let pending = self.pending(&snapshot, reader.pointer());
         let complete = pending == Some(0);
         let mut answer = SearchAnswer { answer, lake_snapshot: snapshot.version(), pending, complete };
         answer.answer.notes.extend(match pending {
             Some(0) => None,
-            Some(pending) => {
-                Some(format!("{pending} records came or went since the index was built: `stele index build`"))
-            }
+            Some(pending) => Some(format!(
+                "{pending} records or documents came or went since the index was built: `stele index build`"
+            )),
             None => Some("the index does not follow this lake's history: `stele index build`".to_owned()),
         });
         Ok(answer)
@@ -65,7 +72,7 @@ impl Engine {
         }
     }
 
-    /// Records by which a snapshot and what an index follows differ: those that it does not know, and
+    /// Records and documents by which a snapshot and what an index follows differ: those that it does not know, and
     /// those that it still knows. Parts that were written anew count on both sides. `None` if it cannot be
     /// told, as where the index follows another lake.
     pub(crate) fn pending(&self, snapshot: &Snapshot, pointer: &Pointer) -> Option<u64> {
@@ -82,6 +89,11 @@ impl Engine {
             let parts = some.event_parts().iter().filter(|part| !there.contains(&*part.path));
             parts.map(|part| part.rows).sum()
         };
-        Some(only_in(snapshot, &before) + only_in(&before, snapshot))
+        let documents = |snapshot: &Snapshot| -> Option<HashSet<(String, String)>> {
+            let entries = self.documents_in(snapshot).ok()?.into_values();
+            Some(entries.map(|entry| (entry.sha256, entry.uri)).collect())
+        };
+        let changed = documents(snapshot)?.symmetric_difference(&documents(&before)?).count() as u64;
+        Some(only_in(snapshot, &before) + only_in(&before, snapshot) + changed)
     }
 }

@@ -166,12 +166,22 @@ impl Pace for Paced {
     }
 }
 
-/// The directory of a tenant's index. Each has its own, so that nobody is answered with what is
-/// another's; `default` has the plain name.
+/// The directory of a tenant's index.
 pub(crate) fn index_dir(data_dir: &Path, tenant: &str) -> PathBuf {
+    own_dir(data_dir, "index", tenant)
+}
+
+/// The directory of a tenant's graph.
+pub(crate) fn graph_dir(data_dir: &Path, tenant: &str) -> PathBuf {
+    own_dir(data_dir, "graph", tenant)
+}
+
+/// Each tenant has its own, so that nobody is answered with what is another's; `default` has the plain
+/// name.
+fn own_dir(data_dir: &Path, what: &str, tenant: &str) -> PathBuf {
     if tenant == "default" {
-        return data_dir.join("index");
+        return data_dir.join(what);
     }
     let name = to_hex(&IdHasher::new("tenant").part(tenant.as_bytes()).finish());
-    data_dir.join("index-of").join(name)
+    data_dir.join(format!("{what}-of")).join(name)
 }

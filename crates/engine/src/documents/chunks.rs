@@ -38,6 +38,10 @@ pub(crate) fn each<E>(
     let leading = headings(of.title, section.above, section.title);
     for (number, part) in parts_of(text, body, &tables_in(text)).into_iter().enumerate() {
         let mut said = leading.clone();
+        if !section.above.is_empty() && !part.span.is_empty() {
+            said.push('\n');
+            said.push_str(section.title);
+        }
         for stretch in part.table_head.iter().chain([&part.span]).filter(|stretch| !stretch.is_empty()) {
             said.push('\n');
             said.push_str(text[stretch.clone()].trim_end());
