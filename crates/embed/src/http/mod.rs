@@ -100,6 +100,7 @@ impl HttpConfig {
             connect_timeout_ms_max: self.connect_timeout_ms_max,
             timeout_ms_max: self.timeout_ms_max,
             proxy: self.proxy.clone(),
+            ..ClientConfig::default()
         }
     }
 }
