@@ -57,7 +57,7 @@ pub(crate) enum Asked {
     /// 2xx and all of the answer.
     Answer(Answer),
     /// It will be refused the next time too.
-    Refused { status: u16, reason: String },
+    Refused { status: u16, reason: String, explained: bool },
     /// It may be answered later.
     Busy { status: u16, reason: String, retry_after_ms: Option<u64> },
     /// There was no answer, or not all of it.
@@ -224,13 +224,14 @@ impl Asker {
         let retry_after_ms = retry_after_ms(&response);
         // Only the beginning of it is shown.
         let (said, _) = read(response, REFUSAL_BYTES_MAX);
-        let reason = self.clean(&message(&said));
+        let (said, explained) = message(&said);
+        let reason = self.clean(&said);
         Ok(match status {
             // The others of 5xx say what the service cannot do at all.
             408 | 425 | 429 | 500 | 502..=504 | 507 | 509 | 520..=599 => {
                 Asked::Busy { status, reason, retry_after_ms }
             }
-            _ => Asked::Refused { status, reason },
+            _ => Asked::Refused { status, reason, explained },
         })
     }
 }
@@ -283,16 +284,18 @@ fn retry_after_ms(response: &Response) -> Option<u64> {
 }
 
 /// What a refusal says: `{"error": {"message": …}}`, `{"error": …}`, `{"message": …}`, the same in
-/// `{"status": …}`, or all of it. A message beside the error is the longer of the two, so it goes first.
-fn message(said: &[u8]) -> String {
+/// `{"status": …}`, or all of it; and whether it was one of those, or a text of its own. A message beside the
+/// error is the longer of the two, so it goes first.
+fn message(said: &[u8]) -> (String, bool) {
     let found = serde_json::from_slice::<Value>(said).ok().and_then(|value| {
         let value = value.get("status").filter(|status| status.is_object()).unwrap_or(&value);
         let error = value.get("error").filter(|error| error.is_object()).unwrap_or(value);
         let words = ["message", "error"].iter().find_map(|name| error.get(name));
         words.unwrap_or(error).as_str().map(str::to_owned)
     });
+    let explained = found.is_some();
     match found.unwrap_or_else(|| String::from_utf8_lossy(said).into_owned()) {
-        said if said.trim().is_empty() => "it does not say why".to_owned(),
-        said => said,
+        said if said.trim().is_empty() => ("it does not say why".to_owned(), false),
+        said => (said, explained),
     }
 }

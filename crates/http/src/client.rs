@@ -79,8 +79,8 @@ impl Client {
             tries += 1;
             let (error, after_ms) = match self.asker.ask(&request, cancelled)? {
                 Asked::Answer(answer) => return Ok(answer),
-                Asked::Refused { status, reason } => {
-                    return Err(HttpError::Refused { service: service(), status, reason });
+                Asked::Refused { status, reason, explained } => {
+                    return Err(HttpError::Refused { service: service(), status, reason, explained });
                 }
                 Asked::Unusable { reason } => {
                     return Err(HttpError::Unusable { service: service(), reason });

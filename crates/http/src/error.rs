@@ -58,6 +58,9 @@ pub enum HttpError {
         status: u16,
         /// What it said.
         reason: String,
+        /// Whether it said so in JSON, as services for programs do. A page of HTML, or nothing, comes from
+        /// something that does not know the path at all.
+        explained: bool,
     },
 }
 

@@ -25,5 +25,5 @@ pub use confidence::Signs;
 pub use error::SearchError;
 pub use fuse::Fusion;
 pub use metrics::{Metrics, Relevance};
-pub use plan::{Arm, Question};
+pub use plan::{Arm, Question, TOP_MAX};
 pub use searcher::Searcher;

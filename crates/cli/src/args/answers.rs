@@ -2,19 +2,20 @@
 
 use std::path::PathBuf;
 
-use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::builder::{PossibleValuesParser, RangedU64ValueParser, TypedValueParser};
 use clap::{Args, Subcommand, ValueEnum};
-use stele_engine::retrieval::{Arm, Fusion};
+use stele_engine::retrieval::{Arm, Fusion, TOP_MAX};
 use stele_model::ChunkKind;
 
 /// `stele search`
 #[derive(Debug, Args)]
 pub struct SearchArgs {
     /// The question, in words or as the name of a field
+    #[arg(value_parser = question)]
     pub text: String,
-    /// Results
-    #[arg(long, value_name = "N", default_value_t = 10)]
-    pub top: usize,
+    /// Results, from 1 to 200
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = from_1_to(TOP_MAX as u64))]
+    pub top: u64,
     /// Which arms answer
     #[arg(long, value_enum, default_value = "hybrid")]
     pub arm: ArmArg,
@@ -34,10 +35,10 @@ pub struct SearchArgs {
     #[arg(long, value_name = "PREFIX")]
     pub source: Option<String>,
     /// Most results from one source
-    #[arg(long, value_name = "N")]
-    pub per_source: Option<usize>,
+    #[arg(long, value_name = "N", value_parser = from_1_to(TOP_MAX as u64))]
+    pub per_source: Option<u64>,
     /// How much results are to differ from each other, from 0 to 1
-    #[arg(long, value_name = "SHARE", default_value_t = 0.0)]
+    #[arg(long, value_name = "SHARE", default_value_t = 0.0, value_parser = share)]
     pub diversity: f32,
     /// How the arms are brought together
     #[arg(long, value_enum, default_value = "min-max")]
@@ -45,6 +46,23 @@ pub struct SearchArgs {
     /// Show what each score is made of
     #[arg(long)]
     pub explain: bool,
+}
+
+/// A count that has to be at least 1.
+fn from_1_to(max: u64) -> RangedU64ValueParser {
+    RangedU64ValueParser::new().range(1..=max)
+}
+
+fn share(text: &str) -> Result<f32, String> {
+    let share = text.parse().ok().filter(|share| (0.0..=1.0).contains(share));
+    share.ok_or_else(|| "expected a number from 0 to 1, such as 0.3".to_owned())
+}
+
+fn question(text: &str) -> Result<String, String> {
+    match text.trim().is_empty() {
+        true => Err("the question is empty: ask in words, or name a field".to_owned()),
+        false => Ok(text.to_owned()),
+    }
 }
 
 /// Kinds of texts, by the names that they have in answers.

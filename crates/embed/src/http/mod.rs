@@ -246,7 +246,7 @@ fn said(error: HttpError) -> EmbedError {
     match error {
         HttpError::Cancelled => EmbedError::Cancelled,
         HttpError::Config { setting, reason } => EmbedError::Config { setting, reason },
-        HttpError::Refused { service, status, reason } => {
+        HttpError::Refused { service, status, reason, .. } => {
             EmbedError::Refused { service, status, reason, advice: advice(status) }
         }
         error => EmbedError::Service(error),

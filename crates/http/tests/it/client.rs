@@ -120,22 +120,23 @@ fn refusals_are_final() {
 
 #[test]
 fn a_refusal_is_read_whoever_wrote_it() {
-    let check = |body: &str, says: &str| {
+    let check = |body: &str, says: &str, is_json: bool| {
         let body = body.to_owned();
         let server = Server::new(move |_, _| Reply::Say(400, "", body.clone()));
         let (client, _) = client(&server.url, ClientConfig::default());
-        let HttpError::Refused { reason, .. } = post(&client).unwrap_err() else { panic!() };
-        assert_eq!(reason, says);
+        let HttpError::Refused { reason, explained, .. } = post(&client).unwrap_err() else { panic!() };
+        assert_eq!((reason.as_str(), explained), (says, is_json));
     };
-    check(r#"{"error": {"message": "too long", "code": 7}}"#, "too long");
-    check(r#"{"error": "too long", "error_type": "x"}"#, "too long");
-    check(r#"{"error": "NotFoundError", "message": "no such collection"}"#, "no such collection");
-    check(r#"{"status": {"error": "Wrong input"}, "time": 0.1}"#, "Wrong input");
-    check(r#"{"status": "error", "message": "odd"}"#, "odd");
-    check(r#""plain""#, "plain");
-    check("<html>\n  no\n</html>", "<html> no </html>");
-    check("", "it does not say why");
-    check(&"x".repeat(1000), &format!("{}…", "x".repeat(300)));
+    check(r#"{"error": {"message": "too long", "code": 7}}"#, "too long", true);
+    check(r#"{"error": "too long", "error_type": "x"}"#, "too long", true);
+    check(r#"{"error": "NotFoundError", "message": "no such collection"}"#, "no such collection", true);
+    check(r#"{"status": {"error": "Wrong input"}, "time": 0.1}"#, "Wrong input", true);
+    check(r#"{"status": "error", "message": "odd"}"#, "odd", true);
+    check(r#""plain""#, "plain", true);
+    check("<html>\n  no\n</html>", "<html> no </html>", false);
+    check("", "it does not say why", false);
+    check(r#"{"detail":"Not Found"}"#, r#"{"detail":"Not Found"}"#, false);
+    check(&"x".repeat(1000), &format!("{}…", "x".repeat(300)), false);
 }
 
 #[test]
