@@ -14,7 +14,7 @@ pub struct SearchArgs {
     #[arg(value_parser = question)]
     pub text: String,
     /// Results, from 1 to 200
-    #[arg(long, value_name = "N", default_value_t = 10, value_parser = from_1_to(TOP_MAX as u64))]
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = RangedU64ValueParser::<u64>::new().range(1..=TOP_MAX as u64))]
     pub top: u64,
     /// Which arms answer
     #[arg(long, value_enum, default_value = "hybrid")]
@@ -35,7 +35,7 @@ pub struct SearchArgs {
     #[arg(long, value_name = "PREFIX")]
     pub source: Option<String>,
     /// Most results from one source
-    #[arg(long, value_name = "N", value_parser = from_1_to(TOP_MAX as u64))]
+    #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<u64>::new().range(1..))]
     pub per_source: Option<u64>,
     /// How much results are to differ from each other, from 0 to 1
     #[arg(long, value_name = "SHARE", default_value_t = 0.0, value_parser = share)]
@@ -46,11 +46,6 @@ pub struct SearchArgs {
     /// Show what each score is made of
     #[arg(long)]
     pub explain: bool,
-}
-
-/// A count that has to be at least 1.
-fn from_1_to(max: u64) -> RangedU64ValueParser {
-    RangedU64ValueParser::new().range(1..=max)
 }
 
 fn share(text: &str) -> Result<f32, String> {

@@ -167,6 +167,11 @@ fn inputs(names: &[String], engine: &Engine, snapshot: &Snapshot) -> Result<Vec<
 }
 
 fn selection(chosen: &SelectionArgs, engine: &Engine, snapshot: &Snapshot) -> Result<Selection, Failure> {
+    if let (Some(from), Some(to)) = (chosen.from, chosen.to)
+        && from >= to
+    {
+        return Err(Failure::usage("--from is not before --to, so that no record can be meant"));
+    }
     Ok(Selection {
         doc_types: chosen.doc_type.clone(),
         events: chosen.event.clone(),

@@ -18,6 +18,8 @@ fn wrong_usage() {
     world.run("replay x --json --data-dir d").is(2).says(&["--output"]);
     world.run("lake prune --data-dir d").is(2).says(&["--older-than"]);
     assert!(!world.path("d").exists());
+    world.ok("ingest sample/recordings --data-dir d");
+    world.run("export jsonl --from 2025-01-02 --to 2025-01-02 --data-dir d").is(2).says(&["not before --to"]);
 }
 
 #[test]

@@ -109,6 +109,8 @@ fn what_is_odd_about_a_collection_is_counted() {
     check("corpus.jsonl", one, &[("documents_without_text", 0)], &[]);
     let empty = format!("{one}{{\"_id\":\"d3\",\"text\":null}}\n");
     check("corpus.jsonl", &empty, &[("documents_without_text", 1)], &["d3 at set/corpus.jsonl:3"]);
-    let long = format!("\u{feff}{{\"_id\":\"q1\",\"text\":\"boat {}\"}}\n", "é ".repeat(3_000));
+    let second = "{\"_id\":\"q2\",\"text\":\"corn\"}\n";
+    let long = "é ".repeat(3_000);
+    let long = format!("\u{feff}{{\"_id\":\"q1\",\"text\":\"boat {long}\"}}\n{second}");
     check("queries.jsonl", &long, &[("queries_cut", 1)], &["were cut: 1, first q1 at set/queries.jsonl:1"]);
 }

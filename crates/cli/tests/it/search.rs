@@ -146,7 +146,7 @@ fn questions_that_make_no_sense() {
     for (wrong, says) in [
         ("--top 0", "1..=200"),
         ("--top 201", "1..=200"),
-        ("--per-source 0", "1..=200"),
+        ("--per-source 0", "0 is not in 1.."),
         ("--diversity 7", "from 0 to 1"),
         ("--diversity NaN", "from 0 to 1"),
         ("--diversity=-1", "from 0 to 1"),
