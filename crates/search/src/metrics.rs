@@ -75,7 +75,7 @@ mod tests {
         assert!((other.ndcg - expect).abs() < 1e-12);
         assert_eq!((other.recall, other.mrr), (0.5, 1.0 / 3.0));
         assert_eq!(Metrics::of(&["a"], &Relevance::new()), Metrics::default());
-        let nothing = Metrics::mean(&[Metrics::of(&[], &relevant)]);
+        let nothing = Metrics::of(&[], &relevant);
         assert!(nothing == Metrics::default() && nothing.ndcg.is_sign_positive(), "{nothing:?}");
         assert!(Metrics::mean(&[]).ndcg.is_sign_positive());
         let mean = Metrics::mean(&[perfect, Metrics::default()]);

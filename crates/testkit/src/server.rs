@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-/// What a slow server promises, and how often a byte of it comes: it would take more than an hour.
-const DRIPPED_BYTES: usize = 1_000_000;
+/// What a slow server promises, and how often a byte of it comes: it takes most of a minute.
+const DRIPPED_BYTES: usize = 10_000;
 const DRIP_EVERY: Duration = Duration::from_millis(5);
 
 /// A request as it came.
@@ -43,7 +43,7 @@ pub enum Reply {
     Half(String),
     /// Nothing, until the client gives up.
     Hang,
-    /// A body of spaces, byte after byte, for as long as the client reads.
+    /// A body of spaces, byte after byte, slower than any client should wait for.
     Drip,
     /// These bytes, which need not be HTTP.
     Raw(&'static str),
@@ -126,14 +126,15 @@ fn read(stream: &TcpStream) -> Option<Request> {
     Some(request)
 }
 
-/// Ends with the error that says that the client went away.
+/// Ends early with the error that says that the client went away.
 fn drip(stream: &mut TcpStream) -> std::io::Result<()> {
     write(stream, 200, "", DRIPPED_BYTES, "")?;
-    loop {
+    for _ in 0..DRIPPED_BYTES {
         stream.write_all(b" ")?;
         #[expect(clippy::disallowed_methods, reason = "a slow server is what is played here")]
         std::thread::sleep(DRIP_EVERY);
     }
+    Ok(())
 }
 
 fn write(
