@@ -10,9 +10,11 @@ use stele_embed::{
     Pip, Progress as Pulling, Secret, TestDouble,
 };
 use stele_model::Clock;
+use stele_model::error::in_full;
 use stele_model::id::{IdHasher, to_hex};
 
 use crate::EngineError;
+use crate::doctor::{Check, CheckState};
 use crate::engine::Engine;
 use crate::progress::Cancel;
 
@@ -102,6 +104,17 @@ impl Engine {
             self.kept.embedder.get_or_init(|| embedder.clone());
         }
         Ok(meaning)
+    }
+
+    /// Whether texts can get vectors, as far as that can be told without loading a model or asking a service.
+    pub(crate) fn check_embedding(&self) -> Check {
+        let name = "embedding";
+        match self.meaning() {
+            Ok(Meaning::Of(embedder)) => Check::new(name, CheckState::Ok, embedder.model_id(), None),
+            Ok(Meaning::None(None)) => Check::new(name, CheckState::Ok, "none: words alone", None),
+            Ok(Meaning::None(Some(note))) => Check::new(name, CheckState::Warning, note, None),
+            Err(error) => Check::new(name, CheckState::Failed, in_full(&error), None),
+        }
     }
 
     fn open_meaning(&self) -> Result<Meaning, EngineError> {

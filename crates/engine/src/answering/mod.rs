@@ -25,7 +25,7 @@ pub use asking::SearchAnswer;
 pub use building::IndexSummary;
 pub use config::EmbeddingConfig;
 pub(crate) use config::{graph_dir, user_models_dir};
-pub use eval::{Asked, EvalOptions, EvalReport};
+pub use eval::{Asked, CollectionCounts, EvalOptions, EvalReport};
 pub(crate) use sinks::KEY_VARIABLE;
 pub use sinks::{Opening, SinkEntry, SinkKind, SinkReport};
 pub use status::{IndexReport, IndexVerification};
