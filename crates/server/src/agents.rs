@@ -16,6 +16,7 @@ use tokio::sync::Semaphore;
 use crate::desk::{Call, Desk};
 use crate::limits::{CALL_GRACE, CALL_TIME_MAX, CALLS_MAX, CALLS_WAITING_MAX};
 use crate::reply::{Refusal, as_text};
+use crate::sql::SqlCommand;
 use crate::tools::{self, Spec};
 
 /// What an agent is told when it begins.
@@ -39,9 +40,10 @@ pub struct Agents {
 
 impl Agents {
     /// A server over `engine`. It opens nothing yet: a lake may come later.
-    pub fn new(engine: Engine) -> Self {
+    /// Queries that callers write are answered by `sql`.
+    pub fn new(engine: Engine, sql: SqlCommand) -> Self {
         Self {
-            desk: Arc::new(Desk::new(engine)),
+            desk: Arc::new(Desk::new(engine, sql)),
             specs: tools::all().into(),
             door: Arc::new(Semaphore::new(CALLS_WAITING_MAX)),
             seats: Arc::new(Semaphore::new(CALLS_MAX)),

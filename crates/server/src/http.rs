@@ -25,7 +25,7 @@ use tokio::sync::Semaphore;
 
 use crate::limits::{BODY_BYTES_MAX, CONNECTIONS_MAX, HEAD_TIME_MAX, REQUEST_TIME_MAX, STOP_TIME_MAX};
 use crate::stdio::WORKERS;
-use crate::{Agents, ServerError, Stop};
+use crate::{Agents, ServerError, SqlCommand, Stop};
 
 /// Fewest characters of a token: what sixteen random bytes take in base64 without its end.
 pub const TOKEN_CHARS_MIN: usize = 16;
@@ -48,6 +48,7 @@ pub struct HttpOptions {
 /// If the address cannot be listened on, or would be open to anybody.
 pub fn serve_http(
     engine: Engine,
+    sql: SqlCommand,
     options: HttpOptions,
     stop: &Stop,
     ready: impl FnOnce(SocketAddr),
@@ -65,7 +66,7 @@ pub fn serve_http(
         let listener = TcpListener::bind(address).await.map_err(listen)?;
         let local = listener.local_addr().map_err(listen)?;
         ready(local);
-        accept(&listener, router(Agents::new(engine), &options, local), stop).await;
+        accept(&listener, router(Agents::new(engine, sql), &options, local), stop).await;
         Ok(())
     });
     // Calls that were told to stop and did not are not waited for again.

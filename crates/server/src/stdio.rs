@@ -5,7 +5,7 @@ use rmcp::transport::stdio_pipes;
 use stele_engine::Engine;
 
 use crate::limits::STOP_TIME_MAX;
-use crate::{Agents, ServerError, Stop};
+use crate::{Agents, ServerError, SqlCommand, Stop};
 
 /// Serves one client on standard input and output until it goes or `stop` is asked for. Nothing else
 /// may write to standard output meanwhile.
@@ -13,14 +13,14 @@ use crate::{Agents, ServerError, Stop};
 /// # Errors
 ///
 /// If there is no thread to run on, or the client does not speak the protocol.
-pub fn serve_stdio(engine: Engine, stop: &Stop) -> Result<(), ServerError> {
+pub fn serve_stdio(engine: Engine, sql: SqlCommand, stop: &Stop) -> Result<(), ServerError> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(WORKERS)
         .thread_name("stele-mcp")
         .enable_all()
         .build()
         .map_err(ServerError::Start)?;
-    let result = runtime.block_on(serve(Agents::new(engine), stop));
+    let result = runtime.block_on(serve(Agents::new(engine, sql), stop));
     // A read from a terminal cannot be ended, so nothing waits for it.
     runtime.shutdown_timeout(std::time::Duration::ZERO);
     result

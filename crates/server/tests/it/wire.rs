@@ -6,7 +6,7 @@ use stele_server::Agents;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 
 use crate::client::{ask, head, message, request};
-use crate::world::shared;
+use crate::world::{shared, sql};
 
 const TOOLS: [&str; 8] = [
     "search",
@@ -21,7 +21,7 @@ const TOOLS: [&str; 8] = [
 
 /// Sends messages over pipes, as a client that started the program does; gives the answers.
 fn over_pipes(messages: &[Value]) -> Vec<Value> {
-    let agents = Agents::new(shared().engine());
+    let agents = Agents::new(shared().engine(), sql());
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let (ours, theirs) = tokio::io::duplex(1 << 20);
