@@ -5,8 +5,9 @@ use std::sync::Arc;
 use rmcp::ErrorData;
 use rmcp::ServerHandler;
 use rmcp::model::{
-    CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, Implementation, JsonObject,
-    ListToolsResult, PaginatedRequestParams, ServerCapabilities, ServerConfig, Tool, ToolAnnotations,
+    CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, CustomRequest, CustomResult,
+    ErrorCode, Implementation, JsonObject, ListToolsResult, PaginatedRequestParams, ServerCapabilities,
+    ServerConfig, Tool, ToolAnnotations,
 };
 use rmcp::service::{RequestContext, RoleServer};
 use serde_json::Value;
@@ -152,6 +153,24 @@ impl ServerHandler for Agents {
             Err(refusal) => CallToolResult::error(vec![ContentBlock::text(refusal.text())]),
         };
         Ok(result.into())
+    }
+
+    /// What the library could not read as a call of a method that it knows.
+    async fn on_custom_request(
+        &self,
+        request: CustomRequest,
+        _context: RequestContext<RoleServer>,
+    ) -> Result<CustomResult, ErrorData> {
+        Err(match request.method.as_str() {
+            "tools/call" => ErrorData::invalid_params(
+                "params of tools/call: name, a text, and arguments, an object",
+                None,
+            ),
+            "tools/list" => ErrorData::invalid_params("params of tools/list: cursor, a text", None),
+            other => {
+                ErrorData::new(ErrorCode::METHOD_NOT_FOUND, format!("there is no method {other:?}"), None)
+            }
+        })
     }
 
     fn get_tool(&self, name: &str) -> Option<Tool> {

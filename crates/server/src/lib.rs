@@ -17,6 +17,8 @@ mod desk;
 mod error;
 mod http;
 mod limits;
+mod lines;
+mod message;
 mod reply;
 mod sql;
 mod stdio;

@@ -73,7 +73,7 @@ pub(crate) const CALLS_MAX: usize = 4;
 /// Calls that run or wait; the next is told to come back. An agent that fans out asks for a dozen.
 pub(crate) const CALLS_WAITING_MAX: usize = 32;
 
-/// Bytes of an HTTP request: [`ARGUMENT_BYTES_MAX`] many times over, and no burden to hold.
+/// Bytes of a message, a line or an HTTP request: [`ARGUMENT_BYTES_MAX`] many times over, and no burden to hold.
 pub(crate) const BODY_BYTES_MAX: usize = 256 << 10;
 
 /// Time of a whole HTTP request: a call with its grace, and a slow network.

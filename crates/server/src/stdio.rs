@@ -5,6 +5,7 @@ use rmcp::transport::stdio_pipes;
 use stele_engine::Engine;
 
 use crate::limits::STOP_TIME_MAX;
+use crate::lines::Lines;
 use crate::{Agents, ServerError, SqlCommand, Stop};
 
 /// Serves one client on standard input and output until it goes or `stop` is asked for. Nothing else
@@ -30,8 +31,9 @@ pub fn serve_stdio(engine: Engine, sql: SqlCommand, stop: &Stop) -> Result<(), S
 pub(crate) const WORKERS: usize = 2;
 
 async fn serve(agents: Agents, stop: &Stop) -> Result<(), ServerError> {
+    let (input, output) = stdio_pipes();
     let session = tokio::select! {
-        session = agents.serve(stdio_pipes()) => session,
+        session = agents.serve(Lines::new(input, output)) => session,
         () = stop.asked() => return Ok(()),
     };
     let session = match session {

@@ -28,9 +28,10 @@ fn what_goes_past_a_limit_is_ended_and_said() {
         limits,
         Err("it needs more than 2048 MiB of memory"),
     );
-    // It writes no files, and one that may writes short ones.
+    // It writes no files, and one that may writes short ones. It waits for its input, as its limits do not.
     let file = format!("{}/file-{}", env!("CARGO_TARGET_TMPDIR"), std::process::id());
-    let write = format!("trap '' XFSZ; head -c 100 /dev/zero 2>/dev/null >{file}; wc -c <{file}; rm {file}");
+    let write =
+        format!("trap '' XFSZ; cat >&2; head -c 100 /dev/zero 2>/dev/null >{file}; wc -c <{file}; rm {file}");
     check(&write, limits, Ok("0\n"));
     check(&write, Limits { file_bytes_max: 60, ..limits }, Ok("60\n"));
 }

@@ -41,6 +41,12 @@ impl World {
         Self { address: ([127, 0, 0, 1], 0).into(), stop: Stop::default(), dir }.served(None)
     }
 
+    /// One without a lake for all tests that ask nothing of it.
+    pub fn shared_empty() -> &'static Self {
+        static WORLD: LazyLock<World> = LazyLock::new(World::empty);
+        &WORLD
+    }
+
     /// Without a lake, for those who know the token.
     pub fn guarded(token: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
