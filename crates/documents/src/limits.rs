@@ -72,19 +72,6 @@ pub(crate) const OCR_SECONDS_MAX: u64 = 60;
 /// Resolution at which pages are drawn for OCR, in dots per inch: what Tesseract asks for.
 pub(crate) const OCR_DPI: u32 = 300;
 
-/// Longest time that reading one document in a child process may take, in seconds.
-pub(crate) const CHILD_SECONDS_MAX: u64 = 120;
-
-/// Most memory that a child process may ask for, in bytes: address space, of which much is never used.
-pub(crate) const CHILD_MEMORY_BYTES_MAX: u64 = 2 << 30;
-
-/// Most bytes that a child process may answer with. A document in JSON takes about three times its
-/// text.
-pub(crate) const CHILD_OUTPUT_BYTES_MAX: u64 = 1 << 30;
-
-/// What is kept of what a child process complains of.
-pub(crate) const CHILD_COMPLAINT_BYTES_MAX: u64 = 4 << 10;
-
 /// Longest name of an entity, in bytes; longer ones are sentences.
 pub(crate) const NAME_BYTES_MAX: usize = 200;
 

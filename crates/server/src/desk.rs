@@ -13,17 +13,20 @@ use stele_model::error::in_full;
 
 use crate::limits::SQL_MEMORY_BYTES;
 use crate::reply::Refusal;
+use crate::sql::{Asked, OpenLake, Page, Processes, SqlCommand};
 
 /// The engine, with what is open.
 pub(crate) struct Desk {
     pub(crate) engine: Engine,
     view: Mutex<Option<(State, Arc<CatalogueView>)>>,
     sql: Mutex<Option<(State, Sql)>>,
+    processes: Arc<Processes>,
 }
 
 impl Desk {
-    pub(crate) fn new(engine: Engine) -> Self {
-        Self { engine, view: Mutex::default(), sql: Mutex::default() }
+    pub(crate) fn new(engine: Engine, sql: SqlCommand) -> Self {
+        let processes = Arc::new(Processes::new(sql, engine.sql_temp_dir()));
+        Self { engine, view: Mutex::default(), sql: Mutex::default(), processes }
     }
 
     pub(crate) fn snapshot(&self) -> Result<Snapshot, Refusal> {
@@ -43,7 +46,24 @@ impl Desk {
         Ok(view)
     }
 
-    /// A snapshot open for questions of one call, which ends with the call.
+    /// The first rows of a query that a caller wrote.
+    pub(crate) fn query(
+        &self,
+        snapshot: &Snapshot,
+        call: &Call,
+        query: &str,
+        rows_max: u64,
+    ) -> Result<Page, Refusal> {
+        let lake = OpenLake {
+            data_dir: self.engine.settings().data_dir.clone(),
+            lake_id: snapshot.lake_id().to_owned(),
+            version: snapshot.version(),
+            threads: self.engine.threads(),
+        };
+        self.processes.answer(&Asked { lake, query: query.to_owned(), rows_max }, call)
+    }
+
+    /// A snapshot open for queries of this program, which end with the call.
     pub(crate) fn sql(&self, snapshot: &Snapshot, call: &Call) -> Result<Sql, Refusal> {
         let mut kept = self.sql.lock().unwrap_or_else(PoisonError::into_inner);
         if !matches!(&*kept, Some((state, _)) if *state == state_of(snapshot)) {
@@ -100,7 +120,8 @@ impl Call {
         stops.iter().for_each(|stop| stop());
     }
 
-    fn at_stop(&self, stop: impl Fn() + Send + 'static) {
+    /// Also calls `stop` when the call is stopped, at once if it was.
+    pub(crate) fn at_stop(&self, stop: impl Fn() + Send + 'static) {
         let mut stops = self.stops.lock().unwrap_or_else(PoisonError::into_inner);
         if self.is_stopped() {
             stop();

@@ -128,6 +128,9 @@ pub enum Command {
     /// to be unpacked
     #[command(hide = true)]
     ReadDocument,
+    /// Answer queries from standard input within limits; what the servers for agents call
+    #[command(hide = true)]
+    AnswerSql,
     /// Write completions for a shell
     Completions {
         /// The shell

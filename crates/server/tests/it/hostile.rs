@@ -6,8 +6,8 @@ use proptest::test_runner::{Config, TestRunner};
 use serde_json::{Value, json};
 use stele_server::{CALL_TIME_MAX, RESULT_BYTES_MAX, SQL_ROWS_MAX};
 
-use crate::client::{answered, ask};
-use crate::world::shared;
+use crate::client::{answered, ask, refused};
+use crate::world::{World, shared};
 
 /// Bytes of text beside the structured content: the head and the marks.
 const TEXT_HEAD_BYTES: usize = 1000;
@@ -151,17 +151,87 @@ fn results_that_are_too_large_are_cut_or_refused() {
     check("sql", &json!({ "query": query }));
 }
 
+/// A query that has work for longer than anybody waits, and needs no memory for it.
+const ENDLESS: &str = "SELECT max(hash(range)) AS n FROM range(100000000000000)";
+
 #[test]
 fn a_query_that_never_ends_is_ended() {
-    let query = "SELECT count(*) AS n FROM range(1000000000) a, range(1000000000) b WHERE hash(a.range + b.range) = 1";
-    let answer =
-        ask(shared().address, "tools/call", json!({ "name": "sql", "arguments": { "query": query } }));
-    let text = answer["result"]["content"][0]["text"].as_str().unwrap();
-    assert_eq!(answer["result"]["isError"], true, "{answer}");
+    let text = refused(shared().address, "sql", json!({ "query": ENDLESS }));
     assert!(text.contains("too long"), "{text} after {CALL_TIME_MAX:?}");
-    // The next one is not held up by it.
-    assert_eq!(
-        answered(shared().address, "sql", json!({ "query": "SELECT 1 AS one" }))["rows"],
-        json!([{ "one": 1 }])
-    );
+    goes_on(shared());
+}
+
+/// The next query is not held up by the one before.
+fn goes_on(world: &World) {
+    let rows = answered(world.address, "sql", json!({ "query": "SELECT 1 AS one" }))["rows"].clone();
+    assert_eq!(rows, json!([{ "one": 1 }]));
+}
+
+#[test]
+fn a_query_that_wants_all_the_memory_is_refused() {
+    let world = shared();
+    for query in [
+        "SELECT repeat('x', 1000000000) FROM range(8)",
+        "SELECT max(length(repeat(raw, 10000000))) AS n FROM events",
+        "SELECT range(3000000000) AS n",
+        "SELECT list_resize([1], 3000000000) AS n",
+        "SELECT string_agg(raw, '') AS s FROM events, range(10000)",
+    ] {
+        let text = refused(world.address, "sql", json!({ "query": query }));
+        assert!(text.contains("memory"), "{query}: {text}");
+        assert!(text.contains("Try: "), "{query}: {text}");
+        goes_on(world);
+    }
+}
+
+/// Processes that answer queries of this one.
+fn processes() -> Vec<String> {
+    let Ok(tasks) = std::fs::read_dir("/proc/self/task") else { return Vec::new() };
+    let children = tasks.filter_map(|task| std::fs::read_to_string(task.ok()?.path().join("children")).ok());
+    let all: Vec<String> =
+        children.flat_map(|ids| ids.split(' ').map(str::to_owned).collect::<Vec<_>>()).collect();
+    let answers = |id: &String| {
+        std::fs::read_to_string(format!("/proc/{id}/cmdline")).is_ok_and(|line| line.contains("answer-sql"))
+    };
+    all.into_iter().filter(answers).collect()
+}
+
+fn kill(ids: &[String]) {
+    assert!(std::process::Command::new("kill").arg("-9").args(ids).status().unwrap().success());
+}
+
+#[test]
+fn a_query_whose_process_is_killed_takes_nothing_with_it() {
+    let world = World::new(false);
+    goes_on(&world);
+    // One that waits for the next query.
+    let waiting = processes();
+    assert_eq!(waiting.len(), 1);
+    kill(&waiting);
+    goes_on(&world);
+    // One that works, and spills.
+    let spilled = world.path("data/tmp");
+    let sort = "SELECT md5(i::VARCHAR) AS m FROM range(100000000) t(i) ORDER BY m";
+    std::thread::scope(|scope| {
+        let killed = scope.spawn(|| refused(world.address, "sql", json!({ "query": sort })));
+        while std::fs::read_dir(&spilled).map_or(0, |all| all.count()) == 0 {
+            std::thread::yield_now();
+        }
+        kill(&processes());
+        let text = killed.join().unwrap();
+        assert!(text.contains("ended before it answered"), "{text}");
+        assert!(text.contains("Try: "), "{text}");
+    });
+    assert_eq!(std::fs::read_dir(&spilled).unwrap().count(), 0, "what was spilled is gone");
+    goes_on(&world);
+}
+
+#[test]
+fn more_queries_than_processes_take_turns() {
+    let world = World::new(false);
+    std::thread::scope(|scope| {
+        let asked: Vec<_> = (0..8).map(|_| scope.spawn(|| goes_on(&world))).collect();
+        asked.into_iter().for_each(|one| one.join().unwrap());
+    });
+    assert_eq!(processes().len(), 1, "one waits for the next");
 }

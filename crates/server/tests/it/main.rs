@@ -6,6 +6,7 @@ mod client;
 mod hostile;
 mod http;
 mod pages;
+mod stdio;
 mod tools;
 mod wire;
 mod world;

@@ -6,7 +6,7 @@ use stele_server::Agents;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 
 use crate::client::{ask, head, message, request};
-use crate::world::shared;
+use crate::world::{shared, sql};
 
 const TOOLS: [&str; 8] = [
     "search",
@@ -21,7 +21,7 @@ const TOOLS: [&str; 8] = [
 
 /// Sends messages over pipes, as a client that started the program does; gives the answers.
 fn over_pipes(messages: &[Value]) -> Vec<Value> {
-    let agents = Agents::new(shared().engine());
+    let agents = Agents::new(shared().engine(), sql());
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let (ours, theirs) = tokio::io::duplex(1 << 20);
@@ -139,6 +139,33 @@ fn what_is_no_tool_and_no_method_is_an_error_of_the_protocol() {
     assert!(answer["error"]["message"].as_str().unwrap().contains("list_events"), "{answer}");
     let answer = ask(address, "resources/frobnicate", json!({}));
     assert_eq!(answer["error"]["code"], -32601, "{answer}");
-    let response = request(address, &head(address, "tools/list", ""), "{ this is no JSON");
-    assert!((400..500).contains(&response.status), "{response:?}");
+    for arguments in [json!(7), json!("text"), json!([1])] {
+        let answer = ask(address, "tools/call", json!({ "name": "list_events", "arguments": arguments }));
+        assert_eq!(answer["error"]["code"], -32602, "{answer}");
+    }
+}
+
+#[test]
+fn what_is_no_message_is_a_bad_request() {
+    let address = shared().address;
+    let list = head(address, "tools/list", "");
+    for (body, code, id) in [
+        ("{ this is no JSON", -32700, Value::Null),
+        ("[]", -32600, Value::Null),
+        (r#"{"jsonrpc":"2.0","id":4}"#, -32600, json!(4)),
+        (r#"{"jsonrpc":"1.0","id":"a","method":"tools/list"}"#, -32600, json!("a")),
+    ] {
+        let response = request(address, &list, body);
+        assert_eq!(response.status, 400, "{body}: {response:?}");
+        let answer: Value = serde_json::from_str(&response.body).unwrap();
+        assert_eq!((&answer["error"]["code"], &answer["id"]), (&json!(code), &id), "{body}: {answer}");
+    }
+    let body = message("tools/list", json!({})).to_string();
+    for other in ["text/plain", "application/json5", "application/x-www-form-urlencoded", ""] {
+        let response =
+            request(address, &list.replace("application/json\r\n", &format!("{other}\r\n")), &body);
+        assert_eq!(response.status, 415, "{other}: {response:?}");
+    }
+    let with_charset = list.replace("application/json\r\n", "Application/JSON; charset=utf-8\r\n");
+    assert_eq!(request(address, &with_charset, &body).status, 200);
 }
