@@ -96,15 +96,20 @@ fn verify(context: &Context, engine: &Engine) -> Result<Exit, Failure> {
     let report = engine.index_verify()?;
     context.out.event("verify", &report)?;
     let mut text = format!(
-        "Compared with version {} of the lake: {} wanted, {} there; {} missing, {} too many\nLogical hash {}\n",
+        "Compared with version {} of the lake: {} wanted, {} there; {} missing, {} too many, {} changed\nLogical hash {}\n",
         report.lake_version,
         human::many(report.wanted, "text"),
         human::count(report.rows),
         human::count(report.missing),
         human::count(report.extra),
+        human::count(report.differing),
         report.logical_hash,
     );
-    for (what, ids) in [("missing", &report.missing_ids), ("too many", &report.extra_ids)] {
+    for (what, ids) in [
+        ("missing", &report.missing_ids),
+        ("too many", &report.extra_ids),
+        ("changed", &report.differing_ids),
+    ] {
         for id in ids {
             text.push_str(&format!("  {what}: {id}\n"));
         }
@@ -122,10 +127,14 @@ fn verify(context: &Context, engine: &Engine) -> Result<Exit, Failure> {
         return Ok(Exit::Done);
     }
     if !context.out.json {
-        let hint = context.command("index build");
-        crate::output::complain(&format!(
-            "error: the index differs from the lake\nhint:  `{hint}` brings it up to date; if it differs then too, `stele index rebuild` makes it anew\n"
-        ));
+        let (build, rebuild) = (context.command("index build"), context.command("index rebuild"));
+        let failure = if report.problems.is_empty() {
+            Failure::new("the index differs from the lake")
+                .hint(format!("`{build}` brings it up to date; if it differs then too, `{rebuild}` makes it anew"))
+        } else {
+            Failure::new("the index is damaged").hint(format!("`{rebuild}` makes it anew from the lake"))
+        };
+        crate::output::complain(&failure.to_text());
     }
     Ok(Exit::NotMet)
 }

@@ -5,13 +5,17 @@ use std::collections::HashSet;
 use std::path::Path;
 
 use serde::Serialize;
-use stele_index::Pointer;
+use stele_index::{IndexError, Model, Pointer};
 use stele_lake::Snapshot;
-use stele_search::{Answer, Question, Searcher};
+use stele_search::{Answer, Question, SearchError, Searcher};
 
 use super::config::{EmbeddingConfig, Meaning};
 use crate::EngineError;
 use crate::engine::Engine;
+
+/// Times that a question is asked where the version that was asked is pruned meanwhile. An upkeep prunes
+/// once, minutes after the one before, so twice in a row is strange already.
+const ASKED_MAX: usize = 3;
 
 /// An answer, and how much of the lake it knows.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -35,9 +39,16 @@ impl Engine {
     /// If there is no lake or no index, or the question makes no sense.
     pub fn search(&self, question: &Question) -> Result<SearchAnswer, EngineError> {
         let snapshot = self.snapshot()?;
-        let reader = self.index()?.reader()?;
-        let meaning = self.meaning_of(reader.pointer().spec.model.as_ref().map(|model| &*model.id))?;
-        let answer = Searcher::new(&reader, meaning.embedder()).answer(question)?;
+        let mut tried = 1;
+        let (answer, reader) = loop {
+            let reader = self.index()?.reader()?;
+            let meaning = self.meaning_of(reader.pointer().spec.model.as_ref())?;
+            match Searcher::new(&reader, meaning.embedder()).answer(question) {
+                // It was pruned under a slow question: what took its place is asked.
+                Err(SearchError::Index(IndexError::Stale)) if tried < ASKED_MAX => tried += 1,
+                answer => break (answer?, reader),
+            }
+        };
         let pending = self.pending(&snapshot, reader.pointer());
         let complete = pending == Some(0);
         let mut answer = SearchAnswer { answer, lake_snapshot: snapshot.version(), pending, complete };
@@ -52,12 +63,13 @@ impl Engine {
     }
 
     /// What is needed to ask an index that was made with `model`.
-    pub(crate) fn meaning_of(&self, model: Option<&str>) -> Result<Meaning, EngineError> {
+    pub(crate) fn meaning_of(&self, model: Option<&Model>) -> Result<Meaning, EngineError> {
         match model {
-            // A test's double is known by its name, whatever the settings say.
-            Some(id) if id.starts_with("test-double/") => {
-                let dimension = id.rsplit('-').next().and_then(|digits| digits.parse().ok());
-                Ok(Meaning::Of(std::sync::Arc::new(stele_embed::TestDouble::new(dimension.unwrap_or(1)))))
+            // The index says of itself that its vectors mean nothing: a test's double made them, whatever
+            // the settings say.
+            Some(model) if !model.semantic => {
+                let double = stele_embed::TestDouble::new(model.dimension as usize);
+                Ok(Meaning::Of(std::sync::Arc::new(double)))
             }
             Some(_) if self.settings().embedding == EmbeddingConfig::None => Ok(Meaning::None(None)),
             Some(_) => self.meaning(),

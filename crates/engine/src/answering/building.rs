@@ -7,7 +7,7 @@ use std::path::Path;
 use serde::Serialize;
 use stele_embed::{Embedder, Purpose};
 use stele_index::{
-    Filter, Index, Maintenance, Model, Pointer, Reader, Rebuild, Spec, TextHash, Upsert, Writer,
+    Applied, ChunkHash, Filter, Index, Maintenance, Model, Pointer, Reader, Rebuild, Spec, TextHash, Upsert, Writer,
 };
 use stele_lake::{PartInfo, Snapshot};
 use stele_model::{Chunk, ChunkId, ChunkKind};
@@ -29,6 +29,8 @@ pub struct IndexSummary {
     pub chunks: u64,
     /// Texts that were not there before.
     pub inserted: u64,
+    /// Texts that were there and whose title, time, place or vector is another now.
+    pub changed: u64,
     /// Texts that were taken out.
     pub deleted: u64,
     /// Texts that were there and stay.
@@ -180,15 +182,15 @@ impl Target {
         }
     }
 
-    fn ids(&self) -> Result<HashSet<ChunkId>, EngineError> {
-        let mut all = HashSet::new();
-        let mut each = |ids: &[ChunkId]| {
-            all.extend(ids);
+    fn hashes(&self) -> Result<HashMap<ChunkId, ChunkHash>, EngineError> {
+        let mut all = HashMap::new();
+        let mut each = |hashes: &[(ChunkId, ChunkHash)]| {
+            all.extend(hashes.iter().copied());
             Ok(())
         };
         match self {
-            Self::Update(writer) => writer.ids(&mut each)?,
-            Self::Aside(rebuild) => rebuild.ids(&mut each)?,
+            Self::Update(writer) => writer.hashes(&mut each)?,
+            Self::Aside(rebuild) => rebuild.hashes(&mut each)?,
         }
         Ok(all)
     }
@@ -200,12 +202,11 @@ impl Target {
         })
     }
 
-    fn apply(&mut self, upserts: Vec<Upsert>, deletes: &[ChunkId]) -> Result<u64, EngineError> {
-        let applied = match self {
+    fn apply(&mut self, upserts: Vec<Upsert>, deletes: &[ChunkId]) -> Result<Applied, EngineError> {
+        Ok(match self {
             Self::Update(writer) => writer.apply(upserts, deletes, None)?,
             Self::Aside(rebuild) => rebuild.apply(upserts, deletes)?,
-        };
-        Ok(applied.inserted)
+        })
     }
 
     /// Takes out what is gone, says which snapshot is followed now, and builds the indexes.
@@ -233,8 +234,8 @@ struct Build<'a> {
     target: Target,
     progress: &'a dyn Progress,
     cancel: &'a Cancel,
-    /// Ids that are in the index and have not been met among the texts.
-    unmet: HashSet<ChunkId>,
+    /// What is in the index and has not been met among the texts.
+    unmet: HashMap<ChunkId, ChunkHash>,
     waiting: Vec<Chunk>,
     /// Texts that were met, for the progress.
     done: u64,
@@ -267,7 +268,7 @@ impl<'a> Build<'a> {
             target,
             progress,
             cancel,
-            unmet: HashSet::new(),
+            unmet: HashMap::new(),
             waiting: Vec::new(),
             done: 0,
             total: snapshot.totals().records,
@@ -295,7 +296,7 @@ impl<'a> Build<'a> {
             }
             outcome => outcome?,
         }
-        let mut gone: Vec<ChunkId> = self.unmet.into_iter().collect();
+        let mut gone: Vec<ChunkId> = self.unmet.into_keys().collect();
         gone.sort_unstable();
         let cost = cost_of(self.embedder) - self.cost_before;
         let (pointer, maintenance) = self.target.finish(&gone, snapshot.version())?;
@@ -331,14 +332,14 @@ impl<'a> Build<'a> {
                 let kinds = ChunkKind::ALL.into_iter().filter(|kind| *kind != ChunkKind::Record).collect();
                 let made_of_many = Filter { kinds, ..Filter::default() };
                 let unmet = &mut self.unmet;
-                reader.ids_of(&made_of_many, &mut |ids| {
-                    unmet.extend(ids);
+                reader.hashes(&made_of_many, &mut |hashes| {
+                    unmet.extend(hashes.iter().copied());
                     Ok(())
                 })?;
                 self.summary.unchanged = self.target.pointer().rows - self.unmet.len() as u64;
                 self.total = parts.iter().map(|part| part.rows).sum();
             }
-            _ => self.unmet = self.target.ids()?,
+            _ => self.unmet = self.target.hashes()?,
         }
         let engine = self.engine;
         texts::of_the_whole(engine, snapshot, &mut |chunk| self.take(chunk))?;
@@ -348,7 +349,8 @@ impl<'a> Build<'a> {
 
     fn take(&mut self, chunk: Chunk) -> Result<(), EngineError> {
         self.done += 1;
-        if self.unmet.remove(&chunk.id) {
+        // An id says nothing of a title, a time or a place: those may change under it.
+        if self.unmet.remove(&chunk.id).is_some_and(|there| there == ChunkHash::of(&chunk)) {
             self.summary.unchanged += 1;
             return Ok(());
         }
@@ -372,7 +374,9 @@ impl<'a> Build<'a> {
             let vector = vectors.get(&TextHash::of(&chunk.text)).cloned();
             (chunk, vector)
         };
-        self.summary.inserted += self.target.apply(chunks.into_iter().map(with_vector).collect(), &[])?;
+        let applied = self.target.apply(chunks.into_iter().map(with_vector).collect(), &[])?;
+        self.summary.inserted += applied.inserted;
+        self.summary.changed += applied.replaced;
         self.progress.update(&Update {
             stage: "index",
             item,
