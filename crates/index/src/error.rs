@@ -222,14 +222,14 @@ fn said(words: &str, path: &Path) -> String {
 /// Takes out `, /home/…/src/file.rs:12:34`: where in the library it was noticed.
 fn without_places(words: &str) -> String {
     let is_place = |word: &str| {
-        word.rsplit_once(".rs:").is_some_and(|(_, numbers)| {
-            numbers.split(':').all(|number| number.parse::<u32>().is_ok())
-        })
+        word.rsplit_once(".rs:")
+            .is_some_and(|(_, numbers)| numbers.split(':').all(|number| number.parse::<u32>().is_ok()))
     };
     let mut kept = String::with_capacity(words.len());
     for part in words.split_inclusive(", ") {
         // The place ends at the next cause, which begins with `: `, or at the end.
-        let (place, rest) = part.split_once(": ").map_or((part, ""), |(place, _)| (place, &part[place.len()..]));
+        let (place, rest) =
+            part.split_once(": ").map_or((part, ""), |(place, _)| (place, &part[place.len()..]));
         if is_place(place.trim_end_matches([',', ' ', '.'])) {
             kept.truncate(kept.trim_end_matches(", ").len());
             kept.push_str(rest);

@@ -11,6 +11,7 @@ mod ask;
 mod bad;
 mod crash;
 mod health;
+mod index;
 mod lake;
 mod screens;
 mod search;

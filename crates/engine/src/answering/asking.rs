@@ -43,7 +43,7 @@ impl Engine {
         let (answer, reader) = loop {
             let reader = self.index()?.reader()?;
             let meaning = self.meaning_of(reader.pointer().spec.model.as_ref())?;
-            match Searcher::new(&reader, meaning.embedder()).answer(question) {
+            match Searcher::new(&reader, meaning.embedder()).because(meaning.why()).answer(question) {
                 // It was pruned under a slow question: what took its place is asked.
                 Err(SearchError::Index(IndexError::Stale)) if tried < ASKED_MAX => tried += 1,
                 answer => break (answer?, reader),
@@ -71,7 +71,9 @@ impl Engine {
                 let double = stele_embed::TestDouble::new(model.dimension as usize);
                 Ok(Meaning::Of(std::sync::Arc::new(double)))
             }
-            Some(_) if self.settings().embedding == EmbeddingConfig::None => Ok(Meaning::None(None)),
+            Some(_) if self.settings().embedding == EmbeddingConfig::None => {
+                Ok(Meaning::None(Some("`provider = \"none\"` is set under [embedding]".to_owned())))
+            }
             Some(_) => self.meaning(),
             None => Ok(Meaning::None(None)),
         }

@@ -5,14 +5,14 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 
 use serde::Serialize;
-use stele_embed::{Embedder, Purpose};
-use stele_index::{
-    Applied, ChunkHash, Filter, Index, Maintenance, Model, Pointer, Reader, Rebuild, Spec, TextHash, Upsert, Writer,
-};
+use stele_embed::{DEFAULT_MODEL, Embedder, Purpose};
+use stele_index::{ChunkHash, Filter, Index, Model, Pointer, Reader, Spec, TextHash};
 use stele_lake::{PartInfo, Snapshot};
-use stele_model::{Chunk, ChunkId, ChunkKind};
+use stele_model::error::in_full;
+use stele_model::{Chunk, ChunkId, ChunkKind, ErrorKind};
 
-use super::config::{Meaning, index_dir};
+use super::config::{EmbeddingConfig, Meaning, index_dir, is_unusable};
+use super::target::Target;
 use super::texts;
 use crate::EngineError;
 use crate::engine::Engine;
@@ -72,8 +72,8 @@ impl Engine {
     /// model fails. What was done before is kept.
     pub fn index_build(&self, progress: &dyn Progress, cancel: &Cancel) -> Result<IndexSummary, EngineError> {
         let started = self.now();
-        let meaning = self.meaning()?;
         let index = self.index()?;
+        let meaning = self.meaning_that_works(index)?;
         self.refuse_words_beside_meaning(&meaning, index)?;
         let spec = spec_of(&meaning)?;
         let mut writer = index.writer(&spec)?;
@@ -87,7 +87,7 @@ impl Engine {
         writer.follow(snapshot.lake_id());
         let reader = index.reader_of(&spec)?;
         let build = Build::new(self, &meaning, Target::Update(Box::new(writer)), progress, cancel, &snapshot);
-        build.run(&snapshot, known, Some(&reader), started)
+        build.run(&snapshot, known, Some(reader), started)
     }
 
     /// Builds the index anew, aside, while the old one answers; then puts it in its place. A build
@@ -119,12 +119,34 @@ impl Engine {
         Ok(self.kept.index.get_or_init(|| index))
     }
 
+    /// Texts that an index of the data directory holds, also where a build of it has not ended.
+    pub fn texts_indexed(&self) -> u64 {
+        let pointers = self.index().ok().and_then(|index| index.pointers().ok()).unwrap_or_default();
+        let texts = |pointer: &Pointer| pointer.staged.as_ref().map_or(pointer.rows, |staged| staged.rows);
+        pointers.iter().map(texts).sum()
+    }
+
+    /// What a build goes by. A first one tries the model before it decides for vectors: an index of words
+    /// is more than a build that fails in its middle.
+    fn meaning_that_works(&self, index: &Index) -> Result<Meaning, EngineError> {
+        let meaning = self.meaning()?;
+        let by_default = matches!(&self.settings().embedding, EmbeddingConfig::Local(local) if local.model == DEFAULT_MODEL);
+        let Some(embedder) = meaning.embedder().filter(|_| by_default && !index.exists()) else {
+            return Ok(meaning);
+        };
+        match embedder.embed(&["first"], Purpose::Passage, &stele_embed::never) {
+            Err(error) if is_unusable(&error) => Ok(Meaning::None(Some(in_full(&error)))),
+            Err(error) => Err(error.into()),
+            Ok(_) => Ok(meaning),
+        }
+    }
+
     /// An index with meaning is not left behind for one of words because its model is missing today.
     fn refuse_words_beside_meaning(&self, meaning: &Meaning, index: &Index) -> Result<(), EngineError> {
-        let Meaning::None(Some(_)) = meaning else { return Ok(()) };
+        let Meaning::None(Some(why)) = meaning else { return Ok(()) };
         let there = index.pointers()?.into_iter().find_map(|pointer| pointer.spec.model);
         match there {
-            Some(model) => Err(EngineError::ModelGone { model: model.id }),
+            Some(model) => Err(EngineError::ModelGone { model: model.id, why: why.clone() }),
             None => Ok(()),
         }
     }
@@ -168,65 +190,6 @@ fn cost_of(embedder: Option<&dyn Embedder>) -> f64 {
     embedder.map_or(0.0, |embedder| embedder.usage().cost)
 }
 
-/// Where texts go.
-enum Target {
-    Update(Box<Writer>),
-    Aside(Box<Rebuild>),
-}
-
-impl Target {
-    fn pointer(&self) -> &Pointer {
-        match self {
-            Self::Update(writer) => writer.pointer(),
-            Self::Aside(rebuild) => rebuild.pointer(),
-        }
-    }
-
-    fn hashes(&self) -> Result<HashMap<ChunkId, ChunkHash>, EngineError> {
-        let mut all = HashMap::new();
-        let mut each = |hashes: &[(ChunkId, ChunkHash)]| {
-            all.extend(hashes.iter().copied());
-            Ok(())
-        };
-        match self {
-            Self::Update(writer) => writer.hashes(&mut each)?,
-            Self::Aside(rebuild) => rebuild.hashes(&mut each)?,
-        }
-        Ok(all)
-    }
-
-    fn known_texts(&mut self, hashes: &[TextHash]) -> Result<HashMap<TextHash, Vec<f32>>, EngineError> {
-        Ok(match self {
-            Self::Update(writer) => writer.known_texts(hashes)?,
-            Self::Aside(rebuild) => rebuild.known_texts(hashes)?,
-        })
-    }
-
-    fn apply(&mut self, upserts: Vec<Upsert>, deletes: &[ChunkId]) -> Result<Applied, EngineError> {
-        Ok(match self {
-            Self::Update(writer) => writer.apply(upserts, deletes, None)?,
-            Self::Aside(rebuild) => rebuild.apply(upserts, deletes)?,
-        })
-    }
-
-    /// Takes out what is gone, says which snapshot is followed now, and builds the indexes.
-    fn finish(self, deletes: &[ChunkId], version: u64) -> Result<(Pointer, Maintenance), EngineError> {
-        let (writer, maintenance) = match self {
-            Self::Update(mut writer) => {
-                let maintenance = writer.finish(deletes, version)?;
-                // What was built last is what answers.
-                writer.take_over()?;
-                (*writer, maintenance)
-            }
-            Self::Aside(mut rebuild) => {
-                rebuild.apply(Vec::new(), deletes)?;
-                rebuild.finish(version)?
-            }
-        };
-        Ok((writer.pointer().clone(), maintenance))
-    }
-}
-
 /// A build under way.
 struct Build<'a> {
     engine: &'a Engine,
@@ -259,7 +222,7 @@ impl<'a> Build<'a> {
             model: embedder.map(|embedder| embedder.model_id().to_owned()),
             semantic: embedder.is_some_and(Embedder::semantic),
             lake_version: snapshot.version(),
-            notes: meaning.note().map(str::to_owned).into_iter().collect(),
+            notes: meaning.note().into_iter().collect(),
             ..IndexSummary::default()
         };
         Self {
@@ -282,13 +245,15 @@ impl<'a> Build<'a> {
         mut self,
         snapshot: &Snapshot,
         known: Option<Vec<PartInfo>>,
-        reader: Option<&Reader>,
+        reader: Option<Reader>,
         started: i64,
     ) -> Result<IndexSummary, EngineError> {
         let at_rest = known.is_some() && self.target.pointer().checkpoint == Some(snapshot.version());
-        let outcome = if at_rest { self.rest() } else { self.compare(snapshot, known, reader) };
+        let outcome = if at_rest { self.rest() } else { self.compare(snapshot, known, reader.as_ref()) };
+        // Versions that nobody reads are cleared away at the end: this one does not any more.
+        drop(reader);
         match outcome {
-            Err(EngineError::Cancelled(_)) => {
+            Err(error) if error.kind() == ErrorKind::Cancelled => {
                 self.summary.cancelled = true;
                 self.summary.chunks = self.target.pointer().rows;
                 self.summary.seconds = (self.engine.now() - started) as f64 / 1e6;

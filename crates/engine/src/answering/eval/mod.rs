@@ -141,7 +141,7 @@ impl Engine {
             hit_at_1: sure.iter().filter(|(_, right)| *right).count() as f64 / sure.len() as f64,
             calibration_error: calibration_error(sure),
             seconds: (self.now() - started) as f64 / 1e6,
-            notes: meaning.note().map(str::to_owned).into_iter().collect(),
+            notes: meaning.note().into_iter().collect(),
         })
     }
 }
