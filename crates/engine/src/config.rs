@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use stele_discover::Folding;
+use stele_http::without_passwords;
 use stele_sinks::SinkConfig;
 
 use crate::answering::{EmbeddingConfig, KEY_VARIABLE, user_models_dir};
@@ -166,7 +167,8 @@ impl Settings {
         })?;
         let file: File = toml::from_str(&text).map_err(|error| EngineError::Config {
             origin: path.display().to_string(),
-            reason: error.to_string().trim_end().to_owned(),
+            // It quotes the line at fault, in which an address may stand.
+            reason: without_passwords(error.to_string().trim_end()),
         })?;
         let base = path.parent().unwrap_or(Path::new(""));
         if file.data_dir.as_ref().is_some_and(|dir| dir.as_os_str().is_empty()) {
@@ -186,6 +188,12 @@ impl Settings {
         self.embedding = file.embedding.unwrap_or(std::mem::take(&mut self.embedding));
         self.models_dir = file.models_dir.map(|dir| base.join(dir)).or(self.models_dir.take());
         self.sample_queries = file.sample_queries.unwrap_or(std::mem::take(&mut self.sample_queries));
+        if let Some(place) = self.sample_queries.iter().position(|query| query.trim().is_empty()) {
+            return Err(EngineError::Config {
+                origin: path.display().to_string(),
+                reason: format!("sample_queries: question {} is empty", place + 1),
+            });
+        }
         self.sinks = file.sinks.unwrap_or(std::mem::take(&mut self.sinks));
         self.index_on_ingest = file.index_on_ingest.unwrap_or(self.index_on_ingest);
         if let Some(profiles) = file.profiles {
@@ -208,8 +216,8 @@ fn threads(number: u16) -> Option<u16> {
 
 /// The value of a variable that is read as text.
 pub(crate) fn utf8(name: &str, value: OsString) -> Result<String, EngineError> {
-    value.into_string().map_err(|value| EngineError::Config {
-        origin: name.to_owned(),
-        reason: format!("expected UTF-8, got {value:?}"),
-    })
+    // The value is not shown: it may be a key.
+    value
+        .into_string()
+        .map_err(|_| EngineError::Config { origin: name.to_owned(), reason: "it is not UTF-8".to_owned() })
 }

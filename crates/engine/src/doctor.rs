@@ -66,7 +66,7 @@ impl Engine {
         Ok(checks)
     }
 
-    /// Whether the settings make sense.
+    /// Whether the settings make sense. No service is asked and no model loaded.
     pub fn validate_config(&self) -> Vec<Check> {
         let zone = match self.timezone() {
             Ok(None) => {
@@ -79,7 +79,10 @@ impl Engine {
             Err(error) => Check::new("time zone", CheckState::Failed, error.to_string(), None),
         };
         let formats = self.profiles().names().join(", ");
-        vec![zone, Check::new("formats", CheckState::Ok, formats, None)]
+        let mut checks = vec![zone, Check::new("formats", CheckState::Ok, formats, None)];
+        checks.push(self.check_embedding());
+        checks.extend(self.check_sinks());
+        checks
     }
 
     fn check_data_dir(&self) -> Check {

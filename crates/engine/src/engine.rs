@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use stele_documents::{ChildProcess, Isolation, Limits, SameProcess, Tools};
 use stele_embed::Embedder;
+use stele_graph::Reader;
 use stele_index::Index;
 use stele_lake::sql::{Sql, SqlOptions, Tables};
 use stele_lake::{Lake, Snapshot};
@@ -79,7 +80,7 @@ impl Clock for SystemClock {
 /// Whether `path` lies in a directory that the data directory `own` keeps for itself. A spool may
 /// be ingested by name.
 fn is_own(path: &Path, own: &Path) -> bool {
-    ["lake", "manifests", "tmp", "index", "index-of", "graph", "models"]
+    ["lake", "manifests", "tmp", "index", "index-of", "graph", "graph-of", "models"]
         .iter()
         .any(|part| path.starts_with(own.join(part)))
 }
@@ -97,6 +98,7 @@ pub struct Engine {
 #[derive(Default)]
 pub(crate) struct Kept {
     newest: Mutex<Option<Snapshot>>,
+    pub(crate) graph: Mutex<Option<Reader>>,
     pub(crate) index: OnceLock<Index>,
     pub(crate) embedder: OnceLock<Arc<dyn Embedder>>,
 }
@@ -179,7 +181,8 @@ impl Engine {
     ///
     /// If the views cannot be made.
     pub fn sql(&self, snapshot: &Snapshot, options: &SqlOptions) -> Result<Sql, EngineError> {
-        Ok(Sql::open(&Tables::of(snapshot)?, options)?)
+        let derived = self.graph_tables(snapshot)?;
+        Ok(Sql::open(&Tables { derived, ..Tables::of(snapshot)? }, options)?)
     }
 
     /// What time it is by the engine's clock.

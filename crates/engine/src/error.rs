@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use stele_embed::EmbedError;
+use stele_graph::GraphError;
 use stele_index::IndexError;
 use stele_lake::LakeError;
 use stele_lake::sql::SqlError;
@@ -25,6 +26,9 @@ pub enum EngineError {
     /// From the index.
     #[error(transparent)]
     Index(#[from] IndexError),
+    /// From the graph.
+    #[error(transparent)]
+    Graph(#[from] GraphError),
     /// From a model or a service that gives vectors.
     #[error(transparent)]
     Embed(#[from] EmbedError),
@@ -95,6 +99,17 @@ pub enum EngineError {
         /// Names that come close.
         known: Vec<String>,
     },
+    /// There is no graph yet.
+    #[error("there is no graph of this lake yet: `stele graph build` makes it")]
+    NoGraph,
+    /// Nothing in the graph has that name.
+    #[error(
+        "nothing in the graph is called {asked}: `stele sql \"SELECT kind, name FROM entities\"` lists what there is"
+    )]
+    UnknownName {
+        /// What was asked for.
+        asked: String,
+    },
     /// Several ingested inputs have names that end like this.
     #[error("{asked} is the end of several names: {}. Say more of the path", .known.join(", "))]
     AmbiguousInput {
@@ -138,6 +153,7 @@ impl EngineError {
             Self::Lake(error) => error.kind(),
             Self::Sql(error) => error.kind(),
             Self::Index(error) => error.kind(),
+            Self::Graph(error) => error.kind(),
             Self::Embed(error) => error.kind(),
             Self::Search(error) => error.kind(),
             Self::Sink(error) => error.kind(),
@@ -149,6 +165,8 @@ impl EngineError {
             | Self::Thread(_)
             | Self::NoVectors
             | Self::ModelGone { .. }
+            | Self::NoGraph
+            | Self::UnknownName { .. }
             | Self::NoInputs(_)
             | Self::UnknownInput { .. }
             | Self::AmbiguousInput { .. } => ErrorKind::Fix,

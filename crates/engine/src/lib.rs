@@ -43,8 +43,8 @@ mod validate;
 mod worker;
 
 pub use answering::{
-    Asked, DRIFT_MAX, EmbeddingConfig, EvalOptions, EvalReport, IndexReport, IndexSummary, IndexVerification,
-    Ready, SampleQuery, SearchAnswer, SinkEntry, SinkReport, VerifyReport,
+    Asked, CollectionCounts, DRIFT_MAX, EmbeddingConfig, EvalOptions, EvalReport, IndexReport, IndexSummary,
+    IndexVerification, Ready, SampleQuery, SearchAnswer, SinkEntry, SinkReport, VerifyReport,
 };
 pub use answers::Removed;
 pub use config::{Settings, THREADS_MAX};
@@ -84,7 +84,18 @@ pub mod retrieval {
     pub use crate::answering::{Opening, SinkKind};
     pub use stele_embed::{Models, Progress as Pulling, State, Step};
     pub use stele_index::{Filter, IndexError, Scope};
-    pub use stele_search::{Answer, Arm, Found, Fusion, Metrics, Question, SearchError};
+    pub use stele_search::{Answer, Arm, Found, Fusion, Metrics, Question, SearchError, TOP_MAX};
+}
+
+/// The graph, as it is walked.
+pub mod graph {
+    pub use crate::documents::{
+        EdgeView, GraphStatus, GraphSummary, GraphVerification, MentionView, NeighborsView, NodeView,
+        PathView, PathsView, ThingView,
+    };
+    pub use stele_graph::{
+        DEPTH_MAX, Direction, Follow, GraphError, LimitReason, PATH_DEPTH_MAX, PATHS_MAX, ROWS_MAX,
+    };
 }
 
 /// Catalogues as plain data, and the renderers over them.

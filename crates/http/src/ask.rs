@@ -1,5 +1,6 @@
 //! One request and what became of it. Nothing is tried again here.
 
+use std::error::Error;
 use std::io::Read;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -10,10 +11,8 @@ use reqwest::blocking::{Client, Response};
 use reqwest::header::{HeaderName, HeaderValue};
 use serde_json::Value;
 
+use crate::address::{shown, without_passwords};
 use crate::{Cancelled, ClientConfig, HttpError, Key};
-
-/// Longest answer that is read: two thousand vectors of four thousand numbers, as JSON.
-const ANSWER_BYTES_MAX: u64 = 256 << 20;
 
 /// Longest part of a refusal that is read, and that is shown.
 const REFUSAL_BYTES_MAX: u64 = 64 << 10;
@@ -58,11 +57,13 @@ pub(crate) enum Asked {
     /// 2xx and all of the answer.
     Answer(Answer),
     /// It will be refused the next time too.
-    Refused { status: u16, reason: String },
+    Refused { status: u16, reason: String, explained: bool },
     /// It may be answered later.
     Busy { status: u16, reason: String, retry_after_ms: Option<u64> },
     /// There was no answer, or not all of it.
     Broken { reason: String },
+    /// There is none that can be used, and would not be the next time.
+    Unusable { reason: String },
 }
 
 /// A service's address, and the way to it.
@@ -74,6 +75,7 @@ pub(crate) struct Asker {
     proxy: Option<reqwest::Proxy>,
     connect_timeout: Duration,
     timeout: Duration,
+    answer_bytes_max: u64,
     client: OnceLock<Client>,
 }
 
@@ -96,9 +98,10 @@ impl Asker {
             proxy,
             connect_timeout: Duration::from_millis(config.connect_timeout_ms_max),
             timeout: Duration::from_millis(config.timeout_ms_max),
+            answer_bytes_max: config.answer_bytes_max,
             client: OnceLock::new(),
         };
-        asker.shown = asker.shown_url(&asker.url("")?).trim_end_matches('/').to_owned();
+        asker.shown = shown(&asker.url("")?);
         Ok(asker)
     }
 
@@ -112,12 +115,6 @@ impl Asker {
             .ok_or_else(|| HttpError::Config { setting: "url", reason: reason.to_owned() })
     }
 
-    /// An address for people.
-    pub(crate) fn shown_url(&self, url: &Url) -> String {
-        let port = url.port().map_or(String::new(), |port| format!(":{port}"));
-        format!("{}://{}{port}{}", url.scheme(), url.host_str().unwrap_or_default(), url.path())
-    }
-
     /// The service's address, for people.
     pub(crate) fn shown(&self) -> &str {
         &self.shown
@@ -125,7 +122,7 @@ impl Asker {
 
     /// One line without the key, cut if it is long.
     pub(crate) fn clean(&self, text: &str) -> String {
-        let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        let line = without_passwords(&text.split_whitespace().collect::<Vec<_>>().join(" "));
         let mut line = match &self.key {
             Some(key) => key.hide_in(&line),
             None => line,
@@ -151,8 +148,10 @@ impl Asker {
         let (answer, answered) = bounded(1);
         let (asker, request) = (Arc::clone(self), Arc::clone(request));
         std::thread::spawn(move || {
-            let asked = asker.ask_and_wait(&request).unwrap_or_else(|error| Asked::Broken {
-                reason: asker.clean(&stele_model::error::in_full(&error.without_url())),
+            let asked = asker.ask_and_wait(&request).unwrap_or_else(|error| {
+                let lasting = lasts(&error);
+                let reason = asker.clean(&stele_model::error::in_full(&error.without_url()));
+                if lasting { Asked::Unusable { reason } } else { Asked::Broken { reason } }
             });
             // Nobody waits for it any more: that is what was asked for.
             let _ = answer.send(asked);
@@ -177,7 +176,6 @@ impl Asker {
             // A redirect would carry the texts to somebody who was not named.
             .redirect(reqwest::redirect::Policy::none())
             .connect_timeout(self.connect_timeout)
-            .timeout(self.timeout)
             // What to do about a failure is decided by the caller alone.
             .retry(reqwest::retry::never())
             .no_proxy();
@@ -198,6 +196,9 @@ impl Asker {
             Method::Patch => client.patch(url),
             Method::Delete => client.delete(url),
         };
+        // Set for the request, not for the client: there it would begin anew with each part of a body, and a
+        // service that sends a byte a minute would never be done.
+        asking = asking.timeout(self.timeout);
         if let Some(body) = &request.body {
             asking = asking.header("content-type", "application/json").body(body.clone());
         }
@@ -207,29 +208,72 @@ impl Asker {
         let response = asking.send()?;
         let status = response.status().as_u16();
         if response.status().is_success() {
-            return Ok(match read(response, ANSWER_BYTES_MAX) {
-                Ok(body) => Asked::Answer(Answer { status, body }),
-                Err(reason) => Asked::Broken { reason: self.clean(&reason) },
+            return Ok(match read(response, self.answer_bytes_max) {
+                (body, Ended::Whole) => Asked::Answer(Answer { status, body }),
+                (body, Ended::Broken(error)) => Asked::Broken {
+                    reason: self.clean(&format!("the answer broke off after {} bytes: {error}", body.len())),
+                },
+                (_, Ended::TooLong) => Asked::Unusable {
+                    reason: format!(
+                        "its answer has more than {} bytes, the most that is read",
+                        self.answer_bytes_max
+                    ),
+                },
             });
         }
         let retry_after_ms = retry_after_ms(&response);
-        let said = read(response, REFUSAL_BYTES_MAX).unwrap_or_default();
-        let reason = self.clean(&message(&said));
+        // Only the beginning of it is shown.
+        let (said, _) = read(response, REFUSAL_BYTES_MAX);
+        let (said, explained) = message(&said);
+        let reason = self.clean(&said);
         Ok(match status {
-            408 | 425 | 429 | 500 | 502..=599 => Asked::Busy { status, reason, retry_after_ms },
-            _ => Asked::Refused { status, reason },
+            // The others of 5xx say what the service cannot do at all.
+            408 | 425 | 429 | 500 | 502..=504 | 507 | 509 | 520..=599 => {
+                Asked::Busy { status, reason, retry_after_ms }
+            }
+            _ => Asked::Refused { status, reason, explained },
         })
     }
 }
 
-/// All of an answer, unless it is longer than it may be or ends early.
-fn read(response: Response, bytes_max: u64) -> Result<Vec<u8>, String> {
+/// How an answer ended.
+enum Ended {
+    Whole,
+    Broken(std::io::Error),
+    TooLong,
+}
+
+/// As much of an answer as may be read, and how it ended. One that says itself that it is too long is not
+/// read at all, unless it is a refusal, of which the beginning is enough.
+fn read(response: Response, bytes_max: u64) -> (Vec<u8>, Ended) {
     let mut answer = Vec::new();
-    match response.take(bytes_max + 1).read_to_end(&mut answer) {
-        Err(error) => Err(format!("the answer broke off after {} bytes: {error}", answer.len())),
-        Ok(length) if length as u64 > bytes_max => Err(format!("the answer has more than {bytes_max} bytes")),
-        Ok(_) => Ok(answer),
+    if response.status().is_success() && response.content_length().is_some_and(|bytes| bytes > bytes_max) {
+        return (answer, Ended::TooLong);
     }
+    match response.take(bytes_max.saturating_add(1)).read_to_end(&mut answer) {
+        Err(error) => (answer, Ended::Broken(error)),
+        Ok(length) if length as u64 > bytes_max => (answer, Ended::TooLong),
+        Ok(_) => (answer, Ended::Whole),
+    }
+}
+
+/// Whether it would fail the same way each time: a client that cannot be set up, something that speaks no
+/// HTTP or no TLS, a certificate that nobody here trusts.
+fn lasts(error: &reqwest::Error) -> bool {
+    let mut cause: Option<&(dyn Error + 'static)> = Some(error);
+    while let Some(error) = cause {
+        let no_http = error.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_parse);
+        let io = error.downcast_ref::<std::io::Error>();
+        if no_http || io.is_some_and(|error| error.kind() == std::io::ErrorKind::InvalidData) {
+            return true;
+        }
+        // What an I/O error holds is not its source.
+        cause = match io.and_then(std::io::Error::get_ref) {
+            Some(held) => Some(held),
+            None => error.source(),
+        };
+    }
+    error.is_builder()
 }
 
 /// The seconds of `Retry-After`. A date in it is not understood and leaves the wait to the backoff:
@@ -240,16 +284,18 @@ fn retry_after_ms(response: &Response) -> Option<u64> {
 }
 
 /// What a refusal says: `{"error": {"message": …}}`, `{"error": …}`, `{"message": …}`, the same in
-/// `{"status": …}`, or all of it. A message beside the error is the longer of the two, so it goes first.
-fn message(said: &[u8]) -> String {
+/// `{"status": …}`, or all of it; and whether it was one of those, or a text of its own. A message beside the
+/// error is the longer of the two, so it goes first.
+fn message(said: &[u8]) -> (String, bool) {
     let found = serde_json::from_slice::<Value>(said).ok().and_then(|value| {
         let value = value.get("status").filter(|status| status.is_object()).unwrap_or(&value);
         let error = value.get("error").filter(|error| error.is_object()).unwrap_or(value);
         let words = ["message", "error"].iter().find_map(|name| error.get(name));
         words.unwrap_or(error).as_str().map(str::to_owned)
     });
+    let explained = found.is_some();
     match found.unwrap_or_else(|| String::from_utf8_lossy(said).into_owned()) {
-        said if said.trim().is_empty() => "it does not say why".to_owned(),
-        said => said,
+        said if said.trim().is_empty() => ("it does not say why".to_owned(), false),
+        said => (said, explained),
     }
 }

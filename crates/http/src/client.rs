@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::address::shown;
 use crate::ask::{Asked, Asker, Request};
 use crate::pace::{Limiter, backoff, wait};
 use crate::{Answer, Cancelled, ClientConfig, HttpError, Key, Method, Pace};
@@ -59,7 +60,8 @@ impl Client {
     /// A request whose answer is lost is made again: send only what may be done twice.
     ///
     /// # Errors
-    /// [`HttpError::Refused`] at once if the service will not do it; [`HttpError::Busy`] or
+    /// [`HttpError::Refused`] at once if the service will not do it, and [`HttpError::Unusable`] if no try
+    /// could bring an answer; [`HttpError::Busy`] or
     /// [`HttpError::Unreachable`] if it could not until the patience was at its end;
     /// [`HttpError::Cancelled`] if that was asked for.
     pub fn send(
@@ -70,15 +72,18 @@ impl Client {
         cancelled: Cancelled<'_>,
     ) -> Result<Answer, HttpError> {
         let request = Arc::new(Request { method, url: self.asker.url(path)?, body });
-        let service = || self.asker.shown_url(&request.url);
+        let service = || shown(&request.url);
         let mut tries = 0;
         loop {
             self.limiter.wait(&*self.pace, cancelled)?;
             tries += 1;
             let (error, after_ms) = match self.asker.ask(&request, cancelled)? {
                 Asked::Answer(answer) => return Ok(answer),
-                Asked::Refused { status, reason } => {
-                    return Err(HttpError::Refused { service: service(), status, reason });
+                Asked::Refused { status, reason, explained } => {
+                    return Err(HttpError::Refused { service: service(), status, reason, explained });
+                }
+                Asked::Unusable { reason } => {
+                    return Err(HttpError::Unusable { service: service(), reason });
                 }
                 Asked::Busy { status, reason, retry_after_ms } => {
                     (HttpError::Busy { service: service(), status, reason, tries }, retry_after_ms)

@@ -22,8 +22,11 @@ pub struct ClientConfig {
     pub retry_after_ms_max: u64,
     /// Milliseconds until a connection has to stand.
     pub connect_timeout_ms_max: u64,
-    /// Milliseconds until an answer has to be there, all of it.
+    /// Milliseconds until an answer has to be there, all of it, counted from the beginning of a try.
     pub timeout_ms_max: u64,
+    /// Longest answer that is read, in bytes. The default is two thousand vectors of four thousand numbers, as
+    /// JSON.
+    pub answer_bytes_max: u64,
     /// The proxy, such as `http://proxy:3128`. None is used unless it stands here.
     pub proxy: Option<String>,
 }
@@ -38,6 +41,7 @@ impl Default for ClientConfig {
             retry_after_ms_max: 120_000,
             connect_timeout_ms_max: 10_000,
             timeout_ms_max: 60_000,
+            answer_bytes_max: 256 << 20,
             proxy: None,
         }
     }
@@ -50,6 +54,7 @@ impl ClientConfig {
             ("tries_max", u64::from(self.tries_max)),
             ("connect_timeout_ms_max", self.connect_timeout_ms_max),
             ("timeout_ms_max", self.timeout_ms_max),
+            ("answer_bytes_max", self.answer_bytes_max),
             ("requests_per_minute_max", u64::from(self.requests_per_minute_max.unwrap_or(1))),
         ] {
             if value == 0 {

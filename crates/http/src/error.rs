@@ -28,6 +28,14 @@ pub enum HttpError {
         /// How often it was asked.
         tries: u32,
     },
+    /// What is there gives no answer that can be used, and would not the next time.
+    #[error("{service} cannot be used: {reason}; is the address right?")]
+    Unusable {
+        /// Its address.
+        service: String,
+        /// Why: it answers at too great a length, speaks no HTTP, or shows a certificate that is not trusted.
+        reason: String,
+    },
     /// A service is too busy, or has failed, each time it was asked.
     #[error("{service} answered {status} after {tries} tries: {reason}; try again later")]
     Busy {
@@ -50,6 +58,9 @@ pub enum HttpError {
         status: u16,
         /// What it said.
         reason: String,
+        /// Whether it said so in JSON, as services for programs do. A page of HTML, or nothing, comes from
+        /// something that does not know the path at all.
+        explained: bool,
     },
 }
 
@@ -60,7 +71,7 @@ impl HttpError {
             HttpError::Cancelled => ErrorKind::Cancelled,
             HttpError::Config { .. } => ErrorKind::Config,
             HttpError::Unreachable { .. } | HttpError::Busy { .. } => ErrorKind::Retry,
-            HttpError::Refused { .. } => ErrorKind::Fix,
+            HttpError::Unusable { .. } | HttpError::Refused { .. } => ErrorKind::Fix,
         }
     }
 

@@ -14,12 +14,13 @@
 //! # }
 //! ```
 //!
-//! An answer is read up to a bound. What may pass (no connection, 429, 503 …) is tried again after growing
+//! An answer is read up to a bound of bytes and of time. What may pass (no connection, 429, 503 …) is tried again after growing
 //! waits, as often as the configuration says, so what is sent must be safe to send twice. What will not
 //! pass is an error at once. No error holds the key, a password of the address, or anything behind its `?`.
 //!
 //! What is not here: no format of any service, no environment, no clock. Time comes in as a [`Pace`].
 
+mod address;
 mod ask;
 mod client;
 mod config;
@@ -27,6 +28,7 @@ mod error;
 mod pace;
 mod secret;
 
+pub use address::{shown_address, without_passwords};
 pub use ask::{Answer, Method};
 pub use client::Client;
 pub use config::ClientConfig;

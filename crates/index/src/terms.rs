@@ -21,6 +21,12 @@ pub(crate) const TERMS_PER_CHUNK_MAX: usize = 256;
 /// Bytes of one term. Longer runs without a blank are blobs, which nobody types.
 pub(crate) const TERM_BYTES_MAX: usize = 200;
 
+/// Stands between the headings of a section's title.
+const BETWEEN_HEADINGS: &str = " › ";
+
+/// Words of a heading that may be a name; a longer one is a sentence.
+const HEADING_WORDS_MAX: usize = 3;
+
 /// Stand before the name of what a chunk is about, as it is written and as it is called. No other term
 /// begins with them.
 const WRITTEN: char = '=';
@@ -49,6 +55,9 @@ pub(crate) fn terms_of(chunk: &Chunk) -> String {
             let short = event.rsplit(['.', '/']).next().unwrap_or(event);
             [event, short].into_iter().for_each(|event| terms.add_called(&[event, steps[0]]));
         }
+    }
+    if metadata.kind == ChunkKind::Section {
+        terms.add_heading(metadata.title.rsplit(BETWEEN_HEADINGS).next().unwrap_or_default());
     }
     if metadata.kind == ChunkKind::Protocol {
         ["protocol", "events", "event_types"].iter().for_each(|name| terms.add_called(&[name]));
@@ -86,14 +95,18 @@ pub(crate) fn query_terms(asked: &[&str]) -> QueryTerms {
     let candidates: Vec<&str> = asked
         .iter()
         .flat_map(|name| name.split(is_break))
-        .map(trimmed)
+        .map(|name| option_of(name).unwrap_or_else(|| trimmed(name)))
         .filter(|name| !name.is_empty())
         .collect();
     for (at, candidate) in candidates.iter().enumerate() {
         words_of(candidate, &mut |word| names.add(word));
         subjects.add(&format!("{WRITTEN}{candidate}"));
+        // What an option is called without its dashes is something else.
+        if option_of(candidate).is_some() {
+            continue;
+        }
         subjects.add_called(&[candidate]);
-        if let Some(next) = candidates.get(at + 1) {
+        if let Some(next) = candidates.get(at + 1).filter(|next| option_of(next).is_none()) {
             subjects.add_called(&[candidate, next]);
             subjects.add_called(&[&format!("{candidate}{next}")]);
         }
@@ -126,6 +139,18 @@ impl Terms {
         }
     }
 
+    /// What a section is about: the options in its heading, and all of a heading that is a name, such
+    /// as a command's.
+    fn add_heading(&mut self, heading: &str) {
+        for option in heading.split(is_break).filter_map(option_of) {
+            self.add(&format!("{WRITTEN}{option}"));
+        }
+        let words: Vec<&str> = heading.split_whitespace().collect();
+        if words.len() <= HEADING_WORDS_MAX {
+            self.add_called(&[&words.concat()]);
+        }
+    }
+
     fn is_full(&self) -> bool {
         self.list.len() >= TERMS_PER_CHUNK_MAX
     }
@@ -135,8 +160,13 @@ impl Terms {
     }
 }
 
-/// Everything by which one name can be found.
+/// Everything by which one name can be found. An option is found by itself: `--rm` is no way to ask for
+/// `rm`.
 fn words_of(name: &str, take: &mut dyn FnMut(&str)) {
+    if let Some(option) = option_of(name) {
+        take(option);
+        return;
+    }
     for piece in trimmed(name).split_whitespace().map(trimmed) {
         take(piece);
         if piece.contains("[]") {
@@ -150,6 +180,15 @@ fn words_of(name: &str, take: &mut dyn FnMut(&str)) {
             }
         }
     }
+}
+
+/// The option of a command that a word is, with its dashes.
+fn option_of(word: &str) -> Option<&str> {
+    let word = word.trim_end_matches(|letter: char| !letter.is_alphanumeric());
+    let name = word.strip_prefix("--").or_else(|| word.strip_prefix('-'))?;
+    let is_name = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '_' | '.');
+    let begins = name.starts_with(|letter: char| letter.is_ascii_alphabetic());
+    (begins && name.chars().all(is_name)).then_some(word)
 }
 
 /// A name without the marks around it.
@@ -185,6 +224,9 @@ fn is_break(letter: char) -> bool {
 /// Whether a word of a text is a name and not prose: it has a dot, an underscore or a bracket
 /// inside, a capital after a small letter, or letters and digits mixed.
 fn looks_like_a_name(word: &str) -> bool {
+    if option_of(word).is_some() {
+        return true;
+    }
     let word = word.trim_matches(|letter: char| !letter.is_alphanumeric());
     let mut before: Option<char> = None;
     let (mut letters, mut digits) = (false, false);
@@ -229,6 +271,8 @@ mod tests {
         check(&[""], "", "");
         check(&[" \" OR * "], "or", "=or ~or");
         check(&["\u{1F600} x"], "x", "=x ~x");
+        check(&["--rm"], "--rm", "=--rm");
+        check(&["a-b", "-it,"], "a-b a b -it", "=a-b ~ab =-it");
     }
 
     #[test]

@@ -27,5 +27,5 @@ pub use error::SearchError;
 pub use expand::{Neighbour, Structure};
 pub use fuse::Fusion;
 pub use metrics::{Metrics, Relevance};
-pub use plan::{Arm, Question};
+pub use plan::{Arm, Question, TOP_MAX};
 pub use searcher::Searcher;

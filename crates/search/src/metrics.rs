@@ -35,7 +35,8 @@ impl Metrics {
                 .take(NDCG_AT)
                 .enumerate()
                 .map(|(place, grade)| f64::from(grade) / (place as f64 + 2.0).log2())
-                .sum()
+                // The sum of nothing would be -0.
+                .fold(0.0, |sum, gain| sum + gain)
         };
         let mut ideal: Vec<u32> = relevant.values().copied().filter(|grade| *grade > 0).collect();
         ideal.sort_unstable_by(|one, two| two.cmp(one));
@@ -55,7 +56,7 @@ impl Metrics {
     /// The mean of many.
     pub fn mean(all: &[Self]) -> Self {
         let count = all.len().max(1) as f64;
-        let mean = |of: fn(&Self) -> f64| all.iter().map(of).sum::<f64>() / count;
+        let mean = |of: fn(&Self) -> f64| all.iter().map(of).fold(0.0, |sum, one| sum + one) / count;
         Self { ndcg: mean(|one| one.ndcg), recall: mean(|one| one.recall), mrr: mean(|one| one.mrr) }
     }
 }
@@ -74,6 +75,9 @@ mod tests {
         assert!((other.ndcg - expect).abs() < 1e-12);
         assert_eq!((other.recall, other.mrr), (0.5, 1.0 / 3.0));
         assert_eq!(Metrics::of(&["a"], &Relevance::new()), Metrics::default());
+        let nothing = Metrics::of(&[], &relevant);
+        assert!(nothing == Metrics::default() && nothing.ndcg.is_sign_positive(), "{nothing:?}");
+        assert!(Metrics::mean(&[]).ndcg.is_sign_positive());
         let mean = Metrics::mean(&[perfect, Metrics::default()]);
         assert_eq!((mean.ndcg, mean.mrr), (0.5, 0.5));
     }

@@ -80,6 +80,9 @@ impl Question {
         if self.top == 0 || self.top > TOP_MAX {
             return wrong(format!("{} results were asked for; from 1 to {TOP_MAX} are possible", self.top));
         }
+        if self.per_source == Some(0) {
+            return wrong("no result from each source was asked for; from 1 on are possible".to_owned());
+        }
         if !(0.0..=1.0).contains(&self.diversity) {
             return wrong(format!("a diversity of {} is not between 0 and 1", self.diversity));
         }

@@ -20,6 +20,10 @@ pub(crate) fn content_words(text: &str) -> Vec<&str> {
 /// Whether a word is a name and not prose: dots, underscores, brackets or slashes inside, or a
 /// capital after a small letter.
 pub(crate) fn looks_like_a_name(word: &str) -> bool {
+    // An option of a command.
+    if word.starts_with('-') && word.trim_start_matches('-').starts_with(char::is_alphabetic) {
+        return true;
+    }
     let inside = word.trim_matches(|letter: char| !letter.is_alphanumeric());
     let mut before = ' ';
     inside.chars().any(|letter| {
@@ -80,7 +84,7 @@ mod tests {
 
     #[test]
     fn names_are_told_from_prose() {
-        for name in ["data.price", "player_id", "gameHistory[]", "newTrade", "a/b"] {
+        for name in ["data.price", "player_id", "gameHistory[]", "newTrade", "a/b", "--rm", "-v"] {
             assert!(looks_like_a_name(name), "{name}");
         }
         for word in ["price", "Price.", "RUGGED", "5x"] {

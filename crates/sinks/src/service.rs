@@ -50,6 +50,10 @@ impl Service {
         let sink = self.shown.clone();
         match error {
             HttpError::Cancelled => SinkError::Cancelled,
+            // A store that knows the path says in JSON what is not there; this is none.
+            HttpError::Refused { status: status @ (404 | 405), reason, explained: false, .. } => {
+                self.bad(what, &format!("it was refused with {status}: {reason}"))
+            }
             HttpError::Refused { status, reason, .. } => {
                 SinkError::Refused { what, sink, status, reason, advice: advice(status) }
             }
@@ -70,7 +74,10 @@ pub(crate) fn if_there<T>(answer: Result<T, SinkError>) -> Result<Option<T>, Sin
 fn advice(status: u16) -> &'static str {
     match status {
         401 | 403 => "is the key right, and may it write?",
-        404 => "was the collection removed meanwhile? The same command makes it again",
+        404 => {
+            "was the collection removed meanwhile? The same command makes it again. If it never was there, is it the right service?"
+        }
+        405 | 501 => "is it the right service, of a version that is supported?",
         413 => "raise the limit on the size of requests of what stands in front of the server",
         300..=399 => "set the address that it points to",
         _ => "what does the server's log say?",

@@ -5,8 +5,13 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use serde_json::Value;
+
+/// What a slow server promises, and how often a byte of it comes: it takes most of a minute.
+const DRIPPED_BYTES: usize = 10_000;
+const DRIP_EVERY: Duration = Duration::from_millis(5);
 
 /// A request as it came.
 #[derive(Debug, Clone)]
@@ -38,6 +43,10 @@ pub enum Reply {
     Half(String),
     /// Nothing, until the client gives up.
     Hang,
+    /// A body of spaces, byte after byte, slower than any client should wait for.
+    Drip,
+    /// These bytes, which need not be HTTP.
+    Raw(&'static str),
 }
 
 /// The server; it ends with the process.
@@ -74,6 +83,12 @@ impl Server {
                     }
                     Reply::Half(body) => write(&mut stream, 200, "", body.len() * 2, &body),
                     Reply::Close => Ok(()),
+                    Reply::Raw(bytes) => stream.write_all(bytes.as_bytes()),
+                    Reply::Drip => {
+                        // On a thread of its own: the next request comes before this one is through.
+                        std::thread::spawn(move || drip(&mut stream));
+                        Ok(())
+                    }
                     Reply::Hang => {
                         hanging.push(stream);
                         Ok(())
@@ -109,6 +124,17 @@ fn read(stream: &TcpStream) -> Option<Request> {
         request.body = serde_json::from_slice(&body).ok()?;
     }
     Some(request)
+}
+
+/// Ends early with the error that says that the client went away.
+fn drip(stream: &mut TcpStream) -> std::io::Result<()> {
+    write(stream, 200, "", DRIPPED_BYTES, "")?;
+    for _ in 0..DRIPPED_BYTES {
+        stream.write_all(b" ")?;
+        #[expect(clippy::disallowed_methods, reason = "a slow server is what is played here")]
+        std::thread::sleep(DRIP_EVERY);
+    }
+    Ok(())
 }
 
 fn write(

@@ -2,19 +2,20 @@
 
 use std::path::PathBuf;
 
-use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::builder::{PossibleValuesParser, RangedU64ValueParser, TypedValueParser};
 use clap::{Args, Subcommand, ValueEnum};
-use stele_engine::retrieval::{Arm, Fusion, Scope};
+use stele_engine::retrieval::{Arm, Fusion, Scope, TOP_MAX};
 use stele_model::ChunkKind;
 
 /// `stele search`
 #[derive(Debug, Args)]
 pub struct SearchArgs {
     /// The question, in words or as the name of a field
+    #[arg(allow_hyphen_values = true, value_parser = question)]
     pub text: String,
-    /// Results
-    #[arg(long, value_name = "N", default_value_t = 10)]
-    pub top: usize,
+    /// Results, from 1 to 200
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = RangedU64ValueParser::<u64>::new().range(1..=TOP_MAX as u64))]
+    pub top: u64,
     /// Which arms answer
     #[arg(long, value_enum, default_value = "hybrid")]
     pub arm: ArmArg,
@@ -37,13 +38,13 @@ pub struct SearchArgs {
     #[arg(long, value_name = "SCOPE", value_parser = scope)]
     pub scope: Vec<Scope>,
     /// Most results from one source
-    #[arg(long, value_name = "N")]
-    pub per_source: Option<usize>,
+    #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<u64>::new().range(1..))]
+    pub per_source: Option<u64>,
     /// Do not look at what the best results lead to
     #[arg(long)]
     pub no_graph: bool,
     /// How much results are to differ from each other, from 0 to 1
-    #[arg(long, value_name = "SHARE", default_value_t = 0.0)]
+    #[arg(long, value_name = "SHARE", default_value_t = 0.0, value_parser = share)]
     pub diversity: f32,
     /// How the arms are brought together
     #[arg(long, value_enum, default_value = "min-max")]
@@ -59,6 +60,18 @@ fn scope(text: &str) -> Result<Scope, String> {
         Some(("path", path)) if !path.trim_matches(['.', '/']).is_empty() => Ok(Scope::Path(path.to_owned())),
         Some(("tag", tag)) if !tag.trim().is_empty() => Ok(Scope::Tag(tag.trim().to_owned())),
         _ => Err("a scope is path:DIRECTORY or tag:NAME".to_owned()),
+    }
+}
+
+fn share(text: &str) -> Result<f32, String> {
+    let share = text.parse().ok().filter(|share| (0.0..=1.0).contains(share));
+    share.ok_or_else(|| "expected a number from 0 to 1, such as 0.3".to_owned())
+}
+
+fn question(text: &str) -> Result<String, String> {
+    match text.trim().is_empty() {
+        true => Err("the question is empty: ask in words, or name a field".to_owned()),
+        false => Ok(text.to_owned()),
     }
 }
 

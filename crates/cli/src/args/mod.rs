@@ -2,6 +2,7 @@
 //! [`crate::commands`].
 
 mod answers;
+mod graph;
 mod lake;
 mod read;
 mod run;
@@ -17,6 +18,7 @@ use stele_engine::discovery::render::diff::Severity;
 pub use answers::{
     EvalArgs, IndexAction, IndexArgs, ModelsAction, ModelsArgs, SearchArgs, SinkAction, SinkArgs,
 };
+pub use graph::{FollowArgs, GraphAction, GraphArgs};
 pub use lake::{LakeAction, LakeArgs, PruneArgs, VacuumArgs};
 pub use read::{
     CoverageArgs, ExplainArgs, ExportAction, ExportArgs, OrderArg, ReplayArgs, SchemaAction, SchemaArgs,
@@ -94,6 +96,8 @@ pub enum Command {
     Search(SearchArgs),
     /// The index that answers questions: build, rebuild, status, verify
     Index(IndexArgs),
+    /// How documents, things and recordings hang together: build, show, walk
+    Graph(GraphArgs),
     /// Models that give texts their vectors: pull, list, check
     Models(ModelsArgs),
     /// Measure search on a labelled collection

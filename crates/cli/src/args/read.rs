@@ -6,6 +6,10 @@ use clap::{Args, Subcommand, ValueEnum};
 
 use super::Drift;
 
+/// Most memory that can be given to a query, in megabytes: more than any machine has, and few enough bytes
+/// for every engine to count.
+const MEMORY_MB_MAX: u64 = 16 << 20;
+
 /// `stele coverage`
 #[derive(Debug, Args)]
 pub struct CoverageArgs {
@@ -45,7 +49,7 @@ pub struct SqlArgs {
     #[arg(long, value_name = "VERSION")]
     pub at: Option<u64>,
     /// Memory of the engine in megabytes; what does not fit goes to disk
-    #[arg(long, value_name = "MB", default_value_t = 1024)]
+    #[arg(long, value_name = "MB", default_value_t = 1024, value_parser = clap::value_parser!(u64).range(1..=MEMORY_MB_MAX))]
     pub memory_limit: u64,
 }
 

@@ -47,9 +47,11 @@ fn page(report: &EvalReport) -> String {
     }
     row("hybrid", &report.hybrid);
     format!(
-        "{rows}{}, {} with {} in {}\nFirst result right {:.1} %; confidence is off by {:.1} % on average\n",
+        "{rows}{}, {} of {}, {}; with {} in {}\nFirst result right {:.1} %; confidence is off by {:.1} % on average\n",
         human::many(report.docs, "document"),
-        human::many(report.queries, "question"),
+        human::count(report.queries),
+        human::many(report.collection.queries, "question"),
+        human::many(report.collection.judgements, "judgement"),
         report.model.as_deref().unwrap_or("words alone"),
         human::seconds(report.seconds),
         100.0 * report.hit_at_1,

@@ -38,17 +38,28 @@ pub fn run(context: &Context, action: ExportAction) -> Result<Exit, Failure> {
     let engine = context.engine()?;
     let interrupt = Interrupt::start()?;
     let snapshot = engine.snapshot()?;
-    if matches!(action, ExportAction::Chunks(_)) {
-        return chunks(context, &engine, &snapshot, output.as_deref());
-    }
-    let job = Job::of(action, &engine, &snapshot)?;
+    let job = match action {
+        ExportAction::Chunks(_) => return chunks(context, &engine, &snapshot, output.as_deref()),
+        ExportAction::Jsonl(args) => {
+            let line = if args.envelope { Line::Envelope } else { Line::Record };
+            Job::Records(selection(&args.selection, &engine, &snapshot)?, line)
+        }
+        ExportAction::Slice(args) => {
+            let slice = match args.query {
+                Some(text) => Slice::Query { text, params: sql::params(&args.param) },
+                None => Slice::Records(selection(&args.selection, &engine, &snapshot)?),
+            };
+            Job::Slice(slice, args.format)
+        }
+        ExportAction::Salvage(args) => Job::Salvage(inputs(&args.source, &engine, &snapshot)?),
+    };
     let sql = sql::open(&engine, &snapshot, MEMORY_MB)?;
     let canceller = sql.canceller();
     interrupt.also(move || canceller.cancel());
     let exported = match &output {
         Some(path) => {
             let mut file = NewFile::create(path)?;
-            let exported = job.write(&sql, &mut file)?;
+            let exported = job.write(&sql, &mut file).map_err(|error| file.blame(error))?;
             file.finish()?;
             exported
         }
@@ -90,7 +101,7 @@ fn chunks(
     match output {
         Some(path) => {
             let mut file = NewFile::create(path)?;
-            write(&mut file)?;
+            write(&mut file).map_err(|error| file.blame(error))?;
             file.finish()?;
         }
         None => {
@@ -134,24 +145,6 @@ enum Job {
 }
 
 impl Job {
-    fn of(action: ExportAction, engine: &Engine, snapshot: &Snapshot) -> Result<Self, Failure> {
-        Ok(match action {
-            ExportAction::Jsonl(args) => {
-                let line = if args.envelope { Line::Envelope } else { Line::Record };
-                Self::Records(selection(&args.selection, engine, snapshot)?, line)
-            }
-            ExportAction::Slice(args) => {
-                let slice = match args.query {
-                    Some(text) => Slice::Query { text, params: sql::params(&args.param) },
-                    None => Slice::Records(selection(&args.selection, engine, snapshot)?),
-                };
-                Self::Slice(slice, args.format)
-            }
-            ExportAction::Salvage(args) => Self::Salvage(inputs(&args.source, engine, snapshot)?),
-            ExportAction::Chunks(_) => return Err(Failure::usage("texts are not written by a query")),
-        })
-    }
-
     fn write(&self, sql: &Sql, out: &mut (impl Write + Send)) -> Result<Exported, SqlError> {
         match self {
             Self::Records(selection, line) => export::jsonl(sql, selection, *line, out),
@@ -174,6 +167,11 @@ fn inputs(names: &[String], engine: &Engine, snapshot: &Snapshot) -> Result<Vec<
 }
 
 fn selection(chosen: &SelectionArgs, engine: &Engine, snapshot: &Snapshot) -> Result<Selection, Failure> {
+    if let (Some(from), Some(to)) = (chosen.from, chosen.to)
+        && from >= to
+    {
+        return Err(Failure::usage("--from is not before --to, so that no record can be meant"));
+    }
     Ok(Selection {
         doc_types: chosen.doc_type.clone(),
         events: chosen.event.clone(),

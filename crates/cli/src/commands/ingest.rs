@@ -23,6 +23,14 @@ pub fn run(context: &Context, args: IngestArgs) -> Result<Exit, Failure> {
     reporter.clear();
     let summary = result.map_err(|error| failed_run(error, &args.intake.reading, KEPT))?;
     context.complain_about(&summary.failures);
+    let graph = match args.dry_run || summary.cancelled {
+        true => None,
+        false => Some(engine.graph_build(&reporter, &interrupt.cancel)),
+    };
+    reporter.clear();
+    let graph = graph.transpose().map_err(|error| Failure::from(error).kept(KEPT))?;
+    let unread = graph.as_ref().map_or(&[][..], |graph| &graph.failures);
+    context.complain_about(unread);
     let wanted = engine.settings().index_on_ingest && !args.intake.no_embed;
     let indexed = match wanted && !args.dry_run && !summary.cancelled {
         true => Some(engine.index_build(&reporter, &interrupt.cancel)),
@@ -32,10 +40,16 @@ pub fn run(context: &Context, args: IngestArgs) -> Result<Exit, Failure> {
     if let Some(Ok(indexed)) = &indexed {
         context.out.event("index", indexed)?;
     }
+    if let Some(graph) = &graph {
+        context.out.event("graph", graph)?;
+    }
     context.out.event("summary", &summary)?;
     context.out.text(page(context, &summary, &args))?;
+    if let Some(graph) = graph.as_ref().filter(|graph| graph.read + graph.removed > 0) {
+        context.out.text(super::graph::page(graph))?;
+    }
     let done = summary.files > summary.failures.len() as u64;
-    let exit = exit_of(summary.cancelled, summary.failures.len(), done);
+    let exit = exit_of(summary.cancelled, summary.failures.len() + unread.len(), done);
     match indexed {
         None => Ok(exit),
         Some(Ok(indexed)) => {

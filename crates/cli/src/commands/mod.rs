@@ -9,6 +9,7 @@ mod eval;
 mod explain;
 mod export;
 mod generate;
+mod graph;
 mod index;
 mod ingest;
 mod lake;
@@ -60,6 +61,7 @@ pub fn main(line: impl Iterator<Item = OsString>) -> Exit {
         Command::Sql(args) => sql::run(&context, args),
         Command::Export(args) => export::run(&context, args.action),
         Command::Search(args) => search::run(&context, args),
+        Command::Graph(args) => graph::run(&context, args.action),
         Command::Index(args) => index::run(&context, args.action),
         Command::Models(args) => models::run(&context, args.action),
         Command::Eval(args) => eval::run(&context, args),

@@ -20,16 +20,10 @@ pub fn run(context: &Context, args: &ReplayArgs) -> Result<Exit, Failure> {
         ));
     }
     let engine = context.engine()?;
-    let result = match &args.output {
+    let mut file = args.output.as_deref().map(NewFile::create).transpose()?;
+    let result = match &mut file {
         None => engine.replay(&args.file, &mut io::stdout().lock()),
-        Some(path) => {
-            let mut file = NewFile::create(path)?;
-            let result = engine.replay(&args.file, &mut file);
-            if result.is_ok() {
-                file.finish()?;
-            }
-            result
-        }
+        Some(file) => engine.replay(&args.file, file),
     };
     let (entry, replayed) = match result {
         Ok(done) => done,
@@ -38,8 +32,16 @@ pub fn run(context: &Context, args: &ReplayArgs) -> Result<Exit, Failure> {
         {
             return Ok(Exit::Done);
         }
-        Err(error) => return Err(error.into()),
+        Err(error) => {
+            return Err(match &mut file {
+                Some(file) => file.blame(error),
+                None => error.into(),
+            });
+        }
     };
+    if let Some(file) = file {
+        file.finish()?;
+    }
     let flushed = io::stdout().lock().flush();
     crate::output::closed_is_fine(flushed)?;
     let body = json!({

@@ -28,7 +28,7 @@ pub fn run(context: &Context, args: SearchArgs) -> Result<Exit, Failure> {
 fn question(args: SearchArgs) -> Question {
     Question {
         text: args.text,
-        top: args.top,
+        top: args.top as usize,
         arm: args.arm.into(),
         filter: Filter {
             kinds: args.kind,
@@ -40,7 +40,7 @@ fn question(args: SearchArgs) -> Question {
             ..Filter::default()
         },
         fusion: args.fusion.into(),
-        per_source: args.per_source,
+        per_source: args.per_source.map(|most| most as usize),
         expand: !args.no_graph,
         diversity: args.diversity,
     }

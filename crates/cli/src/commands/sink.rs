@@ -3,6 +3,7 @@
 use serde_json::json;
 use stele_engine::retrieval::Opening;
 use stele_engine::{Engine, EngineError, SinkReport};
+use stele_model::ErrorKind;
 
 use super::Context;
 use crate::args::SinkAction;
@@ -50,7 +51,7 @@ fn list(context: &Context, engine: &Engine) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-/// Does it for each sink, or all of them; one that fails does not keep others waiting.
+/// Does it for each sink, or all of them. One that fails is told at once, and does not keep others waiting.
 fn each(
     context: &Context,
     engine: &Engine,
@@ -62,8 +63,7 @@ fn each(
     if names.is_empty() {
         return Err(Failure::usage("no sinks are set: docs/guide/search.md shows how"));
     }
-    let (mut failed, mut differ) = (None, false);
-    let mut done = 0;
+    let (mut failed, mut done, mut differ) = (Vec::new(), 0, false);
     for name in names {
         match deed(name) {
             Ok(report) => {
@@ -72,24 +72,28 @@ fn each(
                 context.out.event("sink", &report)?;
                 context.out.text(page(&report))?;
             }
-            Err(error @ EngineError::Cancelled(_)) => return Err(error.into()),
+            Err(error) if error.kind() == ErrorKind::Cancelled => return Err(error.into()),
             Err(error) => {
-                let failure = Failure::from(error);
-                if let Some(before) = failed.replace(failure) {
-                    crate::output::complain(&before.to_text());
+                let mut failure = Failure::from(error);
+                if names.len() > 1 {
+                    failure.what = format!("{name}: {}", failure.what);
                 }
+                let mut line = failure.to_json();
+                line["sink"] = name.as_str().into();
+                context.out.event("error", &line)?;
+                crate::output::complain(&failure.to_text());
+                failed.push(failure.exit);
             }
         }
     }
-    match failed {
-        Some(failure) if done > 0 => {
-            crate::output::complain(&failure.to_text());
-            Ok(Exit::Partial)
-        }
-        Some(failure) => Err(failure),
-        None if differ => Ok(Exit::NotMet),
-        None => Ok(Exit::Done),
-    }
+    Ok(match failed[..] {
+        [] if differ => Exit::NotMet,
+        [] => Exit::Done,
+        _ if done > 0 => Exit::Partial,
+        // All of them, and for one reason or for several.
+        [first, ..] if failed.iter().all(|exit| *exit == first) => first,
+        _ => Exit::Failure,
+    })
 }
 
 fn page(report: &SinkReport) -> String {

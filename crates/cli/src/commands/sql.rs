@@ -49,7 +49,7 @@ pub fn run(context: &Context, args: SqlArgs) -> Result<Exit, Failure> {
     let written = match &args.output {
         Some(path) => {
             let mut file = NewFile::create(path)?;
-            let written = write(&mut rows, format, &mut file)?;
+            let written = write(&mut rows, format, &mut file).map_err(|error| file.blame(error))?;
             file.finish()?;
             written
         }

@@ -1,6 +1,6 @@
 //! `stele verify`: is what answers questions what the lake comes to, and ready to be asked?
 
-use stele_engine::{Ready, VerifyReport};
+use stele_engine::{IndexVerification, Ready, VerifyReport};
 
 use super::Context;
 use crate::errors::{Exit, Failure};
@@ -17,8 +17,7 @@ pub fn run(context: &Context) -> Result<Exit, Failure> {
     })
 }
 
-fn page(report: &VerifyReport) -> String {
-    let index = &report.index;
+fn indexed(index: &IndexVerification) -> String {
     let mut text = format!(
         "Index: {} wanted, {} missing, {} too many: drift {:.2} % of at most {:.1} %\n",
         human::many(index.wanted, "text"),
@@ -30,6 +29,17 @@ fn page(report: &VerifyReport) -> String {
     for problem in &index.problems {
         text.push_str(&format!("  {problem}\n"));
     }
+    text
+}
+
+fn page(report: &VerifyReport) -> String {
+    let mut text = match &report.index {
+        Some(index) => indexed(index),
+        None => "There is no index yet: `stele index build` makes it.\n".to_owned(),
+    };
+    if let Some(graph) = &report.graph {
+        text.push_str(&super::graph::verified(graph));
+    }
     for sample in &report.sample_queries {
         let found = match &sample.evidence {
             Some(evidence) => format!("{evidence} (confidence {:.2})", sample.confidence),
@@ -39,7 +49,7 @@ fn page(report: &VerifyReport) -> String {
     }
     text.push_str(match report.ready_for_queries {
         Ready::Yes => "Ready for queries.\n",
-        Ready::No => "Not ready for queries: `stele index build` brings the index up to date.\n",
+        Ready::No => "Not ready for queries: `stele index build` brings graph and index up to date.\n",
         Ready::Unverified => "Unverified: no sample queries are set (sample_queries in stele.toml).\n",
     });
     text

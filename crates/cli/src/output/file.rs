@@ -2,7 +2,7 @@
 //! written as it is.
 
 use std::fs::{self, File};
-use std::io::{BufWriter, Write};
+use std::io::{BufWriter, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use crate::errors::Failure;
@@ -14,6 +14,8 @@ pub struct NewFile {
     part: Option<PathBuf>,
     /// `None` after it was finished.
     out: Option<BufWriter<File>>,
+    /// The first write that failed.
+    failed: Option<Failure>,
 }
 
 impl NewFile {
@@ -29,13 +31,32 @@ impl NewFile {
         let failed = |error| Failure::io("create", target, &error);
         if target.exists() && !target.is_file() {
             let file = File::options().write(true).open(target).map_err(failed)?;
-            return Ok(Self { target: target.to_path_buf(), part: None, out: Some(BufWriter::new(file)) });
+            return Ok(Self::of(target, None, file));
         }
         let mut name = target.file_name().unwrap_or_default().to_owned();
         name.push(format!(".part-{}", std::process::id()));
         let part = target.with_file_name(name);
         let file = File::create(&part).map_err(failed)?;
-        Ok(Self { target: target.to_path_buf(), part: Some(part), out: Some(BufWriter::new(file)) })
+        Ok(Self::of(target, Some(part), file))
+    }
+
+    fn of(target: &Path, part: Option<PathBuf>, file: File) -> Self {
+        Self { target: target.to_path_buf(), part, out: Some(BufWriter::new(file)), failed: None }
+    }
+
+    /// What is to be said where something that was written here failed: that the file cannot be written,
+    /// if that is why. Whoever writes does not know which file it is.
+    pub fn blame(&mut self, error: impl Into<Failure>) -> Failure {
+        self.failed.take().unwrap_or_else(|| error.into())
+    }
+
+    fn noted<T>(&mut self, result: std::io::Result<T>) -> std::io::Result<T> {
+        if let Err(error) = &result
+            && ![ErrorKind::Interrupted, ErrorKind::BrokenPipe].contains(&error.kind())
+        {
+            self.failed.get_or_insert_with(|| Failure::io("write", &self.target, error));
+        }
+        result
     }
 
     /// Gives the file its name.
@@ -59,14 +80,13 @@ impl NewFile {
 
 impl Write for NewFile {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        match &mut self.out {
-            Some(out) => out.write(bytes),
-            None => Ok(0),
-        }
+        let written = self.out.as_mut().map_or(Ok(0), |out| out.write(bytes));
+        self.noted(written)
     }
 
     fn flush(&mut self) -> std::io::Result<()> {
-        self.out.as_mut().map_or(Ok(()), Write::flush)
+        let flushed = self.out.as_mut().map_or(Ok(()), Write::flush);
+        self.noted(flushed)
     }
 }
 

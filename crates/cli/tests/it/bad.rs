@@ -18,6 +18,8 @@ fn wrong_usage() {
     world.run("replay x --json --data-dir d").is(2).says(&["--output"]);
     world.run("lake prune --data-dir d").is(2).says(&["--older-than"]);
     assert!(!world.path("d").exists());
+    world.ok("ingest sample/recordings --data-dir d");
+    world.run("export jsonl --from 2025-01-02 --to 2025-01-02 --data-dir d").is(2).says(&["not before --to"]);
 }
 
 #[test]
@@ -25,6 +27,8 @@ fn wrong_configuration() {
     let world = World::new(52);
     world.write("stele.toml", "data_dri = \"x\"\n");
     world.run("status").is(78).says(&["stele.toml", "data_dri", "hint:"]);
+    world.write("stele.toml", "sample_queries = [\"data.price\", \" \"]\n");
+    world.run("validate").is(78).says(&["stele.toml: sample_queries: question 2 is empty"]);
     world.write("stele.toml", "timezone = \"Mars/Olympus\"\n");
     world.run("discover sample").is(78).says(&["Mars/Olympus"]);
     world.run("validate").is(78);
@@ -239,6 +243,28 @@ fn a_full_disk() {
     ran.is(1).says(&["error:", "kept:", "hint:"]);
     world.ok("ingest sample/recordings --data-dir d");
     world.complete();
+}
+
+#[test]
+fn an_output_on_a_full_disk_is_named() {
+    let world = World::new(63);
+    world.ok("ingest sample/recordings --data-dir d");
+    let replay =
+        format!("replay sample/{}", world.sample.files.iter().find(|file| file.bytes > 0).unwrap().path);
+    for line in [
+        "export chunks",
+        "export jsonl",
+        "export slice --format csv",
+        "export slice --format parquet",
+        "sql FROM+events --format csv",
+        "sql FROM+events --format table",
+        "sql FROM+events --format json",
+        &replay,
+    ] {
+        let words = line.split(' ').map(|word| if word == "FROM+events" { "FROM events" } else { word });
+        let ran = world.run_args(words.chain(["--data-dir", "d", "--output", "/dev/full"])).is(1);
+        ran.says(&["cannot write /dev/full", "No space left", "hint:  free some space"]);
+    }
 }
 
 #[test]

@@ -10,6 +10,7 @@ mod again;
 mod ask;
 mod bad;
 mod crash;
+mod eval;
 mod health;
 mod lake;
 mod screens;

@@ -142,13 +142,46 @@ fn another_model_is_explained() {
 #[test]
 fn questions_that_make_no_sense() {
     let world = indexed(77, WORDS);
-    world.run_args(["search", " ", "--data-dir", "d"]).is(1).says(&["the question is empty"]);
-    world.run("search price --top 0 --data-dir d").is(1).says(&["from 1 to 200"]);
+    world.run_args(["search", " ", "--data-dir", "d"]).is(2).says(&["the question is empty"]);
+    for (wrong, says) in [
+        ("--top 0", "1..=200"),
+        ("--top 201", "1..=200"),
+        ("--per-source 0", "0 is not in 1.."),
+        ("--diversity 7", "from 0 to 1"),
+        ("--diversity NaN", "from 0 to 1"),
+        ("--diversity=-1", "from 0 to 1"),
+    ] {
+        world.run(&format!("search price {wrong} --data-dir d")).is(2).says(&[says]);
+    }
+    world.run("sql SELECT(1) --memory-limit 0 --data-dir d").is(2).says(&["1..="]);
     world.run("search price --arm vector --data-dir d").is(1).says(&["texts alone", "stele models pull"]);
     world.run("search price --data-dir nothing").is(1).says(&["no lake"]);
     for odd in ["\"", "price OR *", "a'); DROP TABLE x; --", "𝄞", "a:b^2 ~ [ ] { }"] {
         search(&world, odd, "");
     }
+}
+
+#[test]
+fn a_filter_for_nothing_is_said() {
+    let world = indexed(84, WORDS);
+    let check = |filter: &str, says: &[&str]| {
+        let ran = world.run(&format!("search price {filter} --data-dir d")).is(0);
+        let notes = search(&world, "price", filter)["notes"].to_string();
+        assert!(says.iter().all(|part| notes.contains(part)), "{filter}: {notes}");
+        ran.says(says);
+    };
+    check("--event auctionStat", &["no event is named auctionStat", "near it are auctionState"]);
+    check("--event auctionState --event NOSUCH", &["no event is named NOSUCH"]);
+    check("--doc-type tick", &["no doc type is named tick", "game_tick"]);
+    check("--source nowhere", &["no source begins with nowhere"]);
+    let silent = |filter: &str| {
+        let notes = search(&world, "price", filter)["notes"].to_string();
+        assert!(!notes.contains("is named") && !notes.contains("begins with"), "{filter}: {notes}");
+    };
+    silent("");
+    silent("--event auctionState --doc-type catalogue");
+    // Known, though nothing is found.
+    silent("--source catalogue --doc-type ticket --event auctionState");
 }
 
 #[test]
@@ -167,34 +200,6 @@ fn a_model_that_is_named_has_to_be_there() {
     without("models check").is(1).says(&["models pull"]);
     // The default model may come later.
     without("index build --data-dir d").is(0).says(&["stele models pull"]);
-}
-
-#[test]
-fn a_collection_is_measured() {
-    let world = World::of_size(78, 1_000);
-    world.write("stele.toml", DOUBLE);
-    let corpus: String =
-        ["a red boat on the sea", "green trees in a wood", "boats and ships at sea", "a field of corn"]
-            .iter()
-            .enumerate()
-            .map(|(n, text)| format!("{{\"_id\":\"d{n}\",\"title\":\"\",\"text\":\"{text}\"}}\n"))
-            .collect();
-    world.write("set/corpus.jsonl", corpus);
-    world.write("set/queries.jsonl", "{\"_id\":\"q1\",\"text\":\"boat at sea\"}\n{\"_id\":\"q2\",\"text\":\"corn field\"}\n{\"_id\":\"q3\",\"text\":\"unjudged\"}\n");
-    world.write("set/qrels/test.tsv", "query-id\tcorpus-id\tscore\nq1\td0\t1\nq1\td2\t2\nq2\td3\t1\n");
-    let report = world.run("eval set --json").is(0).last();
-    assert_eq!(
-        (&report["event"], &report["docs"], &report["queries"]),
-        (&"summary".into(), &4.into(), &2.into())
-    );
-    for arm in ["bm25", "dense", "hybrid"] {
-        assert!(report[arm]["ndcg@10"].as_f64() > Some(0.7), "{arm}: {report}");
-        assert!(report[arm]["recall@100"] == 1.0, "{arm}: {report}");
-    }
-    assert!(!world.path(".stele").exists());
-    world.write("set/qrels/test.tsv", "query-id\tcorpus-id\tscore\nq1\td0\n");
-    world.run("eval set").is(1).says(&["qrels/test.tsv: line 2", "query, document and score"]);
-    world.run("eval nowhere").is(1).says(&["nowhere/corpus.jsonl", "qrels/*.tsv", "docs/guide/search.md"]);
 }
 
 #[test]

@@ -135,3 +135,93 @@ fn what_is_set_is_listed_and_checked() {
     world.write("stele.toml", "[sinks.one]\nkind = \"milvus\"\n");
     world.run("sink list --data-dir d").is(78).says(&["milvus"]);
 }
+
+/// A lake with an index, and these sinks.
+fn with_sinks(seed: u64, sinks: &str) -> World {
+    let world = World::of_size(seed, 10_000);
+    world.write("stele.toml", format!("[embedding]\nprovider = \"test-double\"\ndimension = 32\n\n{sinks}"));
+    world.ok("ingest sample/recordings --data-dir d");
+    world.ok("index build --data-dir d");
+    world
+}
+
+#[test]
+fn each_failure_is_told() {
+    let sink = |name: &str, port: u16| {
+        format!(
+            "[sinks.{name}]\nkind = \"qdrant\"\nurl = \"http://127.0.0.1:{port}\"\ncollection = \"texts\"\n\
+             http = {{ tries_max = 1 }}\n"
+        )
+    };
+    let world = with_sinks(92, &format!("{}{}{}", sink("one", 1), sink("two", 2), sink("three", 3)));
+    for command in ["verify", "sync"] {
+        let ran = world.run(&format!("sink {command} {DATA}")).is(1).says(&["one: ", "two: ", "three: "]);
+        let told: Vec<(Value, Value)> = ran
+            .events()
+            .iter()
+            .filter(|event| event["event"] == "error")
+            .map(|event| (event["sink"].clone(), event["exit_code"].clone()))
+            .collect();
+        assert_eq!(told, ["one", "three", "two"].map(|name| (name.into(), 1.into())), "{}", ran.stdout);
+        let ran = world.run(&format!("sink {command} one nobody {DATA}")).is(1);
+        assert_eq!(ran.events().iter().filter(|event| event["event"] == "error").count(), 2);
+    }
+    assert_eq!(world.run(&format!("sink verify two {DATA}")).is(1).events().len(), 1);
+}
+
+#[test]
+fn passwords_of_addresses_are_never_shown() {
+    let world = with_sinks(
+        93,
+        "[sinks.one]\nkind = \"qdrant\"\nurl = \"http://ann:geheim@127.0.0.1:1/base/?key=geheim\"\n\
+         collection = \"texts\"\nhttp = { tries_max = 2, backoff_ms = 1 }\n",
+    );
+    let lines = [
+        "sink list",
+        "sink list --json",
+        "sink verify -vvv",
+        "sink sync --json",
+        "validate",
+        "doctor --json",
+    ];
+    for line in lines {
+        let ran = world.run(&format!("{line} --data-dir d"));
+        assert!(!format!("{ran:?}").contains("geheim"), "{line}: {ran:?}");
+        assert!(format!("{ran:?}").contains("http://127.0.0.1:1/base"), "{line}: {ran:?}");
+    }
+    // The line at fault is quoted.
+    world.write("stele.toml", "[sinks.one]\nurl = \"http://ann:geheim@127.0.0.1:1\" oops\n");
+    let ran = world.run("sink list --data-dir d").is(78).says(&["***@127.0.0.1:1"]);
+    assert!(!ran.stderr.contains("geheim"), "{}", ran.stderr);
+}
+
+#[test]
+fn sinks_and_models_are_validated() {
+    let world = World::of_size(94, 1_000);
+    let check = |config: &str, says: &[&str]| {
+        world.write("stele.toml", config);
+        let said = world.run("validate").is(78).stdout;
+        assert!(says.iter().all(|part| said.contains(part)), "{config}: {said}");
+    };
+    let sink =
+        |rest: &str| format!("[embedding]\nprovider = \"none\"\n[sinks.one]\nkind = \"qdrant\"\n{rest}");
+    let url = "url = \"http://127.0.0.1:1\"\n";
+    check(&sink(&format!("{url}collection = \"x\"")), &["FAILED   sink one", "collection", "3 to 255"]);
+    check(&sink("url = \"localhost\"\ncollection = \"texts\""), &["sink one", "url"]);
+    check(&sink(&format!("{url}collection = \"texts\"\ntenant = \"abc\"")), &["sink one", "tenant"]);
+    check(
+        &sink(&format!("{url}collection = \"texts\"\nhttp = {{ tries_max = 0 }}")),
+        &["sink one", "tries_max"],
+    );
+    check(
+        "[embedding]\nprovider = \"local\"\nmodel = \"/nowhere/m\"\n",
+        &["FAILED   embedding", "/nowhere/m"],
+    );
+    check(
+        "[embedding]\nprovider = \"http\"\nurl = \"nowhere\"\nmodel = \"m\"\n",
+        &["FAILED   embedding", "url"],
+    );
+    world.write("stele.toml", sink(&format!("{url}collection = \"texts\"")));
+    let said = world.run("validate").is(0).stdout;
+    assert!(said.contains("sink one: the Qdrant collection texts") && said.contains("words alone"), "{said}");
+}

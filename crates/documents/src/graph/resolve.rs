@@ -31,18 +31,33 @@ struct Known {
 impl Targets {
     /// Adds a document, in the place of an older version of it.
     pub fn add(&mut self, document: &Document) {
-        self.remove(document.id);
-        let (uri, title) = (plain(&document.source_uri), squeezed(&document.title));
-        self.by_uri.insert(uri.clone(), document.id);
-        self.by_title.entry(title.clone()).or_default().push(document.id);
-        let mut places: HashMap<String, SectionId, RandomState> = HashMap::default();
+        self.place(document.id, &document.source_uri, &document.title);
         for section in &document.sections {
-            for name in section.aliases.iter().chain([&section.anchor]) {
-                places.entry(name.to_lowercase()).or_insert(section.id);
-            }
+            self.place_section(document.id, section.id, section.aliases.iter().chain([&section.anchor]));
         }
-        let sections = document.sections.iter().map(|section| section.id).collect();
-        self.known.insert(document.id, Known { uri, title, places, sections });
+    }
+
+    /// Adds a document without its sections, in the place of an older version of it.
+    pub fn place(&mut self, document: DocumentId, source_uri: &str, title: &str) {
+        self.remove(document);
+        let (uri, title) = (plain(source_uri), squeezed(title));
+        self.by_uri.insert(uri.clone(), document);
+        self.by_title.entry(title.clone()).or_default().push(document);
+        self.known.insert(document, Known { uri, title, places: <_>::default(), sections: <_>::default() });
+    }
+
+    /// Adds a section, with its names, to a document that was added before.
+    pub fn place_section<'a>(
+        &mut self,
+        document: DocumentId,
+        section: SectionId,
+        names: impl Iterator<Item = &'a String>,
+    ) {
+        let Some(known) = self.known.get_mut(&document) else { return };
+        for name in names {
+            known.places.entry(name.to_lowercase()).or_insert(section);
+        }
+        known.sections.insert(section);
     }
 
     /// Takes a document out.

@@ -100,6 +100,7 @@ impl HttpConfig {
             connect_timeout_ms_max: self.connect_timeout_ms_max,
             timeout_ms_max: self.timeout_ms_max,
             proxy: self.proxy.clone(),
+            ..ClientConfig::default()
         }
     }
 }
@@ -245,7 +246,7 @@ fn said(error: HttpError) -> EmbedError {
     match error {
         HttpError::Cancelled => EmbedError::Cancelled,
         HttpError::Config { setting, reason } => EmbedError::Config { setting, reason },
-        HttpError::Refused { service, status, reason } => {
+        HttpError::Refused { service, status, reason, .. } => {
             EmbedError::Refused { service, status, reason, advice: advice(status) }
         }
         error => EmbedError::Service(error),

@@ -5,13 +5,20 @@ use std::collections::HashSet;
 use std::path::Path;
 
 use serde::Serialize;
-use stele_index::Pointer;
+use stele_discover::render::chunks::CATALOGUE;
+use stele_index::{Filter, Pointer};
 use stele_lake::Snapshot;
+use stele_model::DocType;
 use stele_search::{Answer, Question, Searcher};
 
 use super::config::{EmbeddingConfig, Meaning};
 use crate::EngineError;
+use crate::documents::Around;
 use crate::engine::Engine;
+use crate::names::likeness;
+
+/// Names that are listed beside one that is not known.
+const NEAR_MAX: usize = 3;
 
 /// An answer, and how much of the lake it knows.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -21,7 +28,8 @@ pub struct SearchAnswer {
     pub answer: Answer,
     /// The newest version of the lake.
     pub lake_snapshot: u64,
-    /// Records that came to the lake or left it since the index was built; `None` if that cannot be told.
+    /// Records and documents that came to the lake or left it since the index was built; `None` if that
+    /// cannot be told.
     pub pending: Option<u64>,
     /// Whether the index knows every record.
     pub complete: bool,
@@ -37,18 +45,59 @@ impl Engine {
         let snapshot = self.snapshot()?;
         let reader = self.index()?.reader()?;
         let meaning = self.meaning_of(reader.pointer().spec.model.as_ref().map(|model| &*model.id))?;
-        let answer = Searcher::new(&reader, meaning.embedder()).answer(question)?;
+        let graph = self.graph(&snapshot)?;
+        let around = graph.as_ref().filter(|graph| graph.version().documents() > 0).map(Around);
+        let mut searcher = Searcher::new(&reader, meaning.embedder());
+        if let Some(around) = &around {
+            searcher = searcher.with_structure(around);
+        }
+        let answer = searcher.answer(question)?;
+        let unknown = self.unknown(&snapshot, &question.filter, &answer)?;
         let pending = self.pending(&snapshot, reader.pointer());
         let complete = pending == Some(0);
         let mut answer = SearchAnswer { answer, lake_snapshot: snapshot.version(), pending, complete };
+        answer.answer.notes.extend(unknown);
         answer.answer.notes.extend(match pending {
             Some(0) => None,
-            Some(pending) => {
-                Some(format!("{pending} records came or went since the index was built: `stele index build`"))
-            }
+            Some(pending) => Some(format!(
+                "{pending} records or documents came or went since the index was built: `stele index build`"
+            )),
             None => Some("the index does not follow this lake's history: `stele index build`".to_owned()),
         });
         Ok(answer)
+    }
+
+    /// What a filter asks for and the lake does not have, in words: it excludes everything, which looks
+    /// like a question without an answer. A name that a result bears is not looked up.
+    fn unknown(
+        &self,
+        snapshot: &Snapshot,
+        filter: &Filter,
+        answer: &Answer,
+    ) -> Result<Vec<String>, EngineError> {
+        let mut notes = Vec::new();
+        let seen =
+            |name: &String| answer.results.iter().any(|one| one.metadata.event_type.as_ref() == Some(name));
+        let events: Vec<&String> = filter.event_types.iter().filter(|name| !seen(name)).collect();
+        if !events.is_empty() {
+            let view = self.catalogue_of(snapshot)?.view();
+            let known: Vec<&str> = view.events.iter().map(|event| &*event.name).collect();
+            let unknown = events.into_iter().filter(|name| !known.contains(&name.as_str()));
+            notes.extend(unknown.map(|name| format!("no event is named {name}{}", near(&known, name))));
+        }
+        let known: Vec<&str> = DocType::ALL.map(DocType::name).into_iter().chain([CATALOGUE]).collect();
+        let unknown = filter.doc_types.iter().filter(|name| !known.contains(&name.as_str()));
+        notes.extend(
+            unknown.map(|name| format!("no doc type is named {name}; there are {}", known.join(", "))),
+        );
+        if let (Some(prefix), true) = (&filter.source_prefix, answer.results.is_empty()) {
+            let files = self.own(snapshot.files()?);
+            let known: Vec<&str> = files.iter().map(|file| &*file.uri).chain([CATALOGUE]).collect();
+            if !known.iter().any(|source| source.starts_with(prefix.as_str())) {
+                notes.push(format!("no source begins with {prefix}{}", near(&known, prefix)));
+            }
+        }
+        Ok(notes)
     }
 
     /// What is needed to ask an index that was made with `model`.
@@ -65,7 +114,7 @@ impl Engine {
         }
     }
 
-    /// Records by which a snapshot and what an index follows differ: those that it does not know, and
+    /// Records and documents by which a snapshot and what an index follows differ: those that it does not know, and
     /// those that it still knows. Parts that were written anew count on both sides. `None` if it cannot be
     /// told, as where the index follows another lake.
     pub(crate) fn pending(&self, snapshot: &Snapshot, pointer: &Pointer) -> Option<u64> {
@@ -82,6 +131,19 @@ impl Engine {
             let parts = some.event_parts().iter().filter(|part| !there.contains(&*part.path));
             parts.map(|part| part.rows).sum()
         };
-        Some(only_in(snapshot, &before) + only_in(&before, snapshot))
+        let documents = |snapshot: &Snapshot| -> Option<HashSet<(String, String)>> {
+            let entries = self.documents_in(snapshot).ok()?.into_values();
+            Some(entries.map(|entry| (entry.sha256, entry.uri)).collect())
+        };
+        let changed = documents(snapshot)?.symmetric_difference(&documents(&before)?).count() as u64;
+        Some(only_in(snapshot, &before) + only_in(&before, snapshot) + changed)
     }
+}
+
+/// The known names that are most like one that is not, as the end of a sentence.
+fn near(known: &[&str], name: &str) -> String {
+    let mut near = known.to_vec();
+    near.sort_by_key(|other| std::cmp::Reverse(likeness(other, name)));
+    near.truncate(NEAR_MAX);
+    if near.is_empty() { String::new() } else { format!("; near it are {}", near.join(", ")) }
 }

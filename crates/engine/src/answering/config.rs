@@ -10,9 +10,11 @@ use stele_embed::{
     Pip, Progress as Pulling, Secret, TestDouble,
 };
 use stele_model::Clock;
+use stele_model::error::in_full;
 use stele_model::id::{IdHasher, to_hex};
 
 use crate::EngineError;
+use crate::doctor::{Check, CheckState};
 use crate::engine::Engine;
 use crate::progress::Cancel;
 
@@ -104,6 +106,17 @@ impl Engine {
         Ok(meaning)
     }
 
+    /// Whether texts can get vectors, as far as that can be told without loading a model or asking a service.
+    pub(crate) fn check_embedding(&self) -> Check {
+        let name = "embedding";
+        match self.meaning() {
+            Ok(Meaning::Of(embedder)) => Check::new(name, CheckState::Ok, embedder.model_id(), None),
+            Ok(Meaning::None(None)) => Check::new(name, CheckState::Ok, "none: words alone", None),
+            Ok(Meaning::None(Some(note))) => Check::new(name, CheckState::Warning, note, None),
+            Err(error) => Check::new(name, CheckState::Failed, in_full(&error), None),
+        }
+    }
+
     fn open_meaning(&self) -> Result<Meaning, EngineError> {
         Ok(match &self.settings().embedding {
             EmbeddingConfig::None => Meaning::None(None),
@@ -166,12 +179,22 @@ impl Pace for Paced {
     }
 }
 
-/// The directory of a tenant's index. Each has its own, so that nobody is answered with what is
-/// another's; `default` has the plain name.
+/// The directory of a tenant's index.
 pub(crate) fn index_dir(data_dir: &Path, tenant: &str) -> PathBuf {
+    own_dir(data_dir, "index", tenant)
+}
+
+/// The directory of a tenant's graph.
+pub(crate) fn graph_dir(data_dir: &Path, tenant: &str) -> PathBuf {
+    own_dir(data_dir, "graph", tenant)
+}
+
+/// Each tenant has its own, so that nobody is answered with what is another's; `default` has the plain
+/// name.
+fn own_dir(data_dir: &Path, what: &str, tenant: &str) -> PathBuf {
     if tenant == "default" {
-        return data_dir.join("index");
+        return data_dir.join(what);
     }
     let name = to_hex(&IdHasher::new("tenant").part(tenant.as_bytes()).finish());
-    data_dir.join("index-of").join(name)
+    data_dir.join(format!("{what}-of")).join(name)
 }

@@ -4,14 +4,16 @@
 use std::sync::Arc;
 
 use serde::Serialize;
-use stele_http::Secret;
+use stele_http::{Secret, shown_address};
 use stele_index::Reader;
 use stele_model::ChunkId;
+use stele_model::error::in_full;
 pub use stele_sinks::{Opening, SinkKind};
 use stele_sinks::{Parity, Point, Sink, SinkConfig, SinkError, Stamp, Step, Synced, Wanted};
 
 use super::config::Paced;
 use crate::EngineError;
+use crate::doctor::{Check, CheckState};
 use crate::engine::Engine;
 use crate::progress::{Cancel, Progress, Unit, Update};
 
@@ -25,7 +27,7 @@ pub struct SinkEntry {
     pub name: String,
     /// What kind of store it is.
     pub kind: SinkKind,
-    /// Where the store is.
+    /// Where the store is, as it may be shown.
     pub url: String,
     /// The collection.
     pub collection: String,
@@ -61,12 +63,28 @@ impl Engine {
         let entry = |(name, config): (&String, &SinkConfig)| SinkEntry {
             name: name.clone(),
             kind: config.kind,
-            url: config.url.clone(),
+            url: shown_address(&config.url),
             collection: config.collection.clone(),
             key_variable: config.key_variable.clone().unwrap_or_else(|| KEY_VARIABLE.to_owned()),
             has_key: settings.sink_keys.contains_key(name),
         };
         settings.sinks.iter().map(entry).collect()
+    }
+
+    /// Whether each sink can be used, as far as that can be told without asking it.
+    pub(crate) fn check_sinks(&self) -> Vec<Check> {
+        let check = |entry: SinkEntry| {
+            let name = format!("sink {}", entry.name);
+            match self.sink(&entry.name) {
+                Ok(sink) => {
+                    let key = if entry.has_key { "holds its key" } else { "is not set" };
+                    let detail = format!("{}; {} {key}", sink.shown(), entry.key_variable);
+                    Check::new(&name, CheckState::Ok, detail, None)
+                }
+                Err(error) => Check::new(&name, CheckState::Failed, in_full(&error), None),
+            }
+        };
+        self.sinks().into_iter().map(check).collect()
     }
 
     /// Brings one sink up to the index, and the index up to the lake before.

@@ -16,7 +16,8 @@ use crate::judge::Judge;
 /// Takes one text.
 pub(super) type Take<'a> = dyn FnMut(Chunk) -> Result<(), EngineError> + 'a;
 
-/// The texts of the catalogue, the games and the sessions: all that a new record may change.
+/// The texts of the catalogue, the games, the sessions and the documents: all that something new may
+/// change.
 pub(super) fn of_the_whole(
     engine: &Engine,
     snapshot: &Snapshot,
@@ -30,7 +31,8 @@ pub(super) fn of_the_whole(
         }
     });
     outcome?;
-    summaries::each(engine, snapshot, take)
+    summaries::each(engine, snapshot, take)?;
+    engine.section_texts(snapshot, take)
 }
 
 /// The texts of the records in some parts of the lake. They follow from the record and its place

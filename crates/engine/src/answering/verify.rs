@@ -1,10 +1,12 @@
 //! Whether the index can be relied upon: drift, and questions whose answers somebody expects.
 
 use serde::Serialize;
+use stele_index::IndexError;
 use stele_search::Question;
 
 use super::status::IndexVerification;
 use crate::EngineError;
+use crate::documents::GraphVerification;
 use crate::engine::Engine;
 
 /// The largest drift that is ready for queries.
@@ -36,8 +38,11 @@ pub struct SampleQuery {
 /// What a verification came to.
 #[derive(Debug, Clone, Serialize)]
 pub struct VerifyReport {
-    /// The index compared with the lake, before anything is mended.
-    pub index: IndexVerification,
+    /// The index compared with the lake, before anything is mended; nothing where there is none.
+    pub index: Option<IndexVerification>,
+    /// The graph compared with the lake, with its contract and what documents kept of their text;
+    /// nothing where there is none.
+    pub graph: Option<GraphVerification>,
     /// The queries of `sample_queries` in `stele.toml`.
     pub sample_queries: Vec<SampleQuery>,
     /// Whether somebody can ask.
@@ -51,9 +56,16 @@ impl Engine {
     ///
     /// If there is no lake or no index, or one of them cannot be read.
     pub fn verify(&self) -> Result<VerifyReport, EngineError> {
-        let index = self.index_verify()?;
+        let index = match self.index_verify() {
+            Err(EngineError::Index(IndexError::NoIndex { .. })) => None,
+            index => Some(index?),
+        };
+        let graph = match self.graph_verify() {
+            Err(EngineError::NoGraph) => None,
+            graph => Some(graph?),
+        };
         let mut sample_queries = Vec::new();
-        for query in &self.settings().sample_queries {
+        for query in self.settings().sample_queries.iter().filter(|_| index.is_some()) {
             let answer = self.search(&Question { top: 1, ..Question::new(query.as_str()) })?.answer;
             sample_queries.push(SampleQuery {
                 query: query.clone(),
@@ -66,13 +78,15 @@ impl Engine {
                 confidence: answer.confidence,
             });
         }
-        let small = index.drift <= DRIFT_MAX && index.problems.is_empty();
+        let small = index.as_ref().is_none_or(|index| index.drift <= DRIFT_MAX && index.problems.is_empty());
+        let whole = graph.as_ref().is_none_or(|graph| graph.holds);
         let answered = sample_queries.iter().all(|sample| sample.evidence.is_some());
-        let ready_for_queries = match (small && answered, sample_queries.is_empty()) {
+        // Without an index nobody can ask, and nobody knows.
+        let ready_for_queries = match (small && whole && answered, sample_queries.is_empty()) {
             (false, _) => Ready::No,
             (true, true) => Ready::Unverified,
             (true, false) => Ready::Yes,
         };
-        Ok(VerifyReport { index, sample_queries, ready_for_queries })
+        Ok(VerifyReport { index, graph, sample_queries, ready_for_queries })
     }
 }

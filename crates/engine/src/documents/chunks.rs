@@ -38,6 +38,11 @@ pub(crate) fn each<E>(
     let leading = headings(of.title, section.above, section.title);
     for (number, part) in parts_of(text, body, &tables_in(text)).into_iter().enumerate() {
         let mut said = leading.clone();
+        // Its own heading counts twice: by the words of the path alone, all sections of a page are alike.
+        if !section.above.is_empty() && !part.span.is_empty() {
+            said.push('\n');
+            said.push_str(section.title);
+        }
         for stretch in part.table_head.iter().chain([&part.span]).filter(|stretch| !stretch.is_empty()) {
             said.push('\n');
             said.push_str(text[stretch.clone()].trim_end());
@@ -103,7 +108,7 @@ mod tests {
         .unwrap();
         let lines: Vec<_> = chunks.iter().map(|chunk| chunk.metadata.line).collect();
         assert_eq!(lines, [Some(12), Some(16)]);
-        assert!(chunks.iter().all(|chunk| chunk.text.starts_with("Guide › Start\nA sentence")));
+        assert!(chunks.iter().all(|chunk| chunk.text.starts_with("Guide › Start\nStart\nA sentence")));
         assert_ne!(chunks[0].id, chunks[1].id);
         assert_eq!(chunks[1].metadata.part, Some(1));
     }

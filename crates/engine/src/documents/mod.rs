@@ -9,9 +9,20 @@
 
 mod chunking;
 mod chunks;
+mod graph;
 mod parsing;
+mod reading;
+mod recordings;
+mod structure;
+mod verifying;
+mod walking;
+mod whole;
 
+pub use reading::GraphSummary;
 pub use stele_documents::run_child;
+pub(crate) use structure::Around;
+pub use verifying::{GraphStatus, GraphVerification};
+pub use walking::{EdgeView, MentionView, NeighborsView, NodeView, PathView, PathsView, ThingView};
 
 use stele_documents::recognise as format_of;
 use stele_model::{DocumentFormat, FileEntry};

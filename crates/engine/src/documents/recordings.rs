@@ -125,10 +125,7 @@ impl Ask<'_> {
     }
 
     /// The records that begin at these lines.
-    fn records_at(
-        &self,
-        at: &HashSet<(&str, u64)>,
-    ) -> Result<HashMap<(String, u64), RecordId>, EngineError> {
+    fn records_at(&self, at: &HashSet<(&str, u64)>) -> Result<HashMap<(String, u64), RecordId>, EngineError> {
         let mut lines: Vec<u64> = at.iter().map(|(_, line)| *line).collect();
         lines.sort_unstable();
         lines.dedup();

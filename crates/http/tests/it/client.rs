@@ -107,7 +107,7 @@ fn patience_has_bounds() {
 
 #[test]
 fn refusals_are_final() {
-    for status in [302, 400, 401, 404, 409, 413, 422, 501] {
+    for status in [302, 400, 401, 404, 409, 413, 422, 501, 505, 511] {
         let (result, waited, requests) = after(vec![say(status, "")], ClientConfig::default());
         let error = result.unwrap_err();
         let said = error.to_string();
@@ -120,22 +120,23 @@ fn refusals_are_final() {
 
 #[test]
 fn a_refusal_is_read_whoever_wrote_it() {
-    let check = |body: &str, says: &str| {
+    let check = |body: &str, says: &str, is_json: bool| {
         let body = body.to_owned();
         let server = Server::new(move |_, _| Reply::Say(400, "", body.clone()));
         let (client, _) = client(&server.url, ClientConfig::default());
-        let HttpError::Refused { reason, .. } = post(&client).unwrap_err() else { panic!() };
-        assert_eq!(reason, says);
+        let HttpError::Refused { reason, explained, .. } = post(&client).unwrap_err() else { panic!() };
+        assert_eq!((reason.as_str(), explained), (says, is_json));
     };
-    check(r#"{"error": {"message": "too long", "code": 7}}"#, "too long");
-    check(r#"{"error": "too long", "error_type": "x"}"#, "too long");
-    check(r#"{"error": "NotFoundError", "message": "no such collection"}"#, "no such collection");
-    check(r#"{"status": {"error": "Wrong input"}, "time": 0.1}"#, "Wrong input");
-    check(r#"{"status": "error", "message": "odd"}"#, "odd");
-    check(r#""plain""#, "plain");
-    check("<html>\n  no\n</html>", "<html> no </html>");
-    check("", "it does not say why");
-    check(&"x".repeat(1000), &format!("{}…", "x".repeat(300)));
+    check(r#"{"error": {"message": "too long", "code": 7}}"#, "too long", true);
+    check(r#"{"error": "too long", "error_type": "x"}"#, "too long", true);
+    check(r#"{"error": "NotFoundError", "message": "no such collection"}"#, "no such collection", true);
+    check(r#"{"status": {"error": "Wrong input"}, "time": 0.1}"#, "Wrong input", true);
+    check(r#"{"status": "error", "message": "odd"}"#, "odd", true);
+    check(r#""plain""#, "plain", true);
+    check("<html>\n  no\n</html>", "<html> no </html>", false);
+    check("", "it does not say why", false);
+    check(r#"{"detail":"Not Found"}"#, r#"{"detail":"Not Found"}"#, false);
+    check(&"x".repeat(1000), &format!("{}…", "x".repeat(300)), false);
 }
 
 #[test]
@@ -176,6 +177,52 @@ fn silence_has_a_limit() {
 }
 
 #[test]
+fn a_service_that_drips_is_given_up_in_time() {
+    let server = Server::new(|_, _| Reply::Drip);
+    let config = ClientConfig { tries_max: 2, timeout_ms_max: 200, ..ClientConfig::default() };
+    let (client, _) = client(&server.url, config);
+    let start = std::time::Instant::now();
+    let error = post(&client).unwrap_err();
+    assert!(matches!(&error, HttpError::Unreachable { tries: 2, .. }), "{error}");
+    assert!(error.to_string().contains("broke off after"), "{error}");
+    assert!(start.elapsed().as_secs() < 30, "the limit begins anew with each byte");
+}
+
+#[test]
+fn what_no_try_can_mend_is_final() {
+    let check = |reply: fn() -> Reply, says: &str| {
+        let server = Server::new(move |_, _| reply());
+        let (client, pace) =
+            client(&server.url, ClientConfig { answer_bytes_max: 20, ..ClientConfig::default() });
+        let error = post(&client).unwrap_err();
+        assert!(matches!(&error, HttpError::Unusable { .. }), "{error:?}");
+        assert_eq!((error.kind(), server.requests().len()), (ErrorKind::Fix, 1), "{error}");
+        assert!(error.to_string().contains(says) && pace.now().is_zero(), "{error}");
+    };
+    let long = "its answer has more than 20 bytes";
+    check(|| Reply::Say(200, "", "x".repeat(21)), long);
+    check(|| Reply::Drip, long);
+    // Of unknown length.
+    check(|| Reply::Raw("HTTP/1.1 200 Said\r\nconnection: close\r\n\r\n123456789012345678901"), long);
+    check(|| Reply::Raw("SSH-2.0-OpenSSH_9.6\r\n\r\n"), "invalid HTTP");
+
+    let server = Server::new(|_, _| Reply::Say(200, "", "x".repeat(20)));
+    let (just, _) = client(&server.url, ClientConfig { answer_bytes_max: 20, ..ClientConfig::default() });
+    assert_eq!(post(&just).unwrap().body.len(), 20);
+
+    // TLS is asked for, and something else answers.
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("https://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let _ = std::io::Write::write_all(&mut stream, b"HTTP/1.1 400 No\r\n\r\n");
+        }
+    });
+    let error = post(&client(&url, ClientConfig::default()).0).unwrap_err();
+    assert!(matches!(&error, HttpError::Unusable { .. }), "{error}");
+}
+
+#[test]
 fn settings_are_checked_and_secrets_kept() {
     let check = |url: &str, change: fn(&mut ClientConfig), key: &str, setting: &str| {
         let mut config = ClientConfig::default();
@@ -191,6 +238,7 @@ fn settings_are_checked_and_secrets_kept() {
     check("ftp://geheim@127.0.0.1", |_| {}, "", "url");
     check(here, |config| config.tries_max = 0, "", "tries_max");
     check(here, |config| config.timeout_ms_max = 0, "", "timeout_ms_max");
+    check(here, |config| config.answer_bytes_max = 0, "", "answer_bytes_max");
     check(here, |config| config.connect_timeout_ms_max = 0, "", "connect_timeout_ms_max");
     check(here, |config| config.requests_per_minute_max = Some(0), "", "requests_per_minute_max");
     check(here, |config| config.proxy = Some("::".to_owned()), "", "proxy");

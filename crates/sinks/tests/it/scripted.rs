@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use serde_json::{Value, json};
 use stele_http::{Pace, Secret, Still};
 use stele_model::ErrorKind;
-use stele_sinks::{Opening, Sink, SinkKind, Synced, WantedPoints, never, open, sync};
+use stele_sinks::{Opening, Sink, SinkError, SinkKind, Synced, WantedPoints, never, open, sync};
 use stele_testkit::server::{Reply, Request, Server};
 
 use crate::rig::{DIMENSION, config, point, sink_to, wanted};
@@ -193,6 +193,33 @@ fn answers_that_are_none() {
             assert!(error.to_string().contains("is it the right service"), "{error}");
         }
     }
+}
+
+#[test]
+fn another_service_is_told_from_a_missing_collection() {
+    let check = |status: u16, body: &'static str, missing: bool| {
+        for kind in KINDS {
+            let server = Server::new(move |_, _| Reply::Say(status, "", body.to_owned()));
+            let sink = sink_to(kind, &server.url, Arc::new(Still::default()));
+            for error in [
+                stele_sinks::verify(&*sink, &wanted(["a"]), &never).unwrap_err(),
+                run(&*sink, &wanted(["a"])).unwrap_err(),
+            ] {
+                assert!(
+                    error.to_string().contains("is it the right service") != missing
+                        || matches!(error, SinkError::Refused { .. }),
+                    "{error}"
+                );
+                assert!(!missing || !matches!(error, SinkError::BadAnswer { .. }), "{error}");
+            }
+        }
+    };
+    check(404, "<html>Not Found</html>", false);
+    check(404, r#"{"detail":"Not Found"}"#, false);
+    check(404, "", false);
+    check(405, "<html>Method Not Allowed</html>", false);
+    check(404, r#"{"status":{"error":"Not found: Collection `texts` doesn't exist!"}}"#, true);
+    check(404, r#"{"error":"NotFoundError","message":"Collection [texts] does not exist"}"#, true);
 }
 
 /// A store whose pages leave out one text's point, whatever it holds.

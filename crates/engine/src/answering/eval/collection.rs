@@ -5,21 +5,24 @@
 //! DIR/queries.jsonl[.gz]   {"_id", "text"}
 //! DIR/qrels/*.tsv          query-id  corpus-id  score
 //! ```
+//!
+//! Judgements are read by `judgements.rs`. A mark at the beginning of a file that says UTF-8 is skipped.
 
-use std::collections::BTreeMap;
-use std::fs::{self, File};
-use std::io::{BufRead, BufReader, Read};
+use std::fs::File;
+use std::io::{BufRead, BufReader, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
-use stele_search::Relevance;
 
 use crate::EngineError;
 use crate::error::At;
 
 /// The longest line of a collection: a document longer than this is a mistake.
 const LINE_BYTES_MAX: u64 = 64 << 20;
+
+/// What some programs put at the beginning of a file to say that it is UTF-8.
+const BYTE_ORDER_MARK: char = '\u{feff}';
 
 /// A document or a question.
 #[derive(Deserialize)]
@@ -35,6 +38,9 @@ pub(super) struct Document {
 /// A number is as good a name as a text.
 fn name<'de, D: Deserializer<'de>>(input: D) -> Result<String, D::Error> {
     match Value::deserialize(input)? {
+        Value::String(text) if text.trim().is_empty() => {
+            Err(serde::de::Error::custom("_id: expected a text or a number, got an empty text"))
+        }
         Value::String(text) => Ok(text),
         Value::Number(number) => Ok(number.to_string()),
         other => Err(serde::de::Error::custom(format!("_id: expected a text or a number, got {other}"))),
@@ -44,41 +50,6 @@ fn name<'de, D: Deserializer<'de>>(input: D) -> Result<String, D::Error> {
 /// Nothing is an empty text.
 fn text<'de, D: Deserializer<'de>>(input: D) -> Result<String, D::Error> {
     Ok(Option::<String>::deserialize(input)?.unwrap_or_default())
-}
-
-/// Relevance by question and document, from every table in `qrels/`.
-pub(super) fn judgements(dir: &Path) -> Result<BTreeMap<String, Relevance>, EngineError> {
-    let dir = dir.join("qrels");
-    let mut tables: Vec<PathBuf> = Vec::new();
-    for entry in fs::read_dir(&dir).at("list", &dir)? {
-        let path = entry.at("list", &dir)?.path();
-        if path.extension().is_some_and(|end| end == "tsv") {
-            tables.push(path);
-        }
-    }
-    tables.sort();
-    let mut judged: BTreeMap<String, Relevance> = BTreeMap::new();
-    for path in tables {
-        let text = fs::read_to_string(&path).at("read", &path)?;
-        for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
-            let mut cells = line.split('\t');
-            let (query, document, grade) = (cells.next(), cells.next(), cells.next());
-            match (query, document, grade.map(|grade| grade.trim().parse::<i64>())) {
-                (Some(query), Some(document), Some(Ok(grade))) => {
-                    let grade = u32::try_from(grade.max(0)).unwrap_or(u32::MAX);
-                    judged.entry(query.to_owned()).or_default().insert(document.to_owned(), grade);
-                }
-                // The first line names the columns.
-                _ if number == 0 => {}
-                _ => {
-                    let reason =
-                        format!("line {}: expected query, document and score, got {line:?}", number + 1);
-                    return Err(EngineError::Collection { path, reason });
-                }
-            }
-        }
-    }
-    Ok(judged)
 }
 
 /// The file `DIR/name`, or `DIR/name.gz`.
@@ -98,12 +69,19 @@ pub(super) fn find(dir: &Path, name: &str) -> Result<PathBuf, EngineError> {
 /// Where a line stands.
 pub(super) type Spot<'a> = (&'a Path, u64);
 
+/// A line that cannot be used.
+pub(super) fn wrong((path, line): Spot<'_>, reason: impl std::fmt::Display) -> EngineError {
+    EngineError::Collection { path: path.to_path_buf(), reason: format!("line {line}: {reason}") }
+}
+
 /// Reads one line.
 pub(super) fn parsed(place: Spot<'_>, line: &str) -> Result<Document, EngineError> {
-    serde_json::from_str(line).map_err(|error| EngineError::Collection {
-        path: place.0.to_path_buf(),
-        reason: format!("line {}: {error}", place.1),
-    })
+    serde_json::from_str(line).map_err(|error| wrong(place, error))
+}
+
+/// The text without the mark at its beginning.
+pub(super) fn unmarked(text: &str) -> &str {
+    text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text)
 }
 
 /// Hands over the lines of `DIR/name`, or of `DIR/name.gz`.
@@ -123,11 +101,20 @@ pub(super) fn lines(
     let mut line = String::new();
     for number in 1.. {
         line.clear();
-        if reader.by_ref().take(LINE_BYTES_MAX).read_line(&mut line).at("read", &path)? == 0 {
-            break;
+        match reader.by_ref().take(LINE_BYTES_MAX).read_line(&mut line) {
+            Ok(0) => break,
+            Ok(bytes) if bytes as u64 == LINE_BYTES_MAX => {
+                return Err(wrong((&path, number), format!("it is longer than {LINE_BYTES_MAX} bytes")));
+            }
+            Ok(_) => {}
+            Err(error) if error.kind() == ErrorKind::InvalidData => {
+                return Err(wrong((&path, number), "it is not UTF-8"));
+            }
+            Err(error) => return Err(error).at("read", &path),
         }
+        let line = if number == 1 { unmarked(&line) } else { &line };
         if !line.trim().is_empty() {
-            take((&path, number), &line)?;
+            take((&path, number), line)?;
         }
     }
     Ok(())

@@ -1,6 +1,8 @@
 //! How good search is on a labelled collection: figures an arm out.
 
 mod collection;
+mod judgements;
+mod labelled;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -8,10 +10,13 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use stele_embed::{Embedder, Purpose};
 use stele_index::{Index, Upsert, Writer};
-use stele_model::{Chunk, ChunkId, ChunkKind, ChunkMetadata};
-use stele_search::{Arm, Fusion, Metrics, Question, Relevance, Searcher, Signs};
+use stele_model::error::in_full;
+use stele_model::{Chunk, ChunkId, ChunkKind, ChunkMetadata, ErrorKind};
+use stele_search::{Arm, Fusion, Metrics, Question, SearchError, Searcher, Signs};
 
-use self::collection::{Document, judgements, lines, parsed};
+use self::collection::{Document, lines, parsed, wrong};
+pub use self::labelled::CollectionCounts;
+use self::labelled::{Judged, Labelled};
 use super::building::spec_of;
 use crate::EngineError;
 use crate::engine::Engine;
@@ -57,6 +62,8 @@ pub struct EvalReport {
     pub hit_at_1: f64,
     /// Time from start to end.
     pub seconds: f64,
+    /// What was found in the collection's files, and what of it is odd.
+    pub collection: CollectionCounts,
     /// What is less than it could be, in words.
     pub notes: Vec<String>,
 }
@@ -79,13 +86,6 @@ pub struct Asked {
     pub signs: Signs,
 }
 
-/// A question with what answers it.
-struct Judged {
-    id: String,
-    text: String,
-    relevant: Relevance,
-}
-
 impl Engine {
     /// Indexes the collection and asks its questions; `each` sees every one of them.
     ///
@@ -100,9 +100,7 @@ impl Engine {
         cancel: &Cancel,
     ) -> Result<EvalReport, EngineError> {
         let started = self.now();
-        // First, so that a mistake in them is not found after an hour of embedding.
-        collection::find(&options.dir, "corpus.jsonl")?;
-        let questions = questions(&options.dir)?;
+        let Labelled { questions, counts, mut notes } = Labelled::read(&options.dir)?;
         let meaning = self.meaning()?;
         let spec = spec_of(&meaning)?;
         let scratch = tempfile::Builder::new().prefix("stele-eval-").tempdir();
@@ -120,6 +118,7 @@ impl Engine {
         let asking = Asking {
             searcher: Searcher::new(&reader, meaning.embedder()),
             questions: &questions,
+            asked_in: collection::find(&options.dir, "queries.jsonl")?,
             names: &names,
             fusion: options.fusion,
             cancel,
@@ -141,28 +140,13 @@ impl Engine {
             hit_at_1: sure.iter().filter(|(_, right)| *right).count() as f64 / sure.len() as f64,
             calibration_error: calibration_error(sure),
             seconds: (self.now() - started) as f64 / 1e6,
-            notes: meaning.note().map(str::to_owned).into_iter().collect(),
+            collection: counts,
+            notes: {
+                notes.extend(meaning.note().map(str::to_owned));
+                notes
+            },
         })
     }
-}
-
-/// The questions of a collection that some document answers.
-fn questions(dir: &Path) -> Result<Vec<Judged>, EngineError> {
-    let mut judged = judgements(dir)?;
-    let mut questions = Vec::new();
-    lines(dir, "queries.jsonl", &mut |place, line| {
-        let Document { id, text, .. } = parsed(place, line)?;
-        let relevant = judged.remove(&id).unwrap_or_default();
-        if relevant.values().any(|grade| *grade > 0) && !text.trim().is_empty() {
-            questions.push(Judged { id, text, relevant });
-        }
-        Ok(())
-    })?;
-    if questions.is_empty() {
-        let reason = "no question of queries.jsonl has a document with a score above 0 in qrels/*.tsv";
-        return Err(EngineError::Collection { path: dir.to_path_buf(), reason: reason.to_owned() });
-    }
-    Ok(questions)
 }
 
 /// The documents on their way into the index.
@@ -222,6 +206,8 @@ impl Filling<'_> {
 struct Asking<'a> {
     searcher: Searcher<'a>,
     questions: &'a [Judged],
+    /// Where they stand.
+    asked_in: PathBuf,
     names: &'a HashMap<ChunkId, String>,
     fusion: Fusion,
     cancel: &'a Cancel,
@@ -234,12 +220,23 @@ impl Asking<'_> {
             self.cancel.check("every question was asked")?;
             let fusion = self.fusion;
             let question = Question { top: DEPTH, arm, fusion, ..Question::new(asked.text.as_str()) };
-            let ranking = self.searcher.ranking(&question)?;
+            let ranking = self.searcher.ranking(&question).map_err(|error| self.failed(asked, error))?;
             let ranking: Vec<&str> =
                 ranking.iter().filter_map(|id| self.names.get(id).map(String::as_str)).collect();
             Ok(Metrics::of(&ranking, &asked.relevant))
         };
         self.questions.iter().map(of).collect()
+    }
+
+    /// A question that cannot be asked, named.
+    fn failed(&self, asked: &Judged, error: SearchError) -> EngineError {
+        match error.kind() {
+            ErrorKind::Fix => {
+                let reason = format!("the question {} cannot be asked: {}", asked.id, in_full(&error));
+                wrong((&self.asked_in, asked.line), reason)
+            }
+            _ => error.into(),
+        }
     }
 
     /// How sure each answer was of its first result, and whether that was right.
@@ -252,7 +249,7 @@ impl Asking<'_> {
         for (asked, hybrid) in self.questions.iter().zip(hybrid) {
             self.cancel.check("every question was asked")?;
             let question = Question { top: 2, fusion: self.fusion, ..Question::new(asked.text.as_str()) };
-            let answer = self.searcher.answer(&question)?;
+            let answer = self.searcher.answer(&question).map_err(|error| self.failed(asked, error))?;
             let first = answer.results.first().and_then(|first| self.names.get(&first.id));
             let right = first.is_some_and(|id| asked.relevant.get(id).is_some_and(|grade| *grade > 0));
             sure.push((answer.confidence, right));

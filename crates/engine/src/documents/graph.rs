@@ -1,0 +1,93 @@
+//! The graph as others see it: a reader of what it says now, and its tables in SQL.
+
+use std::sync::PoisonError;
+
+use stele_graph::{Reader, Table};
+use stele_lake::Snapshot;
+use stele_lake::sql::{Derived, DerivedPart};
+use stele_model::Chunk;
+
+use super::chunks::{self, Of, SectionText};
+use crate::EngineError;
+use crate::engine::Engine;
+
+/// What the tables are called in SQL, where some names are words of the language.
+const VIEWS: [(Table, &str); 6] = [
+    (Table::Documents, "documents"),
+    (Table::Sections, "sections"),
+    (Table::Entities, "entity_rows"),
+    (Table::Mentions, "mentions"),
+    (Table::Edges, "edges"),
+    (Table::References, "document_references"),
+];
+
+impl Engine {
+    /// The graph as it is now; none if there is none, or it is that of another lake.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be read.
+    pub fn graph(&self, snapshot: &Snapshot) -> Result<Option<Reader>, EngineError> {
+        let home = self.graph_home()?;
+        let mut kept = self.kept.graph.lock().unwrap_or_else(PoisonError::into_inner);
+        if !home.exists() {
+            *kept = None;
+            return Ok(None);
+        }
+        // What was opened before keeps what it learned as long as it is the newest.
+        let newest = home.reader()?;
+        let same = kept.as_ref().is_some_and(|kept| kept.version() == newest.version());
+        if !same {
+            *kept = Some(newest);
+        }
+        Ok(kept.clone().filter(|graph| graph.version().follows.lake == snapshot.lake_id()))
+    }
+
+    /// The tables of the graph, for SQL; without rows where there is no graph.
+    pub(crate) fn graph_tables(&self, snapshot: &Snapshot) -> Result<Vec<Derived>, EngineError> {
+        let graph = self.graph(snapshot)?;
+        let table = |(table, name): (Table, &'static str)| {
+            let files = graph.as_ref().map_or_else(Vec::new, |graph| graph.files(table));
+            let part = |file: stele_graph::PartFile| DerivedPart {
+                path: file.path,
+                gone: file.gone.iter().map(ToString::to_string).collect(),
+            };
+            Derived { name, schema: table.schema(), parts: files.into_iter().map(part).collect() }
+        };
+        Ok(VIEWS.into_iter().map(table).collect())
+    }
+
+    /// Hands over the texts of all sections, in the order of their documents' names.
+    pub(crate) fn section_texts(
+        &self,
+        snapshot: &Snapshot,
+        take: &mut dyn FnMut(Chunk) -> Result<(), EngineError>,
+    ) -> Result<(), EngineError> {
+        let Some(graph) = self.graph(snapshot)? else { return Ok(()) };
+        let mut documents = graph.documents().collect::<Result<Vec<_>, _>>()?;
+        documents.sort_by(|one, two| one.source.cmp(&two.source));
+        for document in documents {
+            let front = document.front_matter.iter();
+            let tags = chunks::tags_of(front.map(|entry| (&*entry.key, &*entry.values)));
+            let of = Of {
+                tenant: &document.tenant,
+                source: &document.source,
+                title: &document.title,
+                tags: &tags,
+            };
+            for section in graph.sections_of(document.id)? {
+                let text = SectionText {
+                    id: section.id.to_string(),
+                    title: &section.title,
+                    above: &section.heading_path,
+                    text: &section.text,
+                    body: section.body,
+                    line: u64::from(section.line_start),
+                    page: section.page,
+                };
+                chunks::each(&of, &text, take)?;
+            }
+        }
+        Ok(())
+    }
+}
