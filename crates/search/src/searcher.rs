@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::thread::ScopedJoinHandle;
 
-use stele_embed::{Embedder, Purpose, never};
+use stele_embed::{Cancelled, Embedder, Purpose, never};
 use stele_index::{Hit, Reader};
 use stele_model::error::in_full;
 use stele_model::{Chunk, ChunkId, ErrorKind};
@@ -32,6 +32,7 @@ pub struct Searcher<'a> {
     reader: &'a Reader,
     embedder: Option<&'a dyn Embedder>,
     structure: Option<&'a dyn Structure>,
+    cancelled: Cancelled<'a>,
 }
 
 /// The hits of the arms, in the order in which the fusion takes them.
@@ -48,7 +49,7 @@ impl<'a> Searcher<'a> {
         let same = |embedder: &&dyn Embedder| {
             reader.pointer().spec.model.as_ref().is_some_and(|model| model.id == embedder.model_id())
         };
-        Self { reader, embedder: embedder.filter(same), structure: None }
+        Self { reader, embedder: embedder.filter(same), structure: None, cancelled: &never }
     }
 
     /// The same, with what the sections of documents have to do with each other.
@@ -57,12 +58,18 @@ impl<'a> Searcher<'a> {
         Self { structure: Some(structure), ..self }
     }
 
+    /// The same, ended where `cancelled` says so: before an arm is asked, and before chunks are read.
+    #[must_use]
+    pub fn with_cancel(self, cancelled: Cancelled<'a>) -> Self {
+        Self { cancelled, ..self }
+    }
+
     /// Answers a question.
     ///
     /// # Errors
     ///
-    /// If the question makes no sense, meaning alone is asked and there is no model, or the index
-    /// cannot be read.
+    /// If the question makes no sense or is cancelled, meaning alone is asked and there is no model, or
+    /// the index cannot be read.
     pub fn answer(&self, question: &Question) -> Result<Answer, SearchError> {
         question.check()?;
         let mut notes = Vec::new();
@@ -144,11 +151,17 @@ impl<'a> Searcher<'a> {
         if ids.is_empty() {
             return Ok(HashMap::new());
         }
+        self.go_on()?;
         Ok(self.reader.get(&ids)?.into_iter().map(|chunk| (chunk.id, chunk)).collect())
+    }
+
+    fn go_on(&self) -> Result<(), SearchError> {
+        if (self.cancelled)() { Err(SearchError::Cancelled) } else { Ok(()) }
     }
 
     /// Asks the arms side by side: each waits for the index most of its time.
     fn hits(&self, question: &Question, k: usize, notes: &mut Vec<String>) -> Result<Hits, SearchError> {
+        self.go_on()?;
         let names = question.names();
         let by_words = question.arm != Arm::Vector;
         let embedder = match question.arm {
@@ -182,7 +195,8 @@ impl<'a> Searcher<'a> {
 
     /// What lies near the question in meaning.
     fn near(&self, embedder: &dyn Embedder, question: &Question, k: usize) -> Result<Vec<Hit>, SearchError> {
-        let embedded = embedder.embed(&[&question.text], Purpose::Query, &never)?;
+        let embedded = embedder.embed(&[&question.text], Purpose::Query, self.cancelled)?;
+        self.go_on()?;
         Ok(self.reader.vector(embedded.vectors.get(0).unwrap_or_default(), &question.filter, k)?)
     }
 

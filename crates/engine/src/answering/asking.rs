@@ -12,10 +12,10 @@ use stele_model::DocType;
 use stele_search::{Answer, Question, Searcher};
 
 use super::config::{EmbeddingConfig, Meaning};
-use crate::EngineError;
 use crate::documents::Around;
 use crate::engine::Engine;
 use crate::names::likeness;
+use crate::{Cancel, EngineError};
 
 /// Names that are listed beside one that is not known.
 const NEAR_MAX: usize = 3;
@@ -40,14 +40,15 @@ impl Engine {
     ///
     /// # Errors
     ///
-    /// If there is no lake or no index, or the question makes no sense.
-    pub fn search(&self, question: &Question) -> Result<SearchAnswer, EngineError> {
+    /// If there is no lake or no index, or the question makes no sense or is cancelled.
+    pub fn search(&self, question: &Question, cancel: &Cancel) -> Result<SearchAnswer, EngineError> {
         let snapshot = self.snapshot()?;
         let reader = self.index()?.reader()?;
         let meaning = self.meaning_of(reader.pointer().spec.model.as_ref().map(|model| &*model.id))?;
         let graph = self.graph(&snapshot)?;
         let around = graph.as_ref().filter(|graph| graph.version().documents() > 0).map(Around);
-        let mut searcher = Searcher::new(&reader, meaning.embedder());
+        let cancelled = || cancel.is_cancelled();
+        let mut searcher = Searcher::new(&reader, meaning.embedder()).with_cancel(&cancelled);
         if let Some(around) = &around {
             searcher = searcher.with_structure(around);
         }
