@@ -11,6 +11,7 @@ use stele_model::error::in_full;
 use crate::durable::bytes_below;
 use crate::error::IndexError;
 use crate::indexes::{self, Wanted};
+use crate::lock;
 use crate::writer::Writer;
 
 /// Parts of an index that are left apart. Each is asked on its own; merging them costs about as much
@@ -196,10 +197,15 @@ impl Writer {
         Ok(true)
     }
 
-    /// Removes versions of the table before the one that readers may still hold, and what stopped
-    /// writes left.
+    /// Removes versions of the table before the newest one, or before the one that readers may still
+    /// hold, and what stopped writes left.
     fn prune(&mut self) -> Result<bool, IndexError> {
-        let keep = self.shown.table_version_before.unwrap_or(self.shown.table_version);
+        let newest = self.shown.table_version;
+        let keep = match lock::unread(&self.table.dir)? {
+            // Whoever comes now reads the newest; so the lock need not be held.
+            Some(_) => newest,
+            None => self.shown.table_version_before.unwrap_or(newest),
+        };
         let versions = self.home.call("list", &self.table.dir, self.table.lance.list_versions())?;
         let Some(oldest_kept) =
             versions.iter().filter(|version| version.version >= keep).min_by_key(|v| v.version)

@@ -33,6 +33,8 @@ pub struct Searcher<'a> {
     embedder: Option<&'a dyn Embedder>,
     structure: Option<&'a dyn Structure>,
     cancelled: Cancelled<'a>,
+    /// Why there is no embedder.
+    why: String,
 }
 
 /// The hits of the arms, in the order in which the fusion takes them.
@@ -46,10 +48,15 @@ struct Hits {
 impl<'a> Searcher<'a> {
     /// `embedder` has to be the one that made the index's vectors; without it meaning has no say.
     pub fn new(reader: &'a Reader, embedder: Option<&'a dyn Embedder>) -> Self {
-        let same = |embedder: &&dyn Embedder| {
-            reader.pointer().spec.model.as_ref().is_some_and(|model| model.id == embedder.model_id())
+        let made_with = reader.pointer().spec.model.as_ref();
+        let same = |embedder: &&dyn Embedder| made_with.is_some_and(|model| model.id == embedder.model_id());
+        let why = match embedder {
+            Some(other) => {
+                format!("{} is set, whose vectors do not compare (`stele index rebuild`)", other.model_id())
+            }
+            None => "it is not here".to_owned(),
         };
-        Self { reader, embedder: embedder.filter(same), structure: None, cancelled: &never }
+        Self { reader, embedder: embedder.filter(same), structure: None, cancelled: &never, why }
     }
 
     /// The same, with what the sections of documents have to do with each other.
@@ -62,6 +69,15 @@ impl<'a> Searcher<'a> {
     #[must_use]
     pub fn with_cancel(self, cancelled: Cancelled<'a>) -> Self {
         Self { cancelled, ..self }
+    }
+
+    /// Says why there is no embedder, for those who miss it.
+    #[must_use]
+    pub fn because(mut self, why: Option<&str>) -> Self {
+        if let Some(why) = why {
+            self.why = why.to_owned();
+        }
+        self
     }
 
     /// Answers a question.
@@ -182,8 +198,9 @@ impl<'a> Searcher<'a> {
                 false => Ok(Vec::new()),
             };
             let vector = match joined(vector) {
-                // A service that is away takes its arm with it, and not the others.
-                Err(error) if by_words && error.kind() == ErrorKind::Retry => {
+                // A service that is away, or a model that is damaged, takes its arm with it, and not the
+                // others.
+                Err(error @ SearchError::Embed(_)) if by_words && error.kind() != ErrorKind::Cancelled => {
                     notes.push(format!("answered by words alone: {}", in_full(&error)));
                     Vec::new()
                 }
@@ -215,12 +232,12 @@ impl<'a> Searcher<'a> {
             }
             (_, there) if arm == Arm::Vector => {
                 return Err(SearchError::Question(match there {
-                    Some(model) => format!("the index was made with {}, which is not here: `stele models pull` fetches models", model.id),
+                    Some(model) => format!("the index was made with {}: {}", model.id, self.why),
                     None => "the index holds texts alone: `stele models pull`, then `stele index rebuild`, adds meaning".to_owned(),
                 }));
             }
             (None, Some(model)) => {
-                notes.push(format!("answered by words alone: {} is not here (`stele models pull` fetches models)", model.id));
+                notes.push(format!("answered by words alone; the index was made with {}: {}", model.id, self.why));
             }
             (_, None) => notes.push(
                 "answered by words alone: the index holds no vectors (`stele models pull`, then `stele index rebuild`)".to_owned(),

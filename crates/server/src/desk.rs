@@ -146,6 +146,8 @@ impl From<EngineError> for Refusal {
             EngineError::Lake(_) => "The lake cannot be read.",
             EngineError::Sql(_) => "The query was refused or failed.",
             EngineError::Index(_) => "The index cannot answer.",
+            EngineError::NoGraph => "There is no graph of this lake yet.",
+            EngineError::UnknownName { .. } => "Nothing in the graph has that name.",
             EngineError::UnknownInput { .. } | EngineError::AmbiguousInput { .. } => {
                 "No single input of the lake has that name."
             }
@@ -161,6 +163,10 @@ impl From<EngineError> for Refusal {
             }
             (EngineError::UnknownInput { .. } | EngineError::AmbiguousInput { .. }, _) => {
                 "a source as it stands in `source` of another result, or SELECT uri FROM files"
+            }
+            (EngineError::NoGraph, _) => "have `stele graph build` run; search and sql need no graph",
+            (EngineError::UnknownName { .. }, _) => {
+                "a name as SELECT kind, name FROM entities lists it, or an id of another result"
             }
             (EngineError::Search(_), _) => {
                 "a shorter question in plain words, arm `text` or `hybrid`, or explain_field with a name"

@@ -161,8 +161,8 @@ impl Refusal {
     }
 
     #[must_use]
-    pub(crate) fn hint(mut self, hint: &'static str) -> Self {
-        self.hint = Cow::Borrowed(hint);
+    pub(crate) fn hint(mut self, hint: impl Into<Cow<'static, str>>) -> Self {
+        self.hint = hint.into();
         self
     }
 

@@ -12,6 +12,7 @@ mod bad;
 mod crash;
 mod eval;
 mod health;
+mod index;
 mod lake;
 mod screens;
 mod search;

@@ -156,7 +156,7 @@ impl Engine {
             });
         };
         let key = settings.sink_keys.get(name).map(Secret::new);
-        Ok(stele_sinks::open(config, key, Arc::new(Paced { clock: self.shared_clock() }))?)
+        Ok(stele_sinks::open(config, key, Arc::new(Paced::new(self.shared_clock())))?)
     }
 
     /// Whose the copies are: this lake's, and this tenant's.

@@ -9,6 +9,7 @@
 
 mod chunking;
 mod chunks;
+mod context;
 mod graph;
 mod parsing;
 mod reading;
@@ -18,6 +19,7 @@ mod verifying;
 mod walking;
 mod whole;
 
+pub use context::{CONTEXT_TOKENS_MAX, Context, ContextSection};
 pub use reading::GraphSummary;
 pub use stele_documents::run_child;
 pub(crate) use structure::Around;

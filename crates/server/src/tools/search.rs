@@ -2,7 +2,7 @@
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
-use stele_engine::retrieval::{Arm, Filter, Found, Question};
+use stele_engine::retrieval::{Arm, Filter, Found, Question, Scope};
 use stele_model::ChunkKind;
 
 use super::{Tool, arguments};
@@ -50,6 +50,8 @@ pub(crate) struct Arguments {
     doc_type: Option<String>,
     /// Only texts about this game.
     game: Option<String>,
+    /// Only documents in this directory or file, such as `docs/guide`.
+    scope: Option<String>,
     /// Only texts of this kind.
     #[serde(default)]
     #[schemars(schema_with = "kinds")]
@@ -97,6 +99,8 @@ struct Hit {
     event: Option<String>,
     path: Option<String>,
     game: Option<String>,
+    /// The section of a document that it is a part of, for `expand_excerpt`.
+    section: Option<String>,
     /// The stretch that speaks of the question.
     snippet: String,
     /// Words of the question that stand in the text.
@@ -122,7 +126,7 @@ const MATCHED_MAX: usize = 20;
 impl Tool for Search {
     const NAME: &'static str = "search";
     const TITLE: &'static str = "Search in words";
-    const SAYS: &'static str = "Answers a question in words from fields, events, records, games and sessions, with evidence at \
+    const SAYS: &'static str = "Answers a question in words from documents, fields, events, records, games and sessions, with evidence at \
         file:line and a confidence. Use it when names are not known; explain_field when they are; sql to count. \
         `pending` says how many records the index does not know yet.";
     type Arguments = Arguments;
@@ -173,6 +177,7 @@ fn question(arguments: &Arguments) -> Question {
             event_types: list(&arguments.event),
             game_ids: list(&arguments.game),
             doc_types: list(&arguments.doc_type),
+            scopes: arguments.scope.iter().cloned().map(Scope::Path).collect(),
             ..Filter::default()
         },
         ..Question::new(arguments.query.as_str())
@@ -195,6 +200,7 @@ fn hit(found: &Found) -> Hit {
         event: metadata.event_type.as_deref().map(fact),
         path: metadata.path.as_deref().map(fact),
         game: metadata.game_id.as_deref().map(fact),
+        section: metadata.section.clone(),
         snippet: cut(&found.evidence.snippet, TEXT_BYTES_MAX / 4).0,
         matched: found.evidence.matched.iter().take(MATCHED_MAX).map(|word| fact(word)).collect(),
         text,

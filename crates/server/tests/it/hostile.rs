@@ -79,7 +79,8 @@ fn value() -> impl Strategy<Value = Value> {
 fn arguments() -> impl Strategy<Value = Value> {
     let names = prop::sample::select(vec![
         "query", "top", "arm", "event", "doc_type", "game", "kind", "cursor", "path", "limit", "source",
-        "line", "before", "after", "unknown",
+        "line", "before", "after", "name", "from", "to", "depth", "kinds", "section", "tokens", "scope",
+        "unknown",
     ]);
     let one = (names, value());
     prop::collection::vec(one, 0..5)
@@ -93,6 +94,9 @@ fn likely(tool: &str, mut arguments: Value) -> Value {
         "explain_field" => &[("path", json!("price"))],
         "describe_event" | "find_examples" => &[("event", json!("tick"))],
         "read_excerpt" => &[("source", json!("game.jsonl")), ("line", json!(7))],
+        "graph_expand" => &[("name", json!("tick"))],
+        "graph_paths" => &[("from", json!("tick")), ("to", json!("chat"))],
+        "expand_excerpt" => &[("section", json!("00112233445566778899aabbccddeeff"))],
         "sql" => &[("query", json!("SELECT * FROM events"))],
         _ => &[],
     };
@@ -113,6 +117,9 @@ fn no_arguments_get_past_the_caps() {
         "describe_event",
         "find_examples",
         "read_excerpt",
+        "expand_excerpt",
+        "graph_expand",
+        "graph_paths",
         "sql",
         "ingest_status",
     ]);

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod client;
+mod documents;
 mod hostile;
 mod http;
 mod pages;

@@ -9,13 +9,16 @@ use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use crate::client::{answered, ask, head, message, request};
 use crate::world::{shared, sql};
 
-const TOOLS: [&str; 8] = [
+const TOOLS: [&str; 11] = [
     "search",
     "explain_field",
     "list_events",
     "describe_event",
     "find_examples",
     "read_excerpt",
+    "expand_excerpt",
+    "graph_expand",
+    "graph_paths",
     "sql",
     "ingest_status",
 ];
