@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::thread::ScopedJoinHandle;
 
-use stele_embed::{Embedder, Purpose, never};
+use stele_embed::{Cancelled, Embedder, Purpose, never};
 use stele_index::{Hit, Reader};
 use stele_model::error::in_full;
 use stele_model::{Chunk, ChunkId, ErrorKind};
@@ -32,6 +32,7 @@ pub struct Searcher<'a> {
     reader: &'a Reader,
     embedder: Option<&'a dyn Embedder>,
     structure: Option<&'a dyn Structure>,
+    cancelled: Cancelled<'a>,
     /// Why there is no embedder.
     why: String,
 }
@@ -55,13 +56,19 @@ impl<'a> Searcher<'a> {
             }
             None => "it is not here".to_owned(),
         };
-        Self { reader, embedder: embedder.filter(same), structure: None, why }
+        Self { reader, embedder: embedder.filter(same), structure: None, cancelled: &never, why }
     }
 
     /// The same, with what the sections of documents have to do with each other.
     #[must_use]
     pub fn with_structure(self, structure: &'a dyn Structure) -> Self {
         Self { structure: Some(structure), ..self }
+    }
+
+    /// The same, ended where `cancelled` says so: before an arm is asked, and before chunks are read.
+    #[must_use]
+    pub fn with_cancel(self, cancelled: Cancelled<'a>) -> Self {
+        Self { cancelled, ..self }
     }
 
     /// Says why there is no embedder, for those who miss it.
@@ -77,8 +84,8 @@ impl<'a> Searcher<'a> {
     ///
     /// # Errors
     ///
-    /// If the question makes no sense, meaning alone is asked and there is no model, or the index
-    /// cannot be read.
+    /// If the question makes no sense or is cancelled, meaning alone is asked and there is no model, or
+    /// the index cannot be read.
     pub fn answer(&self, question: &Question) -> Result<Answer, SearchError> {
         question.check()?;
         let mut notes = Vec::new();
@@ -160,11 +167,17 @@ impl<'a> Searcher<'a> {
         if ids.is_empty() {
             return Ok(HashMap::new());
         }
+        self.go_on()?;
         Ok(self.reader.get(&ids)?.into_iter().map(|chunk| (chunk.id, chunk)).collect())
+    }
+
+    fn go_on(&self) -> Result<(), SearchError> {
+        if (self.cancelled)() { Err(SearchError::Cancelled) } else { Ok(()) }
     }
 
     /// Asks the arms side by side: each waits for the index most of its time.
     fn hits(&self, question: &Question, k: usize, notes: &mut Vec<String>) -> Result<Hits, SearchError> {
+        self.go_on()?;
         let names = question.names();
         let by_words = question.arm != Arm::Vector;
         let embedder = match question.arm {
@@ -199,7 +212,8 @@ impl<'a> Searcher<'a> {
 
     /// What lies near the question in meaning.
     fn near(&self, embedder: &dyn Embedder, question: &Question, k: usize) -> Result<Vec<Hit>, SearchError> {
-        let embedded = embedder.embed(&[&question.text], Purpose::Query, &never)?;
+        let embedded = embedder.embed(&[&question.text], Purpose::Query, self.cancelled)?;
+        self.go_on()?;
         Ok(self.reader.vector(embedded.vectors.get(0).unwrap_or_default(), &question.filter, k)?)
     }
 

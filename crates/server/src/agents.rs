@@ -65,6 +65,8 @@ impl Agents {
         };
         let place = Arc::clone(&self.door).try_acquire_owned().map_err(busy)?;
         let call = Arc::new(Call::default());
+        // Where nobody waits for this any more, it is dropped, and the work has to end as well.
+        let _stop = StopAtEnd(Arc::clone(&call));
         let work = async {
             let seat = Arc::clone(&self.seats).acquire_owned().await;
             let (desk, call) = (Arc::clone(&self.desk), Arc::clone(&call));
@@ -97,6 +99,15 @@ impl Agents {
 
     fn spec(&self, name: &str) -> Option<&Spec> {
         self.specs.iter().find(|spec| spec.name == name)
+    }
+}
+
+/// Stops a call when it is dropped; one that has ended does not mind.
+struct StopAtEnd(Arc<Call>);
+
+impl Drop for StopAtEnd {
+    fn drop(&mut self) {
+        self.0.stop();
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use stele_engine::discovery::view::CatalogueView;
 use stele_engine::lake::sql::{Params, Sql, SqlError, SqlOptions};
 use stele_engine::lake::{LakeError, Snapshot};
-use stele_engine::{Engine, EngineError};
+use stele_engine::{Cancel, Engine, EngineError};
 use stele_model::ErrorKind;
 use stele_model::error::in_full;
 
@@ -58,6 +58,7 @@ impl Desk {
             data_dir: self.engine.settings().data_dir.clone(),
             lake_id: snapshot.lake_id().to_owned(),
             version: snapshot.version(),
+            graph: self.engine.graph(snapshot)?.map(|graph| graph.version().version),
             threads: self.engine.threads(),
         };
         self.processes.answer(&Asked { lake, query: query.to_owned(), rows_max }, call)
@@ -120,6 +121,14 @@ impl Call {
         stops.iter().for_each(|stop| stop());
     }
 
+    /// What the engine looks at, which is asked to stop with the call.
+    pub(crate) fn cancel(&self) -> Arc<Cancel> {
+        let cancel = Arc::new(Cancel::default());
+        let of_call = Arc::clone(&cancel);
+        self.at_stop(move || of_call.cancel());
+        cancel
+    }
+
     /// Also calls `stop` when the call is stopped, at once if it was.
     pub(crate) fn at_stop(&self, stop: impl Fn() + Send + 'static) {
         let mut stops = self.stops.lock().unwrap_or_else(PoisonError::into_inner);
@@ -137,12 +146,12 @@ impl From<EngineError> for Refusal {
             EngineError::Lake(_) => "The lake cannot be read.",
             EngineError::Sql(_) => "The query was refused or failed.",
             EngineError::Index(_) => "The index cannot answer.",
-            EngineError::Search(_) => "The question cannot be answered.",
             EngineError::NoGraph => "There is no graph of this lake yet.",
             EngineError::UnknownName { .. } => "Nothing in the graph has that name.",
             EngineError::UnknownInput { .. } | EngineError::AmbiguousInput { .. } => {
                 "No single input of the lake has that name."
             }
+            _ if error.kind() == ErrorKind::Cancelled => "The question took too long and was ended.",
             _ => "The question cannot be answered.",
         };
         let hint = match (&error, error.kind()) {

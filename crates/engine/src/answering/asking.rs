@@ -12,10 +12,10 @@ use stele_model::DocType;
 use stele_search::{Answer, Question, SearchError, Searcher};
 
 use super::config::{EmbeddingConfig, Meaning};
-use crate::EngineError;
 use crate::documents::Around;
 use crate::engine::Engine;
 use crate::names::likeness;
+use crate::{Cancel, EngineError};
 
 /// Names that are listed beside one that is not known.
 const NEAR_MAX: usize = 3;
@@ -44,16 +44,18 @@ impl Engine {
     ///
     /// # Errors
     ///
-    /// If there is no lake or no index, or the question makes no sense.
-    pub fn search(&self, question: &Question) -> Result<SearchAnswer, EngineError> {
+    /// If there is no lake or no index, or the question makes no sense or is cancelled.
+    pub fn search(&self, question: &Question, cancel: &Cancel) -> Result<SearchAnswer, EngineError> {
         let snapshot = self.snapshot()?;
         let graph = self.graph(&snapshot)?;
         let around = graph.as_ref().filter(|graph| graph.version().documents() > 0).map(Around);
+        let cancelled = || cancel.is_cancelled();
         let mut tried = 1;
         let (answer, reader) = loop {
             let reader = self.index()?.reader()?;
             let meaning = self.meaning_of(reader.pointer().spec.model.as_ref())?;
-            let mut searcher = Searcher::new(&reader, meaning.embedder()).because(meaning.why());
+            let searcher = Searcher::new(&reader, meaning.embedder()).because(meaning.why());
+            let mut searcher = searcher.with_cancel(&cancelled);
             if let Some(around) = &around {
                 searcher = searcher.with_structure(around);
             }

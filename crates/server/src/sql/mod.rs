@@ -51,6 +51,8 @@ pub(crate) struct OpenLake {
     pub(crate) data_dir: PathBuf,
     pub(crate) lake_id: String,
     pub(crate) version: u64,
+    /// Version of the graph, which has views here, too, and goes on without the lake.
+    pub(crate) graph: Option<u64>,
     /// Threads of the engine.
     pub(crate) threads: usize,
 }

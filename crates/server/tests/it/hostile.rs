@@ -1,12 +1,19 @@
 //! Arguments of somebody who means no good, or of a model that guesses: an answer within the caps or
 //! an error that says what to try, and a server that goes on.
 
+use std::io::Write;
+use std::net::TcpStream;
+use std::time::Instant;
+
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use serde_json::{Value, json};
+use stele_engine::Cancel;
+use stele_engine::retrieval::Question;
+use stele_model::ErrorKind;
 use stele_server::{CALL_TIME_MAX, RESULT_BYTES_MAX, SQL_ROWS_MAX};
 
-use crate::client::{answered, ask, refused};
+use crate::client::{answered, ask, head, message, refused};
 use crate::world::{World, shared};
 
 /// Bytes of text beside the structured content: the head and the marks.
@@ -159,7 +166,7 @@ fn results_that_are_too_large_are_cut_or_refused() {
 }
 
 /// A query that has work for longer than anybody waits, and needs no memory for it.
-const ENDLESS: &str = "SELECT max(hash(range)) AS n FROM range(100000000000000)";
+pub const ENDLESS: &str = "SELECT max(hash(range)) AS n FROM range(100000000000000)";
 
 #[test]
 fn a_query_that_never_ends_is_ended() {
@@ -191,9 +198,9 @@ fn a_query_that_wants_all_the_memory_is_refused() {
     }
 }
 
-/// Processes that answer queries of this one.
-fn processes() -> Vec<String> {
-    let Ok(tasks) = std::fs::read_dir("/proc/self/task") else { return Vec::new() };
+/// Processes that answer queries of another, `self` for this one.
+pub fn processes(of: &str) -> Vec<String> {
+    let Ok(tasks) = std::fs::read_dir(format!("/proc/{of}/task")) else { return Vec::new() };
     let children = tasks.filter_map(|task| std::fs::read_to_string(task.ok()?.path().join("children")).ok());
     let all: Vec<String> =
         children.flat_map(|ids| ids.split(' ').map(str::to_owned).collect::<Vec<_>>()).collect();
@@ -212,7 +219,7 @@ fn a_query_whose_process_is_killed_takes_nothing_with_it() {
     let world = World::new(false);
     goes_on(&world);
     // One that waits for the next query.
-    let waiting = processes();
+    let waiting = processes("self");
     assert_eq!(waiting.len(), 1);
     kill(&waiting);
     goes_on(&world);
@@ -224,7 +231,7 @@ fn a_query_whose_process_is_killed_takes_nothing_with_it() {
         while std::fs::read_dir(&spilled).map_or(0, |all| all.count()) == 0 {
             std::thread::yield_now();
         }
-        kill(&processes());
+        kill(&processes("self"));
         let text = killed.join().unwrap();
         assert!(text.contains("ended before it answered"), "{text}");
         assert!(text.contains("Try: "), "{text}");
@@ -240,5 +247,39 @@ fn more_queries_than_processes_take_turns() {
         let asked: Vec<_> = (0..8).map(|_| scope.spawn(|| goes_on(&world))).collect();
         asked.into_iter().for_each(|one| one.join().unwrap());
     });
-    assert_eq!(processes().len(), 1, "one waits for the next");
+    assert_eq!(processes("self").len(), 1, "one waits for the next");
+}
+
+/// Waits until a process answers no queries any more, for less time than a call has.
+pub fn answers_nothing(of: &str) {
+    let begin = Instant::now();
+    while !processes(of).is_empty() {
+        assert!(begin.elapsed() < CALL_TIME_MAX / 2, "the query goes on");
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn a_query_ends_with_the_connection_of_who_asked() {
+    let world = World::new(false);
+    let body = message("tools/call", json!({ "name": "sql", "arguments": { "query": ENDLESS } })).to_string();
+    let head = head(world.address, "tools/call", "\r\nMcp-Name: sql");
+    let mut stream = TcpStream::connect(world.address).unwrap();
+    write!(stream, "{head}\r\nContent-Length: {}\r\n\r\n{body}", body.len()).unwrap();
+    while processes("self").is_empty() {
+        std::thread::yield_now();
+    }
+    drop(stream);
+    answers_nothing("self");
+    goes_on(&world);
+}
+
+#[test]
+fn a_question_that_is_cancelled_is_not_answered() {
+    let cancel = Cancel::default();
+    let question = Question::new("what is data.price?");
+    assert!(shared().engine().search(&question, &cancel).is_ok());
+    cancel.cancel();
+    let error = shared().engine().search(&question, &cancel).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Cancelled, "{error}");
 }

@@ -5,6 +5,7 @@ use std::process::{Child, Command, Stdio};
 
 use serde_json::{Value, json};
 
+use crate::hostile::{ENDLESS, answers_nothing, processes};
 use crate::world::{World, sql};
 
 /// `stele mcp` over the lake of a world.
@@ -90,6 +91,30 @@ fn what_comes_before_a_request_ends_nothing() {
     }
     let answer: Value = serde_json::from_str(&output.next().unwrap().unwrap()).unwrap();
     assert_eq!((&answer["id"], answer["result"].is_object()), (&json!(0), true), "{answer}");
+    drop(input);
+    assert!(child.wait().unwrap().success());
+}
+
+#[test]
+fn a_query_ends_when_it_is_cancelled() {
+    let world = World::new(false);
+    let mut child = program(&world);
+    let id = child.id().to_string();
+    let mut input = child.stdin.take().unwrap();
+    let mut output = BufReader::new(child.stdout.take().unwrap()).lines();
+    let query = request(1, "tools/call", json!({ "name": "sql", "arguments": { "query": ENDLESS } }));
+    writeln!(input, "{}\n{query}", initialize()).unwrap();
+    while processes(&id).is_empty() {
+        std::thread::yield_now();
+    }
+    let cancelled =
+        json!({ "jsonrpc": "2.0", "method": "notifications/cancelled", "params": { "requestId": 1 } });
+    writeln!(input, "{cancelled}").unwrap();
+    answers_nothing(&id);
+    // Nothing is said to a request that was cancelled.
+    writeln!(input, "{}", request(2, "ping", json!({}))).unwrap();
+    let next = output.by_ref().nth(1).unwrap().unwrap();
+    assert_eq!(serde_json::from_str::<Value>(&next).unwrap()["id"], 2, "{next}");
     drop(input);
     assert!(child.wait().unwrap().success());
 }

@@ -2,10 +2,11 @@
 
 use rmcp::ServiceExt;
 use serde_json::{Value, json};
+use stele_model::ChunkKind;
 use stele_server::Agents;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 
-use crate::client::{ask, head, message, request};
+use crate::client::{answered, ask, head, message, request};
 use crate::world::{shared, sql};
 
 const TOOLS: [&str; 11] = [
@@ -109,6 +110,21 @@ fn every_tool_says_what_it_takes_gives_and_does() {
                 tool["name"]
             );
         }
+    }
+}
+
+#[test]
+fn a_schema_names_what_there_is_to_choose_from() {
+    let tools = ask(shared().address, "tools/list", json!({}))["result"]["tools"].clone();
+    let search =
+        &tools.as_array().unwrap().iter().find(|tool| tool["name"] == "search").unwrap()["inputSchema"];
+    let kinds: Vec<Value> =
+        ChunkKind::ALL.iter().map(|kind| json!(kind.name())).chain([Value::Null]).collect();
+    assert_eq!(search["properties"]["kind"]["enum"], json!(kinds));
+    assert_eq!(search["properties"]["arm"]["enum"], json!(["text", "vector", "hybrid", null]));
+    assert_eq!(search["required"], json!(["query"]));
+    for kind in kinds {
+        answered(shared().address, "search", json!({ "query": "price", "kind": kind, "arm": "text" }));
     }
 }
 
