@@ -9,7 +9,7 @@
 use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use stele_model::Chunk;
+use stele_model::{Chunk, ChunkId};
 
 /// Bytes of one row's hash.
 pub(crate) const ROW_HASH_BYTES: usize = 32;
@@ -21,6 +21,9 @@ pub(crate) type RowHash = [u8; ROW_HASH_BYTES];
 /// much is enough for what nobody forges, and a build holds one for each row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ChunkHash([u8; ROW_HASH_BYTES / 2]);
+
+/// An id, and what stands under it.
+pub type Identified = (ChunkId, ChunkHash);
 
 impl ChunkHash {
     /// The hash of a chunk.

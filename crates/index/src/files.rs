@@ -5,7 +5,8 @@
 //! although its files are gone: all of this needs a reader that holds nothing yet.
 
 use std::fs;
-use std::path::PathBuf;
+use std::io::ErrorKind;
+use std::path::Path;
 
 use lance::index::DatasetIndexExt;
 use stele_model::error::in_full;
@@ -48,34 +49,36 @@ pub(crate) fn gone(table: &Table) -> Result<Vec<Gone>, IndexError> {
         Ok::<_, lancedb::Error>((dataset, indexes))
     })?;
     let root = table.dir.join(TABLE_DIR);
-    let mut named: Vec<(PathBuf, Option<u64>, Option<String>)> = Vec::new();
-    for fragment in dataset.fragments().iter() {
-        for file in &fragment.files {
-            let bytes = file.file_size_bytes.get().map(u64::from);
-            named.push((root.join("data").join(&file.path), bytes, None));
-        }
+    let mut gone = Vec::new();
+    for file in dataset.fragments().iter().flat_map(|fragment| &fragment.files) {
+        let path = root.join("data").join(&file.path);
+        let wrong = wrong_with(&path, file.file_size_bytes.get().map(u64::from));
+        gone.extend(wrong.map(|wrong| Gone { what: format!("{wrong}; it is of the rows"), index: None }));
     }
     for index in indexes.iter() {
         let dir = root.join("_indices").join(index.uuid.to_string());
         for file in index.files.iter().flatten() {
-            named.push((dir.join(&file.path), Some(file.size_bytes), Some(index.name.clone())));
+            let wrong = wrong_with(&dir.join(&file.path), Some(file.size_bytes));
+            gone.extend(wrong.map(|wrong| {
+                let what = format!("{wrong}; it is of the index of {}", index.name);
+                Gone { what, index: Some(index.name.clone()) }
+            }));
         }
     }
-    let wrong = |(path, bytes, index): (PathBuf, Option<u64>, Option<String>)| {
-        let of = index.as_ref().map_or_else(|| "rows".to_owned(), |name| format!("the index of {name}"));
-        let what = match (fs::metadata(&path), bytes) {
-            (Err(error), _) if error.kind() == std::io::ErrorKind::NotFound => {
-                format!("{} is gone: it held {of}", path.display())
-            }
-            (Err(error), _) => format!("{} cannot be read: {error}; it holds {of}", path.display()),
-            (Ok(found), Some(bytes)) if found.len() != bytes => {
-                format!("{} has {} bytes instead of {bytes}: it holds {of}", path.display(), found.len())
-            }
-            (Ok(_), _) => return None,
-        };
-        Some(Gone { what, index })
-    };
-    Ok(named.into_iter().filter_map(wrong).collect())
+    Ok(gone)
+}
+
+/// What is wrong with a file that should have so many bytes, if that is known.
+fn wrong_with(path: &Path, bytes: Option<u64>) -> Option<String> {
+    let shown = path.display();
+    match (fs::metadata(path), bytes) {
+        (Err(error), _) if error.kind() == ErrorKind::NotFound => Some(format!("{shown} is gone")),
+        (Err(error), _) => Some(format!("{shown} cannot be read: {error}")),
+        (Ok(found), Some(bytes)) if found.len() != bytes => {
+            Some(format!("{shown} has {} bytes instead of {bytes}", found.len()))
+        }
+        (Ok(_), _) => None,
+    }
 }
 
 /// A row that the indexes are asked for.

@@ -38,7 +38,7 @@ mod versions;
 mod writer;
 
 pub use columns::TextHash;
-pub use digest::{ChunkHash, LogicalHash};
+pub use digest::{ChunkHash, Identified, LogicalHash};
 pub use error::IndexError;
 pub use filter::{FILTER_VALUES_MAX, Filter, Scope};
 pub use home::Index;

@@ -170,8 +170,15 @@ impl Writer {
         let rows = self.pointer.rows;
         let indexes = indexes::find(&self.table)?;
         let there = indexes.iter().find(|index| index.name == wanted.name());
+        let segments = there.and_then(|there| there.num_segments).unwrap_or(1);
+        let uncovered = there.and_then(|there| there.num_unindexed_rows).unwrap_or(0);
+        let is_covered = uncovered <= wanted.tail_max(rows);
         let train = match there {
             None => rows >= wanted.rows_min(),
+            // Where most is new, or its parts would be merged, making it anew costs no more.
+            Some(_) if wanted.is_of_words() => {
+                !is_covered && (uncovered > rows / 2 || segments >= SEGMENTS_MAX)
+            }
             // A vector index that was trained on half of what there is knows half of its shape.
             Some(_) if wanted == Wanted::Vector => rows / 2 > self.pointer.trained_rows.unwrap_or(0),
             Some(_) => false,
@@ -184,9 +191,7 @@ impl Writer {
             }
             return Ok(true);
         }
-        let Some(there) = there else { return Ok(false) };
-        let segments = there.num_segments.unwrap_or(1);
-        if there.num_unindexed_rows.unwrap_or(0) <= wanted.tail_max(rows) {
+        if there.is_none() || is_covered {
             return Ok(false);
         }
         self.home.hit(wanted.point())?;

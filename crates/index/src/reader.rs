@@ -16,7 +16,7 @@ use crate::columns::{
     CHUNK_COLUMNS, ID, ROW_HASH, TERMS, TEXT, TEXT_HASH, TextHash, VECTOR, chunk_hashes, chunks_of, floats,
     ids, text_hashes, vectors,
 };
-use crate::digest::ChunkHash;
+use crate::digest::Identified;
 use crate::error::{At, IndexError};
 use crate::filter::{Filter, with_ids, with_texts};
 use crate::home::Home;
@@ -283,7 +283,7 @@ impl Reader {
     pub fn hashes(
         &self,
         filter: &Filter,
-        each: &mut dyn FnMut(&[(ChunkId, ChunkHash)]) -> Result<(), IndexError>,
+        each: &mut dyn FnMut(&[Identified]) -> Result<(), IndexError>,
     ) -> Result<(), IndexError> {
         self.scan(&[ID, ROW_HASH], filter.expr()?, &mut |batch| each(&chunk_hashes(&batch).of(&self.table)?))
     }

@@ -9,7 +9,7 @@ use std::fs;
 use stele_model::ChunkId;
 
 use crate::columns::TextHash;
-use crate::digest::ChunkHash;
+use crate::digest::Identified;
 use crate::error::{At, IndexError};
 use crate::home::Index;
 use crate::maintain::Maintenance;
@@ -73,7 +73,7 @@ impl Rebuild {
     /// As there.
     pub fn hashes(
         &self,
-        each: &mut dyn FnMut(&[(ChunkId, ChunkHash)]) -> Result<(), IndexError>,
+        each: &mut dyn FnMut(&[Identified]) -> Result<(), IndexError>,
     ) -> Result<(), IndexError> {
         self.writer.hashes(each)
     }

@@ -12,7 +12,7 @@ use crate::columns::{
     ID, ROW_HASH, Row, TEXT_HASH, TextHash, VECTOR_HASH, batch_of, chunk_hashes, ids, numbers, row_hashes,
     text_hashes,
 };
-use crate::digest::{ChunkHash, RowHash};
+use crate::digest::{Identified, RowHash};
 use crate::durable::{self, Synced};
 use crate::error::{At, IndexError};
 use crate::filter::with_ids;
@@ -260,7 +260,7 @@ impl Writer {
     /// When the table cannot be read, and what `each` says.
     pub fn hashes(
         &self,
-        each: &mut dyn FnMut(&[(ChunkId, ChunkHash)]) -> Result<(), IndexError>,
+        each: &mut dyn FnMut(&[Identified]) -> Result<(), IndexError>,
     ) -> Result<(), IndexError> {
         self.table.scan(&[ID, ROW_HASH], None, &mut |batch| each(&chunk_hashes(&batch).of(&self.table)?))
     }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use stele_index::{Applied, ChunkHash, Maintenance, Pointer, Rebuild, TextHash, Upsert, Writer};
+use stele_index::{Applied, ChunkHash, Identified, Maintenance, Pointer, Rebuild, TextHash, Upsert, Writer};
 use stele_model::ChunkId;
 
 use crate::EngineError;
@@ -23,7 +23,7 @@ impl Target {
 
     pub(super) fn hashes(&self) -> Result<HashMap<ChunkId, ChunkHash>, EngineError> {
         let mut all = HashMap::new();
-        let mut each = |hashes: &[(ChunkId, ChunkHash)]| {
+        let mut each = |hashes: &[Identified]| {
             all.extend(hashes.iter().copied());
             Ok(())
         };
