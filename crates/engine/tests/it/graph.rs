@@ -52,7 +52,7 @@ fn holds(engine: &Engine) {
 
 /// Texts that stand in the first results for a question.
 fn found(engine: &Engine, question: Question) -> Vec<String> {
-    let answer = engine.search(&question).unwrap();
+    let answer = engine.search(&question, &Cancel::default()).unwrap();
     assert!(answer.complete);
     answer.answer.results.into_iter().map(|found| found.text).collect()
 }
@@ -198,7 +198,8 @@ fn scopes_are_directories_files_and_tags() {
     let engine = place.engine();
     let within = |scope: Scope| -> Vec<String> {
         let filter = Filter { scopes: vec![scope], ..Filter::default() };
-        let answer = engine.search(&Question { top: 50, filter, ..Question::new("crane") }).unwrap();
+        let question = Question { top: 50, filter, ..Question::new("crane") };
+        let answer = engine.search(&question, &Cancel::default()).unwrap();
         let mut names: Vec<String> = answer
             .answer
             .results
