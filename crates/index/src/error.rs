@@ -219,7 +219,7 @@ fn said(words: &str, path: &Path) -> String {
     }
 }
 
-/// Takes out `, /home/…/src/file.rs:12:34`: where in the library it was noticed.
+/// Takes out `, /…/src/file.rs:12:34`: where in the library it was noticed.
 fn without_places(words: &str) -> String {
     let is_place = |word: &str| {
         word.rsplit_once(".rs:")
