@@ -1,0 +1,9 @@
+//! The graph from outside: what is promised, and what happens when the world stops in between.
+
+#![allow(clippy::unwrap_used)]
+
+mod ask;
+mod crash;
+mod fixture;
+mod walk;
+mod write;
