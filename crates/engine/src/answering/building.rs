@@ -309,6 +309,7 @@ impl<'a> Build<'a> {
             _ => self.unmet = self.target.hashes()?,
         }
         let engine = self.engine;
+        self.total += engine.section_count(snapshot)?;
         texts::of_the_whole(engine, snapshot, &mut |chunk| self.take(chunk))?;
         texts::of_parts(engine, snapshot, &parts, &mut |chunk| self.take(chunk))?;
         self.step()

@@ -57,6 +57,15 @@ impl Engine {
         Ok(VIEWS.into_iter().map(table).collect())
     }
 
+    /// About how many sections there are: those of documents that are gone may be among them.
+    pub(crate) fn section_count(&self, snapshot: &Snapshot) -> Result<u64, EngineError> {
+        let graph = self.graph(snapshot)?;
+        let rows = |graph: Reader| -> u64 {
+            graph.version().parts.iter().map(|part| part.rows(Table::Sections)).sum()
+        };
+        Ok(graph.map_or(0, rows))
+    }
+
     /// Hands over the texts of all sections, in the order of their documents' names.
     pub(crate) fn section_texts(
         &self,
