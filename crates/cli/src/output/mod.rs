@@ -1,6 +1,6 @@
 //! Where results go: text or JSON lines on standard output, everything else on standard error.
 //!
-//! Texts for people pass through [`mod@visible`]: what recordings hold must not command a terminal. What
+//! Texts for people pass through [`visible()`]: what recordings hold must not command a terminal. What
 //! programs read (JSON, CSV, a replay) is exact.
 //!
 //! A reader that goes away (`stele … | head -1`) is no error: what would be written is dropped.
