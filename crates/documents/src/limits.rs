@@ -32,6 +32,10 @@ pub(crate) const LANGUAGE_CHARS_MIN: usize = 40;
 /// Size from which HTML is read in a child process: its tree takes a few dozen times its size.
 pub(crate) const HTML_BYTES_TRUSTED: usize = 8 << 20;
 
+/// Nesting of elements from which HTML is read in a child process: what reads it looks at all that are
+/// open for each that begins, so the time grows with the square. Pages have some dozens.
+pub(crate) const HTML_DEPTH_TRUSTED: usize = 2_000;
+
 /// Deepest nesting of HTML, XML or Notion blocks that is followed; what is deeper is kept as text.
 /// Browsers stop at 512.
 pub(crate) const DEPTH_MAX: usize = 512;

@@ -64,6 +64,7 @@ impl Engine {
         checks.extend(self.check_spool()?);
         checks.extend(self.check_lake(fix, progress)?);
         checks.extend(self.check_indexes());
+        checks.push(self.check_graph());
         Ok(checks)
     }
 

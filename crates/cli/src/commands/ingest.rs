@@ -21,20 +21,37 @@ pub fn run(context: &Context, args: IngestArgs) -> Result<Exit, Failure> {
     let options = IngestOptions { inputs: args.intake.reading.options(), dry_run: args.dry_run };
     let result = engine.ingest(&args.targets, &options, &reporter, &interrupt.cancel);
     reporter.clear();
-    let summary = result.map_err(|error| failed_run(error, &args.intake.reading, KEPT))?;
+    let mut summary = result.map_err(|error| failed_run(error, &args.intake.reading, KEPT))?;
     context.complain_about(&summary.failures);
     let graph = match args.dry_run || summary.cancelled {
         true => None,
         false => Some(engine.graph_build(&reporter, &interrupt.cancel)),
     };
     reporter.clear();
-    let graph = graph.transpose().map_err(|error| Failure::from(error).kept(KEPT))?;
-    let unread = graph.as_ref().map_or(&[][..], |graph| &graph.failures);
-    context.complain_about(unread);
+    // What was ingested is there, whatever becomes of what is made of it.
+    let (graph, mut failed) = match graph.transpose() {
+        Ok(graph) => (graph, None),
+        Err(error) => (None, Some(Failure::from(error).kept(KEPT))),
+    };
+    if let Some(graph) = &graph {
+        context.complain_about(&graph.failures);
+        summary.failures.extend(graph.failures.iter().cloned());
+    }
+    if let Some(failure) = &mut failed {
+        failure.exit = Exit::Partial;
+        if context.out.json {
+            context.out.event("error", &failure.to_json())?;
+        } else {
+            crate::output::complain(&failure.to_text());
+        }
+    }
     let wanted = engine.settings().index_on_ingest && !args.intake.no_embed;
     let done = summary.files > summary.failures.len() as u64;
-    let exit = exit_of(summary.cancelled, summary.failures.len() + unread.len(), done);
-    let indexed = match wanted && !args.dry_run && !summary.cancelled {
+    let exit = match (exit_of(summary.cancelled, summary.failures.len(), done), &failed) {
+        (Exit::Done, Some(_)) => Exit::Partial,
+        (exit, _) => exit,
+    };
+    let indexed = match wanted && !args.dry_run && !summary.cancelled && failed.is_none() {
         true => Some(
             engine
                 .index_build(&reporter, &interrupt.cancel)

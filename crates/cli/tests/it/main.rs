@@ -10,6 +10,7 @@ mod again;
 mod ask;
 mod bad;
 mod crash;
+mod documents;
 mod eval;
 mod health;
 mod index;

@@ -11,6 +11,7 @@ mod chunking;
 mod chunks;
 mod context;
 mod graph;
+mod health;
 mod parsing;
 mod reading;
 mod recordings;

@@ -6,7 +6,7 @@ use std::fs;
 use stele_engine::graph::{Follow, GraphSummary};
 use stele_engine::lake::sql::{Params, SqlOptions};
 use stele_engine::retrieval::{Filter, Question, Scope};
-use stele_engine::{Cancel, EmbeddingConfig, Engine, IndexSummary, NoProgress, Ready};
+use stele_engine::{Cancel, CheckState, EmbeddingConfig, Engine, IndexSummary, NoProgress, Ready};
 use stele_model::EdgeKind;
 
 use crate::place::Place;
@@ -184,7 +184,12 @@ fn a_graph_that_is_made_anew_is_the_same() {
     place.engine().graph_rebuild(&NoProgress, &Cancel::default()).unwrap();
     assert_eq!(place.engine().graph_status().unwrap().logical_hash, hash);
     fs::remove_dir_all(place.settings.data_dir.join("graph")).unwrap();
-    assert_eq!(sql(&place.engine(), "SELECT count(*) FROM documents"), "0");
+    // Nobody is told that there are none.
+    let engine = place.engine();
+    let options = SqlOptions { memory_limit: 256 << 20, threads: 1, temp_dir: engine.sql_temp_dir() };
+    let asked = engine.sql(&engine.snapshot().unwrap(), &options).unwrap();
+    assert!(asked.query("SELECT count(*) FROM documents", &Params::none()).is_err());
+    assert!(asked.query("SELECT count(*) FROM files", &Params::none()).is_ok());
     place.engine().graph_build(&NoProgress, &Cancel::default()).unwrap();
     assert_eq!(place.engine().graph_status().unwrap().logical_hash, hash);
     holds(&place.engine());
@@ -231,4 +236,59 @@ fn documents_of_one_tenant_are_not_those_of_another() {
     assert!(other.thing("--load").is_err());
     place.engine().graph_build(&NoProgress, &Cancel::default()).unwrap();
     assert_eq!(sql(&place.engine(), "SELECT count(*) FROM documents"), "2");
+}
+
+#[test]
+fn whether_it_is_a_document_is_for_each_name_to_say() {
+    let place = Place::new();
+    place.write("docs/note.dat", "Plain words.\n");
+    place.write("docs/issue #12.md", "# Twelve\n\nWhat is wrong.\n");
+    place.write("docs/empty.md", "");
+    place.ingest("docs");
+    place.engine().graph_build(&NoProgress, &Cancel::default()).unwrap();
+    assert_eq!(sql(&place.engine(), "SELECT title FROM documents ORDER BY title"), "Twelve\nempty");
+    // Cut into lines under one name, and a document under the next.
+    fs::rename(place.path("docs/note.dat"), place.path("docs/note.md")).unwrap();
+    fs::copy(place.path("docs/issue #12.md"), place.path("docs/twelve.log")).unwrap();
+    place.ingest("docs");
+    let engine = place.engine();
+    engine.graph_build(&NoProgress, &Cancel::default()).unwrap();
+    assert_eq!(sql(&engine, "SELECT title FROM documents ORDER BY title"), "Twelve\nempty\nnote");
+    let verified = engine.graph_verify().unwrap();
+    assert!(verified.holds, "{verified:?}");
+    assert!(engine.coverage(&NoProgress, &Cancel::default()).unwrap().holds);
+}
+
+#[test]
+fn a_damaged_graph_is_told_and_made_anew() {
+    let place = place();
+    bring_up(&place);
+    let hash = place.engine().graph_status().unwrap().logical_hash;
+    let graph = place.settings.data_dir.join("graph");
+    let check = || {
+        let checks = place.engine().doctor(false, &NoProgress).unwrap();
+        match checks.iter().find(|check| check.name == "graph").unwrap().state {
+            CheckState::Ok => "ok",
+            CheckState::Fixed | CheckState::Warning => "warning",
+            CheckState::Failed => "failed",
+        }
+    };
+    assert_eq!(check(), "ok");
+    let part = fs::read_dir(graph.join("p-1")).unwrap().map(|entry| entry.unwrap().path());
+    let edges = part.into_iter().find(|path| path.ends_with("edges.parquet")).unwrap();
+    let whole = fs::read(&edges).unwrap();
+    let mut flipped = whole.clone();
+    flipped[whole.len() / 2] ^= 1;
+    fs::write(&edges, &flipped).unwrap();
+    assert_eq!(check(), "failed");
+    fs::write(&edges, &whole[..whole.len() / 2]).unwrap();
+    place.engine().graph_build(&NoProgress, &Cancel::default()).unwrap();
+    assert_eq!((check(), place.engine().graph_status().unwrap().logical_hash), ("ok", hash.clone()));
+    fs::write(graph.join("CURRENT.json"), "{").unwrap();
+    assert_eq!(check(), "failed");
+    assert_eq!(sql(&place.engine(), "SELECT count(*) FROM events"), "2");
+    place.engine().graph_build(&NoProgress, &Cancel::default()).unwrap();
+    assert_eq!(place.engine().graph_status().unwrap().logical_hash, hash);
+    fs::remove_dir_all(&graph).unwrap();
+    assert_eq!(check(), "failed");
 }
