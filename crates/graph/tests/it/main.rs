@@ -4,6 +4,7 @@
 
 mod ask;
 mod crash;
+mod export;
 mod fixture;
 mod walk;
 mod write;
