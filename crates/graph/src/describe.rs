@@ -1,6 +1,7 @@
 //! Nodes in words: what people see of one in an export or a picture.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use foldhash::fast::RandomState;
 use stele_model::{DocumentId, Entity, Node, id};
@@ -74,11 +75,13 @@ impl Reader {
                 Node::Record(_) => None,
                 Node::Section(id) => match self.section(*id)? {
                     Some(row) => {
-                        if !sources.contains_key(&row.document) {
-                            let source = self.document(row.document)?.map(|document| document.source);
-                            sources.insert(row.document, source.unwrap_or_default());
-                        }
-                        let source = sources.get(&row.document).map_or("", String::as_str);
+                        let source = match sources.entry(row.document) {
+                            Entry::Occupied(known) => known.into_mut(),
+                            Entry::Vacant(place) => {
+                                let document = self.document(row.document)?;
+                                place.insert(document.map_or_else(String::new, |document| document.source))
+                            }
+                        };
                         Some(Described::section(row, source))
                     }
                     None => None,

@@ -32,8 +32,6 @@ pub(super) struct Layout {
     pub(super) spots: Vec<Spot>,
     /// For each node the one over which it was reached, by index.
     pub(super) parents: Vec<Option<usize>>,
-    /// Of the outermost ring.
-    pub(super) radius: f64,
     /// Nodes at the outer ends.
     pub(super) leaves: usize,
 }
@@ -66,8 +64,7 @@ pub(super) fn layout(around: &Neighborhood) -> Layout {
         Spot { x: radius * angle.cos(), y: radius * angle.sin(), angle, depth: reached.depth }
     };
     let spots = around.nodes.iter().enumerate().map(spot).collect();
-    let radius = radii.last().copied().unwrap_or(0.0);
-    Layout { spots, parents, radius, leaves: leaves.first().copied().unwrap_or(0) }
+    Layout { spots, parents, leaves: leaves.first().copied().unwrap_or(0) }
 }
 
 /// The first edge that leads one step outwards to a node is the one over which it was reached.

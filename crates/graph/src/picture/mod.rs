@@ -17,8 +17,11 @@ use crate::walk::Neighborhood;
 /// Letters of a label; the rest shows when one points at it.
 const LABEL_LETTERS_MAX: usize = 30;
 
-/// Pixels that labels have beyond the outermost ring.
+/// Pixels that labels have beyond the outermost node.
 const MARGIN: f64 = 230.0;
+
+/// Pixels above and below the outermost node, where labels are level.
+const LEVEL_MARGIN: f64 = 48.0;
 
 /// Up to so many nodes at the outer ends, labels are level; beyond, they would cover one another and
 /// point outwards instead.
@@ -73,25 +76,23 @@ fn draw(
     let layout = layout(around);
     let mut kinds: BTreeMap<&str, usize> = BTreeMap::new();
     described.iter().for_each(|node| *kinds.entry(node.kind).or_default() += 1);
-    let half = layout.radius + MARGIN;
-    let legend = LEGEND_LINE * (kinds.len() as f64 + 1.0);
-    let (width, height) = (2.0 * half, 2.0 * half + legend);
+    let level = layout.leaves <= LEVEL_LEAVES_MAX;
+    let (left, top, width, depth) = frame(&layout, if level { LEVEL_MARGIN } else { MARGIN });
+    let height = depth + LEGEND_LINE * (kinds.len() as f64 + 1.0);
     let middle = described.first().map_or("", |node| node.label.as_str());
     writeln!(
         svg,
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"{:.0} {:.0} {width:.0} {height:.0}\" \
-         width=\"{width:.0}\" height=\"{height:.0}\" role=\"img\" aria-labelledby=\"title desc\">",
-        -half, -half
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"{left:.0} {top:.0} {width:.0} {height:.0}\" \
+         width=\"{width:.0}\" height=\"{height:.0}\" role=\"img\" aria-labelledby=\"title desc\">"
     )?;
     writeln!(svg, "<title id=\"title\">Around {}</title>", Xml(middle))?;
     let cut = around.limit_reason.map_or("", |_| " There is more than is shown.");
     let (some, edges) = (nodes.len(), around.edges.len());
     writeln!(svg, "<desc id=\"desc\">{some} nodes and {edges} edges.{cut}</desc>")?;
     writeln!(svg, "<style>{STYLE}</style>")?;
-    let (x, y) = (-half, -half);
     writeln!(
         svg,
-        "<rect class=\"back\" x=\"{x:.0}\" y=\"{y:.0}\" width=\"{width:.0}\" height=\"{height:.0}\"/>"
+        "<rect class=\"back\" x=\"{left:.0}\" y=\"{top:.0}\" width=\"{width:.0}\" height=\"{height:.0}\"/>"
     )?;
     writeln!(
         svg,
@@ -100,10 +101,19 @@ fn draw(
     )?;
     draw_edges(svg, around, nodes, described, &layout)?;
     for (index, (node, spot)) in described.iter().zip(&layout.spots).enumerate() {
-        draw_node(svg, index, node, spot, layout.leaves <= LEVEL_LEAVES_MAX)?;
+        draw_node(svg, index, node, spot, level)?;
     }
-    draw_legend(svg, &kinds, -half + 16.0, half)?;
+    draw_legend(svg, &kinds, left + 16.0, top + depth)?;
     writeln!(svg, "</svg>")
+}
+
+/// Left, top, width and height of what nodes and labels need, with so many pixels above and below.
+fn frame(layout: &Layout, margin: f64) -> (f64, f64, f64, f64) {
+    let ends = |of: fn(&Spot) -> f64| {
+        layout.spots.iter().map(of).fold((0.0_f64, 0.0_f64), |(low, high), at| (low.min(at), high.max(at)))
+    };
+    let ((left, right), (top, bottom)) = (ends(|spot| spot.x), ends(|spot| spot.y));
+    (left - MARGIN, top - margin, right - left + 2.0 * MARGIN, bottom - top + 2.0 * margin)
 }
 
 fn draw_edges(

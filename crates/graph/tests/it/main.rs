@@ -6,5 +6,6 @@ mod ask;
 mod crash;
 mod export;
 mod fixture;
+mod memory;
 mod walk;
 mod write;
