@@ -186,7 +186,9 @@ impl Engine {
             // A damaged graph is no reason to ask nothing; whether it was the graph is seen without it.
             Err(SqlError::Part(reason)) => {
                 let sql = self.lake_sql(snapshot, options)?;
-                tracing::warn!("the graph cannot be asked in SQL: {reason}; `stele graph rebuild` makes it anew");
+                tracing::warn!(
+                    "the graph cannot be asked in SQL: {reason}; `stele graph rebuild` makes it anew"
+                );
                 Ok(sql)
             }
             sql => Ok(sql?),

@@ -94,7 +94,8 @@ pub mod graph {
         MentionView, NeighborsView, NodeView, PathView, PathsView, ThingView,
     };
     pub use stele_graph::{
-        DEPTH_MAX, Direction, Follow, GraphError, LimitReason, PATH_DEPTH_MAX, PATHS_MAX, ROWS_MAX,
+        DEPTH_MAX, Direction, ExportFormat, Exported, Follow, GraphError, LimitReason, PATH_DEPTH_MAX,
+        PATHS_MAX, ROWS_MAX,
     };
 }
 

@@ -18,7 +18,7 @@ use stele_engine::discovery::render::diff::Severity;
 pub use answers::{
     EvalArgs, IndexAction, IndexArgs, ModelsAction, ModelsArgs, SearchArgs, SinkAction, SinkArgs,
 };
-pub use graph::{FollowArgs, GraphAction, GraphArgs};
+pub use graph::{FollowArgs, GraphAction, GraphArgs, GraphFormat};
 pub use lake::{LakeAction, LakeArgs, PruneArgs, VacuumArgs};
 pub use read::{
     CoverageArgs, ExplainArgs, ExportAction, ExportArgs, OrderArg, ReplayArgs, SchemaAction, SchemaArgs,

@@ -55,6 +55,9 @@ pub fn run(context: &Context, action: GraphAction) -> Result<Exit, Failure> {
             context.out.text(text)?;
             Ok(Exit::Done)
         }
+        GraphAction::Export { name, format, output, depth } => {
+            super::graph_export::run(context, &engine, name.as_deref(), format, output.as_deref(), depth)
+        }
     }
 }
 

@@ -10,6 +10,7 @@ mod explain;
 mod export;
 mod generate;
 mod graph;
+mod graph_export;
 mod index;
 mod ingest;
 mod lake;
