@@ -11,7 +11,7 @@ use std::io::{self, Write};
 use stele_model::{Entity, EntityId, Node};
 
 use crate::describe::Described;
-use crate::directory::Directory;
+use crate::directory::{Directory, Doc};
 use crate::error::GraphError;
 use crate::reader::Reader;
 use crate::rows::{DocumentRow, EdgeRow, EntityRow, SectionRow};
@@ -21,6 +21,9 @@ use crate::walk::Neighborhood;
 /// Things that are put together at once. All that is said about one has to be seen before it is
 /// written; so the table is gone through once for so many of them.
 const ENTITIES_AT_ONCE: usize = 50_000;
+
+/// Documents that are read at once, with their texts: of the largest pages there are, ten megabytes.
+const DOCUMENTS_AT_ONCE: usize = 16;
 
 /// A format of an export.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -122,12 +125,17 @@ impl Reader {
     pub fn export(&self, format: ExportFormat, out: &mut dyn Write) -> Result<Exported, GraphError> {
         let directory = self.directory()?;
         let mut export = Export::begin(format, out)?;
-        for doc in directory.in_order() {
-            let rows = |table| [doc.rows(table)];
-            for row in self.rows_of::<DocumentRow>(doc, &rows(Table::Documents))? {
-                let source = row.source.clone();
+        let docs = directory.in_order();
+        let places = |some: &[&Doc], table| -> Vec<_> {
+            some.iter().map(|doc| ((*doc).clone(), doc.rows(table))).collect()
+        };
+        for some in docs.chunks(DOCUMENTS_AT_ONCE) {
+            let mut sections =
+                self.rows_in::<SectionRow>(&places(some, Table::Sections))?.into_iter().peekable();
+            for row in self.rows_in::<DocumentRow>(&places(some, Table::Documents))? {
+                let (id, source) = (row.id, row.source.clone());
                 export.node(&Described::document(row))?;
-                for row in self.rows_of::<SectionRow>(doc, &rows(Table::Sections))? {
+                while let Some(row) = sections.next_if(|row| row.document == id) {
                     export.node(&Described::section(row, &source))?;
                 }
             }
@@ -140,8 +148,8 @@ impl Reader {
             export.node(&Described::bare(node))?;
         }
         export.turn()?;
-        for doc in directory.in_order() {
-            for edge in self.rows_of::<EdgeRow>(doc, &[doc.rows(Table::Edges)])? {
+        for some in docs.chunks(DOCUMENTS_AT_ONCE) {
+            for edge in self.rows_in::<EdgeRow>(&places(some, Table::Edges))? {
                 export.edge(&edge)?;
             }
         }
