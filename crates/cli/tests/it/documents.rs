@@ -94,6 +94,7 @@ fn a_document_that_cannot_be_read_is_told_and_the_rest_is_done() {
 }
 
 /// A documentation set of this machine and the models, if there are any.
+#[expect(clippy::print_stderr, reason = "what was not tested has to be seen")]
 fn docker(test: &str) -> Option<(PathBuf, PathBuf)> {
     let named = |name: &str| std::env::var_os(name).map(PathBuf::from);
     let found = named("STELE_DOCUMENTS").map(|dir| dir.join("docker-cli")).zip(named("STELE_MODELS"));
@@ -117,9 +118,9 @@ fn questions_about_a_real_set_of_documents_are_answered() {
     run(&["ingest", docs.to_str().unwrap(), "--data-dir", "d", "--no-embed"]);
     run(&["index", "build", "--data-dir", "d"]);
     let (with, without) = (answered(&run, &[]), answered(&run, &["--no-graph"]));
-    eprintln!("hit@1 and hit@3, with the graph {with:?}, without {without:?}");
-    assert!(with.0 >= 0.8 && with.1 >= 0.95, "{with:?}");
-    assert!(with.0 >= without.0 && with.1 >= without.1, "{with:?} {without:?}");
+    let said = format!("hit@1 and hit@3, with the graph {with:?}, without {without:?}");
+    assert!(with.0 >= 0.8 && with.1 >= 0.95, "{said}");
+    assert!(with.0 >= without.0 && with.1 >= without.1, "{said}");
 }
 
 /// Shares of the labelled questions whose answer is first, and among the first three.
