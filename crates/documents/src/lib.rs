@@ -57,6 +57,7 @@ pub use extract::{
 pub use format::recognise;
 pub use graph::{Graph, Place, Resolved, Rule, Targets, Violation, contract, resolve, structure};
 pub use isolate::{ChildProcess, Isolation, Limits, SameProcess, run_child};
+pub use limits::DOCUMENT_BYTES_MAX;
 pub use measure::conservation;
 pub use outline::tokens;
 pub use parse::{Parsed, Request, parse};

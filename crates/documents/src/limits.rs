@@ -2,7 +2,7 @@
 
 /// Most bytes of one document. A text of that size is read in seconds; beyond it a file is data, and
 /// `stele ingest` has other ways for data.
-pub(crate) const DOCUMENT_BYTES_MAX: u64 = 256 << 20;
+pub const DOCUMENT_BYTES_MAX: u64 = 256 << 20;
 
 /// Longest line of Markdown whose marks are looked at. Nobody writes a line like that by hand, and
 /// each mark in it costs a hundred times its size in memory.

@@ -49,6 +49,9 @@ pub struct Unread {
     pub file_id: String,
     /// Why.
     pub reason: String,
+    /// Whether it may be read another time, as when a program was missing.
+    #[serde(default)]
+    pub again: bool,
 }
 
 /// One file of a part.

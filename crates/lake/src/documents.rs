@@ -34,6 +34,9 @@ impl Snapshot {
         wanted: &HashMap<FileId, u64>,
         take: &mut dyn FnMut(FileId, Vec<u8>) -> Result<(), E>,
     ) -> Result<(), E> {
+        if wanted.is_empty() {
+            return Ok(());
+        }
         let mut in_pieces = Vec::new();
         for part in self.quarantine_parts() {
             let reader = PartReader::open(&part.path)?;
@@ -45,10 +48,9 @@ impl Snapshot {
                     let columns = Columns { batch: &batch, path: &part.path };
                     for row in 0..batch.num_rows() {
                         let Some((id, length)) = wanted_at(&columns, row, wanted)? else { continue };
-                        match columns.long("byte_len", row)? == length {
+                        match columns.long("byte_len", row)? >= length {
                             true => any = true,
-                            false if columns.long("byte_offset", row)? == 0 => in_pieces.push((id, length)),
-                            false => {}
+                            false => in_pieces.push((id, length)),
                         }
                     }
                 }
@@ -62,8 +64,10 @@ impl Snapshot {
                     let bytes = bytes.ok_or_else(|| columns.bad("column bytes is not binary"))?;
                     for row in 0..batch.num_rows() {
                         let Some((id, length)) = wanted_at(&columns, row, wanted)? else { continue };
-                        if bytes.value(row).len() as u64 == length {
-                            take(id, bytes.value(row).to_vec())?;
+                        // A name that stands for less than has come since ends within the row.
+                        let length = usize::try_from(length).unwrap_or(usize::MAX);
+                        if let Some(bytes) = bytes.value(row).get(..length) {
+                            take(id, bytes.to_vec())?;
                         }
                     }
                 }
@@ -79,7 +83,9 @@ impl Snapshot {
                 content.extend_from_slice(bytes);
                 Ok(())
             })?;
-            if content.len() as u64 == length {
+            let length = usize::try_from(length).unwrap_or(usize::MAX);
+            if content.len() >= length {
+                content.truncate(length);
                 take(id, content)?;
             }
         }
@@ -87,13 +93,14 @@ impl Snapshot {
     }
 }
 
-/// The document that a row is of, with the bytes that are wanted of it.
+/// The document that a row is the beginning of, with the bytes that are wanted of it.
 fn wanted_at(
     columns: &Columns<'_>,
     row: usize,
     wanted: &HashMap<FileId, u64>,
 ) -> Result<Option<(FileId, u64)>, LakeError> {
-    if columns.text("class", row)? != ResidueClass::Document.name() {
+    if columns.text("class", row)? != ResidueClass::Document.name() || columns.long("byte_offset", row)? != 0
+    {
         return Ok(None);
     }
     let id =

@@ -56,6 +56,7 @@ impl Desk {
     ) -> Result<Page, Refusal> {
         let lake = OpenLake {
             data_dir: self.engine.settings().data_dir.clone(),
+            tenant: self.engine.settings().tenant.clone(),
             lake_id: snapshot.lake_id().to_owned(),
             version: snapshot.version(),
             graph: self.engine.graph(snapshot)?.map(|graph| graph.version().version),

@@ -250,7 +250,10 @@ impl<'a> Build<'a> {
         reader: Option<Reader>,
         started: i64,
     ) -> Result<IndexSummary, EngineError> {
-        let at_rest = known.is_some() && self.target.pointer().checkpoint == Some(snapshot.version());
+        // Sections follow from the graph, which may have been made anew by other rules of the same lake.
+        let at_rest = known.is_some()
+            && self.target.pointer().checkpoint == Some(snapshot.version())
+            && self.engine.section_count(snapshot)? == 0;
         let outcome = if at_rest { self.rest() } else { self.compare(snapshot, known, reader.as_ref()) };
         // Versions that nobody reads are cleared away at the end: this one does not any more.
         drop(reader);

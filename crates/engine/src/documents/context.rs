@@ -3,6 +3,7 @@
 use std::ops::RangeInclusive;
 
 use serde::Serialize;
+use stele_documents::DOCUMENT_BYTES_MAX;
 use stele_graph::SectionRow;
 use stele_lake::Snapshot;
 use stele_lake::replay::replay;
@@ -112,7 +113,7 @@ impl Engine {
         snapshot: &Snapshot,
         entry: &FileEntry,
     ) -> Result<Option<String>, EngineError> {
-        if !is_document(entry) {
+        if !is_document(entry) || entry.bytes_done > DOCUMENT_BYTES_MAX {
             return Ok(None);
         }
         let mut text = Vec::with_capacity(usize::try_from(entry.bytes_done).unwrap_or(0));

@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
-use stele_documents::{DocumentError, Extracted, Isolation, Request, extract, parse, structure};
+use stele_documents::{
+    DOCUMENT_BYTES_MAX, DocumentError, Extracted, Isolation, Request, extract, parse, structure,
+};
 use stele_lake::{LakeError, Snapshot};
 use stele_model::{Document, FileEntry, FileId};
 
@@ -45,6 +47,15 @@ impl Parser<'_> {
     ) -> Result<(), EngineError> {
         let mut by_content: HashMap<FileId, Vec<FileEntry>> = HashMap::new();
         let mut wanted: HashMap<FileId, u64> = HashMap::new();
+        // What is too large to be read is not even put together.
+        let (large, entries): (Vec<_>, Vec<_>) =
+            entries.into_iter().partition(|entry| entry.bytes_done > DOCUMENT_BYTES_MAX);
+        for entry in large {
+            let what = "the file".to_owned();
+            let source_uri = entry.uri.clone();
+            let error = DocumentError::TooLarge { source_uri, what, max: DOCUMENT_BYTES_MAX };
+            take(Said { entry, documents: Err(error), failed: Vec::new() })?;
+        }
         // The lake has no row of them.
         let (empty, entries): (Vec<_>, Vec<_>) = entries.into_iter().partition(|entry| entry.bytes_done == 0);
         for entry in empty {

@@ -7,8 +7,8 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use serde::Serialize;
-use stele_documents::EXTRACTOR;
-use stele_graph::{Follows, Home, Piece, Unread, Writer};
+use stele_documents::{DocumentError, EXTRACTOR};
+use stele_graph::{Follows, GraphError, Home, Piece, Unread, Writer};
 use stele_lake::Snapshot;
 use stele_model::error::in_full;
 use stele_model::{DocumentId, FileEntry, FileState};
@@ -69,11 +69,13 @@ impl Engine {
     /// answers then.
     pub fn graph_build(&self, progress: &dyn Progress, cancel: &Cancel) -> Result<GraphSummary, EngineError> {
         let home = self.graph_home()?;
-        if home.exists() && !is_whole(&home) {
+        if home.exists() && !is_whole(&home)? {
             progress.note("files of the graph are missing or damaged: it is made anew");
             return self.graph_rebuild(progress, cancel);
         }
-        self.follow(&self.snapshot()?, home.writer()?, false, progress, cancel)
+        // After the lock is held, so that nobody has followed a newer one meanwhile.
+        let writer = home.writer()?;
+        self.follow(&self.snapshot()?, writer, false, progress, cancel)
     }
 
     /// Makes the graph anew from nothing but the lake. The old one answers until then.
@@ -86,8 +88,8 @@ impl Engine {
         progress: &dyn Progress,
         cancel: &Cancel,
     ) -> Result<GraphSummary, EngineError> {
-        let home = self.graph_home()?;
-        self.follow(&self.snapshot()?, home.rebuild()?, true, progress, cancel)
+        let writer = self.graph_home()?.rebuild()?;
+        self.follow(&self.snapshot()?, writer, true, progress, cancel)
     }
 
     /// The documents of this engine's tenant as a snapshot has them, by name.
@@ -136,14 +138,24 @@ impl Engine {
             let before = base.unread.iter().find(|unread| unread.source == entry.uri);
             match (update.known.contents.get(&entry.uri), before) {
                 _ if !same => wanted.push(entry.clone()),
-                (_, Some(unread)) if unread.file_id == content => {
+                // A program that was not there may have been installed.
+                (_, Some(unread)) if unread.file_id == content && !unread.again => {
                     update.unread.insert(entry.uri.clone(), unread.clone());
                 }
                 (Some(known), _) if *known == content => update.summary.unchanged += 1,
                 _ => wanted.push(entry.clone()),
             }
         }
-        update.take_out(|input| !current.contains_key(input));
+        // One that is being read, or whose reading was stopped, keeps what it said.
+        let unfinished: HashSet<String> = self
+            .own(snapshot.files()?)
+            .into_iter()
+            .filter(|entry| {
+                is_document(entry) && entry.gone_at.is_none() && entry.state == FileState::Partial
+            })
+            .map(|entry| entry.uri)
+            .collect();
+        update.take_out(|input| !current.contains_key(input) && !unfinished.contains(input));
         let total = wanted.len() as u64;
         let parser = Parser {
             tenant: &self.settings().tenant,
@@ -196,15 +208,19 @@ impl Engine {
 
 /// Whether everything that a graph names is there, as long as it was written. What is in the files is for
 /// `stele graph verify` to check, which reads all of them.
-fn is_whole(home: &Home) -> bool {
-    let Ok(reader) = home.reader() else { return false };
+fn is_whole(home: &Home) -> Result<bool, EngineError> {
+    let reader = match home.reader() {
+        // What cannot be opened today, or was written by a newer program, is not damaged.
+        Err(GraphError::Damaged { .. }) => return Ok(false),
+        reader => reader?,
+    };
     let version = reader.version();
-    version.parts.iter().chain(&version.whole).all(|part| {
+    Ok(version.parts.iter().chain(&version.whole).all(|part| {
         part.tables.iter().all(|(table, told)| {
             let path = home.dir().join(&part.dir).join(table.file());
             std::fs::metadata(path).is_ok_and(|found| found.len() == told.bytes)
         })
-    })
+    }))
 }
 
 /// The bytes that an input stands for, in the words of the graph.
@@ -274,7 +290,8 @@ impl Following {
             Ok(documents) => documents,
             Err(error) => {
                 let reason = in_full(&error);
-                let unread = Unread { source: entry.uri.clone(), file_id, reason };
+                let again = matches!(error, DocumentError::ToolMissing { .. });
+                let unread = Unread { source: entry.uri.clone(), file_id, reason, again };
                 self.unread.insert(entry.uri, unread);
                 return Ok(());
             }

@@ -74,6 +74,7 @@ fn answer(call: &Call, open: &mut Option<(OpenLake, Sql)>, asked: &Asked) -> Tol
 fn open_lake(lake: &OpenLake) -> Result<Sql, Refusal> {
     let mut settings = Settings::default();
     settings.data_dir.clone_from(&lake.data_dir);
+    settings.tenant.clone_from(&lake.tenant);
     let engine = Engine::new(settings, Environment::default())?;
     let snapshot = engine.snapshot_at(lake.version)?;
     if snapshot.lake_id() != lake.lake_id {

@@ -49,6 +49,8 @@ pub(crate) struct Asked {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct OpenLake {
     pub(crate) data_dir: PathBuf,
+    /// Whose graph has views here.
+    pub(crate) tenant: String,
     pub(crate) lake_id: String,
     pub(crate) version: u64,
     /// Version of the graph, which has views here, too, and goes on without the lake.
