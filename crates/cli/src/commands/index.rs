@@ -63,12 +63,16 @@ pub fn page(summary: &IndexSummary) -> String {
         Some(model) => format!(" with {model}, which knows no meaning"),
         None => " by words alone".to_owned(),
     };
+    // It is rare, and the line is long.
+    let changed = match summary.changed {
+        0 => String::new(),
+        changed => format!("{} changed, ", human::count(changed)),
+    };
     let mut text = format!(
-        "{verb} {} in {}{with}: {} new, {} changed, {} gone, {} embedded\n",
+        "{verb} {} in {}{with}: {} new, {changed}{} gone, {} embedded\n",
         human::many(summary.chunks, "text"),
         human::seconds(summary.seconds),
         human::count(summary.inserted),
-        human::count(summary.changed),
         human::count(summary.deleted),
         human::count(summary.embedded),
     );
