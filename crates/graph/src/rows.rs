@@ -78,6 +78,15 @@ pub struct SectionRow {
 }
 
 impl SectionRow {
+    /// Where it stands in the document from `source`: at a line, on a page, or at its anchor.
+    pub fn place(&self, source: &str) -> String {
+        match (self.line_start, self.page) {
+            (0, Some(page)) => format!("{source}#page={page}"),
+            (0, None) => format!("{source}#{}", self.anchor),
+            (line, _) => format!("{source}:{line}"),
+        }
+    }
+
     /// The text below the heading.
     pub fn body_text(&self) -> &str {
         self.text.get(self.body..).unwrap_or_default()

@@ -130,16 +130,11 @@ fn section_of(row: &SectionRow, relation: &'static str, source: &str, tokens: u3
             end -= 1;
         }
     }
-    let at = match (row.line_start, row.page) {
-        (0, Some(page)) => format!("{source}#page={page}"),
-        (0, None) => format!("{source}#{}", row.anchor),
-        (line, _) => format!("{source}:{line}"),
-    };
     ContextSection {
         id: row.id.to_string(),
         relation,
         headings: row.heading_path.iter().chain([&row.title]).cloned().collect(),
-        at,
+        at: row.place(source),
         lines: (row.line_start > 0).then_some(row.line_start..=row.line_end),
         text: row.text[..end].to_owned(),
         cut: end < row.text.len(),

@@ -306,12 +306,7 @@ impl<'a> Words<'a> {
             Node::Section(id) => match self.graph.section(id)? {
                 Some(row) => {
                     let source = self.node(Node::Document(row.document))?.at.unwrap_or_default();
-                    let at = match (row.line_start, row.page) {
-                        (0, Some(page)) => format!("{source}#page={page}"),
-                        (0, None) => format!("{source}#{}", row.anchor),
-                        (line, _) => format!("{source}:{line}"),
-                    };
-                    NodeView { at: Some(at), ..plain(row.title) }
+                    NodeView { at: Some(row.place(&source)), ..plain(row.title) }
                 }
                 None => plain(String::new()),
             },
