@@ -22,9 +22,11 @@
 //! neither the environment nor a configuration file is looked at.
 
 mod bodies;
+mod bolt;
 mod chroma;
 mod config;
 mod error;
+mod graph;
 mod memory;
 mod parity;
 mod prepare;
@@ -35,6 +37,10 @@ mod sync;
 
 pub use config::{SinkConfig, SinkKind, open};
 pub use error::SinkError;
+pub use graph::{
+    GRAPH_SCHEMA, GraphEdge, GraphNode, GraphParity, GraphSink, GraphSynced, PROPERTY_BYTES_MAX, Properties,
+    Property, WantedGraph, WantedNodes, sync_graph, verify_graph,
+};
 pub use memory::{MemorySink, WantedPoints};
 pub use parity::{Differing, NAMED_IDS_MAX, Parity, verify};
 pub use prepare::{Opening, prepare};

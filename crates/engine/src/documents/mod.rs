@@ -9,6 +9,7 @@
 
 mod chunking;
 mod chunks;
+mod copied;
 mod graph;
 mod parsing;
 mod reading;
@@ -18,6 +19,7 @@ mod verifying;
 mod walking;
 mod whole;
 
+pub(crate) use copied::CopiedGraph;
 pub use reading::GraphSummary;
 pub use stele_documents::run_child;
 pub(crate) use structure::Around;
