@@ -11,6 +11,7 @@ mod ask;
 mod bad;
 mod crash;
 mod eval;
+mod graph_sinks;
 mod health;
 mod lake;
 mod screens;

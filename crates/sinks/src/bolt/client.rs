@@ -76,7 +76,7 @@ impl Client {
                 return Err(error);
             }
             let time_ms = self.config.backoff_ms(tries);
-            tracing::debug!(%error, time_ms, "asking again");
+            tracing::debug!(%error, time_ms, question, "asking again");
             wait(&*self.pace, time_ms, cancelled).map_err(|_| SinkError::Cancelled)?;
         }
     }
@@ -89,6 +89,10 @@ impl Client {
         add: &mut dyn FnMut(Vec<Value>) -> Result<(), String>,
         cancelled: Cancelled<'_>,
     ) -> Result<(), Broken> {
+        // What is on its way may be done and never confirmed, so this is the time to stop.
+        if cancelled() {
+            return Err(Broken::Cancelled);
+        }
         // Whole between any two statements, so a panic of another thread is no reason to stop.
         let mut kept = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
         let mut connection = match kept.take() {

@@ -43,13 +43,23 @@ pub(super) fn write_nodes(label: &str) -> String {
     format!("UNWIND $rows AS row MERGE (n:{label} {{{ID}: row.id}}) SET n = row.properties")
 }
 
+/// Whether the server knows subqueries that name what they take, as Neo4j does since 5.23.
+pub(super) const APART: &str = "UNWIND [1] AS row CALL (row) { RETURN row AS one } RETURN one";
+
 /// Writes edges, over what has their ids. One whose ends are not there is left out.
-pub(super) fn write_edges(kind: EdgeKind, from: &str, to: &str) -> String {
+///
+/// Each row stands `apart`, in a subquery of its own, where that can be said. Some servers look up the ends
+/// of many rows ahead, and take it for the work of somebody else when a row before has changed one of them.
+pub(super) fn write_edges(kind: EdgeKind, from: &str, to: &str, apart: bool) -> String {
     let kind = kind.name();
-    format!(
-        "UNWIND $rows AS row MATCH (a:{from} {{{ID}: row.from}}) MATCH (b:{to} {{{ID}: row.to}}) \
+    let write = format!(
+        "MATCH (a:{from} {{{ID}: row.from}}) MATCH (b:{to} {{{ID}: row.to}}) \
          MERGE (a)-[r:{kind} {{{ID}: row.id}}]->(b) SET r = row.properties"
-    )
+    );
+    match apart {
+        true => format!("UNWIND $rows AS row CALL (row) {{ {write} }}"),
+        false => format!("UNWIND $rows AS row {write}"),
+    }
 }
 
 /// Removes nodes with all of their edges.

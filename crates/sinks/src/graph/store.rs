@@ -109,6 +109,16 @@ impl GraphSink {
         })
     }
 
+    /// Whether rows can stand apart ([`cypher::write_edges`]).
+    pub(super) fn knows_apart(&self, cancelled: Cancelled<'_>) -> Result<bool, SinkError> {
+        let question = (cypher::APART, Value::map([]));
+        match self.client.ask("look at", question, || (), ignore, cancelled) {
+            Ok(()) => Ok(true),
+            Err(SinkError::Failed { code, .. }) if code.contains(".SyntaxError") => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Removes all nodes that any lake of ours wrote.
     pub(super) fn clear(&self, cancelled: Cancelled<'_>) -> Result<(), SinkError> {
         for label in LABELS {

@@ -10,6 +10,10 @@ use super::{WantedGraph, label};
 use crate::bolt::Value;
 use crate::{Cancelled, OnProgress, Opening, Parity, Progress, SinkError, Step};
 
+/// How often it is written and asked again. The first time does it, unless something of ours hung on a node
+/// that had to go, and went with it.
+const ROUNDS_MAX: usize = 2;
+
 /// How a database compares with what should be in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GraphParity {
@@ -61,15 +65,7 @@ pub fn sync_graph(
     }
     sink.constrain(cancelled)?;
     let mut run = Run { sink, owner: &owner, progress, cancelled, written: 0, removed: 0 };
-    let before = run.compare(&asked, Step::Listing)?;
-    let parity = before.parity();
-    let (nodes, edges) = (&parity.nodes, &parity.edges);
-    tracing::debug!(sink = sink.shown(), ?nodes, ?edges, "compared");
-    let changed = run.change(wanted, before).and_then(|()| match (run.written, run.removed) {
-        // What it held is what it holds.
-        (0, 0) => Ok(parity),
-        _ => run.compare(&asked, Step::Comparing).map(|after| after.parity()),
-    });
+    let changed = run.rounds(wanted, &asked);
     let (written, removed) = (run.written, run.removed);
     match changed {
         Ok(parity) => Ok(GraphSynced { written, removed, parity }),
@@ -139,6 +135,14 @@ impl Compared {
     fn parity(&self) -> GraphParity {
         GraphParity { nodes: self.nodes.parity.clone(), edges: self.edges.parity.clone() }
     }
+
+    /// Whether there is something to do.
+    fn differs(&self) -> bool {
+        !(self.nodes.write.is_empty()
+            && self.edges.write.is_empty()
+            && self.nodes.remove.is_empty()
+            && self.edges.remove.is_empty())
+    }
 }
 
 /// One run, and how far it is.
@@ -152,6 +156,20 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
+    fn rounds(&mut self, wanted: &dyn WantedGraph, asked: &Both) -> Result<GraphParity, SinkError> {
+        let mut found = self.compare(asked, Step::Listing)?;
+        for _ in 0..ROUNDS_MAX {
+            let GraphParity { nodes, edges } = found.parity();
+            tracing::debug!(sink = self.sink.shown(), ?nodes, ?edges, "compared");
+            if !found.differs() {
+                break;
+            }
+            self.change(wanted, found)?;
+            found = self.compare(asked, Step::Comparing)?;
+        }
+        Ok(found.parity())
+    }
+
     fn compare(&mut self, asked: &Both, step: Step) -> Result<Compared, SinkError> {
         let progress = &mut *self.progress;
         let mut told = |done| progress(Progress { step, done, total: done });
@@ -176,10 +194,11 @@ impl Run<'_> {
             self.rest(&mut batches, total)?;
         }
         if !edges.is_empty() {
+            let apart = self.sink.knows_apart(self.cancelled)?;
             wanted.edges(&mut |said| {
                 let row = Row::of_edge(&said);
                 let edge = &said.edge;
-                let question = cypher::write_edges(edge.kind, label(&edge.from), label(&edge.to));
+                let question = cypher::write_edges(edge.kind, label(&edge.from), label(&edge.to), apart);
                 self.put(&mut batches, &mut edges, row, question, total)
             })?;
             self.rest(&mut batches, total)?;

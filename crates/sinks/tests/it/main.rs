@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "tests may fail loudly")]
 
 mod config;
+mod graph;
 mod rig;
 mod scripted;
 mod suite;
