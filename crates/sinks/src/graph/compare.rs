@@ -1,8 +1,9 @@
 //! What a database holds beside what it should hold, id by id and hash by hash.
 
 use std::collections::{HashMap, HashSet};
+use std::fmt;
 
-use stele_model::id::to_hex;
+use stele_model::id::{from_hex, to_hex};
 
 use crate::parity::Parity;
 
@@ -26,10 +27,36 @@ impl Asked {
     }
 }
 
+/// An id as a database has it: a row of a listing takes a hundred bytes, and there may be millions.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) enum Name {
+    /// 32 hexadecimal digits, as we write them.
+    Ours(Bytes),
+    /// Somebody else's idea of one.
+    Other(String),
+}
+
+impl Name {
+    pub(super) fn new(text: &str) -> Name {
+        match from_hex(text).filter(|id| to_hex(id) == text) {
+            Some(id) => Name::Ours(id),
+            None => Name::Other(text.to_owned()),
+        }
+    }
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Name::Ours(id) => f.write_str(&to_hex(id)),
+            Name::Other(text) => f.write_str(text),
+        }
+    }
+}
+
 /// One that a database holds.
 pub(super) struct Held<T> {
-    /// As it is written there; one of ours has 32 hexadecimal digits.
-    pub(super) id: String,
+    pub(super) id: Name,
     pub(super) hash: Option<Bytes>,
     /// Where to find it again.
     pub(super) place: T,
@@ -39,7 +66,7 @@ pub(super) struct Held<T> {
 pub(super) struct Difference<T> {
     /// With the hash that it has to have.
     pub(super) write: HashMap<Bytes, Bytes>,
-    pub(super) remove: Vec<(String, T)>,
+    pub(super) remove: Vec<(Name, T)>,
     pub(super) parity: Parity,
 }
 
@@ -49,8 +76,11 @@ pub(super) fn compare<T>(asked: &Asked, held: Vec<Held<T>>) -> Difference<T> {
     let mut write = HashMap::new();
     let (mut seen, mut remove) = (HashSet::new(), Vec::new());
     for one in held {
-        let id = stele_model::id::from_hex::<16>(&one.id).filter(|id| to_hex(id) == one.id);
-        match id.and_then(|id| asked.hash(&id).map(|hash| (id, hash))) {
+        let known = match &one.id {
+            Name::Ours(id) => asked.hash(id).map(|hash| (*id, hash)),
+            Name::Other(_) => None,
+        };
+        match known {
             Some((id, hash)) => {
                 if seen.insert(id) && one.hash != Some(hash) {
                     parity.changed.add(&one.id);

@@ -30,11 +30,12 @@ pub(super) fn list_nodes(label: &str) -> String {
     format!("MATCH (n:{label}) WHERE n.{OWNER} = $owner AND n.{ID} IS NOT NULL RETURN n.{ID}, n.{HASH}")
 }
 
-/// Every edge of an owner: its id and hash, and the labels and the id of the node that it leaves.
+/// Every edge of an owner: its id and hash, and the labels and the id of the node that it leaves, and of the
+/// one that it leads to.
 pub(super) fn list_edges() -> String {
     format!(
-        "MATCH (a)-[r]->() WHERE r.{OWNER} = $owner AND r.{ID} IS NOT NULL \
-         RETURN r.{ID}, r.{HASH}, labels(a), a.{ID}"
+        "MATCH (a)-[r]->(b) WHERE r.{OWNER} = $owner AND r.{ID} IS NOT NULL \
+         RETURN r.{ID}, r.{HASH}, labels(a), a.{ID}, labels(b), b.{ID}"
     )
 }
 
@@ -67,10 +68,17 @@ pub(super) fn remove_nodes(label: &str) -> String {
     format!("UNWIND $rows AS row MATCH (n:{label} {{{ID}: row.id}}) WHERE n.{OWNER} = $owner DETACH DELETE n")
 }
 
-/// Removes edges that leave nodes of a label; of any node, where none of our labels is on it.
-pub(super) fn remove_edges(from: Option<&str>) -> String {
-    let start = from.map_or_else(|| "()".to_owned(), |from| format!("(:{from} {{{ID}: row.from}})"));
-    format!("UNWIND $rows AS row MATCH {start}-[r {{{ID}: row.id}}]->() WHERE r.{OWNER} = $owner DELETE r")
+/// Removes edges between nodes of these labels; of any node, where an end has none of ours.
+pub(super) fn remove_edges(ends: Option<[&str; 2]>) -> String {
+    let edge = format!("[r {{{ID}: row.id}}]");
+    let find = match ends {
+        // Both ends first: one of them may have a million edges.
+        Some([from, to]) => format!(
+            "MATCH (a:{from} {{{ID}: row.from}}) MATCH (b:{to} {{{ID}: row.to}}) MATCH (a)-{edge}->(b)"
+        ),
+        None => format!("MATCH ()-{edge}->()"),
+    };
+    format!("UNWIND $rows AS row {find} WHERE r.{OWNER} = $owner DELETE r")
 }
 
 /// Removes some nodes with their edges, whoever of us wrote them, and says how many.

@@ -6,7 +6,7 @@ use stele_http::{HttpError, Pace, Secret};
 use stele_model::id::from_hex;
 
 use super::batches::Batch;
-use super::compare::Held;
+use super::compare::{Held, Name};
 use super::{LABELS, cypher};
 use crate::bolt::{Access, Address, Client, Value};
 use crate::{Cancelled, SinkConfig, SinkError, SinkKind};
@@ -24,8 +24,15 @@ pub struct GraphSink {
     client: Client,
 }
 
-/// The label of the node that an edge leaves, if it is one of ours, and its id.
-pub(super) type EdgePlace = (Option<&'static str>, Option<String>);
+/// One end of an edge: its label, if it is one of ours, and its id, if it has one of ours.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct End {
+    pub(super) label: Option<&'static str>,
+    pub(super) id: Option<Name>,
+}
+
+/// Where an edge begins and ends.
+pub(super) type Ends = [End; 2];
 
 impl GraphSink {
     /// The sink of a configuration. Nothing is asked yet; `key` is the password that the environment has.
@@ -158,7 +165,7 @@ impl GraphSink {
                 question,
                 Vec::new,
                 |found, row| {
-                    found.push(Held { id: text(&row, 0)?.to_owned(), hash: hash(&row), place: label });
+                    found.push(Held { id: Name::new(text(&row, 0)?), hash: hash(&row), place: label });
                     Ok(())
                 },
                 cancelled,
@@ -169,31 +176,15 @@ impl GraphSink {
         Ok(held)
     }
 
-    /// Every edge of an owner, with where it begins.
-    pub(super) fn edges(
-        &self,
-        owner: &str,
-        cancelled: Cancelled<'_>,
-    ) -> Result<Vec<Held<EdgePlace>>, SinkError> {
+    /// Every edge of an owner, with where it begins and ends.
+    pub(super) fn edges(&self, owner: &str, cancelled: Cancelled<'_>) -> Result<Vec<Held<Ends>>, SinkError> {
         let question = (&*cypher::list_edges(), Value::map([("owner", Value::text(owner))]));
-        let start = Vec::new;
-        self.client.ask(
-            "list",
-            question,
-            start,
-            |found, row| {
-                let labels = match row.get(2) {
-                    Some(Value::List(labels)) => &labels[..],
-                    _ => &[],
-                };
-                let ours = |label: &&str| labels.iter().any(|there| there.as_text() == Some(label));
-                let from = row.get(3).and_then(Value::as_text).map(str::to_owned);
-                let label = LABELS.into_iter().find(ours).filter(|_| from.is_some());
-                found.push(Held { id: text(&row, 0)?.to_owned(), hash: hash(&row), place: (label, from) });
-                Ok(())
-            },
-            cancelled,
-        )
+        let each = |found: &mut Vec<Held<Ends>>, row: Vec<Value>| {
+            let ends = [end(&row, 2), end(&row, 4)];
+            found.push(Held { id: Name::new(text(&row, 0)?), hash: hash(&row), place: ends });
+            Ok(())
+        };
+        self.client.ask("list", question, Vec::new, each, cancelled)
     }
 
     /// Asks a question about some rows that has no answer.
@@ -223,6 +214,17 @@ fn number(row: &[Value], place: usize) -> Result<i64, String> {
         Some(Value::Int(number)) => Ok(*number),
         _ => Err(format!("column {place} of a row is no number")),
     }
+}
+
+/// An end of an edge: its labels stand at a place, and its id behind it.
+fn end(row: &[Value], place: usize) -> End {
+    let labels = match row.get(place) {
+        Some(Value::List(labels)) => &labels[..],
+        _ => &[],
+    };
+    let ours = |label: &&str| labels.iter().any(|there| there.as_text() == Some(label));
+    let id = row.get(place + 1).and_then(Value::as_text).map(Name::new);
+    End { label: LABELS.into_iter().find(ours), id }
 }
 
 /// The hash of a row, if it has one that we can have written.

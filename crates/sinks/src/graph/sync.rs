@@ -1,11 +1,11 @@
 //! Making a database hold a graph: ask, write what is missing or differs, remove what is too much, ask again.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::batches::{BATCH_ROWS_MAX, Batch, Batches};
-use super::compare::{Asked, Bytes, Difference, compare};
+use super::compare::{Asked, Bytes, Difference, Name, compare};
 use super::cypher::{self, Row};
-use super::store::{EdgePlace, GraphSink};
+use super::store::{Ends, GraphSink};
 use super::{WantedGraph, label};
 use crate::bolt::Value;
 use crate::{Cancelled, OnProgress, Opening, Parity, Progress, SinkError, Step};
@@ -128,7 +128,7 @@ impl Both {
 /// What is there beside it.
 struct Compared {
     nodes: Difference<&'static str>,
-    edges: Difference<EdgePlace>,
+    edges: Difference<Ends>,
 }
 
 impl Compared {
@@ -203,17 +203,36 @@ impl Run<'_> {
             })?;
             self.rest(&mut batches, total)?;
         }
-        let gone = |question: String, id: String, from: Option<String>| {
-            let mut row = vec![("id".to_owned(), Value::Text(id))];
-            row.extend(from.map(|from| ("from".to_owned(), Value::Text(from))));
-            (question, Value::Map(row))
-        };
-        let edges = found.edges.remove.into_iter();
-        let edges = edges.map(|(id, (label, from))| gone(cypher::remove_edges(label), id, from));
-        self.remove(edges.collect())?;
-        let nodes = found.nodes.remove.into_iter();
-        let nodes = nodes.map(|(id, label)| gone(cypher::remove_nodes(label), id, None));
-        self.remove(nodes.collect())
+        self.remove_all(found.nodes.remove, found.edges.remove)
+    }
+
+    /// A node takes its edges with it, so only the others are named one by one.
+    fn remove_all(
+        &mut self,
+        nodes: Vec<(Name, &'static str)>,
+        edges: Vec<(Name, Ends)>,
+    ) -> Result<(), SinkError> {
+        let going: HashSet<&Name> = nodes.iter().map(|(id, _)| id).collect();
+        let goes = |ends: &Ends| ends.iter().any(|end| end.id.as_ref().is_some_and(|id| going.contains(id)));
+        let (taken, alone): (Vec<_>, Vec<_>) = edges.into_iter().partition(|(_, ends)| goes(ends));
+        let taken = taken.len() as u64;
+        let nodes = nodes.iter().map(|(id, label)| {
+            (cypher::remove_nodes(label), Value::map([("id", Value::text(id.to_string()))]))
+        });
+        self.remove(nodes.collect())?;
+        self.removed += taken;
+        let alone = alone.into_iter().map(|(id, ends)| {
+            let id = ("id", Value::text(id.to_string()));
+            match ends.map(|end| end.label.zip(end.id)) {
+                [Some((from, from_id)), Some((to, to_id))] => {
+                    let ends = [("from", from_id), ("to", to_id)];
+                    let [a, b] = ends.map(|(name, id)| (name, Value::text(id.to_string())));
+                    (cypher::remove_edges(Some([from, to])), Value::map([id, a, b]))
+                }
+                _ => (cypher::remove_edges(None), Value::map([id])),
+            }
+        });
+        self.remove(alone.collect())
     }
 
     /// Adds a row, if it is one that has to be written, and writes what is full.

@@ -14,8 +14,8 @@ use stele_testkit::stores::{GRAPH_DATABASE, GRAPH_PASSWORD, GRAPH_USER, Server, 
 
 use crate::rig::config;
 
-/// More than six batches of nodes and of edges.
-const MANY: u32 = 3_000;
+/// Sections: more than three batches of nodes, and six of edges.
+const MANY: u32 = 1_600;
 
 const ADOPT: Opening = Opening { adopt: true, recreate: false };
 const RECREATE: Opening = Opening { adopt: false, recreate: true };
