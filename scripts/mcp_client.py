@@ -23,7 +23,8 @@ from pathlib import Path
 from mcp import Client, StdioServerParameters
 
 TOOLS = [
-    "search", "explain_field", "list_events", "describe_event", "find_examples", "read_excerpt", "sql", "ingest_status",
+    "search", "explain_field", "list_events", "describe_event", "find_examples", "read_excerpt", "expand_excerpt",
+    "graph_expand", "graph_paths", "sql", "ingest_status",
 ]
 
 # `legacy` is the handshake; a version is spoken without one.

@@ -23,9 +23,8 @@ BYTES_MAX, ENTRIES_MAX, ROWS_MAX, LINES_MAX, SECONDS_MAX = 48 << 10, 100, 1000, 
 # Bytes of an error: a few sentences.
 ERROR_BYTES_MAX = 4000
 
-# Errors of the protocol, for arguments that are no object: "invalid parameters", and "no such method",
-# since the library takes such a call for one of another method.
-PROTOCOL_ERRORS = {-32602, -32601}
+# The error of the protocol for arguments that are no object: "invalid parameters".
+PROTOCOL_ERRORS = {-32602}
 
 # Values near to real ones, so that some get past the first check.
 LIKELY = [

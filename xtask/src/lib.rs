@@ -5,6 +5,7 @@
 
 pub mod answers;
 pub mod checks;
+pub mod documents;
 pub mod peers;
 pub mod sample;
 pub mod suite;

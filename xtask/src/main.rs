@@ -9,6 +9,7 @@ use anyhow::{Context, Result};
 use clap::{Args, Parser, Subcommand};
 use stele_testkit::sample::Plan;
 use xtask::answers::{self, Answers};
+use xtask::documents::{self, Documents};
 use xtask::peers::{self, Bench, Tools};
 use xtask::torture::{self, Torture};
 use xtask::{checks, sample, suite, summary};
@@ -122,6 +123,20 @@ enum BenchCommand {
         #[arg(long)]
         show_wrong: bool,
     },
+    /// Markdown read by us and by other tools, interleaved.
+    Documents {
+        #[command(flatten)]
+        tools: ToolArgs,
+        /// A directory with Markdown files.
+        #[arg(long)]
+        corpus: PathBuf,
+        /// How often the corpus is read in each run, with other words.
+        #[arg(long, default_value_t = 20)]
+        copies: u64,
+        /// Measured runs of each.
+        #[arg(long, default_value_t = 3)]
+        runs: usize,
+    },
     /// Embedding beside bare ONNX Runtime, indexes of growing size, warm and cold searches.
     Answers {
         #[command(flatten)]
@@ -221,6 +236,11 @@ fn main() -> Result<ExitCode> {
                 inputs = peers::default_inputs(&tools.scratch, size)?;
             }
             print!("{}", peers::bench(&tools, &Bench { inputs, runs, show_wrong })?);
+            true
+        }
+        Command::Bench(BenchCommand::Documents { tools, corpus, copies, runs }) => {
+            let tools = tools.tools()?;
+            print!("{}", documents::documents(&Documents { tools, corpus, copies, runs })?);
             true
         }
         Command::Bench(BenchCommand::Answers { tools, models, lines, runs, sizes, real_max }) => {

@@ -7,6 +7,7 @@ use std::io;
 
 use serde_json::json;
 use stele_engine::discovery::render::RenderError;
+use stele_engine::graph::GraphError;
 use stele_engine::lake::LakeError;
 use stele_engine::lake::sql::SqlError;
 use stele_engine::retrieval::IndexError;
@@ -135,6 +136,12 @@ fn hints(error: &EngineError) -> Vec<String> {
         }
         EngineError::Io { source, .. } if is_disk_full(source) => {
             "free some space and run the same command again: it goes on where it stopped"
+        }
+        EngineError::Graph(GraphError::Io { source, .. }) if is_disk_full(source) => {
+            "free some space, then `stele graph build` and `stele index build`: the lake has what is read"
+        }
+        EngineError::Graph(GraphError::Io { .. } | GraphError::Parquet { .. }) => {
+            "when the cause is gone, `stele graph rebuild` makes the graph anew from the lake"
         }
         EngineError::Index(IndexError::NoIndex { .. }) => {
             "`stele index build --data-dir DIR` makes it from the lake; `stele explain` and `stele sql` need none"

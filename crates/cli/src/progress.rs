@@ -9,7 +9,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::json;
 use stele_engine::{Progress, Unit, Update};
 
-use crate::output::{Out, human, is_watched, tell};
+use crate::output::{Out, human, is_watched, tell, visible};
 
 /// Between two events under `--json`: at most two a second.
 const EVENT_EVERY: Duration = Duration::from_millis(500);
@@ -201,6 +201,7 @@ fn line(update: &Update, elapsed: Duration) -> String {
 
 /// The end of a long name, which tells more than its beginning.
 fn short(item: &str) -> String {
+    let item = &*visible(item);
     let chars = item.chars().count();
     if chars <= ITEM_CHARS_MAX {
         return item.to_owned();

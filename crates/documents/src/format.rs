@@ -20,7 +20,10 @@ pub fn recognise(source_uri: &str, bytes: &[u8]) -> Option<DocumentFormat> {
     if head.starts_with(b"PK\x03\x04") || head.starts_with(b"PK\x05\x06") {
         return archive(bytes);
     }
-    let name = source_uri.split(['?', '#']).next().unwrap_or(source_uri).to_lowercase();
+    // Only addresses have a query; in the name of a file these are letters like others.
+    let address = source_uri.contains("://");
+    let name = source_uri.split(|letter| address && matches!(letter, '?' | '#')).next().unwrap_or(source_uri);
+    let name = name.to_lowercase();
     let ending = name
         .rsplit(['/', '\\'])
         .next()

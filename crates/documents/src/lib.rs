@@ -58,5 +58,6 @@ pub use format::recognise;
 pub use graph::{Graph, Place, Resolved, Rule, Targets, Violation, contract, resolve, structure};
 pub use isolate::{ChildProcess, Isolation, Limits, SameProcess, run_child};
 pub use measure::conservation;
+pub use outline::tokens;
 pub use parse::{Parsed, Request, parse};
 pub use tools::Tools;

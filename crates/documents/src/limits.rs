@@ -32,6 +32,10 @@ pub(crate) const LANGUAGE_CHARS_MIN: usize = 40;
 /// Size from which HTML is read in a child process: its tree takes a few dozen times its size.
 pub(crate) const HTML_BYTES_TRUSTED: usize = 8 << 20;
 
+/// Nesting of elements from which HTML is read in a child process: what reads it looks at all that are
+/// open for each that begins, so the time grows with the square. Pages have some dozens.
+pub(crate) const HTML_DEPTH_TRUSTED: usize = 2_000;
+
 /// Deepest nesting of HTML, XML or Notion blocks that is followed; what is deeper is kept as text.
 /// Browsers stop at 512.
 pub(crate) const DEPTH_MAX: usize = 512;
@@ -71,19 +75,6 @@ pub(crate) const OCR_SECONDS_MAX: u64 = 60;
 
 /// Resolution at which pages are drawn for OCR, in dots per inch: what Tesseract asks for.
 pub(crate) const OCR_DPI: u32 = 300;
-
-/// Longest time that reading one document in a child process may take, in seconds.
-pub(crate) const CHILD_SECONDS_MAX: u64 = 120;
-
-/// Most memory that a child process may ask for, in bytes: address space, of which much is never used.
-pub(crate) const CHILD_MEMORY_BYTES_MAX: u64 = 2 << 30;
-
-/// Most bytes that a child process may answer with. A document in JSON takes about three times its
-/// text.
-pub(crate) const CHILD_OUTPUT_BYTES_MAX: u64 = 1 << 30;
-
-/// What is kept of what a child process complains of.
-pub(crate) const CHILD_COMPLAINT_BYTES_MAX: u64 = 4 << 10;
 
 /// Longest name of an entity, in bytes; longer ones are sentences.
 pub(crate) const NAME_BYTES_MAX: usize = 200;

@@ -246,7 +246,7 @@ pub(crate) fn slug(title: &str) -> String {
 
 /// About how many tokens a text has: a word counts one for every six letters begun, everything else
 /// but blanks counts one. Within a fifth of word pieces on English prose, above it on code.
-pub(crate) fn tokens(text: &str) -> u32 {
+pub fn tokens(text: &str) -> u32 {
     const LETTERS_A_TOKEN: u32 = 6;
     let (mut tokens, mut run) = (0u32, 0u32);
     for c in text.chars() {
@@ -271,7 +271,9 @@ pub(crate) fn pages(sections: &[Section]) -> u32 {
 
 /// The name of a file without its folders, query and ending.
 pub(crate) fn file_stem(uri: &str) -> &str {
-    let path = uri.split(['?', '#']).next().unwrap_or(uri).trim_end_matches('/');
+    let address = uri.contains("://");
+    let path = uri.split(|letter| address && matches!(letter, '?' | '#')).next().unwrap_or(uri);
+    let path = path.trim_end_matches('/');
     let name = path.rsplit(['/', '\\', '!']).next().unwrap_or(path);
     match name.rsplit_once('.') {
         Some((stem, _)) if !stem.is_empty() => stem,

@@ -6,7 +6,7 @@ use stele_model::{Document, DocumentFormat};
 use crate::error::DocumentError;
 use crate::format::recognise;
 use crate::isolate::Isolation;
-use crate::limits::{DOCUMENT_BYTES_MAX, HTML_BYTES_TRUSTED};
+use crate::limits::{DOCUMENT_BYTES_MAX, HTML_BYTES_TRUSTED, HTML_DEPTH_TRUSTED};
 use crate::tools::Tools;
 use crate::{html, mail, markdown, notion, office, pdf, plain, table};
 
@@ -42,7 +42,7 @@ pub fn parse(request: &Request, bytes: &[u8], isolation: &dyn Isolation) -> Resu
     let format = format_of(request, bytes)?;
     let request = Request { format: Some(format), ..request.clone() };
     let trusted = match format {
-        DocumentFormat::Html => bytes.len() <= HTML_BYTES_TRUSTED,
+        DocumentFormat::Html => bytes.len() <= HTML_BYTES_TRUSTED && html::depth(bytes) <= HTML_DEPTH_TRUSTED,
         DocumentFormat::Markdown | DocumentFormat::Text | DocumentFormat::Csv => true,
         DocumentFormat::NotionBlocks => true,
         _ => false,

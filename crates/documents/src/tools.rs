@@ -5,9 +5,10 @@ use std::io;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
+use stele_isolate::{IsolateError, Limits, Ran, run};
 
 use crate::error::DocumentError;
-use crate::isolate::{Limits, Ran, Stop, run};
+use crate::isolate::stopped;
 
 /// Where those programs are. A bare name is looked for where the system looks for programs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,12 +48,12 @@ pub(crate) fn use_tool(
     let arguments: Vec<&OsStr> = arguments.iter().map(OsStr::new).collect();
     let limits = Limits::default();
     let name = program.display().to_string();
-    run(program.as_os_str(), &arguments, input, &limits, false).map_err(|stop| match stop {
-        Stop::Io(error) if error.kind() == io::ErrorKind::NotFound => DocumentError::ToolMissing {
+    run(program.as_os_str(), &arguments, input, &limits, false).map_err(|error| match error {
+        IsolateError::Io(error) if error.kind() == io::ErrorKind::NotFound => DocumentError::ToolMissing {
             source_uri: source_uri.to_owned(),
             program: name,
             package: package.to_owned(),
         },
-        stop => stop.of(source_uri, &name, &limits),
+        error => stopped(error, source_uri, &name),
     })
 }

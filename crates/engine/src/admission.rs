@@ -232,6 +232,11 @@ impl Known {
         })
     }
 
+    /// An id for content that is there and has to be kept in another way.
+    pub(crate) fn another(&self, tenant: &str, input: &Input) -> Result<FileId, SourceError> {
+        Ok(self.unused(FileId::of(tenant, &Head::of(input)?.hash())))
+    }
+
     /// Whether an input that begins with all of `entry` is the same recording.
     fn is_same_recording(&self, entry: &FileEntry, input: &Input) -> bool {
         entry.uri == input.uri || entry.bytes_done >= ALIKE_BYTES || self.has_left(entry)

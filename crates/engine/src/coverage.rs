@@ -235,7 +235,7 @@ impl Engine {
     fn count_residues(&self, snapshot: &Snapshot) -> Result<HashMap<String, u64>, EngineError> {
         let options =
             SqlOptions { memory_limit: SQL_MEMORY, threads: self.threads(), temp_dir: self.sql_temp_dir() };
-        let sql = self.sql(snapshot, &options)?;
+        let sql = self.lake_sql(snapshot, &options)?;
         let rows = sql.query("SELECT class, count(*) FROM residue GROUP BY class", &Params::none())?;
         let mut counts = HashMap::new();
         rows.each_text(|row| {

@@ -52,7 +52,7 @@ impl Check {
 }
 
 impl Engine {
-    /// Looks at settings, profiles, the data directory, the lake, its catalogue and SQL; with
+    /// Looks at settings, profiles, the data directory, the lake, its catalogue, SQL and the index; with
     /// `fix`, puts right what can be put right without losing anything.
     ///
     /// # Errors
@@ -63,6 +63,8 @@ impl Engine {
         checks.push(self.check_data_dir());
         checks.extend(self.check_spool()?);
         checks.extend(self.check_lake(fix, progress)?);
+        checks.extend(self.check_indexes());
+        checks.push(self.check_graph());
         Ok(checks)
     }
 

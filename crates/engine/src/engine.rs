@@ -8,7 +8,7 @@ use stele_documents::{ChildProcess, Isolation, Limits, SameProcess, Tools};
 use stele_embed::Embedder;
 use stele_graph::Reader;
 use stele_index::Index;
-use stele_lake::sql::{Sql, SqlOptions, Tables};
+use stele_lake::sql::{Sql, SqlError, SqlOptions, Tables};
 use stele_lake::{Lake, Snapshot};
 use stele_model::{Clock, Faults, Micros, NoFaults};
 use stele_sources::{FindOptions, Found, Input, Profiles, Skipped, TimeZone, find};
@@ -182,7 +182,22 @@ impl Engine {
     /// If the views cannot be made.
     pub fn sql(&self, snapshot: &Snapshot, options: &SqlOptions) -> Result<Sql, EngineError> {
         let derived = self.graph_tables(snapshot)?;
-        Ok(Sql::open(&Tables { derived, ..Tables::of(snapshot)? }, options)?)
+        match Sql::open(&Tables { derived, ..Tables::of(snapshot)? }, options) {
+            // A damaged graph is no reason to ask nothing; whether it was the graph is seen without it.
+            Err(SqlError::Part(reason)) => {
+                let sql = self.lake_sql(snapshot, options)?;
+                tracing::warn!(
+                    "the graph cannot be asked in SQL: {reason}; `stele graph rebuild` makes it anew"
+                );
+                Ok(sql)
+            }
+            sql => Ok(sql?),
+        }
+    }
+
+    /// The same over the lake alone: for what the graph is made from.
+    pub(crate) fn lake_sql(&self, snapshot: &Snapshot, options: &SqlOptions) -> Result<Sql, EngineError> {
+        Ok(Sql::open(&Tables::of(snapshot)?, options)?)
     }
 
     /// What time it is by the engine's clock.

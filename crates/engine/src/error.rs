@@ -45,11 +45,13 @@ pub enum EngineError {
     NoVectors,
     /// The index was made with a model that is not here today.
     #[error(
-        "the index was made with {model}, which is not here: `stele models pull` fetches it; `provider = \"none\"` under [embedding] in stele.toml builds one of words alone beside it"
+        "the index was made with {model}, which cannot be used: {why}; `provider = \"none\"` under [embedding] in stele.toml builds one of words alone beside it"
     )]
     ModelGone {
         /// The model.
         model: String,
+        /// Why it cannot, and what to do about it.
+        why: String,
     },
     /// A labelled collection that cannot be understood.
     #[error("{}: {reason}", path.display())]

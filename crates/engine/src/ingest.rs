@@ -17,7 +17,7 @@ use crate::EngineError;
 use crate::admission::{Admission, Known};
 use crate::catalogue_store::CatalogueStore;
 use crate::discover::{InputOptions, listed, no_inputs};
-use crate::documents::WHOLE;
+use crate::documents::{WHOLE, is_document};
 use crate::engine::Engine;
 use crate::entry::{checksum, duplicate_of, entry_of, going_on, resume_after, without_tail};
 use crate::pipeline::{Crew, Renewal, with_crew};
@@ -245,10 +245,13 @@ impl Run<'_> {
             self.notes.read_before(entry, zone, self.options.format.as_deref());
         }
         let (file_id, before) = match admission {
-            Admission::Duplicate(original) => {
-                self.duplicate(input, *original, context);
-                return Ok(());
-            }
+            Admission::Duplicate(original) => match self.under_its_name(input, *original)? {
+                Some(original) => {
+                    self.duplicate(input, original, context);
+                    return Ok(());
+                }
+                None => (self.known.another(&context.tenant, input)?, None),
+            },
             Admission::New(file_id) => (file_id, None),
             Admission::Continue(entry) => (entry.file_id, Some(*entry)),
         };
@@ -343,6 +346,23 @@ impl Run<'_> {
             unit: Unit::Bytes,
             records: self.summary.records,
         });
+    }
+
+    /// Content that is there, as this name has it: whether it is a document is for each name to say. `None`
+    /// if it is one under this name and was cut into lines under the other, so that it has to be kept anew.
+    fn under_its_name(&self, input: &Input, original: FileEntry) -> Result<Option<FileEntry>, SourceError> {
+        let same = |now: &FileEntry| now.file_id == original.file_id && now.gone_at.is_none();
+        if input.path.is_none() || self.known.get(&input.uri).is_some_and(same) {
+            return Ok(Some(original));
+        }
+        let source =
+            open(input, self.engine.profiles(), &OpenOptions { resume: None, ..self.options.clone() })?;
+        let format = source.format();
+        Ok(match (format.is_whole(), is_document(&original)) {
+            (true, false) if original.ledger.records == 0 => None,
+            (false, false) | (true, false) => Some(original),
+            _ => Some(FileEntry { format: format.name().to_owned(), ..original }),
+        })
     }
 
     fn duplicate(&mut self, input: &Input, original: FileEntry, context: &AppendContext) {

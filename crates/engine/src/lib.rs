@@ -90,11 +90,12 @@ pub mod retrieval {
 /// The graph, as it is walked.
 pub mod graph {
     pub use crate::documents::{
-        EdgeView, GraphStatus, GraphSummary, GraphVerification, MentionView, NeighborsView, NodeView,
-        PathView, PathsView, ThingView,
+        CONTEXT_TOKENS_MAX, Context, ContextSection, EdgeView, GraphStatus, GraphSummary, GraphVerification,
+        MentionView, NeighborsView, NodeView, PathView, PathsView, ThingView,
     };
     pub use stele_graph::{
-        DEPTH_MAX, Direction, Follow, GraphError, LimitReason, PATH_DEPTH_MAX, PATHS_MAX, ROWS_MAX,
+        DEPTH_MAX, Direction, ExportFormat, Exported, Follow, GraphError, LimitReason, PATH_DEPTH_MAX,
+        PATHS_MAX, ROWS_MAX,
     };
 }
 

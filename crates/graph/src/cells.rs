@@ -10,6 +10,9 @@ use crate::error::GraphError;
 use crate::piece::Piece;
 use crate::tables::Table;
 
+/// Takes a row of a table.
+type Each<'a> = dyn FnMut(Table, &[Cell<'_>]) -> Result<(), GraphError> + 'a;
+
 fn json<T: serde::Serialize>(value: &T) -> Result<String, GraphError> {
     serde_json::to_string(value).map_err(|error| GraphError::Invalid(error.to_string()))
 }
@@ -20,10 +23,7 @@ fn count(rows: usize) -> Cell<'static> {
 }
 
 /// Hands `each` every row of a piece, table by table.
-pub(crate) fn of_piece(
-    piece: &Piece,
-    each: &mut dyn FnMut(Table, &[Cell<'_>]) -> Result<(), GraphError>,
-) -> Result<(), GraphError> {
+pub(crate) fn of_piece(piece: &Piece, each: &mut Each<'_>) -> Result<(), GraphError> {
     let document = &piece.document;
     of_document(piece, each)?;
     for section in &document.sections {
@@ -44,10 +44,7 @@ pub(crate) fn of_piece(
     Ok(())
 }
 
-fn of_document(
-    piece: &Piece,
-    each: &mut dyn FnMut(Table, &[Cell<'_>]) -> Result<(), GraphError>,
-) -> Result<(), GraphError> {
+fn of_document(piece: &Piece, each: &mut Each<'_>) -> Result<(), GraphError> {
     let Document { conservation, language, .. } = &piece.document;
     let document = &piece.document;
     let (front_matter, warnings) = (json(&document.front_matter)?, json(&document.warnings)?);
@@ -82,11 +79,7 @@ fn of_document(
     )
 }
 
-fn of_section(
-    document: DocumentId,
-    section: &Section,
-    each: &mut dyn FnMut(Table, &[Cell<'_>]) -> Result<(), GraphError>,
-) -> Result<(), GraphError> {
+fn of_section(document: DocumentId, section: &Section, each: &mut Each<'_>) -> Result<(), GraphError> {
     each(
         Table::Sections,
         &[

@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use arrow::datatypes::UInt32Type;
 use foldhash::fast::RandomState;
-use stele_model::{DocumentId, EntityId, SectionId};
+use stele_model::{DocumentId, EntityId, Node, SectionId};
 
 use crate::decode::{self, Bad, Columns};
 use crate::error::GraphError;
@@ -93,6 +93,16 @@ impl Directory {
         let first = self.entities.partition_point(|(there, ..)| *there < id.0);
         let of = self.entities[first..].iter().take_while(move |(there, ..)| *there == id.0);
         of.map(|(_, doc, nth)| (&self.docs[*doc as usize], *nth as usize))
+    }
+
+    /// Whether a table knows a node.
+    pub(crate) fn has(&self, node: &Node) -> bool {
+        match node {
+            Node::Document(id) => self.by_id.contains_key(id),
+            Node::Section(id) => self.section(*id).is_some(),
+            Node::Entity(id) => self.entity(*id).next().is_some(),
+            Node::Record(_) => false,
+        }
     }
 
     /// Every document in the order of sources; the whole comes last.

@@ -39,7 +39,7 @@ pub enum GraphError {
         path: PathBuf,
     },
     /// The graph was written by a newer program.
-    #[error("{} has format {found}; this program knows formats up to {known}: use a newer stele, or remove {} and let it be made anew", path.display(), dir.display())]
+    #[error("{} has format {found}; this program knows formats up to {known}: use a newer stele, or `stele graph rebuild`, which makes it anew from the lake", path.display())]
     NewerFormat {
         /// The file.
         path: PathBuf,
@@ -47,17 +47,17 @@ pub enum GraphError {
         found: u32,
         /// The newest format that this program reads.
         known: u32,
-        /// The directory to remove.
+        /// The graph's directory.
         dir: PathBuf,
     },
     /// A file of the graph does not hold what was written to it.
-    #[error("{} is damaged: {detail}. Nothing is lost, the graph follows from the lake: remove {} and let it be made anew", path.display(), dir.display())]
+    #[error("{} is damaged: {detail}. Nothing is lost, the graph follows from the lake: `stele graph rebuild` makes it anew", path.display())]
     Damaged {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
         detail: String,
-        /// The directory to remove.
+        /// The graph's directory.
         dir: PathBuf,
     },
     /// The argument of a call makes no sense.

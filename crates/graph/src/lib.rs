@@ -52,16 +52,19 @@
 
 mod cells;
 mod decode;
+mod describe;
 mod digest;
 mod directory;
 mod durable;
 mod encode;
 mod error;
+mod export;
 mod home;
 mod lock;
 mod merge;
 mod names;
 mod part;
+mod picture;
 mod piece;
 mod pointer;
 mod reader;
@@ -71,8 +74,10 @@ mod tables;
 mod walk;
 mod writer;
 
+pub use describe::Described;
 pub use digest::LogicalHash;
 pub use error::GraphError;
+pub use export::{ExportFormat, Exported};
 pub use home::Home;
 pub use merge::Merged;
 pub use names::{Fit, NAMES_MAX, Named};

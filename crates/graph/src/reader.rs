@@ -1,6 +1,7 @@
 //! Reading one version of the graph.
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::vec;
@@ -21,6 +22,10 @@ use crate::tables::{DOCUMENT, Table};
 
 /// Mentions that are given at once. A thing that every page names has as many as there are pages.
 pub const MENTIONS_MAX: usize = 1_000;
+
+/// Documents whose mentions are read at once: each has one of the thing at least, and some have a
+/// thousand of other things beside it.
+const DOCUMENTS_AT_ONCE: usize = 64;
 
 /// One file of a table, for whoever reads it without this crate.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -169,15 +174,15 @@ impl Reader {
     /// What the disk says.
     pub fn entity(&self, id: EntityId) -> Result<Option<stele_model::Entity>, GraphError> {
         let directory = self.directory()?;
-        let mut found: Option<stele_model::Entity> = None;
-        for (doc, nth) in directory.entity(id) {
+        let row = |(doc, nth): (&'_ Doc, usize)| {
             let row = doc.rows(Table::Entities).start + nth;
-            for said in self.rows_of::<EntityRow>(doc, std::slice::from_ref(&(row..row + 1)))? {
-                match &mut found {
-                    Some(known) => known.merge(said.what),
-                    None => found = Some(said.what),
-                }
-            }
+            (doc.clone(), row..row + 1)
+        };
+        let places: Vec<_> = directory.entity(id).map(row).collect();
+        let mut said = self.rows_in::<EntityRow>(&places)?.into_iter().map(|said| said.what);
+        let mut found = said.next();
+        if let Some(entity) = &mut found {
+            said.for_each(|more| entity.merge(more));
         }
         Ok(found)
     }
@@ -189,10 +194,11 @@ impl Reader {
     /// What the disk says.
     pub fn mentions_of(&self, entity: EntityId) -> Result<Vec<Mention>, GraphError> {
         let directory = self.directory()?;
+        let rows = |(doc, _): (&'_ Doc, usize)| (doc.clone(), doc.rows(Table::Mentions));
+        let places: Vec<_> = directory.entity(entity).map(rows).collect();
         let mut found: Vec<Mention> = Vec::new();
-        for (doc, _) in directory.entity(entity) {
-            let rows = doc.rows(Table::Mentions);
-            let said = self.rows_of::<MentionRow>(doc, std::slice::from_ref(&rows))?;
+        for some in places.chunks(DOCUMENTS_AT_ONCE) {
+            let said = self.rows_in::<MentionRow>(some)?;
             found.extend(said.into_iter().map(|said| said.what).filter(|mention| mention.entity == entity));
             if found.len() >= MENTIONS_MAX {
                 found.truncate(MENTIONS_MAX);
@@ -279,22 +285,32 @@ impl Reader {
         self.rows_of(doc, std::slice::from_ref(&doc.rows(table)))
     }
 
+    /// Rows of several documents, in the order in which these are given. Each part is opened once.
+    pub(crate) fn rows_in<T: Row>(&self, places: &[(Doc, Range<usize>)]) -> Result<Vec<T>, GraphError> {
+        let mut order: Vec<usize> = (0..places.len()).collect();
+        order.sort_by_key(|place| (places[*place].0.part, places[*place].1.start));
+        let mut found: Vec<Vec<T>> = places.iter().map(|_| Vec::new()).collect();
+        for of_part in order.chunk_by(|one, two| places[*one].0.part == places[*two].0.part) {
+            let Some(first) = of_part.first() else { continue };
+            let ranges: Vec<_> = of_part.iter().map(|place| places[*place].1.clone()).collect();
+            let open = &self.shared.parts[places[*first].0.part as usize];
+            let mut rows = rows_at(open, &ranges)?.into_iter();
+            for (place, range) in of_part.iter().zip(ranges) {
+                found[*place].extend(rows.by_ref().take(range.len()));
+            }
+        }
+        Ok(found.into_iter().flatten().collect())
+    }
+
     /// Rows of the part that a document stands in.
-    pub(crate) fn rows_of<T: Row>(
-        &self,
-        doc: &Doc,
-        rows: &[std::ops::Range<usize>],
-    ) -> Result<Vec<T>, GraphError> {
+    fn rows_of<T: Row>(&self, doc: &Doc, rows: &[Range<usize>]) -> Result<Vec<T>, GraphError> {
         let open = &self.shared.parts[doc.part as usize];
         rows_at(open, rows)
     }
 }
 
 /// Some rows of a part, in the order of the file.
-pub(crate) fn rows_at<T: Row>(
-    open: &OpenPart,
-    rows: &[std::ops::Range<usize>],
-) -> Result<Vec<T>, GraphError> {
+pub(crate) fn rows_at<T: Row>(open: &OpenPart, rows: &[Range<usize>]) -> Result<Vec<T>, GraphError> {
     let mut found = Vec::new();
     if rows.iter().all(|rows| rows.is_empty()) {
         return Ok(found);

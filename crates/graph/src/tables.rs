@@ -175,7 +175,7 @@ impl Table {
     }
 
     /// The name of its file in a part.
-    pub(crate) fn file(self) -> String {
+    pub fn file(self) -> String {
         format!("{}.parquet", self.name())
     }
 }

@@ -93,7 +93,12 @@ impl Writer {
     pub(crate) fn open(home: &Home, anew: bool) -> Result<Self, GraphError> {
         fs::create_dir_all(&home.dir).at("create", &home.dir)?;
         let lock = WriterLock::take(&home.dir)?;
-        let current = Current::load(&home.dir)?.unwrap_or_default();
+        let current = match Current::load(&home.dir) {
+            // Nothing of it is needed, and making the graph anew is the cure.
+            Err(GraphError::Damaged { .. } | GraphError::NewerFormat { .. }) if anew => None,
+            current => current?,
+        };
+        let current = current.unwrap_or_default();
         tidy(home, &current)?;
         let mut next = current.now.clone();
         let mut there = HashMap::default();

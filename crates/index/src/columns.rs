@@ -10,7 +10,7 @@ use arrow::datatypes::{DataType, Field, Float32Type, Int64Type, Schema, SchemaRe
 use arrow::error::ArrowError;
 use stele_model::{Chunk, ChunkId, ChunkKind, ChunkMetadata};
 
-use crate::digest::{ROW_HASH_BYTES, RowHash, row_hash};
+use crate::digest::{ChunkHash, Identified, ROW_HASH_BYTES, RowHash, row_hash};
 use crate::terms::terms_of;
 
 pub(crate) const ID: &str = "id";
@@ -264,6 +264,12 @@ pub(crate) fn row_hashes(batch: &RecordBatch) -> Result<Vec<RowHash>, Wrong> {
         hashes.push(hash);
     }
     Ok(hashes)
+}
+
+/// The ids of a batch with the hashes of their chunks.
+pub(crate) fn chunk_hashes(batch: &RecordBatch) -> Result<Vec<Identified>, Wrong> {
+    let hashes = row_hashes(batch)?;
+    Ok(ids(batch)?.into_iter().zip(hashes.iter().map(ChunkHash::of_row)).collect())
 }
 
 /// The vectors of a batch; those that are missing are `None`.

@@ -9,13 +9,34 @@
 use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use stele_model::Chunk;
+use stele_model::{Chunk, ChunkId};
 
 /// Bytes of one row's hash.
 pub(crate) const ROW_HASH_BYTES: usize = 32;
 
 /// The hash of one row: its id, text and metadata, each part with its length in front.
 pub(crate) type RowHash = [u8; ROW_HASH_BYTES];
+
+/// Tells apart what is stored of two chunks with one id: half of the hash of id, text and metadata. That
+/// much is enough for what nobody forges, and a build holds one for each row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ChunkHash([u8; ROW_HASH_BYTES / 2]);
+
+/// An id, and what stands under it.
+pub type Identified = (ChunkId, ChunkHash);
+
+impl ChunkHash {
+    /// The hash of a chunk.
+    pub fn of(chunk: &Chunk) -> Self {
+        Self::of_row(&row_hash(chunk))
+    }
+
+    pub(crate) fn of_row(row: &RowHash) -> Self {
+        let mut half = [0; ROW_HASH_BYTES / 2];
+        half.copy_from_slice(&row[..ROW_HASH_BYTES / 2]);
+        Self(half)
+    }
+}
 
 /// Hashes what is stored of a chunk, apart from its vector and what follows from the rest.
 pub(crate) fn row_hash(chunk: &Chunk) -> RowHash {

@@ -92,8 +92,7 @@ fn check_of<T: Serialize>(body: &T, path: &Path) -> Result<String, IndexError> {
 }
 
 pub(crate) fn damaged(path: &Path, detail: &str) -> IndexError {
-    let dir = path.parent().unwrap_or(path).to_path_buf();
-    IndexError::Damaged { path: path.to_path_buf(), detail: detail.to_owned(), dir }
+    IndexError::Damaged { path: path.to_path_buf(), detail: detail.to_owned() }
 }
 
 /// Makes the names in a directory durable.

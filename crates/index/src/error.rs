@@ -46,14 +46,12 @@ pub enum IndexError {
         known: u32,
     },
     /// A file of the index does not hold what was written to it.
-    #[error("{} is damaged: {detail}. Nothing is lost, the index follows from the lake: remove {} and run `stele index rebuild`", path.display(), dir.display())]
+    #[error("{} is damaged: {detail}. Nothing is lost, the index follows from the lake: `stele index rebuild` makes it anew", path.display())]
     Damaged {
         /// The file or table.
         path: PathBuf,
         /// What is wrong with it.
         detail: String,
-        /// The directory to remove.
-        dir: PathBuf,
     },
     /// No index was built with this model.
     #[error("the index at {} holds nothing for {asked}; it holds {there}. Build it with `stele index build`, or ask with the model that is there", path.display())]
@@ -151,7 +149,8 @@ fn lance_advice(no_room: bool) -> &'static str {
     if no_room {
         ". The index answers as before: free some space and run the same command again"
     } else {
-        ". If it stays so, `stele index rebuild` makes the index anew from the lake"
+        ". `stele index verify` says whether the index is damaged; `stele index rebuild` makes it anew from \
+         the lake"
     }
 }
 
@@ -197,7 +196,69 @@ fn lance(error: &(dyn std::error::Error + 'static), what: &'static str, path: &P
         full |= error.downcast_ref::<io::Error>().is_some_and(no_room);
         cause = error.source();
     }
-    let detail = stele_model::error::in_full(error);
+    let detail = said(&stele_model::error::in_full(error), path);
     let no_room = full || detail.contains("No space left");
     IndexError::Lance { what, path: path.to_path_buf(), detail, no_room }
+}
+
+/// What the library said, for people: once, with whole paths, and without the places in its own code.
+fn said(words: &str, path: &Path) -> String {
+    let mut text = without_places(words);
+    text = text.replacen("lance error: ", "", 1);
+    // A cause is often told by the error that it caused, too.
+    let told_twice = |text: &str| {
+        text.match_indices(": ").map(|(at, _)| at).find(|at| text[..*at].ends_with(&text[at + 2..]))
+    };
+    while let Some(at) = told_twice(&text) {
+        text.truncate(at);
+    }
+    let whole = path.to_string_lossy();
+    match whole.strip_prefix('/') {
+        Some(bare) if !bare.is_empty() => text.replace(&*whole, bare).replace(bare, &whole),
+        _ => text,
+    }
+}
+
+/// Takes out `, /…/src/file.rs:12:34`: where in the library it was noticed.
+fn without_places(words: &str) -> String {
+    let is_place = |word: &str| {
+        word.rsplit_once(".rs:")
+            .is_some_and(|(_, numbers)| numbers.split(':').all(|number| number.parse::<u32>().is_ok()))
+    };
+    let mut kept = String::with_capacity(words.len());
+    for part in words.split_inclusive(", ") {
+        // The place ends at the next cause, which begins with `: `, or at the end.
+        let (place, rest) =
+            part.split_once(": ").map_or((part, ""), |(place, _)| (place, &part[place.len()..]));
+        if is_place(place.trim_end_matches([',', ' ', '.'])) {
+            kept.truncate(kept.trim_end_matches(", ").len());
+            kept.push_str(rest);
+        } else {
+            kept.push_str(part);
+        }
+    }
+    kept
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::said;
+
+    #[test]
+    fn what_the_library_says_is_said_once_and_without_its_own_places() {
+        for (words, expect) in [
+            (
+                "lance error: Not found: data/i/v-1/x.lance, /r/lance-io-14.0.2/src/local.rs:273:40: Not found: \
+                 data/i/v-1/x.lance, /r/lance-io-14.0.2/src/local.rs:273:40",
+                "Not found: /data/i/v-1/x.lance",
+            ),
+            ("Not found: /data/i/v-1/x", "Not found: /data/i/v-1/x"),
+            ("bad magic, wanted LANC, found x.rs: y", "bad magic, wanted LANC, found x.rs: y"),
+            ("LanceError(IO): short, rust/file.rs:1:2", "LanceError(IO): short"),
+        ] {
+            assert_eq!(said(words, Path::new("/data/i/v-1")), expect);
+        }
+    }
 }

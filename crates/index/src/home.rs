@@ -42,6 +42,11 @@ pub(crate) struct Home {
 }
 
 impl Home {
+    /// The same with nothing in memory of what was read before.
+    pub(crate) fn cold(&self) -> Self {
+        Self { session: session(), ..self.clone() }
+    }
+
     /// Drives one call of the library to its end.
     ///
     /// Where a file is damaged the library may panic in the middle of decoding it. That is an error
@@ -78,6 +83,11 @@ impl Home {
     }
 }
 
+/// What is kept between queries, empty.
+fn session() -> Arc<lancedb::Session> {
+    Arc::new(lancedb::Session::new(INDEX_CACHE_BYTES, METADATA_CACHE_BYTES, Arc::default()))
+}
+
 /// An index. Cheap to open: nothing is read before a reader or a writer is asked for.
 ///
 /// Its calls block, and must not be made from inside an async runtime's worker thread.
@@ -107,8 +117,7 @@ impl Index {
             .enable_all()
             .build()
             .at("start threads for", &dir)?;
-        let session = lancedb::Session::new(INDEX_CACHE_BYTES, METADATA_CACHE_BYTES, Arc::default());
-        Ok(Self { home: Home { dir, runtime: Arc::new(runtime), session: Arc::new(session), faults } })
+        Ok(Self { home: Home { dir, runtime: Arc::new(runtime), session: session(), faults } })
     }
 
     /// The index in a directory that has one.

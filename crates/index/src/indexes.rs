@@ -27,6 +27,11 @@ const ROWS_PER_PARTITION: u32 = 4_096;
 /// Longest word of the text index. Longer runs of letters are blobs and not words.
 const WORD_BYTES_MAX: usize = 64;
 
+/// Memory in which a text index is built, in MiB; what does not fit is written as a part of its own, which
+/// a question asks besides. The library's own bound of two gigabytes a worker is none for an index that
+/// is made beside everything else. Texts of 100,000 records take about this much.
+const WORDS_BUILD_MEMORY_MB_MAX: u64 = 64;
+
 /// How texts are cut: English stems, lower case, letters without accents, no stop words. Positions
 /// are left out: they double the index, and no question here asks for phrases.
 pub(crate) fn text_params() -> FtsIndexBuilder {
@@ -98,6 +103,12 @@ impl Wanted {
         (rows / 20).max(256)
     }
 
+    /// Whether it is of words. What is added to such an index is built without the bound on memory that
+    /// its making has.
+    pub(crate) fn is_of_words(self) -> bool {
+        matches!(self, Self::Text | Self::Terms)
+    }
+
     /// The failpoint before it is made or added to.
     pub(crate) fn point(self) -> &'static str {
         match self {
@@ -112,8 +123,8 @@ impl Wanted {
     /// Makes it of all rows, in the place of an older one.
     pub(crate) fn create(self, table: &Table, rows: u64) -> Result<(), IndexError> {
         let index = match self {
-            Self::Text => LanceIndex::FTS(text_params()),
-            Self::Terms => LanceIndex::FTS(terms_params()),
+            Self::Text => LanceIndex::FTS(text_params().memory_limit_mb(WORDS_BUILD_MEMORY_MB_MAX)),
+            Self::Terms => LanceIndex::FTS(terms_params().memory_limit_mb(WORDS_BUILD_MEMORY_MB_MAX)),
             Self::Id | Self::TextHash => LanceIndex::BTree(BTreeIndexBuilder::default()),
             // Eight bits a number. A graph on top (HNSW) takes ten times as long to build and is not
             // faster at these sizes; the product quantiser takes a hundred times as long.

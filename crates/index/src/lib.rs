@@ -20,6 +20,7 @@ mod copy;
 mod digest;
 mod durable;
 mod error;
+mod files;
 mod filter;
 mod home;
 mod indexes;
@@ -37,7 +38,7 @@ mod versions;
 mod writer;
 
 pub use columns::TextHash;
-pub use digest::LogicalHash;
+pub use digest::{ChunkHash, Identified, LogicalHash};
 pub use error::IndexError;
 pub use filter::{FILTER_VALUES_MAX, Filter, Scope};
 pub use home::Index;

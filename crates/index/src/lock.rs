@@ -72,11 +72,10 @@ impl ReaderShare {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             file => file.at("open", &path)?,
         };
-        match file.try_lock_shared() {
-            Ok(()) => Ok(Some(Self { _file: file })),
-            Err(TryLockError::WouldBlock) => Ok(None),
-            Err(TryLockError::Error(source)) => Err(source).at("lock", &path),
-        }
+        // A writer holds it for a moment while it looks whether anybody reads, or while it removes the
+        // directory.
+        file.lock_shared().at("lock", &path)?;
+        Ok(path.exists().then_some(Self { _file: file }))
     }
 }
 

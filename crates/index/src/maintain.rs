@@ -11,6 +11,7 @@ use stele_model::error::in_full;
 use crate::durable::bytes_below;
 use crate::error::IndexError;
 use crate::indexes::{self, Wanted};
+use crate::lock;
 use crate::writer::Writer;
 
 /// Parts of an index that are left apart. Each is asked on its own; merging them costs about as much
@@ -169,8 +170,15 @@ impl Writer {
         let rows = self.pointer.rows;
         let indexes = indexes::find(&self.table)?;
         let there = indexes.iter().find(|index| index.name == wanted.name());
+        let segments = there.and_then(|there| there.num_segments).unwrap_or(1);
+        let uncovered = there.and_then(|there| there.num_unindexed_rows).unwrap_or(0);
+        let is_covered = uncovered <= wanted.tail_max(rows);
         let train = match there {
             None => rows >= wanted.rows_min(),
+            // Where most is new, or its parts would be merged, making it anew costs no more.
+            Some(_) if wanted.is_of_words() => {
+                !is_covered && (uncovered > rows / 2 || segments >= SEGMENTS_MAX)
+            }
             // A vector index that was trained on half of what there is knows half of its shape.
             Some(_) if wanted == Wanted::Vector => rows / 2 > self.pointer.trained_rows.unwrap_or(0),
             Some(_) => false,
@@ -183,9 +191,7 @@ impl Writer {
             }
             return Ok(true);
         }
-        let Some(there) = there else { return Ok(false) };
-        let segments = there.num_segments.unwrap_or(1);
-        if there.num_unindexed_rows.unwrap_or(0) <= wanted.tail_max(rows) {
+        if there.is_none() || is_covered {
             return Ok(false);
         }
         self.home.hit(wanted.point())?;
@@ -196,10 +202,15 @@ impl Writer {
         Ok(true)
     }
 
-    /// Removes versions of the table before the one that readers may still hold, and what stopped
-    /// writes left.
+    /// Removes versions of the table before the newest one, or before the one that readers may still
+    /// hold, and what stopped writes left.
     fn prune(&mut self) -> Result<bool, IndexError> {
-        let keep = self.shown.table_version_before.unwrap_or(self.shown.table_version);
+        let newest = self.shown.table_version;
+        let keep = match lock::unread(&self.table.dir)? {
+            // Whoever comes now reads the newest; so the lock need not be held.
+            Some(_) => newest,
+            None => self.shown.table_version_before.unwrap_or(newest),
+        };
         let versions = self.home.call("list", &self.table.dir, self.table.lance.list_versions())?;
         let Some(oldest_kept) =
             versions.iter().filter(|version| version.version >= keep).min_by_key(|v| v.version)

@@ -13,8 +13,10 @@ use lancedb::query::{ExecutableQuery, QueryBase, Select};
 use stele_model::{Chunk, ChunkId};
 
 use crate::columns::{
-    CHUNK_COLUMNS, ID, TERMS, TEXT, TEXT_HASH, TextHash, VECTOR, chunks_of, floats, ids, text_hashes, vectors,
+    CHUNK_COLUMNS, ID, ROW_HASH, TERMS, TEXT, TEXT_HASH, TextHash, VECTOR, chunk_hashes, chunks_of, floats,
+    ids, text_hashes, vectors,
 };
+use crate::digest::Identified;
 use crate::error::{At, IndexError};
 use crate::filter::{Filter, with_ids, with_texts};
 use crate::home::Home;
@@ -67,7 +69,7 @@ pub struct Reader {
     pub(crate) pointer: Pointer,
     pub(crate) answers: bool,
     /// Keeps the version directory from being removed.
-    _share: Arc<ReaderShare>,
+    share: Arc<ReaderShare>,
 }
 
 impl std::fmt::Debug for Reader {
@@ -82,7 +84,13 @@ impl Reader {
         let dir = home.dir.join(&pointer.dir);
         let Some(share) = ReaderShare::take(&dir)? else { return Ok(None) };
         let table = Table::open_at(home, &dir, pointer.table_version)?;
-        Ok(Some(Self { table, pointer: pointer.clone(), answers, _share: Arc::new(share) }))
+        Ok(Some(Self { table, pointer: pointer.clone(), answers, share: Arc::new(share) }))
+    }
+
+    /// The same reader by another handle of its table.
+    pub(crate) fn at(&self, table: Table) -> Self {
+        let (pointer, share) = (self.pointer.clone(), Arc::clone(&self.share));
+        Self { table, pointer, answers: self.answers, share }
     }
 
     /// What this reader reads: spec, checkpoint, counts.
@@ -146,7 +154,7 @@ impl Reader {
         if k == 0 || self.pointer.rows == 0 || words.is_empty() {
             return Ok(Vec::new());
         }
-        self.words(FtsQuery::Match(matching(text.to_owned(), TEXT)), filter, k)
+        self.words(FtsQuery::Match(matching(text.to_owned(), TEXT)), filter.expr()?, k)
     }
 
     /// The `k` chunks among those that match that have these names: a path, a segment of one, an
@@ -166,10 +174,21 @@ impl Reader {
         let subjects = matching(terms.subjects, TERMS).with_boost(SUBJECT_BOOST);
         let either =
             [matching(terms.names, TERMS), subjects].map(|some| (Occur::Should, FtsQuery::Match(some)));
-        self.words(FtsQuery::Boolean(BooleanQuery::new(either)), filter, k)
+        self.words(FtsQuery::Boolean(BooleanQuery::new(either)), filter.expr()?, k)
     }
 
-    fn words(&self, words: FtsQuery, filter: &Filter, k: usize) -> Result<Vec<Hit>, IndexError> {
+    /// Whether the text of a row is found by words of it, and its terms by themselves. A text without
+    /// a word that is kept counts as found.
+    pub(crate) fn finds(&self, id: ChunkId, text: &str, column: &'static str) -> Result<bool, IndexError> {
+        let params = if column == TERMS { terms_params() } else { text_params() };
+        if lancedb::tokenize(text, &params).at("ask", &self.table.dir)?.is_empty() {
+            return Ok(true);
+        }
+        let words = FtsQuery::Match(matching(text.to_owned(), column));
+        Ok(self.words(words, Some(with_ids(&[id])), 1)?.iter().any(|hit| hit.id == id))
+    }
+
+    fn words(&self, words: FtsQuery, rows: Option<DfExpr>, k: usize) -> Result<Vec<Hit>, IndexError> {
         let limit = k + TIES;
         let asked = FullTextSearchQuery::new_query(words).limit(Some(limit as i64));
         let mut query = self
@@ -179,7 +198,7 @@ impl Reader {
             .full_text_search(asked)
             .limit(limit)
             .select(Select::columns(&[ID, "_score"]));
-        if let Some(rows) = filter.expr()? {
+        if let Some(rows) = rows {
             query = query.only_if_expr(rows);
         }
         self.hits(&query, "_score", &|score| score, k)
@@ -256,17 +275,17 @@ impl Reader {
         self.scan(&[ID], None, &mut |batch| each(&ids(&batch).of(&self.table)?))
     }
 
-    /// As [`Reader::ids`], of the chunks that match.
+    /// As [`Reader::ids`], of the chunks that match, each with what tells its content apart.
     ///
     /// # Errors
     ///
     /// As there.
-    pub fn ids_of(
+    pub fn hashes(
         &self,
         filter: &Filter,
-        each: &mut dyn FnMut(&[ChunkId]) -> Result<(), IndexError>,
+        each: &mut dyn FnMut(&[Identified]) -> Result<(), IndexError>,
     ) -> Result<(), IndexError> {
-        self.scan(&[ID], filter.expr()?, &mut |batch| each(&ids(&batch).of(&self.table)?))
+        self.scan(&[ID, ROW_HASH], filter.expr()?, &mut |batch| each(&chunk_hashes(&batch).of(&self.table)?))
     }
 
     /// Hands over all chunks, a thousand at a time, in no order. `each` must not come back to the
@@ -303,7 +322,8 @@ impl Reader {
         self.table.scan(columns, rows, each).map_err(|error| self.stale(error))
     }
 
-    /// Files that are gone mean that the version was pruned, if the pointer has moved on.
+    /// Files that are gone mean that the version was pruned, if the pointer has moved on, and damage
+    /// otherwise.
     fn stale(&self, error: IndexError) -> IndexError {
         let moved = || {
             let current =
@@ -311,8 +331,11 @@ impl Reader {
             let place = |pointer: &Pointer| (pointer.dir.clone(), pointer.table_version);
             current.find(self.pointer.spec.key()).map(place) != Some(place(&self.pointer))
         };
-        let gone = matches!(&error, IndexError::Lance { detail, .. } if is_not_found(detail));
-        if gone && moved() { IndexError::Stale } else { error }
+        match error {
+            IndexError::Lance { detail, .. } if is_not_found(&detail) && moved() => IndexError::Stale,
+            IndexError::Lance { detail, .. } if is_not_found(&detail) => self.table.wrong(&detail),
+            error => error,
+        }
     }
 }
 

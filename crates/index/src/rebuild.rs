@@ -9,12 +9,13 @@ use std::fs;
 use stele_model::ChunkId;
 
 use crate::columns::TextHash;
+use crate::digest::Identified;
 use crate::error::{At, IndexError};
 use crate::home::Index;
 use crate::maintain::Maintenance;
 use crate::pointer::{Pointer, Progress, Spec};
 use crate::versions;
-use crate::writer::{Applied, Upsert, Writer, begin};
+use crate::writer::{Applied, Upsert, Writer, begin_anew};
 
 /// A version on its way. Dropping it keeps what it has got.
 #[derive(Debug)]
@@ -26,7 +27,7 @@ pub struct Rebuild {
 impl Rebuild {
     pub(crate) fn open(index: &Index, spec: &Spec) -> Result<Self, IndexError> {
         let home = &index.home;
-        let (lock, current) = begin(home, spec)?;
+        let (lock, current) = begin_anew(home, spec)?;
         versions::tidy(home, &current, Some(spec))?;
         let half_built = versions::half_built(home, &current, spec)?;
         let resumed = half_built.is_some();
@@ -65,13 +66,16 @@ impl Rebuild {
         self.writer.follow(lake);
     }
 
-    /// As [`Writer::ids`], of what it has got so far.
+    /// As [`Writer::hashes`], of what it has got so far.
     ///
     /// # Errors
     ///
     /// As there.
-    pub fn ids(&self, each: &mut dyn FnMut(&[ChunkId]) -> Result<(), IndexError>) -> Result<(), IndexError> {
-        self.writer.ids(each)
+    pub fn hashes(
+        &self,
+        each: &mut dyn FnMut(&[Identified]) -> Result<(), IndexError>,
+    ) -> Result<(), IndexError> {
+        self.writer.hashes(each)
     }
 
     /// As [`Writer::known_texts`], of what it has got so far.

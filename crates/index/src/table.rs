@@ -117,11 +117,7 @@ impl Table {
 
     /// Says that the table is not what it should be.
     pub(crate) fn wrong(&self, detail: &str) -> IndexError {
-        IndexError::Damaged {
-            path: self.dir.join(TABLE_DIR),
-            detail: detail.to_owned(),
-            dir: self.home.dir.clone(),
-        }
+        IndexError::Damaged { path: self.dir.join(TABLE_DIR), detail: detail.to_owned() }
     }
 }
 

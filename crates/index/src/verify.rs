@@ -1,5 +1,6 @@
-//! Does the table hold what the pointer says? Every row is read and everything that follows from its
-//! content is computed again.
+//! Does the table hold what the pointer says? Every file that it names is looked for, every row is read
+//! and everything that follows from its content is computed again; then every index is read, and asked
+//! for rows that are there.
 
 use std::collections::HashSet;
 
@@ -11,6 +12,7 @@ use crate::columns::{
 };
 use crate::digest::{LogicalHash, row_hash};
 use crate::error::IndexError;
+use crate::files::{self, Probe};
 use crate::pointer::SCHEMA_VERSION;
 use crate::reader::Reader;
 use crate::table::Of;
@@ -52,7 +54,7 @@ impl Verification {
         self.problem_count == 0
     }
 
-    fn add(&mut self, id: Option<ChunkId>, what: impl Into<String>) {
+    pub(crate) fn add(&mut self, id: Option<ChunkId>, what: impl Into<String>) {
         self.problem_count += 1;
         if self.problems.len() < PROBLEMS_NAMED_MAX {
             self.problems.push(Problem { id, what: what.into() });
@@ -61,14 +63,35 @@ impl Verification {
 }
 
 impl Reader {
-    /// Reads every row and compares it with its own hashes and with the pointer. It holds the ids of
-    /// all rows in memory: about 32 bytes a row.
+    /// Looks for every file, reads every row and compares it with its own hashes and with the pointer,
+    /// and reads every index. It holds the ids of all rows in memory, about 32 bytes a row, and the
+    /// indexes as a search does.
     ///
     /// # Errors
     ///
-    /// When the table cannot be read. What is read and wrong is in the answer.
+    /// [`IndexError::Stale`] if the version was pruned meanwhile. What is gone or wrong is in the answer.
     pub fn verify(&self) -> Result<Verification, IndexError> {
         let mut found = Verification::default();
+        // What an earlier question left in memory must not answer for a file that is gone.
+        let cold = self.cold()?;
+        let gone = files::gone(&cold.table)?;
+        gone.iter().for_each(|file| found.add(None, file.what.as_str()));
+        if gone.iter().any(|file| file.index.is_none()) {
+            // Without them every hash differs, and saying so would hide the cause.
+            return Ok(found);
+        }
+        let mut probes = Vec::new();
+        match cold.read_rows(&mut found, &mut probes) {
+            Err(IndexError::Stale) => return Err(IndexError::Stale),
+            Err(error) => found.add(None, format!("its rows cannot be read: {}", files::detail_of(error))),
+            Ok(()) => cold.check_indexes(&mut found, &gone, &probes),
+        }
+        Ok(found)
+    }
+
+    /// Compares every row with its own hashes, and all of them with the pointer; takes some along as
+    /// probes of the indexes.
+    fn read_rows(&self, found: &mut Verification, probes: &mut Vec<Probe>) -> Result<(), IndexError> {
         let mut seen = HashSet::new();
         let dimension = self.pointer.spec.dimension();
         let mut columns = self.table.present(&CHUNK_COLUMNS)?;
@@ -89,6 +112,9 @@ impl Reader {
                 found.rows += 1;
                 found.logical_hash.add(&hash);
                 let id = Some(chunk.id);
+                if Probe::is_due(found.rows, self.pointer.rows) {
+                    probes.push(Probe::of(&chunk, terms.value(at), vector.as_deref()));
+                }
                 if !seen.insert(chunk.id) {
                     found.add(id, "stands in more than one row");
                 }
@@ -124,7 +150,7 @@ impl Reader {
             let (says, is) = (pointer.logical_hash, found.logical_hash);
             found.add(None, format!("the pointer says logical hash {says}, the table has {is}"));
         }
-        Ok(found)
+        Ok(())
     }
 
     /// Compares the vectors of two indexes of equal chunks: the largest difference between two

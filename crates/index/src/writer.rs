@@ -9,9 +9,10 @@ use std::path::PathBuf;
 use stele_model::{Chunk, ChunkId};
 
 use crate::columns::{
-    ID, ROW_HASH, Row, TEXT_HASH, TextHash, VECTOR_HASH, batch_of, ids, numbers, row_hashes, text_hashes,
+    ID, ROW_HASH, Row, TEXT_HASH, TextHash, VECTOR_HASH, batch_of, chunk_hashes, ids, numbers, row_hashes,
+    text_hashes,
 };
-use crate::digest::RowHash;
+use crate::digest::{Identified, RowHash};
 use crate::durable::{self, Synced};
 use crate::error::{At, IndexError};
 use crate::filter::with_ids;
@@ -251,14 +252,17 @@ impl Writer {
         Ok(())
     }
 
-    /// Hands over the ids of all chunks, a thousand at a time, in no order. `each` must not come back
-    /// to the index.
+    /// Hands over the ids of all chunks, a thousand at a time, in no order, each with what tells its
+    /// content apart. `each` must not come back to the index.
     ///
     /// # Errors
     ///
     /// When the table cannot be read, and what `each` says.
-    pub fn ids(&self, each: &mut dyn FnMut(&[ChunkId]) -> Result<(), IndexError>) -> Result<(), IndexError> {
-        self.table.scan(&[ID], None, &mut |batch| each(&ids(&batch).of(&self.table)?))
+    pub fn hashes(
+        &self,
+        each: &mut dyn FnMut(&[Identified]) -> Result<(), IndexError>,
+    ) -> Result<(), IndexError> {
+        self.table.scan(&[ID, ROW_HASH], None, &mut |batch| each(&chunk_hashes(&batch).of(&self.table)?))
     }
 
     /// The vectors of texts that some chunk here has, so that nobody embeds them again.
@@ -433,6 +437,24 @@ struct Old {
 
 /// Takes the lock and reads the pointer.
 pub(crate) fn begin(home: &Home, spec: &Spec) -> Result<(WriterLock, Current), IndexError> {
+    let lock = lock(home, spec)?;
+    Ok((lock, Current::load(&home.dir)?.unwrap_or_default()))
+}
+
+/// The same where all is made anew: a pointer that nobody here can read names nothing that answers,
+/// and must not stand in the way of its cure.
+pub(crate) fn begin_anew(home: &Home, spec: &Spec) -> Result<(WriterLock, Current), IndexError> {
+    let lock = lock(home, spec)?;
+    match Current::load(&home.dir) {
+        Err(error @ (IndexError::Damaged { .. } | IndexError::NewerFormat { .. })) => {
+            tracing::warn!(why = %error, "the index is built as if there were none");
+            Ok((lock, Current::default()))
+        }
+        current => Ok((lock, current?.unwrap_or_default())),
+    }
+}
+
+fn lock(home: &Home, spec: &Spec) -> Result<WriterLock, IndexError> {
     spec.check()?;
     home.hit("index.create")?;
     let dir: &PathBuf = &home.dir;
@@ -441,8 +463,7 @@ pub(crate) fn begin(home: &Home, spec: &Spec) -> Result<(WriterLock, Current), I
         let above = dir.parent().unwrap_or(dir);
         durable::sync_dir(above).at("sync", above)?;
     }
-    let lock = WriterLock::take(dir)?;
-    Ok((lock, Current::load(dir)?.unwrap_or_default()))
+    WriterLock::take(dir)
 }
 
 fn check_vector(spec: &Spec, id: ChunkId, vector: Option<&[f32]>) -> Result<(), IndexError> {

@@ -17,6 +17,9 @@ pub enum SearchError {
     /// The question itself is at fault.
     #[error("{0}")]
     Question(String),
+    /// Whoever asked wants no answer any more.
+    #[error("the question was cancelled")]
+    Cancelled,
 }
 
 impl SearchError {
@@ -26,6 +29,7 @@ impl SearchError {
             Self::Index(error) => error.kind(),
             Self::Embed(error) => error.kind(),
             Self::Question(_) => ErrorKind::Fix,
+            Self::Cancelled => ErrorKind::Cancelled,
         }
     }
 }

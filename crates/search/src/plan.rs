@@ -26,6 +26,9 @@ pub enum Arm {
 }
 
 impl Arm {
+    /// Every choice.
+    pub const ALL: [Self; 3] = [Self::Text, Self::Vector, Self::Hybrid];
+
     /// As it is written on the command line and in answers.
     pub fn name(self) -> &'static str {
         match self {

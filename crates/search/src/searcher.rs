@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::thread::ScopedJoinHandle;
 
-use stele_embed::{Embedder, Purpose, never};
+use stele_embed::{Cancelled, Embedder, Purpose, never};
 use stele_index::{Hit, Reader};
 use stele_model::error::in_full;
 use stele_model::{Chunk, ChunkId, ErrorKind};
@@ -32,6 +32,9 @@ pub struct Searcher<'a> {
     reader: &'a Reader,
     embedder: Option<&'a dyn Embedder>,
     structure: Option<&'a dyn Structure>,
+    cancelled: Cancelled<'a>,
+    /// Why there is no embedder.
+    why: String,
 }
 
 /// The hits of the arms, in the order in which the fusion takes them.
@@ -45,10 +48,15 @@ struct Hits {
 impl<'a> Searcher<'a> {
     /// `embedder` has to be the one that made the index's vectors; without it meaning has no say.
     pub fn new(reader: &'a Reader, embedder: Option<&'a dyn Embedder>) -> Self {
-        let same = |embedder: &&dyn Embedder| {
-            reader.pointer().spec.model.as_ref().is_some_and(|model| model.id == embedder.model_id())
+        let made_with = reader.pointer().spec.model.as_ref();
+        let same = |embedder: &&dyn Embedder| made_with.is_some_and(|model| model.id == embedder.model_id());
+        let why = match embedder {
+            Some(other) => {
+                format!("{} is set, whose vectors do not compare (`stele index rebuild`)", other.model_id())
+            }
+            None => "it is not here".to_owned(),
         };
-        Self { reader, embedder: embedder.filter(same), structure: None }
+        Self { reader, embedder: embedder.filter(same), structure: None, cancelled: &never, why }
     }
 
     /// The same, with what the sections of documents have to do with each other.
@@ -57,12 +65,27 @@ impl<'a> Searcher<'a> {
         Self { structure: Some(structure), ..self }
     }
 
+    /// The same, ended where `cancelled` says so: before an arm is asked, and before chunks are read.
+    #[must_use]
+    pub fn with_cancel(self, cancelled: Cancelled<'a>) -> Self {
+        Self { cancelled, ..self }
+    }
+
+    /// Says why there is no embedder, for those who miss it.
+    #[must_use]
+    pub fn because(mut self, why: Option<&str>) -> Self {
+        if let Some(why) = why {
+            self.why = why.to_owned();
+        }
+        self
+    }
+
     /// Answers a question.
     ///
     /// # Errors
     ///
-    /// If the question makes no sense, meaning alone is asked and there is no model, or the index
-    /// cannot be read.
+    /// If the question makes no sense or is cancelled, meaning alone is asked and there is no model, or
+    /// the index cannot be read.
     pub fn answer(&self, question: &Question) -> Result<Answer, SearchError> {
         question.check()?;
         let mut notes = Vec::new();
@@ -144,11 +167,17 @@ impl<'a> Searcher<'a> {
         if ids.is_empty() {
             return Ok(HashMap::new());
         }
+        self.go_on()?;
         Ok(self.reader.get(&ids)?.into_iter().map(|chunk| (chunk.id, chunk)).collect())
+    }
+
+    fn go_on(&self) -> Result<(), SearchError> {
+        if (self.cancelled)() { Err(SearchError::Cancelled) } else { Ok(()) }
     }
 
     /// Asks the arms side by side: each waits for the index most of its time.
     fn hits(&self, question: &Question, k: usize, notes: &mut Vec<String>) -> Result<Hits, SearchError> {
+        self.go_on()?;
         let names = question.names();
         let by_words = question.arm != Arm::Vector;
         let embedder = match question.arm {
@@ -169,8 +198,9 @@ impl<'a> Searcher<'a> {
                 false => Ok(Vec::new()),
             };
             let vector = match joined(vector) {
-                // A service that is away takes its arm with it, and not the others.
-                Err(error) if by_words && error.kind() == ErrorKind::Retry => {
+                // A service that is away, or a model that is damaged, takes its arm with it, and not the
+                // others.
+                Err(error @ SearchError::Embed(_)) if by_words && error.kind() != ErrorKind::Cancelled => {
                     notes.push(format!("answered by words alone: {}", in_full(&error)));
                     Vec::new()
                 }
@@ -182,7 +212,8 @@ impl<'a> Searcher<'a> {
 
     /// What lies near the question in meaning.
     fn near(&self, embedder: &dyn Embedder, question: &Question, k: usize) -> Result<Vec<Hit>, SearchError> {
-        let embedded = embedder.embed(&[&question.text], Purpose::Query, &never)?;
+        let embedded = embedder.embed(&[&question.text], Purpose::Query, self.cancelled)?;
+        self.go_on()?;
         Ok(self.reader.vector(embedded.vectors.get(0).unwrap_or_default(), &question.filter, k)?)
     }
 
@@ -201,12 +232,12 @@ impl<'a> Searcher<'a> {
             }
             (_, there) if arm == Arm::Vector => {
                 return Err(SearchError::Question(match there {
-                    Some(model) => format!("the index was made with {}, which is not here: `stele models pull` fetches models", model.id),
+                    Some(model) => format!("the index was made with {}: {}", model.id, self.why),
                     None => "the index holds texts alone: `stele models pull`, then `stele index rebuild`, adds meaning".to_owned(),
                 }));
             }
             (None, Some(model)) => {
-                notes.push(format!("answered by words alone: {} is not here (`stele models pull` fetches models)", model.id));
+                notes.push(format!("answered by words alone; the index was made with {}: {}", model.id, self.why));
             }
             (_, None) => notes.push(
                 "answered by words alone: the index holds no vectors (`stele models pull`, then `stele index rebuild`)".to_owned(),

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use rmcp::ErrorData;
 use rmcp::ServerHandler;
 use rmcp::model::{
-    CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, Implementation, JsonObject,
-    ListToolsResult, PaginatedRequestParams, ServerCapabilities, ServerConfig, Tool, ToolAnnotations,
+    CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, CustomRequest, CustomResult,
+    ErrorCode, Implementation, JsonObject, ListToolsResult, PaginatedRequestParams, ServerCapabilities,
+    ServerConfig, Tool, ToolAnnotations,
 };
 use rmcp::service::{RequestContext, RoleServer};
 use serde_json::Value;
@@ -16,6 +17,7 @@ use tokio::sync::Semaphore;
 use crate::desk::{Call, Desk};
 use crate::limits::{CALL_GRACE, CALL_TIME_MAX, CALLS_MAX, CALLS_WAITING_MAX};
 use crate::reply::{Refusal, as_text};
+use crate::sql::SqlCommand;
 use crate::tools::{self, Spec};
 
 /// What an agent is told when it begins.
@@ -39,9 +41,10 @@ pub struct Agents {
 
 impl Agents {
     /// A server over `engine`. It opens nothing yet: a lake may come later.
-    pub fn new(engine: Engine) -> Self {
+    /// Queries that callers write are answered by `sql`.
+    pub fn new(engine: Engine, sql: SqlCommand) -> Self {
         Self {
-            desk: Arc::new(Desk::new(engine)),
+            desk: Arc::new(Desk::new(engine, sql)),
             specs: tools::all().into(),
             door: Arc::new(Semaphore::new(CALLS_WAITING_MAX)),
             seats: Arc::new(Semaphore::new(CALLS_MAX)),
@@ -62,6 +65,8 @@ impl Agents {
         };
         let place = Arc::clone(&self.door).try_acquire_owned().map_err(busy)?;
         let call = Arc::new(Call::default());
+        // Where nobody waits for this any more, it is dropped, and the work has to end as well.
+        let _stop = StopAtEnd(Arc::clone(&call));
         let work = async {
             let seat = Arc::clone(&self.seats).acquire_owned().await;
             let (desk, call) = (Arc::clone(&self.desk), Arc::clone(&call));
@@ -94,6 +99,15 @@ impl Agents {
 
     fn spec(&self, name: &str) -> Option<&Spec> {
         self.specs.iter().find(|spec| spec.name == name)
+    }
+}
+
+/// Stops a call when it is dropped; one that has ended does not mind.
+struct StopAtEnd(Arc<Call>);
+
+impl Drop for StopAtEnd {
+    fn drop(&mut self) {
+        self.0.stop();
     }
 }
 
@@ -150,6 +164,24 @@ impl ServerHandler for Agents {
             Err(refusal) => CallToolResult::error(vec![ContentBlock::text(refusal.text())]),
         };
         Ok(result.into())
+    }
+
+    /// What the library could not read as a call of a method that it knows.
+    async fn on_custom_request(
+        &self,
+        request: CustomRequest,
+        _context: RequestContext<RoleServer>,
+    ) -> Result<CustomResult, ErrorData> {
+        Err(match request.method.as_str() {
+            "tools/call" => ErrorData::invalid_params(
+                "params of tools/call: name, a text, and arguments, an object",
+                None,
+            ),
+            "tools/list" => ErrorData::invalid_params("params of tools/list: cursor, a text", None),
+            other => {
+                ErrorData::new(ErrorCode::METHOD_NOT_FOUND, format!("there is no method {other:?}"), None)
+            }
+        })
     }
 
     fn get_tool(&self, name: &str) -> Option<Tool> {

@@ -7,23 +7,26 @@ use std::sync::{Arc, Mutex, PoisonError};
 use stele_engine::discovery::view::CatalogueView;
 use stele_engine::lake::sql::{Params, Sql, SqlError, SqlOptions};
 use stele_engine::lake::{LakeError, Snapshot};
-use stele_engine::{Engine, EngineError};
+use stele_engine::{Cancel, Engine, EngineError};
 use stele_model::ErrorKind;
 use stele_model::error::in_full;
 
 use crate::limits::SQL_MEMORY_BYTES;
 use crate::reply::Refusal;
+use crate::sql::{Asked, OpenLake, Page, Processes, SqlCommand};
 
 /// The engine, with what is open.
 pub(crate) struct Desk {
     pub(crate) engine: Engine,
     view: Mutex<Option<(State, Arc<CatalogueView>)>>,
     sql: Mutex<Option<(State, Sql)>>,
+    processes: Arc<Processes>,
 }
 
 impl Desk {
-    pub(crate) fn new(engine: Engine) -> Self {
-        Self { engine, view: Mutex::default(), sql: Mutex::default() }
+    pub(crate) fn new(engine: Engine, sql: SqlCommand) -> Self {
+        let processes = Arc::new(Processes::new(sql, engine.sql_temp_dir()));
+        Self { engine, view: Mutex::default(), sql: Mutex::default(), processes }
     }
 
     pub(crate) fn snapshot(&self) -> Result<Snapshot, Refusal> {
@@ -43,7 +46,25 @@ impl Desk {
         Ok(view)
     }
 
-    /// A snapshot open for questions of one call, which ends with the call.
+    /// The first rows of a query that a caller wrote.
+    pub(crate) fn query(
+        &self,
+        snapshot: &Snapshot,
+        call: &Call,
+        query: &str,
+        rows_max: u64,
+    ) -> Result<Page, Refusal> {
+        let lake = OpenLake {
+            data_dir: self.engine.settings().data_dir.clone(),
+            lake_id: snapshot.lake_id().to_owned(),
+            version: snapshot.version(),
+            graph: self.engine.graph(snapshot)?.map(|graph| graph.version().version),
+            threads: self.engine.threads(),
+        };
+        self.processes.answer(&Asked { lake, query: query.to_owned(), rows_max }, call)
+    }
+
+    /// A snapshot open for queries of this program, which end with the call.
     pub(crate) fn sql(&self, snapshot: &Snapshot, call: &Call) -> Result<Sql, Refusal> {
         let mut kept = self.sql.lock().unwrap_or_else(PoisonError::into_inner);
         if !matches!(&*kept, Some((state, _)) if *state == state_of(snapshot)) {
@@ -100,7 +121,16 @@ impl Call {
         stops.iter().for_each(|stop| stop());
     }
 
-    fn at_stop(&self, stop: impl Fn() + Send + 'static) {
+    /// What the engine looks at, which is asked to stop with the call.
+    pub(crate) fn cancel(&self) -> Arc<Cancel> {
+        let cancel = Arc::new(Cancel::default());
+        let of_call = Arc::clone(&cancel);
+        self.at_stop(move || of_call.cancel());
+        cancel
+    }
+
+    /// Also calls `stop` when the call is stopped, at once if it was.
+    pub(crate) fn at_stop(&self, stop: impl Fn() + Send + 'static) {
         let mut stops = self.stops.lock().unwrap_or_else(PoisonError::into_inner);
         if self.is_stopped() {
             stop();
@@ -116,10 +146,12 @@ impl From<EngineError> for Refusal {
             EngineError::Lake(_) => "The lake cannot be read.",
             EngineError::Sql(_) => "The query was refused or failed.",
             EngineError::Index(_) => "The index cannot answer.",
-            EngineError::Search(_) => "The question cannot be answered.",
+            EngineError::NoGraph => "There is no graph of this lake yet.",
+            EngineError::UnknownName { .. } => "Nothing in the graph has that name.",
             EngineError::UnknownInput { .. } | EngineError::AmbiguousInput { .. } => {
                 "No single input of the lake has that name."
             }
+            _ if error.kind() == ErrorKind::Cancelled => "The question took too long and was ended.",
             _ => "The question cannot be answered.",
         };
         let hint = match (&error, error.kind()) {
@@ -131,6 +163,10 @@ impl From<EngineError> for Refusal {
             }
             (EngineError::UnknownInput { .. } | EngineError::AmbiguousInput { .. }, _) => {
                 "a source as it stands in `source` of another result, or SELECT uri FROM files"
+            }
+            (EngineError::NoGraph, _) => "have `stele graph build` run; search and sql need no graph",
+            (EngineError::UnknownName { .. }, _) => {
+                "a name as SELECT kind, name FROM entities lists it, or an id of another result"
             }
             (EngineError::Search(_), _) => {
                 "a shorter question in plain words, arm `text` or `hybrid`, or explain_field with a name"

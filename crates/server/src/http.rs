@@ -24,8 +24,9 @@ use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
 use crate::limits::{BODY_BYTES_MAX, CONNECTIONS_MAX, HEAD_TIME_MAX, REQUEST_TIME_MAX, STOP_TIME_MAX};
+use crate::message::{self, Sent};
 use crate::stdio::WORKERS;
-use crate::{Agents, ServerError, Stop};
+use crate::{Agents, ServerError, SqlCommand, Stop};
 
 /// Fewest characters of a token: what sixteen random bytes take in base64 without its end.
 pub const TOKEN_CHARS_MIN: usize = 16;
@@ -48,6 +49,7 @@ pub struct HttpOptions {
 /// If the address cannot be listened on, or would be open to anybody.
 pub fn serve_http(
     engine: Engine,
+    sql: SqlCommand,
     options: HttpOptions,
     stop: &Stop,
     ready: impl FnOnce(SocketAddr),
@@ -65,7 +67,7 @@ pub fn serve_http(
         let listener = TcpListener::bind(address).await.map_err(listen)?;
         let local = listener.local_addr().map_err(listen)?;
         ready(local);
-        accept(&listener, router(Agents::new(engine), &options, local), stop).await;
+        accept(&listener, router(Agents::new(engine, sql), &options, local), stop).await;
         Ok(())
     });
     // Calls that were told to stop and did not are not waited for again.
@@ -110,6 +112,7 @@ fn router(agents: Agents, options: &HttpOptions, local: SocketAddr) -> Router {
     let token = options.token.as_ref().map(|token| blake3::hash(token.as_bytes()));
     Router::new()
         .route_service("/mcp", service)
+        .layer(middleware::from_fn(read))
         .layer(middleware::from_fn_with_state(token, admit))
         .layer(middleware::from_fn(in_time))
 }
@@ -129,6 +132,28 @@ async fn admit(State(token): State<Option<blake3::Hash>>, request: Request, next
         return response;
     }
     next.run(request).await
+}
+
+/// Answers what is no message of the protocol, as on standard input. What says that it is something else
+/// than JSON is refused by the library.
+async fn read(request: Request, next: Next) -> Response {
+    let content_type = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let essence = content_type.and_then(|value| value.split(';').next()).map(str::trim);
+    if !essence.is_some_and(|essence| essence.eq_ignore_ascii_case("application/json")) {
+        return next.run(request).await;
+    }
+    let (head, body) = request.into_parts();
+    let Ok(bytes) = axum::body::to_bytes(body, BODY_BYTES_MAX).await else {
+        return refusal(StatusCode::PAYLOAD_TOO_LARGE, "the request is too large, or ended early\n");
+    };
+    if let Sent::Wrong(answer) = message::read(&bytes) {
+        let mut response = Response::new(Body::from(answer.to_string()));
+        *response.status_mut() = StatusCode::BAD_REQUEST;
+        let json = axum::http::HeaderValue::from_static("application/json");
+        response.headers_mut().insert(header::CONTENT_TYPE, json);
+        return response;
+    }
+    next.run(Request::from_parts(head, Body::from(bytes))).await
 }
 
 /// Ends a request that takes too long, its body included.

@@ -17,7 +17,10 @@ mod desk;
 mod error;
 mod http;
 mod limits;
+mod lines;
+mod message;
 mod reply;
+mod sql;
 mod stdio;
 mod stop;
 mod tools;
@@ -28,5 +31,6 @@ pub use http::{HttpOptions, TOKEN_CHARS_MIN, serve_http};
 pub use limits::{
     CALL_TIME_MAX, PAGE_MAX, RESULT_BYTES_MAX, SEARCH_RESULTS_MAX, SQL_ROWS_MAX, TEXT_BYTES_MAX,
 };
+pub use sql::{SqlCommand, answer_sql};
 pub use stdio::serve_stdio;
 pub use stop::Stop;

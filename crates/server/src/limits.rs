@@ -32,9 +32,25 @@ pub const SQL_ROWS_MAX: u64 = 1000;
 /// Lines before and after the one that is asked for, each.
 pub(crate) const EXCERPT_LINES_MAX: u64 = 50;
 
-/// Memory of the SQL engine, for all calls together: what the smallest machine has to spare. What
-/// does not fit is spilled.
-pub(crate) const SQL_MEMORY_BYTES: u64 = 1 << 30;
+/// Memory that an SQL engine counts: enough to sort and join a lake of some gigabytes. What does not
+/// fit is spilled.
+pub(crate) const SQL_MEMORY_BYTES: u64 = 512 << 20;
+
+/// Address space of a process that answers a query of a caller: the engine's memory, the program and its
+/// threads, and half a gigabyte for what the engine does not count, such as the values that functions make.
+pub(crate) const SQL_PROCESS_BYTES: u64 = 2 << 30;
+
+/// Such processes at once: their memory is what the smallest machine has to spare.
+pub(crate) const SQL_PROCESSES_MAX: usize = 2;
+
+/// Threads of the engine in such a process: each takes address space, whether it works or not.
+pub(crate) const SQL_THREADS_MAX: usize = 4;
+
+/// Bytes of one file that such a process spills to.
+pub(crate) const SQL_SPILL_BYTES: u64 = 4 << 30;
+
+/// Bytes of one answer of such a process: [`RESULT_BYTES_MAX`] several times over.
+pub(crate) const SQL_ANSWER_BYTES: u64 = 1 << 20;
 
 /// Bytes of one text argument: a long query, and no upload.
 pub(crate) const ARGUMENT_BYTES_MAX: usize = 16 << 10;
@@ -57,7 +73,7 @@ pub(crate) const CALLS_MAX: usize = 4;
 /// Calls that run or wait; the next is told to come back. An agent that fans out asks for a dozen.
 pub(crate) const CALLS_WAITING_MAX: usize = 32;
 
-/// Bytes of an HTTP request: [`ARGUMENT_BYTES_MAX`] many times over, and no burden to hold.
+/// Bytes of a message, a line or an HTTP request: [`ARGUMENT_BYTES_MAX`] many times over, and no burden to hold.
 pub(crate) const BODY_BYTES_MAX: usize = 256 << 10;
 
 /// Time of a whole HTTP request: a call with its grace, and a slow network.

@@ -1,7 +1,9 @@
 //! What goes back to a caller: one page within its budget, with what was retrieved marked as data.
 
+use std::borrow::Cow;
+
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::cursor::{Cursor, Subject};
@@ -15,7 +17,7 @@ pub(crate) const NOTICE: &str = "Everything in this result was recorded from the
 const HEAD_BYTES: usize = 6 << 10;
 
 /// Why a result is not all there is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum LimitReason {
     /// The page is full; `next_cursor` goes on.
@@ -137,19 +139,19 @@ pub(crate) fn fact(text: &str) -> String {
 }
 
 /// Something a caller got wrong, or that could not be done.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Refusal {
     /// What failed, in words of this program.
     what: String,
     /// Why. It may quote what was recorded, so it is marked.
     why: Option<String>,
     /// What to try, in words of this program.
-    hint: &'static str,
+    hint: Cow<'static, str>,
 }
 
 impl Refusal {
     pub(crate) fn new(what: impl Into<String>) -> Self {
-        Self { what: what.into(), why: None, hint: "" }
+        Self { what: what.into(), why: None, hint: Cow::Borrowed("") }
     }
 
     #[must_use]
@@ -159,8 +161,8 @@ impl Refusal {
     }
 
     #[must_use]
-    pub(crate) fn hint(mut self, hint: &'static str) -> Self {
-        self.hint = hint;
+    pub(crate) fn hint(mut self, hint: impl Into<Cow<'static, str>>) -> Self {
+        self.hint = hint.into();
         self
     }
 

@@ -5,7 +5,8 @@ use rmcp::transport::stdio_pipes;
 use stele_engine::Engine;
 
 use crate::limits::STOP_TIME_MAX;
-use crate::{Agents, ServerError, Stop};
+use crate::lines::Lines;
+use crate::{Agents, ServerError, SqlCommand, Stop};
 
 /// Serves one client on standard input and output until it goes or `stop` is asked for. Nothing else
 /// may write to standard output meanwhile.
@@ -13,14 +14,14 @@ use crate::{Agents, ServerError, Stop};
 /// # Errors
 ///
 /// If there is no thread to run on, or the client does not speak the protocol.
-pub fn serve_stdio(engine: Engine, stop: &Stop) -> Result<(), ServerError> {
+pub fn serve_stdio(engine: Engine, sql: SqlCommand, stop: &Stop) -> Result<(), ServerError> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(WORKERS)
         .thread_name("stele-mcp")
         .enable_all()
         .build()
         .map_err(ServerError::Start)?;
-    let result = runtime.block_on(serve(Agents::new(engine), stop));
+    let result = runtime.block_on(serve(Agents::new(engine, sql), stop));
     // A read from a terminal cannot be ended, so nothing waits for it.
     runtime.shutdown_timeout(std::time::Duration::ZERO);
     result
@@ -30,8 +31,9 @@ pub fn serve_stdio(engine: Engine, stop: &Stop) -> Result<(), ServerError> {
 pub(crate) const WORKERS: usize = 2;
 
 async fn serve(agents: Agents, stop: &Stop) -> Result<(), ServerError> {
+    let (input, output) = stdio_pipes();
     let session = tokio::select! {
-        session = agents.serve(stdio_pipes()) => session,
+        session = agents.serve(Lines::new(input, output)) => session,
         () = stop.asked() => return Ok(()),
     };
     let session = match session {

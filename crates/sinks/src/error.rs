@@ -82,7 +82,7 @@ pub enum SinkError {
     },
     /// The collection is somebody else's. To go on would remove what is in it.
     #[error(
-        "{sink} {whose} and holds {points} points; nothing was touched. Name another collection, or take this one over with `--adopt`, which removes all that is in it"
+        "{sink} {whose} and holds {points} points; nothing was touched. Name another collection, or take this one over with `{flags}`, which removes all that is in it"
     )]
     Foreign {
         /// Which sink.
@@ -91,6 +91,8 @@ pub enum SinkError {
         whose: String,
         /// Points in it.
         points: u64,
+        /// What takes it over as it is.
+        flags: &'static str,
     },
     /// The database has the graph of somebody else. To go on would remove it.
     #[error(
@@ -104,7 +106,7 @@ pub enum SinkError {
     },
     /// The collection is ours to use, and holds, or can hold, something else.
     #[error(
-        "{sink} has the {what} {there}, and {asked} is asked for; nothing was touched. Name another collection, or make this one anew with `--recreate`"
+        "{sink} has the {what} {there}, and {asked} is asked for; nothing was touched. Name another collection, or make this one anew with `{flags}`"
     )]
     Different {
         /// Which sink.
@@ -115,6 +117,8 @@ pub enum SinkError {
         there: String,
         /// What it should have.
         asked: String,
+        /// What makes it anew.
+        flags: &'static str,
     },
     /// A point that no store would take, or that none should.
     #[error(

@@ -14,6 +14,10 @@ pub struct Opening {
     pub recreate: bool,
 }
 
+/// What takes over a collection that is neither ours nor of a shape that our vectors fit into: either flag
+/// alone would be told to take the other.
+const ADOPT_AND_RECREATE: &str = "--adopt --recreate";
+
 /// Makes the collection if it is missing, and makes sure that it is the one that is meant. Afterwards it is
 /// marked with the stamp, and every vector of the stamp's dimension fits into it.
 ///
@@ -80,11 +84,16 @@ pub(crate) fn owned(sink: &dyn Sink, stamp: &Stamp, there: &Found, adopt: bool) 
         Some(mark) => format!("is the copy of another lake ({})", mark.owner),
         None => "was not made by stele".to_owned(),
     };
-    Err(SinkError::Foreign { sink: sink.shown().to_owned(), whose, points: there.points })
+    let flags = if fits(sink, stamp, there).is_ok() { "--adopt" } else { ADOPT_AND_RECREATE };
+    Err(SinkError::Foreign { sink: sink.shown().to_owned(), whose, points: there.points, flags })
 }
 
 /// Whether the vectors that are asked for can stand beside those that are there.
 pub(crate) fn fits(sink: &dyn Sink, stamp: &Stamp, there: &Found) -> Result<(), SinkError> {
+    let ours = match &there.stamp {
+        Some(mark) => mark.owner == stamp.owner,
+        None => there.points == 0,
+    };
     let mut checks = vec![("comparison of vectors", there.space.clone(), "cosine".to_owned())];
     if let Some(mark) = there.stamp.as_ref().filter(|mark| mark.owner == stamp.owner) {
         checks.push(("model", mark.model.clone(), stamp.model.clone()));
@@ -97,7 +106,8 @@ pub(crate) fn fits(sink: &dyn Sink, stamp: &Stamp, there: &Found) -> Result<(), 
     match checks.into_iter().find(|(_, there, asked)| there != asked) {
         None => Ok(()),
         Some((what, there, asked)) => {
-            Err(SinkError::Different { sink: sink.shown().to_owned(), what, there, asked })
+            let flags = if ours { "--recreate" } else { ADOPT_AND_RECREATE };
+            Err(SinkError::Different { sink: sink.shown().to_owned(), what, there, asked, flags })
         }
     }
 }

@@ -1,5 +1,7 @@
 //! `stele graph`: how things hang together.
 
+use std::path::PathBuf;
+
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Subcommand, ValueEnum};
 use stele_engine::graph::Direction;
@@ -60,6 +62,21 @@ pub enum GraphAction {
         #[command(flatten)]
         follow: FollowArgs,
     },
+    /// Write the graph, or what is around one thing, for other programs or as a picture
+    Export {
+        /// Only what is around this
+        #[arg(allow_hyphen_values = true)]
+        name: Option<String>,
+        /// How it is written; a picture needs a name
+        #[arg(long, value_enum, default_value = "graphml")]
+        format: GraphFormat,
+        /// File to write [default: standard output]
+        #[arg(short, long, value_name = "FILE")]
+        output: Option<PathBuf>,
+        /// Steps around the name, at most 3
+        #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=3))]
+        depth: u32,
+    },
 }
 
 /// Which edges are followed.
@@ -92,6 +109,19 @@ impl From<DirectionArg> for Direction {
             DirectionArg::Both => Self::Both,
         }
     }
+}
+
+/// How a graph is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum GraphFormat {
+    /// XML that Gephi, yEd and networkx read
+    Graphml,
+    /// Nodes and edges
+    Json,
+    /// For Graphviz
+    Dot,
+    /// A picture
+    Svg,
 }
 
 /// Kinds of edges, by the names that they have in answers.

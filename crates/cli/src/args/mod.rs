@@ -18,7 +18,7 @@ use stele_engine::discovery::render::diff::Severity;
 pub use answers::{
     EvalArgs, IndexAction, IndexArgs, ModelsAction, ModelsArgs, SearchArgs, SinkAction, SinkArgs,
 };
-pub use graph::{FollowArgs, GraphAction, GraphArgs};
+pub use graph::{FollowArgs, GraphAction, GraphArgs, GraphFormat};
 pub use lake::{LakeAction, LakeArgs, PruneArgs, VacuumArgs};
 pub use read::{
     CoverageArgs, ExplainArgs, ExportAction, ExportArgs, OrderArg, ReplayArgs, SchemaAction, SchemaArgs,
@@ -104,7 +104,7 @@ pub enum Command {
     Eval(EvalArgs),
     /// Compare the index with the lake and ask the sample queries: is it ready?
     Verify,
-    /// Copies of the index in vector stores outside: list, sync, verify
+    /// Copies outside, of the index in vector stores and of the graph in Neo4j: list, sync, verify
     Sink(SinkArgs),
     /// Serve the tools for agents on standard input and output (MCP)
     Mcp,
@@ -128,6 +128,9 @@ pub enum Command {
     /// to be unpacked
     #[command(hide = true)]
     ReadDocument,
+    /// Answer queries from standard input within limits; what the servers for agents call
+    #[command(hide = true)]
+    AnswerSql,
     /// Write completions for a shell
     Completions {
         /// The shell

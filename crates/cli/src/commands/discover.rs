@@ -13,7 +13,7 @@ use crate::args::{DiscoverArgs, DiscoverFormat, View};
 use crate::errors::{Exit, Failure};
 use crate::interrupt::Interrupt;
 use crate::output::file::NewFile;
-use crate::output::{human, write_stdout};
+use crate::output::{human, write_page, write_stdout};
 use crate::progress::Reporter;
 
 /// Runs the command.
@@ -59,11 +59,11 @@ pub fn run(context: &Context, args: DiscoverArgs) -> Result<Exit, Failure> {
 }
 
 fn show(view: &CatalogueView, format: DiscoverFormat) -> Result<(), Failure> {
-    write_stdout(|out| match format {
-        DiscoverFormat::Tsv => tsv::write(out, view),
-        DiscoverFormat::Json => catalogue_json::write(out, view),
-        DiscoverFormat::Md => md::write(out, view),
-    })
+    match format {
+        DiscoverFormat::Tsv => write_stdout(|out| tsv::write(out, view)),
+        DiscoverFormat::Json => write_stdout(|out| catalogue_json::write(out, view)),
+        DiscoverFormat::Md => write_page(|out| md::write(out, view)),
+    }
 }
 
 fn show_diff(diff: &Diff, format: Option<DiscoverFormat>, args: &DiscoverArgs) -> Result<(), Failure> {
@@ -73,7 +73,7 @@ fn show_diff(diff: &Diff, format: Option<DiscoverFormat>, args: &DiscoverArgs) -
         Some(DiscoverFormat::Tsv) => {
             Err(Failure::usage("differences have no TSV form").hint("use --format md or json"))
         }
-        Some(DiscoverFormat::Md) | None => write_stdout(|out| diff::write_md(out, diff, &old, &new)),
+        Some(DiscoverFormat::Md) | None => write_page(|out| diff::write_md(out, diff, &old, &new)),
     }
 }
 

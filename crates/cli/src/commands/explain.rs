@@ -6,7 +6,7 @@ use stele_engine::discovery::render::to_text;
 use super::Context;
 use crate::args::ExplainArgs;
 use crate::errors::{Exit, Failure};
-use crate::output::write_stdout;
+use crate::output::write_page;
 
 /// Runs the command.
 pub fn run(context: &Context, args: &ExplainArgs) -> Result<Exit, Failure> {
@@ -19,7 +19,7 @@ pub fn run(context: &Context, args: &ExplainArgs) -> Result<Exit, Failure> {
         context.out.event("explain", &value)?;
     } else if answer.is_found() {
         let detail = if context.out.quiet { Detail::Shape } else { Detail::Evidence };
-        write_stdout(|out| write_text(out, &answer, detail))?;
+        write_page(|out| write_text(out, &answer, detail))?;
     }
     if answer.is_found() {
         return Ok(Exit::Done);

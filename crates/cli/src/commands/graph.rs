@@ -46,12 +46,17 @@ pub fn run(context: &Context, action: GraphAction) -> Result<Exit, Failure> {
                     text.push_str(&line(edge, &names, &at.id));
                 }
             }
-            if view.paths.is_empty() {
+            if view.from.id == view.to.id {
+                text.push_str("Both names are the same thing\n");
+            } else if view.paths.is_empty() {
                 text.push_str(&format!("No way of at most {depth} steps leads from one to the other\n"));
             }
             text.push_str(&cut(view.limit_reason, "--limit"));
             context.out.text(text)?;
             Ok(Exit::Done)
+        }
+        GraphAction::Export { name, format, output, depth } => {
+            super::graph_export::run(context, &engine, name.as_deref(), format, output.as_deref(), depth)
         }
     }
 }

@@ -14,6 +14,12 @@ use crate::progress::Reporter;
 /// What is true after a build that failed in the middle.
 const KEPT: &str = "the lake is untouched, and what was indexed before is kept and gone on with";
 
+/// What the last columns of the status are.
+const COLUMNS: &str = "\
+Pending: records that came or went since, which `stele index build` brings in. Lag: texts that are in no
+fast index yet; they are found all the same, by looking at each.
+";
+
 /// Runs the command.
 pub fn run(context: &Context, action: IndexAction) -> Result<Exit, Failure> {
     let engine = context.engine()?;
@@ -34,7 +40,7 @@ fn build(context: &Context, engine: &Engine, anew: bool) -> Result<Exit, Failure
         engine.index_build(&reporter, &interrupt.cancel)
     };
     reporter.clear();
-    let summary = outcome.map_err(failed)?;
+    let summary = outcome.map_err(|error| failed(engine, error))?;
     context.out.event("summary", &summary)?;
     context.out.text(page(&summary))?;
     for note in &summary.notes {
@@ -43,9 +49,10 @@ fn build(context: &Context, engine: &Engine, anew: bool) -> Result<Exit, Failure
     Ok(if summary.cancelled { Exit::Interrupted } else { Exit::Done })
 }
 
-/// A build that could not end.
-pub fn failed(error: EngineError) -> Failure {
-    Failure::from(error).kept(KEPT)
+/// A build that could not end. Where nothing was indexed there is nothing to say of it.
+fn failed(engine: &Engine, error: EngineError) -> Failure {
+    let failure = Failure::from(error);
+    if engine.texts_indexed() > 0 { failure.kept(KEPT) } else { failure }
 }
 
 /// What a build came to.
@@ -57,10 +64,11 @@ pub fn page(summary: &IndexSummary) -> String {
         None => " by words alone".to_owned(),
     };
     let mut text = format!(
-        "{verb} {} in {}{with}: {} new, {} gone, {} embedded\n",
+        "{verb} {} in {}{with}: {} new, {} changed, {} gone, {} embedded\n",
         human::many(summary.chunks, "text"),
         human::seconds(summary.seconds),
         human::count(summary.inserted),
+        human::count(summary.changed),
         human::count(summary.deleted),
         human::count(summary.embedded),
     );
@@ -89,6 +97,7 @@ fn status(context: &Context, engine: &Engine) -> Result<Exit, Failure> {
         ]);
     }
     context.out.text(rows)?;
+    context.out.text(COLUMNS)?;
     Ok(Exit::Done)
 }
 
@@ -96,15 +105,20 @@ fn verify(context: &Context, engine: &Engine) -> Result<Exit, Failure> {
     let report = engine.index_verify()?;
     context.out.event("verify", &report)?;
     let mut text = format!(
-        "Compared with version {} of the lake: {} wanted, {} there; {} missing, {} too many\nLogical hash {}\n",
+        "Compared with version {} of the lake: {} wanted, {} there; {} missing, {} too many, {} changed\nLogical hash {}\n",
         report.lake_version,
         human::many(report.wanted, "text"),
         human::count(report.rows),
         human::count(report.missing),
         human::count(report.extra),
+        human::count(report.differing),
         report.logical_hash,
     );
-    for (what, ids) in [("missing", &report.missing_ids), ("too many", &report.extra_ids)] {
+    for (what, ids) in [
+        ("missing", &report.missing_ids),
+        ("too many", &report.extra_ids),
+        ("changed", &report.differing_ids),
+    ] {
         for id in ids {
             text.push_str(&format!("  {what}: {id}\n"));
         }
@@ -122,10 +136,15 @@ fn verify(context: &Context, engine: &Engine) -> Result<Exit, Failure> {
         return Ok(Exit::Done);
     }
     if !context.out.json {
-        let hint = context.command("index build");
-        crate::output::complain(&format!(
-            "error: the index differs from the lake\nhint:  `{hint}` brings it up to date; if it differs then too, `stele index rebuild` makes it anew\n"
-        ));
+        let (build, rebuild) = (context.command("index build"), context.command("index rebuild"));
+        let failure = if report.problems.is_empty() {
+            Failure::new("the index differs from the lake").hint(format!(
+                "`{build}` brings it up to date; if it differs then too, `{rebuild}` makes it anew"
+            ))
+        } else {
+            Failure::new("the index is damaged").hint(format!("`{rebuild}` makes it anew from the lake"))
+        };
+        crate::output::complain(&failure.to_text());
     }
     Ok(Exit::NotMet)
 }

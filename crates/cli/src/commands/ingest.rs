@@ -1,6 +1,6 @@
 //! `stele ingest`: recordings into the lake.
 
-use stele_engine::{IngestOptions, IngestSummary};
+use stele_engine::{EngineError, IngestOptions, IngestSummary};
 
 use super::{Context, exit_of, failed_run, index};
 use crate::args::IngestArgs;
@@ -21,24 +21,49 @@ pub fn run(context: &Context, args: IngestArgs) -> Result<Exit, Failure> {
     let options = IngestOptions { inputs: args.intake.reading.options(), dry_run: args.dry_run };
     let result = engine.ingest(&args.targets, &options, &reporter, &interrupt.cancel);
     reporter.clear();
-    let summary = result.map_err(|error| failed_run(error, &args.intake.reading, KEPT))?;
+    let mut summary = result.map_err(|error| failed_run(error, &args.intake.reading, KEPT))?;
     context.complain_about(&summary.failures);
     let graph = match args.dry_run || summary.cancelled {
         true => None,
         false => Some(engine.graph_build(&reporter, &interrupt.cancel)),
     };
     reporter.clear();
-    let graph = graph.transpose().map_err(|error| Failure::from(error).kept(KEPT))?;
-    let unread = graph.as_ref().map_or(&[][..], |graph| &graph.failures);
-    context.complain_about(unread);
+    // What was ingested is there, whatever becomes of what is made of it.
+    let (graph, mut failed) = match graph.transpose() {
+        Ok(graph) => (graph, None),
+        Err(error) => (None, Some(Failure::from(error).kept(KEPT))),
+    };
+    if let Some(graph) = &graph {
+        context.complain_about(&graph.failures);
+        summary.failures.extend(graph.failures.iter().cloned());
+    }
+    if let Some(failure) = &mut failed {
+        failure.exit = Exit::Partial;
+        if context.out.json {
+            context.out.event("error", &failure.to_json())?;
+        } else {
+            crate::output::complain(&failure.to_text());
+        }
+    }
     let wanted = engine.settings().index_on_ingest && !args.intake.no_embed;
-    let indexed = match wanted && !args.dry_run && !summary.cancelled {
-        true => Some(engine.index_build(&reporter, &interrupt.cancel)),
+    let done = summary.files > summary.failures.len() as u64;
+    let exit = match (exit_of(summary.cancelled, summary.failures.len(), done), &failed) {
+        (Exit::Done, Some(_)) => Exit::Partial,
+        (exit, _) => exit,
+    };
+    let indexed = match wanted && !args.dry_run && !summary.cancelled && failed.is_none() {
+        true => Some(
+            engine
+                .index_build(&reporter, &interrupt.cancel)
+                .map_err(|error| not_indexed(context, error, exit)),
+        ),
         false => None,
     };
     reporter.clear();
-    if let Some(Ok(indexed)) = &indexed {
-        context.out.event("index", indexed)?;
+    match &indexed {
+        Some(Ok(indexed)) => context.out.event("index", indexed)?,
+        Some(Err(failure)) => context.out.event("error", &failure.to_json())?,
+        None => {}
     }
     if let Some(graph) = &graph {
         context.out.event("graph", graph)?;
@@ -48,8 +73,6 @@ pub fn run(context: &Context, args: IngestArgs) -> Result<Exit, Failure> {
     if let Some(graph) = graph.as_ref().filter(|graph| graph.read + graph.removed > 0) {
         context.out.text(super::graph::page(graph))?;
     }
-    let done = summary.files > summary.failures.len() as u64;
-    let exit = exit_of(summary.cancelled, summary.failures.len() + unread.len(), done);
     match indexed {
         None => Ok(exit),
         Some(Ok(indexed)) => {
@@ -60,14 +83,25 @@ pub fn run(context: &Context, args: IngestArgs) -> Result<Exit, Failure> {
             Ok(if indexed.cancelled { Exit::Interrupted } else { exit })
         }
         // What was ingested is there, whatever becomes of what is made of it.
-        Some(Err(error)) => {
-            let failure = index::failed(error);
+        Some(Err(failure)) => {
             if !context.out.json {
                 crate::output::complain(&failure.to_text());
             }
-            Ok(if exit == Exit::Done { Exit::Partial } else { exit })
+            Ok(failure.exit)
         }
     }
+}
+
+/// A run whose records are in the lake and whose index could not be brought up.
+fn not_indexed(context: &Context, error: EngineError, exit: Exit) -> Failure {
+    let failure = Failure::from(error).kept("what was ingested is in the lake; only the index is behind it");
+    let exit = match (failure.exit, exit) {
+        (Exit::Interrupted, _) => Exit::Interrupted,
+        (_, Exit::Done) => Exit::Partial,
+        (_, exit) => exit,
+    };
+    let next = context.command("index build");
+    Failure { exit, ..failure }.hint(format!("`{next}` goes on with the index"))
 }
 
 fn page(context: &Context, summary: &IngestSummary, args: &IngestArgs) -> String {

@@ -16,6 +16,6 @@ pub fn run(context: &Context) -> Result<Exit, Failure> {
     let stop = Stop::default();
     let asked = stop.clone();
     interrupt.also(move || asked.stop());
-    serve_stdio(engine, &stop).map_err(super::serve::failed)?;
+    serve_stdio(engine, super::answer_sql::command(), &stop).map_err(super::serve::failed)?;
     Ok(Exit::Done)
 }

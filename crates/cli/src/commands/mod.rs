@@ -1,6 +1,7 @@
 //! One file a command. Each turns typed flags into one call of the engine, and its result into
 //! what is shown and the exit code.
 
+mod answer_sql;
 mod coverage;
 mod discover;
 mod doctor;
@@ -9,6 +10,7 @@ mod explain;
 mod export;
 mod generate;
 mod graph;
+mod graph_export;
 mod index;
 mod ingest;
 mod lake;
@@ -76,6 +78,7 @@ pub fn main(line: impl Iterator<Item = OsString>) -> Exit {
         Command::Lake(args) => lake::run(&context, args.action),
         Command::Doctor(args) => doctor::run(&context, &args),
         Command::ReadDocument => read_document::run(),
+        Command::AnswerSql => answer_sql::run(),
         Command::Completions { shell } => generate::completions(shell),
         Command::Man { dir } => generate::man(&context, dir.as_deref()),
     };
@@ -165,8 +168,8 @@ impl Context {
             settings.fold = fold.into();
         }
         settings.profiles.extend(reading.profile.iter().cloned());
-        let program = std::env::current_exe().unwrap_or_else(|_| "stele".into());
-        let environment = Environment::from_process(variable)?.reading_with(program, read_document::ARGUMENT);
+        let environment =
+            Environment::from_process(variable)?.reading_with(this_program(), read_document::ARGUMENT);
         Ok(Engine::new(settings, environment)?)
     }
 
@@ -199,6 +202,11 @@ impl Context {
             ));
         }
     }
+}
+
+/// Where this program is, for work that it does in another process.
+fn this_program() -> PathBuf {
+    std::env::current_exe().unwrap_or_else(|_| "stele".into())
 }
 
 /// The environment variables of this process, for the engine.

@@ -12,7 +12,7 @@ pub const ARGUMENT: &str = "read-document";
 pub fn run() -> Result<Exit, Failure> {
     let read = stele_engine::documents::run_child(io::stdin().lock(), io::stdout().lock());
     read.map_or_else(
-        |error| Err(Failure::usage(&format!("what to read was not understood: {error}"))),
+        |error| Err(Failure::usage(format!("what to read was not understood: {error}"))),
         |()| Ok(Exit::Done),
     )
 }

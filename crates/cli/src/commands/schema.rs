@@ -9,7 +9,7 @@ use stele_engine::discovery::render::to_text;
 use super::Context;
 use crate::args::{Drift, SchemaAction};
 use crate::errors::{Exit, Failure};
-use crate::output::{human, write_stdout};
+use crate::output::{human, write_page, write_stdout};
 
 /// Where a directory may hold a shape, nearest first.
 const INSIDE: [&str; 4] =
@@ -65,7 +65,7 @@ fn compare(context: &Context, old: &Path, new: &Path, fail_on: Option<Drift>) ->
         let value = parsed(&to_text(|out| diff::write_json(out, &diff, &old, &new)))?;
         context.out.event("schema_diff", &value)?;
     } else {
-        write_stdout(|out| diff::write_md(out, &diff, &old, &new))?;
+        write_page(|out| diff::write_md(out, &diff, &old, &new))?;
     }
     match fail_on {
         Some(level) if diff.reaches(level.into()) => {

@@ -1,8 +1,8 @@
 //! `stele search`: questions in words, answers with evidence.
 
 use serde_json::json;
-use stele_engine::SearchAnswer;
 use stele_engine::retrieval::{Filter, Found, Question};
+use stele_engine::{Cancel, SearchAnswer};
 
 use super::Context;
 use crate::args::SearchArgs;
@@ -16,7 +16,7 @@ const EVIDENCE_MAX: usize = 5;
 pub fn run(context: &Context, args: SearchArgs) -> Result<Exit, Failure> {
     let engine = context.engine()?;
     let explain = args.explain;
-    let answer = engine.search(&question(args))?;
+    let answer = engine.search(&question(args), &Cancel::default())?;
     context.out.event("search", &as_json(&answer))?;
     context.out.text(page(&answer, explain))?;
     for note in &answer.answer.notes {

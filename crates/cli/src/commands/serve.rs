@@ -25,7 +25,7 @@ pub fn run(context: &Context, args: ServeArgs) -> Result<Exit, Failure> {
     let options = HttpOptions { listen: args.listen, token: token()?, hosts: args.host };
     let guarded = options.token.is_some();
     let mut told = Ok(());
-    serve_http(engine, options, &stop, |address| {
+    serve_http(engine, super::answer_sql::command(), options, &stop, |address| {
         let url = format!("http://{address}/mcp");
         let event = json!({ "url": url, "token_required": guarded });
         told = context.out.event("serving", &event);

@@ -1,10 +1,14 @@
 //! Where results go: text or JSON lines on standard output, everything else on standard error.
 //!
+//! Texts for people pass through [`visible()`]: what recordings hold must not command a terminal. What
+//! programs read (JSON, CSV, a replay) is exact.
+//!
 //! A reader that goes away (`stele … | head -1`) is no error: what would be written is dropped.
 
 pub mod file;
 pub mod human;
 pub mod table;
+mod visible;
 
 use std::io::{self, IsTerminal, Write};
 
@@ -12,6 +16,8 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::errors::Failure;
+
+pub use visible::visible;
 
 /// Standard output of one command.
 #[derive(Debug, Clone, Copy)]
@@ -32,7 +38,8 @@ impl Out {
         if self.json {
             return Ok(());
         }
-        write_stdout(|out| write!(out, "{text}"))
+        let text = text.to_string();
+        write_stdout(|out| out.write_all(visible(&text).as_bytes()))
     }
 
     /// Writes one event as a JSON line; nothing without `--json`.
@@ -73,6 +80,19 @@ pub fn event_line(name: &str, body: &impl Serialize) -> String {
     format!("{}\n", Value::Object(members))
 }
 
+/// Writes what a renderer makes for people on standard output. It is held whole: pages that people read
+/// are small.
+///
+/// # Errors
+///
+/// As [`write_stdout`].
+pub fn write_page(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Failure> {
+    let mut page = Vec::new();
+    closed_is_fine(write(&mut page))?;
+    let page = String::from_utf8_lossy(&page);
+    write_stdout(|out| out.write_all(visible(&page).as_bytes()))
+}
+
 /// Runs `write` on buffered standard output; a closed pipe counts as written.
 ///
 /// # Errors
@@ -104,13 +124,13 @@ pub fn closed_is_fine(result: io::Result<()>) -> Result<(), Failure> {
 
 /// Writes a line to standard error. Nobody is there to be told when that fails.
 pub fn tell(text: &str) {
-    let _ = writeln!(anstream::stderr(), "stele: {text}");
+    let _ = writeln!(anstream::stderr(), "stele: {}", visible(text));
 }
 
 /// Writes an error or hint block to standard error, its labels in colour where that is wanted.
 pub fn complain(text: &str) {
     let mut coloured = String::new();
-    for line in text.split_inclusive('\n') {
+    for line in visible(text).split_inclusive('\n') {
         let style = match line.split_once(": ").map(|(label, _)| label) {
             Some("error") => "\x1b[1;31m",
             Some("warning") => "\x1b[1;33m",

@@ -47,9 +47,13 @@ impl Rows {
 }
 
 fn cell(text: &str, right: bool) -> Cell {
-    // Control characters of data must not reach the terminal.
-    let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-    Cell::new(text).set_alignment(if right { CellAlignment::Right } else { CellAlignment::Left })
+    // Here and not when the table is written, so that columns are as wide as what they show.
+    let text = text.replace(['\n', '\t'], " ");
+    Cell::new(super::visible(&text)).set_alignment(if right {
+        CellAlignment::Right
+    } else {
+        CellAlignment::Left
+    })
 }
 
 impl std::fmt::Display for Rows {

@@ -49,3 +49,27 @@ fn declared(bytes: &[u8]) -> Option<String> {
     let name: String = rest.chars().take_while(|c| c.is_ascii_alphanumeric() || "-_".contains(*c)).collect();
     (!name.is_empty()).then_some(name)
 }
+
+/// About how deep elements are nested at most, told without making a tree: tags that begin, less tags
+/// that end. Elements that never end count, so it is rather too much than too little.
+pub(crate) fn depth(bytes: &[u8]) -> usize {
+    let (mut now, mut most) = (0_usize, 0_usize);
+    for at in memchr::memchr_iter(b'<', bytes) {
+        match bytes.get(at + 1) {
+            Some(b'/') => now = now.saturating_sub(1),
+            Some(letter) if letter.is_ascii_alphabetic() => {
+                let name =
+                    bytes[at + 1..].split(|byte| !byte.is_ascii_alphanumeric()).next().unwrap_or_default();
+                if !VOID.iter().any(|void| name.eq_ignore_ascii_case(void)) {
+                    now += 1;
+                    most = most.max(now);
+                }
+            }
+            _ => {}
+        }
+    }
+    most
+}
+
+/// Elements that have no end.
+const VOID: [&[u8]; 8] = [b"br", b"hr", b"img", b"input", b"link", b"meta", b"wbr", b"source"];

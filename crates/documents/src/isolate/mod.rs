@@ -3,12 +3,11 @@
 
 mod child;
 mod entry;
-mod run;
 
 pub use child::ChildProcess;
+pub(crate) use child::stopped;
 pub use entry::run_child;
-pub use run::Limits;
-pub(crate) use run::{Ran, Stop, run};
+pub use stele_isolate::Limits;
 
 use crate::error::DocumentError;
 use crate::parse::{Parsed, Request, read};

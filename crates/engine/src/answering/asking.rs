@@ -6,19 +6,23 @@ use std::path::Path;
 
 use serde::Serialize;
 use stele_discover::render::chunks::CATALOGUE;
-use stele_index::{Filter, Pointer};
+use stele_index::{Filter, IndexError, Model, Pointer};
 use stele_lake::Snapshot;
 use stele_model::DocType;
-use stele_search::{Answer, Question, Searcher};
+use stele_search::{Answer, Question, SearchError, Searcher};
 
 use super::config::{EmbeddingConfig, Meaning};
-use crate::EngineError;
 use crate::documents::Around;
 use crate::engine::Engine;
 use crate::names::likeness;
+use crate::{Cancel, EngineError};
 
 /// Names that are listed beside one that is not known.
 const NEAR_MAX: usize = 3;
+
+/// Times that a question is asked where the version that was asked is pruned meanwhile. An upkeep prunes
+/// once, minutes after the one before, so twice in a row is strange already.
+const ASKED_MAX: usize = 3;
 
 /// An answer, and how much of the lake it knows.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -40,18 +44,27 @@ impl Engine {
     ///
     /// # Errors
     ///
-    /// If there is no lake or no index, or the question makes no sense.
-    pub fn search(&self, question: &Question) -> Result<SearchAnswer, EngineError> {
+    /// If there is no lake or no index, or the question makes no sense or is cancelled.
+    pub fn search(&self, question: &Question, cancel: &Cancel) -> Result<SearchAnswer, EngineError> {
         let snapshot = self.snapshot()?;
-        let reader = self.index()?.reader()?;
-        let meaning = self.meaning_of(reader.pointer().spec.model.as_ref().map(|model| &*model.id))?;
         let graph = self.graph(&snapshot)?;
         let around = graph.as_ref().filter(|graph| graph.version().documents() > 0).map(Around);
-        let mut searcher = Searcher::new(&reader, meaning.embedder());
-        if let Some(around) = &around {
-            searcher = searcher.with_structure(around);
-        }
-        let answer = searcher.answer(question)?;
+        let cancelled = || cancel.is_cancelled();
+        let mut tried = 1;
+        let (answer, reader) = loop {
+            let reader = self.index()?.reader()?;
+            let meaning = self.meaning_of(reader.pointer().spec.model.as_ref())?;
+            let searcher = Searcher::new(&reader, meaning.embedder()).because(meaning.why());
+            let mut searcher = searcher.with_cancel(&cancelled);
+            if let Some(around) = &around {
+                searcher = searcher.with_structure(around);
+            }
+            match searcher.answer(question) {
+                // It was pruned under a slow question: what took its place is asked.
+                Err(SearchError::Index(IndexError::Stale)) if tried < ASKED_MAX => tried += 1,
+                answer => break (answer?, reader),
+            }
+        };
         let unknown = self.unknown(&snapshot, &question.filter, &answer)?;
         let pending = self.pending(&snapshot, reader.pointer());
         let complete = pending == Some(0);
@@ -101,14 +114,17 @@ impl Engine {
     }
 
     /// What is needed to ask an index that was made with `model`.
-    pub(crate) fn meaning_of(&self, model: Option<&str>) -> Result<Meaning, EngineError> {
+    pub(crate) fn meaning_of(&self, model: Option<&Model>) -> Result<Meaning, EngineError> {
         match model {
-            // A test's double is known by its name, whatever the settings say.
-            Some(id) if id.starts_with("test-double/") => {
-                let dimension = id.rsplit('-').next().and_then(|digits| digits.parse().ok());
-                Ok(Meaning::Of(std::sync::Arc::new(stele_embed::TestDouble::new(dimension.unwrap_or(1)))))
+            // The index says of itself that its vectors mean nothing: a test's double made them, whatever
+            // the settings say.
+            Some(model) if !model.semantic => {
+                let double = stele_embed::TestDouble::new(model.dimension as usize);
+                Ok(Meaning::Of(std::sync::Arc::new(double)))
             }
-            Some(_) if self.settings().embedding == EmbeddingConfig::None => Ok(Meaning::None(None)),
+            Some(_) if self.settings().embedding == EmbeddingConfig::None => {
+                Ok(Meaning::None(Some("`provider = \"none\"` is set under [embedding]".to_owned())))
+            }
             Some(_) => self.meaning(),
             None => Ok(Meaning::None(None)),
         }

@@ -5,14 +5,14 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 
 use serde::Serialize;
-use stele_embed::{Embedder, Purpose};
-use stele_index::{
-    Filter, Index, Maintenance, Model, Pointer, Reader, Rebuild, Spec, TextHash, Upsert, Writer,
-};
+use stele_embed::{DEFAULT_MODEL, Embedder, Purpose};
+use stele_index::{ChunkHash, Filter, Index, Model, Pointer, Reader, Spec, TextHash};
 use stele_lake::{PartInfo, Snapshot};
-use stele_model::{Chunk, ChunkId, ChunkKind};
+use stele_model::error::in_full;
+use stele_model::{Chunk, ChunkId, ChunkKind, ErrorKind};
 
-use super::config::{Meaning, index_dir};
+use super::config::{EmbeddingConfig, Meaning, index_dir, is_unusable};
+use super::target::Target;
 use super::texts;
 use crate::EngineError;
 use crate::engine::Engine;
@@ -29,6 +29,8 @@ pub struct IndexSummary {
     pub chunks: u64,
     /// Texts that were not there before.
     pub inserted: u64,
+    /// Texts that were there and whose title, time, place or vector is another now.
+    pub changed: u64,
     /// Texts that were taken out.
     pub deleted: u64,
     /// Texts that were there and stay.
@@ -71,8 +73,8 @@ impl Engine {
     pub fn index_build(&self, progress: &dyn Progress, cancel: &Cancel) -> Result<IndexSummary, EngineError> {
         let started = self.now();
         self.graph_build(progress, cancel)?;
-        let meaning = self.meaning()?;
         let index = self.index()?;
+        let meaning = self.meaning_that_works(index)?;
         self.refuse_words_beside_meaning(&meaning, index)?;
         let spec = spec_of(&meaning)?;
         let mut writer = index.writer(&spec)?;
@@ -86,7 +88,7 @@ impl Engine {
         writer.follow(snapshot.lake_id());
         let reader = index.reader_of(&spec)?;
         let build = Build::new(self, &meaning, Target::Update(Box::new(writer)), progress, cancel, &snapshot);
-        build.run(&snapshot, known, Some(&reader), started)
+        build.run(&snapshot, known, Some(reader), started)
     }
 
     /// Builds the index anew, aside, while the old one answers; then puts it in its place. A build
@@ -119,12 +121,34 @@ impl Engine {
         Ok(self.kept.index.get_or_init(|| index))
     }
 
+    /// Texts that an index of the data directory holds, also where a build of it has not ended.
+    pub fn texts_indexed(&self) -> u64 {
+        let pointers = self.index().ok().and_then(|index| index.pointers().ok()).unwrap_or_default();
+        let texts = |pointer: &Pointer| pointer.staged.as_ref().map_or(pointer.rows, |staged| staged.rows);
+        pointers.iter().map(texts).sum()
+    }
+
+    /// What a build goes by. A first one tries the model before it decides for vectors: an index of words
+    /// is more than a build that fails in its middle.
+    fn meaning_that_works(&self, index: &Index) -> Result<Meaning, EngineError> {
+        let meaning = self.meaning()?;
+        let by_default = matches!(&self.settings().embedding, EmbeddingConfig::Local(local) if local.model == DEFAULT_MODEL);
+        let Some(embedder) = meaning.embedder().filter(|_| by_default && !index.exists()) else {
+            return Ok(meaning);
+        };
+        match embedder.embed(&["first"], Purpose::Passage, &stele_embed::never) {
+            Err(error) if is_unusable(&error) => Ok(Meaning::None(Some(in_full(&error)))),
+            Err(error) => Err(error.into()),
+            Ok(_) => Ok(meaning),
+        }
+    }
+
     /// An index with meaning is not left behind for one of words because its model is missing today.
     fn refuse_words_beside_meaning(&self, meaning: &Meaning, index: &Index) -> Result<(), EngineError> {
-        let Meaning::None(Some(_)) = meaning else { return Ok(()) };
+        let Meaning::None(Some(why)) = meaning else { return Ok(()) };
         let there = index.pointers()?.into_iter().find_map(|pointer| pointer.spec.model);
         match there {
-            Some(model) => Err(EngineError::ModelGone { model: model.id }),
+            Some(model) => Err(EngineError::ModelGone { model: model.id, why: why.clone() }),
             None => Ok(()),
         }
     }
@@ -168,66 +192,6 @@ fn cost_of(embedder: Option<&dyn Embedder>) -> f64 {
     embedder.map_or(0.0, |embedder| embedder.usage().cost)
 }
 
-/// Where texts go.
-enum Target {
-    Update(Box<Writer>),
-    Aside(Box<Rebuild>),
-}
-
-impl Target {
-    fn pointer(&self) -> &Pointer {
-        match self {
-            Self::Update(writer) => writer.pointer(),
-            Self::Aside(rebuild) => rebuild.pointer(),
-        }
-    }
-
-    fn ids(&self) -> Result<HashSet<ChunkId>, EngineError> {
-        let mut all = HashSet::new();
-        let mut each = |ids: &[ChunkId]| {
-            all.extend(ids);
-            Ok(())
-        };
-        match self {
-            Self::Update(writer) => writer.ids(&mut each)?,
-            Self::Aside(rebuild) => rebuild.ids(&mut each)?,
-        }
-        Ok(all)
-    }
-
-    fn known_texts(&mut self, hashes: &[TextHash]) -> Result<HashMap<TextHash, Vec<f32>>, EngineError> {
-        Ok(match self {
-            Self::Update(writer) => writer.known_texts(hashes)?,
-            Self::Aside(rebuild) => rebuild.known_texts(hashes)?,
-        })
-    }
-
-    fn apply(&mut self, upserts: Vec<Upsert>, deletes: &[ChunkId]) -> Result<u64, EngineError> {
-        let applied = match self {
-            Self::Update(writer) => writer.apply(upserts, deletes, None)?,
-            Self::Aside(rebuild) => rebuild.apply(upserts, deletes)?,
-        };
-        Ok(applied.inserted)
-    }
-
-    /// Takes out what is gone, says which snapshot is followed now, and builds the indexes.
-    fn finish(self, deletes: &[ChunkId], version: u64) -> Result<(Pointer, Maintenance), EngineError> {
-        let (writer, maintenance) = match self {
-            Self::Update(mut writer) => {
-                let maintenance = writer.finish(deletes, version)?;
-                // What was built last is what answers.
-                writer.take_over()?;
-                (*writer, maintenance)
-            }
-            Self::Aside(mut rebuild) => {
-                rebuild.apply(Vec::new(), deletes)?;
-                rebuild.finish(version)?
-            }
-        };
-        Ok((writer.pointer().clone(), maintenance))
-    }
-}
-
 /// A build under way.
 struct Build<'a> {
     engine: &'a Engine,
@@ -235,8 +199,8 @@ struct Build<'a> {
     target: Target,
     progress: &'a dyn Progress,
     cancel: &'a Cancel,
-    /// Ids that are in the index and have not been met among the texts.
-    unmet: HashSet<ChunkId>,
+    /// What is in the index and has not been met among the texts.
+    unmet: HashMap<ChunkId, ChunkHash>,
     waiting: Vec<Chunk>,
     /// Texts that were met, for the progress.
     done: u64,
@@ -260,7 +224,7 @@ impl<'a> Build<'a> {
             model: embedder.map(|embedder| embedder.model_id().to_owned()),
             semantic: embedder.is_some_and(Embedder::semantic),
             lake_version: snapshot.version(),
-            notes: meaning.note().map(str::to_owned).into_iter().collect(),
+            notes: meaning.note().into_iter().collect(),
             ..IndexSummary::default()
         };
         Self {
@@ -269,7 +233,7 @@ impl<'a> Build<'a> {
             target,
             progress,
             cancel,
-            unmet: HashSet::new(),
+            unmet: HashMap::new(),
             waiting: Vec::new(),
             done: 0,
             total: snapshot.totals().records,
@@ -283,13 +247,15 @@ impl<'a> Build<'a> {
         mut self,
         snapshot: &Snapshot,
         known: Option<Vec<PartInfo>>,
-        reader: Option<&Reader>,
+        reader: Option<Reader>,
         started: i64,
     ) -> Result<IndexSummary, EngineError> {
         let at_rest = known.is_some() && self.target.pointer().checkpoint == Some(snapshot.version());
-        let outcome = if at_rest { self.rest() } else { self.compare(snapshot, known, reader) };
+        let outcome = if at_rest { self.rest() } else { self.compare(snapshot, known, reader.as_ref()) };
+        // Versions that nobody reads are cleared away at the end: this one does not any more.
+        drop(reader);
         match outcome {
-            Err(EngineError::Cancelled(_)) => {
+            Err(error) if error.kind() == ErrorKind::Cancelled => {
                 self.summary.cancelled = true;
                 self.summary.chunks = self.target.pointer().rows;
                 self.summary.seconds = (self.engine.now() - started) as f64 / 1e6;
@@ -297,7 +263,7 @@ impl<'a> Build<'a> {
             }
             outcome => outcome?,
         }
-        let mut gone: Vec<ChunkId> = self.unmet.into_iter().collect();
+        let mut gone: Vec<ChunkId> = self.unmet.into_keys().collect();
         gone.sort_unstable();
         let cost = cost_of(self.embedder) - self.cost_before;
         let (pointer, maintenance) = self.target.finish(&gone, snapshot.version())?;
@@ -333,16 +299,17 @@ impl<'a> Build<'a> {
                 let kinds = ChunkKind::ALL.into_iter().filter(|kind| *kind != ChunkKind::Record).collect();
                 let made_of_many = Filter { kinds, ..Filter::default() };
                 let unmet = &mut self.unmet;
-                reader.ids_of(&made_of_many, &mut |ids| {
-                    unmet.extend(ids);
+                reader.hashes(&made_of_many, &mut |hashes| {
+                    unmet.extend(hashes.iter().copied());
                     Ok(())
                 })?;
                 self.summary.unchanged = self.target.pointer().rows - self.unmet.len() as u64;
                 self.total = parts.iter().map(|part| part.rows).sum();
             }
-            _ => self.unmet = self.target.ids()?,
+            _ => self.unmet = self.target.hashes()?,
         }
         let engine = self.engine;
+        self.total += engine.section_count(snapshot)?;
         texts::of_the_whole(engine, snapshot, &mut |chunk| self.take(chunk))?;
         texts::of_parts(engine, snapshot, &parts, &mut |chunk| self.take(chunk))?;
         self.step()
@@ -350,7 +317,8 @@ impl<'a> Build<'a> {
 
     fn take(&mut self, chunk: Chunk) -> Result<(), EngineError> {
         self.done += 1;
-        if self.unmet.remove(&chunk.id) {
+        // An id says nothing of a title, a time or a place: those may change under it.
+        if self.unmet.remove(&chunk.id).is_some_and(|there| there == ChunkHash::of(&chunk)) {
             self.summary.unchanged += 1;
             return Ok(());
         }
@@ -374,7 +342,9 @@ impl<'a> Build<'a> {
             let vector = vectors.get(&TextHash::of(&chunk.text)).cloned();
             (chunk, vector)
         };
-        self.summary.inserted += self.target.apply(chunks.into_iter().map(with_vector).collect(), &[])?;
+        let applied = self.target.apply(chunks.into_iter().map(with_vector).collect(), &[])?;
+        self.summary.inserted += applied.inserted;
+        self.summary.changed += applied.replaced;
         self.progress.update(&Update {
             stage: "index",
             item,

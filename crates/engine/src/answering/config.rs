@@ -1,7 +1,7 @@
 //! Which model gives texts their vectors, and where it is.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -9,9 +9,9 @@ use stele_embed::{
     DEFAULT_MODEL, EmbedError, Embedder, HttpConfig, HttpEmbedder, LocalConfig, LocalEmbedder, Models, Pace,
     Pip, Progress as Pulling, Secret, TestDouble,
 };
-use stele_model::Clock;
 use stele_model::error::in_full;
 use stele_model::id::{IdHasher, to_hex};
+use stele_model::{Clock, Micros};
 
 use crate::EngineError;
 use crate::doctor::{Check, CheckState};
@@ -63,11 +63,17 @@ impl Meaning {
         }
     }
 
-    pub(crate) fn note(&self) -> Option<&str> {
+    /// Why there is none, where that is not what was wanted.
+    pub(crate) fn why(&self) -> Option<&str> {
         match self {
             Self::Of(_) => None,
-            Self::None(note) => note.as_deref(),
+            Self::None(why) => why.as_deref(),
         }
+    }
+
+    /// The same as a remark on what was done without.
+    pub(crate) fn note(&self) -> Option<String> {
+        self.why().map(|why| format!("words alone: {why}"))
     }
 }
 
@@ -123,7 +129,7 @@ impl Engine {
             EmbeddingConfig::TestDouble { dimension } => Meaning::Of(Arc::new(TestDouble::new(*dimension))),
             EmbeddingConfig::Http(config) => {
                 let key = self.settings().embedding_key.as_ref().map(Secret::new);
-                let pace = Arc::new(Paced { clock: self.shared_clock() });
+                let pace = Arc::new(Paced::new(self.shared_clock()));
                 Meaning::Of(Arc::new(HttpEmbedder::new(config.clone(), key, pace)?))
             }
             EmbeddingConfig::Local(config) => {
@@ -145,13 +151,29 @@ impl Engine {
                         });
                     }
                     Err(EmbedError::Missing { path }) => Meaning::None(Some(format!(
-                        "words alone: {path} is missing; `stele models pull` fetches the model"
+                        "{path} is missing; `stele models pull` fetches the model"
                     ))),
+                    Err(error) if asked == DEFAULT_MODEL && is_unusable(&error) => {
+                        Meaning::None(Some(in_full(&error)))
+                    }
                     Err(error) => return Err(error.into()),
                 }
             }
         })
     }
+}
+
+/// Whether a model's files are at fault, so that words are all there is until somebody mends them.
+pub(super) fn is_unusable(error: &EmbedError) -> bool {
+    matches!(
+        error,
+        EmbedError::Missing { .. }
+            | EmbedError::Damaged { .. }
+            | EmbedError::Unsupported { .. }
+            | EmbedError::File { .. }
+            | EmbedError::Library { .. }
+            | EmbedError::Runtime { .. }
+    )
 }
 
 /// Where a user's models are if nobody says otherwise.
@@ -160,14 +182,34 @@ pub(crate) fn user_models_dir(cache: Option<PathBuf>, home: Option<PathBuf>) -> 
     Some(cache.join("stele").join("models"))
 }
 
-/// The engine's time, as retries see it.
+/// The engine's time, as retries see it: what has passed, whatever somebody does to the clock.
 pub(super) struct Paced {
-    pub(super) clock: Arc<dyn Clock>,
+    clock: Arc<dyn Clock>,
+    passed: Mutex<Passed>,
+}
+
+/// How much time has passed until the clock was last looked at, and what it showed.
+struct Passed {
+    until: Duration,
+    shown: Micros,
+}
+
+impl Paced {
+    pub(super) fn new(clock: Arc<dyn Clock>) -> Self {
+        let passed = Mutex::new(Passed { until: Duration::ZERO, shown: clock.now() });
+        Self { clock, passed }
+    }
 }
 
 impl Pace for Paced {
     fn now(&self) -> Duration {
-        Duration::from_micros(self.clock.now().unsigned_abs())
+        let mut passed = self.passed.lock().unwrap_or_else(PoisonError::into_inner);
+        let shown = self.clock.now();
+        // A clock that was set back has not undone any time; the next look counts from there.
+        let since = shown.saturating_sub(passed.shown);
+        passed.until += Duration::from_micros(u64::try_from(since).unwrap_or(0));
+        passed.shown = shown;
+        passed.until
     }
 
     #[expect(
@@ -197,4 +239,36 @@ fn own_dir(data_dir: &Path, what: &str, tenant: &str) -> PathBuf {
     }
     let name = to_hex(&IdHasher::new("tenant").part(tenant.as_bytes()).finish());
     data_dir.join(format!("{what}-of")).join(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicI64, Ordering};
+
+    use stele_embed::Pace;
+    use stele_model::{Clock, Micros};
+
+    use super::Paced;
+
+    struct SetBy(AtomicI64);
+
+    impl Clock for SetBy {
+        fn now(&self) -> Micros {
+            self.0.load(Ordering::SeqCst)
+        }
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_takes_no_time_back() {
+        let clock = Arc::new(SetBy(AtomicI64::new(1_000_000)));
+        let paced = Paced::new(clock.clone());
+        let mut last = paced.now();
+        for (shows, passed) in [(1_500_000, 500), (400_000, 500), (900_000, 1_000), (i64::MIN, 1_000)] {
+            clock.0.store(shows, Ordering::SeqCst);
+            assert_eq!(paced.now().as_millis(), passed);
+            assert!(paced.now() >= last);
+            last = paced.now();
+        }
+    }
 }

@@ -14,10 +14,12 @@ mod asking;
 mod building;
 mod config;
 mod eval;
+mod health;
 mod records;
 mod sinks;
 mod status;
 mod summaries;
+mod target;
 mod texts;
 mod verify;
 

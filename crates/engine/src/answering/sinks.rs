@@ -215,9 +215,9 @@ impl Engine {
             });
         };
         let key = settings.sink_keys.get(name).map(Secret::new);
-        let pace = Arc::new(Paced { clock: self.shared_clock() });
+        let pace = Arc::new(Paced::new(self.shared_clock()));
         Ok(match config.kind {
-            SinkKind::Neo4j => Outside::Graph(GraphSink::open(config, key, pace)?),
+            SinkKind::Neo4j => Outside::Graph(Box::new(GraphSink::open(config, key, pace)?)),
             SinkKind::Chroma | SinkKind::Qdrant => Outside::Points(stele_sinks::open(config, key, pace)?),
         })
     }
@@ -249,7 +249,7 @@ enum Outside {
     /// Texts and vectors.
     Points(Box<dyn Sink>),
     /// The graph.
-    Graph(GraphSink),
+    Graph(Box<GraphSink>),
 }
 
 /// One version of the index, as what a store should hold.

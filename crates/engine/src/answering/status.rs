@@ -1,10 +1,10 @@
 //! How the index is: how much it covers, and whether it holds exactly what the lake comes to.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 use serde::Serialize;
-use stele_index::{Status, Verification};
-use stele_model::ChunkId;
+use stele_index::{ChunkHash, Filter, Status, Verification};
+use stele_model::{ChunkId, ErrorKind};
 
 use crate::EngineError;
 use crate::engine::Engine;
@@ -39,7 +39,11 @@ pub struct IndexVerification {
     pub extra: u64,
     /// Some of their ids, sorted.
     pub extra_ids: Vec<ChunkId>,
-    /// (missing + extra) as a share of what is wanted.
+    /// Texts in the index whose metadata are not what the lake comes to.
+    pub differing: u64,
+    /// Some of their ids, sorted.
+    pub differing_ids: Vec<ChunkId>,
+    /// (missing + extra + differing) as a share of what is wanted.
     pub drift: f64,
     /// What is wrong with rows that are there.
     pub problems: Vec<String>,
@@ -82,23 +86,31 @@ impl Engine {
         let snapshot = self.snapshot()?;
         let reader = self.index()?.reader()?;
         let Verification { rows, logical_hash, problems, .. } = reader.verify()?;
-        let mut there: HashSet<ChunkId> = HashSet::new();
-        reader.ids(&mut |ids| {
-            there.extend(ids);
+        let mut there: HashMap<ChunkId, ChunkHash> = HashMap::new();
+        let read = reader.hashes(&Filter::default(), &mut |hashes| {
+            there.extend(hashes.iter().copied());
             Ok(())
-        })?;
-        let (mut wanted, mut missing) = (0, Vec::new());
+        });
+        match read {
+            // What cannot be read is named among the problems, and missing.
+            Err(error) if !problems.is_empty() && error.kind() != ErrorKind::Retry => there.clear(),
+            read => read?,
+        }
+        let (mut wanted, mut missing, mut differing) = (0, Vec::new(), Vec::new());
         self.chunks(&snapshot, &mut |chunk| {
             wanted += 1;
-            if !there.remove(&chunk.id) {
-                missing.push(chunk.id);
+            match there.remove(&chunk.id) {
+                None => missing.push(chunk.id),
+                Some(hash) if hash != ChunkHash::of(&chunk) => differing.push(chunk.id),
+                Some(_) => {}
             }
             Ok(())
         })?;
-        let mut extra: Vec<ChunkId> = there.into_iter().collect();
-        missing.sort_unstable();
-        extra.sort_unstable();
-        let differing = missing.len() + extra.len();
+        let mut extra: Vec<ChunkId> = there.into_keys().collect();
+        for ids in [&mut missing, &mut extra, &mut differing] {
+            ids.sort_unstable();
+        }
+        let drift = missing.len() + extra.len() + differing.len();
         let named = |mut ids: Vec<ChunkId>| {
             ids.truncate(NAMED_MAX);
             ids
@@ -114,8 +126,10 @@ impl Engine {
             missing_ids: named(missing),
             extra: extra.len() as u64,
             extra_ids: named(extra),
-            drift: differing as f64 / (wanted.max(1)) as f64,
-            holds: differing == 0 && problems.is_empty(),
+            differing: differing.len() as u64,
+            differing_ids: named(differing),
+            drift: drift as f64 / (wanted.max(1)) as f64,
+            holds: drift == 0 && problems.is_empty(),
             problems: problems.iter().map(words).collect(),
             logical_hash: logical_hash.to_string(),
             lake_version: snapshot.version(),

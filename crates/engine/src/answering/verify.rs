@@ -5,9 +5,9 @@ use stele_index::IndexError;
 use stele_search::Question;
 
 use super::status::IndexVerification;
-use crate::EngineError;
 use crate::documents::GraphVerification;
 use crate::engine::Engine;
+use crate::{Cancel, EngineError};
 
 /// The largest drift that is ready for queries.
 pub const DRIFT_MAX: f64 = 0.005;
@@ -66,7 +66,9 @@ impl Engine {
         };
         let mut sample_queries = Vec::new();
         for query in self.settings().sample_queries.iter().filter(|_| index.is_some()) {
-            let answer = self.search(&Question { top: 1, ..Question::new(query.as_str()) })?.answer;
+            let answer = self
+                .search(&Question { top: 1, ..Question::new(query.as_str()) }, &Cancel::default())?
+                .answer;
             sample_queries.push(SampleQuery {
                 query: query.clone(),
                 // A near vector is always there; words of the question have to be, too.

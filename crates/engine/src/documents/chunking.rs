@@ -5,17 +5,19 @@
 
 use std::ops::Range;
 
-/// Bytes from which a part ends at the next end of a block: with its headings that is what fits into
-/// the 256 tokens of a small sentence model, of prose. Larger windows gain little: a part about one
-/// thing is found better than one about three.
-const PART_BYTES: usize = 700;
+use stele_documents::tokens;
 
-/// Bytes at which a part ends in any case, at the next line end before it.
-const PART_BYTES_MAX: usize = 1000;
+/// Tokens, about, from which a part ends at the next end of a block: with its headings that is what fits
+/// into the 256 of a small sentence model. Larger windows gain little: a part about one thing is found
+/// better than one about three.
+const PART_TOKENS: u32 = 140;
+
+/// Tokens, about, at which a part ends in any case, at the next line end before it.
+const PART_TOKENS_MAX: u32 = 190;
 
 /// What is left over stays with the part before it, if it is less than this: a few words without what
 /// they are about answer nothing.
-const REST_BYTES_MIN: usize = 200;
+const REST_TOKENS_MIN: u32 = 40;
 
 /// Bytes of the headings in front of a part, at most; of longer ones the last are the nearest.
 const HEADINGS_BYTES_MAX: usize = 200;
@@ -39,29 +41,36 @@ pub(crate) struct Part {
 /// body is one part of no bytes, so that its heading is found all the same.
 pub(crate) fn parts_of(text: &str, body: usize, tables: &[Range<usize>]) -> Vec<Part> {
     let mut ends = Vec::new();
-    let (mut start, mut last_block_end) = (skip_blank(text, body), None);
-    let mut at = start;
+    let mut start = skip_blank(text, body);
+    // Tokens since the last end; and the last end of a block, with the tokens up to there.
+    let (mut weight, mut block): (u32, Option<(usize, u32)>) = (0, None);
     for line in lines(text, start) {
+        let own = tokens(&text[line.clone()]);
         let blank = text[line.clone()].trim().is_empty();
-        let inside = tables.iter().any(|table| table.contains(&line.start) && line.start > table.start);
-        if (blank || !inside) && at > start {
-            last_block_end = blank.then_some(line.start).or(last_block_end);
+        if blank {
+            block = Some((line.start, weight));
         }
-        if line.end - start > PART_BYTES_MAX && at > start {
+        if weight + own > PART_TOKENS_MAX && line.start > start {
             // The last end of a block, unless that leaves the part nearly empty.
-            let end = last_block_end.filter(|end| end - start >= REST_BYTES_MIN).unwrap_or(at);
+            let (end, done) =
+                block.filter(|(_, done)| *done >= REST_TOKENS_MIN).unwrap_or((line.start, weight));
             ends.push(end);
-            (start, last_block_end) = (end, None);
-        } else if blank && at - start >= PART_BYTES {
+            (start, weight, block) = (end, weight - done, None);
+        } else if blank && weight >= PART_TOKENS {
             ends.push(line.start);
-            (start, last_block_end) = (line.start, None);
+            (start, weight, block) = (line.start, 0, None);
         }
-        while line.end - start > PART_BYTES_MAX {
+        weight += own;
+        // A line that is too long by itself, or with what could not be cut off before it.
+        while weight > PART_TOKENS_MAX {
             let end = end_within(text, start, line.end);
+            if end >= line.end {
+                break;
+            }
             ends.push(end);
-            start = end;
+            weight -= tokens(&text[start..end]).min(weight);
+            (start, block) = (end, None);
         }
-        at = line.end;
     }
     cut_at(text, skip_blank(text, body), &ends, tables)
 }
@@ -81,8 +90,8 @@ fn cut_at(text: &str, start: usize, ends: &[usize], tables: &[Range<usize>]) -> 
         match parts.last_mut() {
             Some(before)
                 if end == text.len()
-                    && stop - begin < REST_BYTES_MIN
-                    && stop - before.span.start <= PART_BYTES_MAX =>
+                    && tokens(&text[begin..stop]) < REST_TOKENS_MIN
+                    && tokens(&text[before.span.start..stop]) <= PART_TOKENS_MAX =>
             {
                 before.span.end = stop;
             }
@@ -97,20 +106,34 @@ fn cut_at(text: &str, start: usize, ends: &[usize], tables: &[Range<usize>]) -> 
 
 /// The first two lines of the table that `at` is inside of, if it is not in them itself.
 fn head_at(text: &str, at: usize, tables: &[Range<usize>]) -> Option<Range<usize>> {
-    let table = tables.iter().find(|table| table.contains(&at))?;
+    let table =
+        tables.get(tables.partition_point(|table| table.end <= at)).filter(|table| table.contains(&at))?;
     let head = lines(text, table.start).take(2).last()?.end.min(table.end);
     (at >= head && head - table.start <= TABLE_HEAD_BYTES_MAX).then_some(table.start..head)
 }
 
 /// Where to cut inside a line: after a blank, or between two characters.
 fn end_within(text: &str, start: usize, line_end: usize) -> usize {
-    let mut end = (start + PART_BYTES_MAX).min(line_end);
-    while !text.is_char_boundary(end) {
-        end -= 1;
+    let (mut seen, mut counted, mut blank) = (0, start, None);
+    for (at, letter) in text[start..line_end].char_indices() {
+        let at = start + at;
+        // Counted word by word, and every few letters of one that does not end.
+        if letter.is_whitespace() || !letter.is_alphanumeric() || at - counted >= LETTERS_COUNTED {
+            seen += tokens(&text[counted..at + letter.len_utf8()]);
+            counted = at + letter.len_utf8();
+            if seen > PART_TOKENS_MAX {
+                return blank.filter(|blank| *blank > start).unwrap_or(at);
+            }
+            if letter.is_whitespace() && seen > PART_TOKENS_MAX / 2 {
+                blank = Some(counted);
+            }
+        }
     }
-    let blank = text[start..end].rfind(' ').map(|at| start + at + 1);
-    blank.filter(|blank| blank - start > PART_BYTES / 2).unwrap_or(end)
+    line_end
 }
+
+/// Letters of a word without an end that are counted at a time: a token or two.
+const LETTERS_COUNTED: usize = 6;
 
 /// The first byte from `at` on of a line that is not blank.
 fn skip_blank(text: &str, at: usize) -> usize {
@@ -161,7 +184,9 @@ pub(crate) fn headings(document: &str, above: &[String], own: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{PART_BYTES_MAX, headings, parts_of};
+    use stele_documents::tokens;
+
+    use super::{PART_TOKENS_MAX, headings, parts_of};
 
     fn texts<'a>(text: &'a str, parts: &[super::Part]) -> Vec<&'a str> {
         parts.iter().map(|part| &text[part.span.clone()]).collect()
@@ -182,7 +207,7 @@ mod tests {
         assert!(parts.len() > 1);
         for part in texts(&text, &parts) {
             assert!(
-                part.len() <= PART_BYTES_MAX && part.starts_with("Some") && part.ends_with("thing."),
+                tokens(part) <= PART_TOKENS_MAX && part.starts_with("Some") && part.ends_with("thing."),
                 "{part}"
             );
         }
@@ -199,7 +224,7 @@ mod tests {
             let said: String = texts(text, &parts).concat().split_whitespace().collect();
             let whole: String = text.split_whitespace().collect();
             assert_eq!(said, whole);
-            assert!(parts.iter().all(|part| part.span.len() <= PART_BYTES_MAX));
+            assert!(texts(text, &parts).into_iter().all(|part| tokens(part) <= PART_TOKENS_MAX));
         }
     }
 

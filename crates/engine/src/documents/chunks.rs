@@ -107,7 +107,7 @@ mod tests {
         })
         .unwrap();
         let lines: Vec<_> = chunks.iter().map(|chunk| chunk.metadata.line).collect();
-        assert_eq!(lines, [Some(12), Some(16)]);
+        assert_eq!(lines, [Some(12), Some(14), Some(16)]);
         assert!(chunks.iter().all(|chunk| chunk.text.starts_with("Guide › Start\nStart\nA sentence")));
         assert_ne!(chunks[0].id, chunks[1].id);
         assert_eq!(chunks[1].metadata.part, Some(1));

@@ -1,11 +1,13 @@
 //! The graph as others see it: a reader of what it says now, and its tables in SQL.
 
+use std::collections::HashMap;
 use std::sync::PoisonError;
 
 use stele_graph::{Reader, Table};
 use stele_lake::Snapshot;
 use stele_lake::sql::{Derived, DerivedPart};
 use stele_model::Chunk;
+use stele_model::error::in_full;
 
 use super::chunks::{self, Of, SectionText};
 use crate::EngineError;
@@ -43,9 +45,18 @@ impl Engine {
         Ok(kept.clone().filter(|graph| graph.version().follows.lake == snapshot.lake_id()))
     }
 
-    /// The tables of the graph, for SQL; without rows where there is no graph.
+    /// The tables of the graph, for SQL. Where there is no graph they have no rows, and there are none
+    /// where that would be wrong: the lake has documents, or the graph cannot be read. Everything else
+    /// can be asked all the same.
     pub(crate) fn graph_tables(&self, snapshot: &Snapshot) -> Result<Vec<Derived>, EngineError> {
-        let graph = self.graph(snapshot)?;
+        let graph = match self.graph(snapshot) {
+            Ok(None) if !self.documents_in(snapshot)?.is_empty() => return Ok(Vec::new()),
+            Ok(graph) => graph,
+            Err(error) => {
+                tracing::warn!("the graph cannot be asked in SQL: {}", in_full(&error));
+                return Ok(Vec::new());
+            }
+        };
         let table = |(table, name): (Table, &'static str)| {
             let files = graph.as_ref().map_or_else(Vec::new, |graph| graph.files(table));
             let part = |file: stele_graph::PartFile| DerivedPart {
@@ -57,36 +68,43 @@ impl Engine {
         Ok(VIEWS.into_iter().map(table).collect())
     }
 
-    /// Hands over the texts of all sections, in the order of their documents' names.
+    /// About how many sections there are: those of documents that are gone may be among them.
+    pub(crate) fn section_count(&self, snapshot: &Snapshot) -> Result<u64, EngineError> {
+        let graph = self.graph(snapshot)?;
+        let rows = |graph: Reader| -> u64 {
+            graph.version().parts.iter().map(|part| part.rows(Table::Sections)).sum()
+        };
+        Ok(graph.map_or(0, rows))
+    }
+
+    /// Hands over the texts of all sections, document by document.
     pub(crate) fn section_texts(
         &self,
         snapshot: &Snapshot,
         take: &mut dyn FnMut(Chunk) -> Result<(), EngineError>,
     ) -> Result<(), EngineError> {
         let Some(graph) = self.graph(snapshot)? else { return Ok(()) };
-        let mut documents = graph.documents().collect::<Result<Vec<_>, _>>()?;
-        documents.sort_by(|one, two| one.source.cmp(&two.source));
-        for document in documents {
+        let mut documents = HashMap::new();
+        for document in graph.documents() {
+            let document = document?;
             let front = document.front_matter.iter();
             let tags = chunks::tags_of(front.map(|entry| (&*entry.key, &*entry.values)));
-            let of = Of {
-                tenant: &document.tenant,
-                source: &document.source,
-                title: &document.title,
-                tags: &tags,
+            documents.insert(document.id, (document.tenant, document.source, document.title, tags));
+        }
+        // In one pass: to look up the sections of each document would take longer than to embed them.
+        for section in graph.sections() {
+            let section = section?;
+            let Some((tenant, source, title, tags)) = documents.get(&section.document) else { continue };
+            let text = SectionText {
+                id: section.id.to_string(),
+                title: &section.title,
+                above: &section.heading_path,
+                text: &section.text,
+                body: section.body,
+                line: u64::from(section.line_start),
+                page: section.page,
             };
-            for section in graph.sections_of(document.id)? {
-                let text = SectionText {
-                    id: section.id.to_string(),
-                    title: &section.title,
-                    above: &section.heading_path,
-                    text: &section.text,
-                    body: section.body,
-                    line: u64::from(section.line_start),
-                    page: section.page,
-                };
-                chunks::each(&of, &text, take)?;
-            }
+            chunks::each(&Of { tenant, source, title, tags }, &text, take)?;
         }
         Ok(())
     }

@@ -9,8 +9,10 @@
 
 mod chunking;
 mod chunks;
+mod context;
 mod copied;
 mod graph;
+mod health;
 mod parsing;
 mod reading;
 mod recordings;
@@ -19,6 +21,7 @@ mod verifying;
 mod walking;
 mod whole;
 
+pub use context::{CONTEXT_TOKENS_MAX, Context, ContextSection};
 pub(crate) use copied::CopiedGraph;
 pub use reading::GraphSummary;
 pub use stele_documents::run_child;

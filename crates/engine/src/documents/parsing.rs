@@ -45,6 +45,11 @@ impl Parser<'_> {
     ) -> Result<(), EngineError> {
         let mut by_content: HashMap<FileId, Vec<FileEntry>> = HashMap::new();
         let mut wanted: HashMap<FileId, u64> = HashMap::new();
+        // The lake has no row of them.
+        let (empty, entries): (Vec<_>, Vec<_>) = entries.into_iter().partition(|entry| entry.bytes_done == 0);
+        for entry in empty {
+            take(self.parse(Task { entry, bytes: Vec::new() }))?;
+        }
         for entry in entries {
             let length = wanted.entry(entry.file_id).or_default();
             *length = entry.bytes_done.max(*length);

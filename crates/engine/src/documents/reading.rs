@@ -69,6 +69,10 @@ impl Engine {
     /// answers then.
     pub fn graph_build(&self, progress: &dyn Progress, cancel: &Cancel) -> Result<GraphSummary, EngineError> {
         let home = self.graph_home()?;
+        if home.exists() && !is_whole(&home) {
+            progress.note("files of the graph are missing or damaged: it is made anew");
+            return self.graph_rebuild(progress, cancel);
+        }
         self.follow(&self.snapshot()?, home.writer()?, false, progress, cancel)
     }
 
@@ -188,6 +192,19 @@ impl Engine {
         };
         paths(snapshot) != paths(&before)
     }
+}
+
+/// Whether everything that a graph names is there, as long as it was written. What is in the files is for
+/// `stele graph verify` to check, which reads all of them.
+fn is_whole(home: &Home) -> bool {
+    let Ok(reader) = home.reader() else { return false };
+    let version = reader.version();
+    version.parts.iter().chain(&version.whole).all(|part| {
+        part.tables.iter().all(|(table, told)| {
+            let path = home.dir().join(&part.dir).join(table.file());
+            std::fs::metadata(path).is_ok_and(|found| found.len() == told.bytes)
+        })
+    })
 }
 
 /// The bytes that an input stands for, in the words of the graph.

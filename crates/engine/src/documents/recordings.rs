@@ -43,7 +43,7 @@ pub(super) fn facts(engine: &Engine, snapshot: &Snapshot) -> Result<RecordingFac
     }
     let options =
         SqlOptions { memory_limit: SQL_MEMORY, threads: engine.threads(), temp_dir: engine.sql_temp_dir() };
-    let sql = engine.sql(snapshot, &options)?;
+    let sql = engine.lake_sql(snapshot, &options)?;
     let ask = Ask { sql: &sql, tenant: &engine.settings().tenant };
     let mut firsts: BTreeMap<String, RecordId> = BTreeMap::new();
     ask.each(EVENTS, &mut |row| {

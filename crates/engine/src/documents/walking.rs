@@ -1,9 +1,10 @@
 //! The graph for people and agents: names instead of ids, places instead of spans.
 
 use std::collections::{BTreeMap, HashMap};
+use std::io::Write;
 
 use serde::Serialize;
-use stele_graph::{Follow, LimitReason, Reader};
+use stele_graph::{ExportFormat, Exported, Follow, LimitReason, ROWS_MAX, Reader};
 use stele_model::{EdgeKind, Node};
 
 use crate::EngineError;
@@ -234,7 +235,7 @@ impl Engine {
                 });
             }
         }
-        let beside = graph.neighbors(of, 1, stele_graph::ROWS_MAX, &Follow::default())?;
+        let beside = graph.neighbors(of, 1, ROWS_MAX, &Follow::default())?;
         for followed in beside.edges {
             *view.edges.entry(followed.edge.what.kind.name()).or_default() += 1;
         }
@@ -343,5 +344,36 @@ impl<'a> Words<'a> {
             said_at: said.at.unwrap_or(said.name),
             span: (span.start, span.end),
         })
+    }
+}
+
+impl Engine {
+    /// Writes the whole graph, or what is around the node that a name means.
+    ///
+    /// # Errors
+    ///
+    /// As [`Engine::neighbors`], or `out` cannot be written.
+    pub fn export_graph(
+        &self,
+        around: Option<(&str, u32)>,
+        format: ExportFormat,
+        out: &mut dyn Write,
+    ) -> Result<Exported, EngineError> {
+        let graph = self.graph_or_why()?;
+        let Some((name, depth)) = around else { return Ok(graph.export(format, out)?) };
+        let (of, _) = named(&graph, name)?;
+        let around = graph.neighbors(of, depth, ROWS_MAX, &Follow::default())?;
+        Ok(graph.export_around(&around, format, out)?)
+    }
+
+    /// A picture, as SVG, of what is around the node that a name means.
+    ///
+    /// # Errors
+    ///
+    /// As [`Engine::neighbors`].
+    pub fn picture(&self, name: &str, depth: u32) -> Result<String, EngineError> {
+        let graph = self.graph_or_why()?;
+        let (of, _) = named(&graph, name)?;
+        Ok(graph.picture(&graph.neighbors(of, depth, ROWS_MAX, &Follow::default())?)?)
     }
 }

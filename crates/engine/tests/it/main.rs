@@ -5,6 +5,7 @@
 
 mod again;
 mod documents;
+mod graph;
 mod many;
 mod place;
 mod prune;

@@ -75,6 +75,24 @@ fn what_documents_say_of_a_thing_is_put_together_in_the_order_of_sources() {
     }
 }
 
+#[test]
+fn mentions_come_in_the_order_of_sources_whatever_part_they_are_in() {
+    let world = World::new();
+    let uris: Vec<String> = (0..150).map(|number| format!("{number:03}.md")).collect();
+    for (version, first) in (1..).zip([2, 0, 1]) {
+        let some = uris.iter().skip(first).step_by(3);
+        let pieces: Vec<_> = some.map(|uri| piece(uri, &["one", "two"], &["pull", "push"], &[])).collect();
+        world.update(&pieces, &[], version);
+    }
+    let reader = world.reader();
+    assert_eq!(reader.version().parts.len(), 3);
+    let expect: Vec<_> = uris.iter().flat_map(|uri| [section_of(uri, 0), section_of(uri, 1)]).collect();
+    let found = reader.mentions_of(command("push").id).unwrap();
+    assert_eq!(found.iter().map(|mention| mention.section).collect::<Vec<_>>(), expect);
+    let push = reader.entity(command("push").id).unwrap().unwrap();
+    assert_eq!(push.description.as_deref(), Some("What push does, by 000.md"));
+}
+
 #[track_caller]
 fn names(world: &World, name: &str, expect: &[(&str, Fit)]) {
     let found = world.reader().resolve(name).unwrap();

@@ -4,6 +4,8 @@
 
 mod ask;
 mod crash;
+mod export;
 mod fixture;
+mod memory;
 mod walk;
 mod write;

@@ -4,6 +4,7 @@
 
 mod ask;
 mod crash;
+mod damage;
 mod fixture;
 mod laws;
 mod maintain;

@@ -65,6 +65,27 @@ fn a_growing_index_is_kept_covered() {
 }
 
 #[test]
+fn a_build_leaves_nothing_that_nobody_reads() {
+    let world = World::new();
+    let mut writer = world.writer();
+    for part in many(6_000, 1).chunks(500) {
+        writer.apply(part.to_vec(), &[], None).unwrap();
+    }
+    assert!(!writer.finish(&[], 1).unwrap().is_degraded());
+    let table = world.path.join("v-1/chunks.lance");
+    let count = |dir: &str| std::fs::read_dir(table.join(dir)).unwrap().count();
+    // The rows in one file, one directory an index, the manifest and the hint which it is.
+    assert_eq!((count("data"), count("_indices")), (1, 5));
+    assert!(count("_versions") <= 2);
+    world.clean();
+    let reader = world.reader();
+    writer.apply(many(3_000, 2), &[], None).unwrap();
+    writer.finish(&[], 2).unwrap();
+    // What somebody reads stays.
+    assert_eq!(all_ids(&reader).len(), 6_000);
+}
+
+#[test]
 fn old_versions_are_pruned_and_a_reader_of_one_is_told() {
     let world = World::new();
     let mut writer = world.writer();

@@ -52,8 +52,8 @@ fn a_build_that_stopped_is_gone_on_with() {
     assert_eq!(rebuild.pointer().rows, 25);
     let mut there = Vec::new();
     rebuild
-        .ids(&mut |ids| {
-            there.extend_from_slice(ids);
+        .hashes(&mut |hashes| {
+            there.extend(hashes.iter().map(|(id, _)| *id));
             Ok(())
         })
         .unwrap();

@@ -108,6 +108,19 @@ fn a_damaged_pointer_is_told_and_never_followed() {
 }
 
 #[test]
+fn a_rebuild_cures_a_pointer_that_cannot_be_read() {
+    for broken in ["", "{\"format\":99}"] {
+        let world = World::with(vec![chunk("one")]);
+        fs::write(world.path.join("CURRENT.json"), broken).unwrap();
+        let mut rebuild = world.index().rebuild(&spec()).unwrap();
+        rebuild.apply(vec![chunk("one"), chunk("two")], &[]).unwrap();
+        rebuild.finish(2).unwrap();
+        assert_eq!(world.reader().pointer().rows, 2);
+        world.clean();
+    }
+}
+
+#[test]
 fn a_version_that_is_gone_is_told() {
     let world = World::with(vec![chunk("one")]);
     fs::remove_dir_all(world.path.join("v-1")).unwrap();

@@ -52,7 +52,7 @@ pub(crate) struct Excerpt {
 struct Line {
     line: u64,
     byte_offset: u64,
-    /// `record`, or what it is instead: `rejected`, `control`, `blank`, `filler`.
+    /// `record`, or what it is instead: `rejected`, `control`, `blank`, `filler`, `document`.
     class: String,
     /// Why it was rejected.
     reason: Option<String>,
@@ -89,6 +89,18 @@ impl Tool for ReadExcerpt {
                 .why(format!("{}: {} lines were read, counted from 1", fact(&entry.uri), entry.lines_done))
                 .hint("a line in that range"));
         }
+        if let Some(text) = desk.engine.document_text(&snapshot, &entry)? {
+            let lines = lines_of(&text, line.saturating_sub(before), line.saturating_add(after));
+            let given = lines.len();
+            let lines = fitting(lines, LINES_BYTES);
+            let reason = (lines.len() < given).then_some(LimitReason::Bytes);
+            return Ok(Excerpt {
+                head: Head::of(snapshot.version()).limited(reason),
+                source: fact(&entry.uri),
+                source_lines: entry.lines_done,
+                lines,
+            });
+        }
         let sql = desk.sql(&snapshot, call)?;
         let params = Params::none()
             .with("file", entry.file_id.to_string())
@@ -115,6 +127,31 @@ impl Tool for ReadExcerpt {
             lines,
         })
     }
+}
+
+/// Lines of a document, from one to another.
+fn lines_of(text: &str, from: u64, to: u64) -> Vec<Line> {
+    let mut offset = 0;
+    let mut lines = Vec::new();
+    for (number, line) in (1..).zip(text.split_inclusive('\n')) {
+        if number > to {
+            break;
+        }
+        if number >= from {
+            let (shown, text_cut) = cut(line.trim_end_matches(['\r', '\n']), TEXT_BYTES_MAX);
+            lines.push(Line {
+                line: number,
+                byte_offset: offset,
+                class: "document".to_owned(),
+                reason: None,
+                text: shown,
+                text_cut,
+                bytes: line.len() as u64,
+            });
+        }
+        offset += line.len() as u64;
+    }
+    lines
 }
 
 fn long(number: u64) -> i64 {

@@ -8,6 +8,9 @@
 //! | `describe_event` | which fields an event has |
 //! | `find_examples` | which records hold something, at file:line |
 //! | `read_excerpt` | what stands around a place |
+//! | `expand_excerpt` | what stands around a section of a document |
+//! | `graph_expand` | what a thing leads to |
+//! | `graph_paths` | how two things hang together |
 //! | `sql` | anything that can be counted |
 //! | `ingest_status` | what was read, and whether all of it is here |
 
@@ -17,6 +20,7 @@ mod examples;
 mod excerpt;
 mod facts;
 mod fields;
+mod graph;
 mod search;
 mod sql;
 mod status;
@@ -71,6 +75,9 @@ pub(crate) fn all() -> Vec<Spec> {
         spec::<events::DescribeEvent>(),
         spec::<examples::FindExamples>(),
         spec::<excerpt::ReadExcerpt>(),
+        spec::<graph::ExpandExcerpt>(),
+        spec::<graph::GraphExpand>(),
+        spec::<graph::GraphPaths>(),
         spec::<sql::SqlQuery>(),
         spec::<status::IngestStatus>(),
     ]

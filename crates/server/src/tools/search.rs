@@ -1,8 +1,8 @@
 //! `search`: a question in words, answered from the index.
 
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
-use stele_engine::retrieval::{Arm, Filter, Found, Question};
+use stele_engine::retrieval::{Arm, Filter, Found, Question, Scope};
 use stele_model::ChunkKind;
 
 use super::{Tool, arguments};
@@ -17,36 +17,18 @@ const TOP_DEFAULT: u64 = 10;
 /// A question in words.
 pub(crate) struct Search;
 
-/// Which arm.
-#[derive(Debug, Clone, Copy, Deserialize, Serialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-enum ArmName {
-    /// Words and names.
-    Text,
-    /// Meaning.
-    Vector,
-    /// Both.
-    Hybrid,
+/// The names that a field may hold, as its schema has them; null is for none of them.
+fn names(names: impl Iterator<Item = &'static str>) -> Schema {
+    let names: Vec<Option<&str>> = names.map(Some).chain([None]).collect();
+    json_schema!({ "type": ["string", "null"], "enum": names })
 }
 
-/// What a text tells about.
-#[derive(Debug, Clone, Copy, Deserialize, Serialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-enum KindName {
-    /// All events.
-    Protocol,
-    /// One event type.
-    Event,
-    /// One field.
-    Field,
-    /// One record.
-    Record,
-    /// One game.
-    Game,
-    /// One session.
-    Session,
-    /// A section of a document.
-    Section,
+fn arms(_: &mut SchemaGenerator) -> Schema {
+    names(Arm::ALL.into_iter().map(Arm::name))
+}
+
+fn kinds(_: &mut SchemaGenerator) -> Schema {
+    names(ChunkKind::ALL.into_iter().map(ChunkKind::name))
 }
 
 /// The question.
@@ -59,15 +41,21 @@ pub(crate) struct Arguments {
     #[serde(skip_serializing)]
     top: Option<u64>,
     /// `text`, `vector`, or `hybrid`, which it is unless told otherwise.
-    arm: Option<ArmName>,
+    #[serde(default)]
+    #[schemars(schema_with = "arms")]
+    arm: Option<Arm>,
     /// Only texts about this event type.
     event: Option<String>,
     /// Only texts made from records of this doc type.
     doc_type: Option<String>,
     /// Only texts about this game.
     game: Option<String>,
+    /// Only documents in this directory or file, such as `docs/guide`.
+    scope: Option<String>,
     /// Only texts of this kind.
-    kind: Option<KindName>,
+    #[serde(default)]
+    #[schemars(schema_with = "kinds")]
+    kind: Option<ChunkKind>,
     /// `next_cursor` of the page before.
     #[serde(skip_serializing)]
     cursor: Option<String>,
@@ -111,6 +99,8 @@ struct Hit {
     event: Option<String>,
     path: Option<String>,
     game: Option<String>,
+    /// The section of a document that it is a part of, for `expand_excerpt`.
+    section: Option<String>,
     /// The stretch that speaks of the question.
     snippet: String,
     /// Words of the question that stand in the text.
@@ -136,20 +126,20 @@ const MATCHED_MAX: usize = 20;
 impl Tool for Search {
     const NAME: &'static str = "search";
     const TITLE: &'static str = "Search in words";
-    const SAYS: &'static str = "Answers a question in words from fields, events, records, games and sessions, with evidence at \
+    const SAYS: &'static str = "Answers a question in words from documents, fields, events, records, games and sessions, with evidence at \
         file:line and a confidence. Use it when names are not known; explain_field when they are; sql to count. \
         `pending` says how many records the index does not know yet.";
     type Arguments = Arguments;
     type Result = Answered;
 
-    fn run(desk: &Desk, _call: &Call, arguments: Arguments) -> Result<Answered, Refusal> {
+    fn run(desk: &Desk, call: &Call, arguments: Arguments) -> Result<Answered, Refusal> {
         let size = arguments::count("top", arguments.top, TOP_DEFAULT, SEARCH_RESULTS_MAX as u64)?;
         arguments::said("query", &arguments.query)?;
         let cursor = arguments::cursor_of(Self::NAME, &arguments, arguments.cursor.as_deref())?;
         // Where there is no lake either, that is what to say.
         desk.snapshot()?;
         let before = desk.engine.index_version()?;
-        let answer = desk.engine.search(&question(&arguments))?;
+        let answer = desk.engine.search(&question(&arguments), &call.cancel())?;
         // The list belongs to one state of the index only if that did not change meanwhile.
         if desk.engine.index_version()? != before {
             return Err(Refusal::new("The index was brought up to date while it was asked.")
@@ -179,27 +169,15 @@ impl Tool for Search {
 
 fn question(arguments: &Arguments) -> Question {
     let list = |one: &Option<String>| one.iter().cloned().collect();
-    let kind = |kind| match kind {
-        KindName::Protocol => ChunkKind::Protocol,
-        KindName::Event => ChunkKind::Event,
-        KindName::Field => ChunkKind::Field,
-        KindName::Record => ChunkKind::Record,
-        KindName::Game => ChunkKind::Game,
-        KindName::Session => ChunkKind::Session,
-        KindName::Section => ChunkKind::Section,
-    };
     Question {
         top: SEARCH_RESULTS_MAX,
-        arm: match arguments.arm {
-            Some(ArmName::Text) => Arm::Text,
-            Some(ArmName::Vector) => Arm::Vector,
-            Some(ArmName::Hybrid) | None => Arm::Hybrid,
-        },
+        arm: arguments.arm.unwrap_or_default(),
         filter: Filter {
-            kinds: arguments.kind.map(kind).into_iter().collect(),
+            kinds: arguments.kind.into_iter().collect(),
             event_types: list(&arguments.event),
             game_ids: list(&arguments.game),
             doc_types: list(&arguments.doc_type),
+            scopes: arguments.scope.iter().cloned().map(Scope::Path).collect(),
             ..Filter::default()
         },
         ..Question::new(arguments.query.as_str())
@@ -222,6 +200,7 @@ fn hit(found: &Found) -> Hit {
         event: metadata.event_type.as_deref().map(fact),
         path: metadata.path.as_deref().map(fact),
         game: metadata.game_id.as_deref().map(fact),
+        section: metadata.section.clone(),
         snippet: cut(&found.evidence.snippet, TEXT_BYTES_MAX / 4).0,
         matched: found.evidence.matched.iter().take(MATCHED_MAX).map(|word| fact(word)).collect(),
         text,

@@ -1,13 +1,20 @@
 //! Arguments of somebody who means no good, or of a model that guesses: an answer within the caps or
 //! an error that says what to try, and a server that goes on.
 
+use std::io::Write;
+use std::net::TcpStream;
+use std::time::Instant;
+
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use serde_json::{Value, json};
+use stele_engine::Cancel;
+use stele_engine::retrieval::Question;
+use stele_model::ErrorKind;
 use stele_server::{CALL_TIME_MAX, RESULT_BYTES_MAX, SQL_ROWS_MAX};
 
-use crate::client::{answered, ask};
-use crate::world::shared;
+use crate::client::{answered, ask, head, message, refused};
+use crate::world::{World, shared};
 
 /// Bytes of text beside the structured content: the head and the marks.
 const TEXT_HEAD_BYTES: usize = 1000;
@@ -72,7 +79,8 @@ fn value() -> impl Strategy<Value = Value> {
 fn arguments() -> impl Strategy<Value = Value> {
     let names = prop::sample::select(vec![
         "query", "top", "arm", "event", "doc_type", "game", "kind", "cursor", "path", "limit", "source",
-        "line", "before", "after", "unknown",
+        "line", "before", "after", "name", "from", "to", "depth", "kinds", "section", "tokens", "scope",
+        "unknown",
     ]);
     let one = (names, value());
     prop::collection::vec(one, 0..5)
@@ -86,6 +94,9 @@ fn likely(tool: &str, mut arguments: Value) -> Value {
         "explain_field" => &[("path", json!("price"))],
         "describe_event" | "find_examples" => &[("event", json!("tick"))],
         "read_excerpt" => &[("source", json!("game.jsonl")), ("line", json!(7))],
+        "graph_expand" => &[("name", json!("tick"))],
+        "graph_paths" => &[("from", json!("tick")), ("to", json!("chat"))],
+        "expand_excerpt" => &[("section", json!("00112233445566778899aabbccddeeff"))],
         "sql" => &[("query", json!("SELECT * FROM events"))],
         _ => &[],
     };
@@ -106,6 +117,9 @@ fn no_arguments_get_past_the_caps() {
         "describe_event",
         "find_examples",
         "read_excerpt",
+        "expand_excerpt",
+        "graph_expand",
+        "graph_paths",
         "sql",
         "ingest_status",
     ]);
@@ -151,17 +165,121 @@ fn results_that_are_too_large_are_cut_or_refused() {
     check("sql", &json!({ "query": query }));
 }
 
+/// A query that has work for longer than anybody waits, and needs no memory for it.
+pub const ENDLESS: &str = "SELECT max(hash(range)) AS n FROM range(100000000000000)";
+
 #[test]
 fn a_query_that_never_ends_is_ended() {
-    let query = "SELECT count(*) AS n FROM range(1000000000) a, range(1000000000) b WHERE hash(a.range + b.range) = 1";
-    let answer =
-        ask(shared().address, "tools/call", json!({ "name": "sql", "arguments": { "query": query } }));
-    let text = answer["result"]["content"][0]["text"].as_str().unwrap();
-    assert_eq!(answer["result"]["isError"], true, "{answer}");
+    let text = refused(shared().address, "sql", json!({ "query": ENDLESS }));
     assert!(text.contains("too long"), "{text} after {CALL_TIME_MAX:?}");
-    // The next one is not held up by it.
-    assert_eq!(
-        answered(shared().address, "sql", json!({ "query": "SELECT 1 AS one" }))["rows"],
-        json!([{ "one": 1 }])
-    );
+    goes_on(shared());
+}
+
+/// The next query is not held up by the one before.
+fn goes_on(world: &World) {
+    let rows = answered(world.address, "sql", json!({ "query": "SELECT 1 AS one" }))["rows"].clone();
+    assert_eq!(rows, json!([{ "one": 1 }]));
+}
+
+#[test]
+fn a_query_that_wants_all_the_memory_is_refused() {
+    let world = shared();
+    for query in [
+        "SELECT repeat('x', 1000000000) FROM range(8)",
+        "SELECT max(length(repeat(raw, 10000000))) AS n FROM events",
+        "SELECT range(3000000000) AS n",
+        "SELECT list_resize([1], 3000000000) AS n",
+        "SELECT string_agg(raw, '') AS s FROM events, range(10000)",
+    ] {
+        let text = refused(world.address, "sql", json!({ "query": query }));
+        assert!(text.contains("memory"), "{query}: {text}");
+        assert!(text.contains("Try: "), "{query}: {text}");
+        goes_on(world);
+    }
+}
+
+/// Processes that answer queries of another, `self` for this one.
+pub fn processes(of: &str) -> Vec<String> {
+    let Ok(tasks) = std::fs::read_dir(format!("/proc/{of}/task")) else { return Vec::new() };
+    let children = tasks.filter_map(|task| std::fs::read_to_string(task.ok()?.path().join("children")).ok());
+    let all: Vec<String> =
+        children.flat_map(|ids| ids.split(' ').map(str::to_owned).collect::<Vec<_>>()).collect();
+    let answers = |id: &String| {
+        std::fs::read_to_string(format!("/proc/{id}/cmdline")).is_ok_and(|line| line.contains("answer-sql"))
+    };
+    all.into_iter().filter(answers).collect()
+}
+
+fn kill(ids: &[String]) {
+    assert!(std::process::Command::new("kill").arg("-9").args(ids).status().unwrap().success());
+}
+
+#[test]
+fn a_query_whose_process_is_killed_takes_nothing_with_it() {
+    let world = World::new(false);
+    goes_on(&world);
+    // One that waits for the next query.
+    let waiting = processes("self");
+    assert_eq!(waiting.len(), 1);
+    kill(&waiting);
+    goes_on(&world);
+    // One that works, and spills.
+    let spilled = world.path("data/tmp");
+    let sort = "SELECT md5(i::VARCHAR) AS m FROM range(100000000) t(i) ORDER BY m";
+    std::thread::scope(|scope| {
+        let killed = scope.spawn(|| refused(world.address, "sql", json!({ "query": sort })));
+        while std::fs::read_dir(&spilled).map_or(0, |all| all.count()) == 0 {
+            std::thread::yield_now();
+        }
+        kill(&processes("self"));
+        let text = killed.join().unwrap();
+        assert!(text.contains("ended before it answered"), "{text}");
+        assert!(text.contains("Try: "), "{text}");
+    });
+    assert_eq!(std::fs::read_dir(&spilled).unwrap().count(), 0, "what was spilled is gone");
+    goes_on(&world);
+}
+
+#[test]
+fn more_queries_than_processes_take_turns() {
+    let world = World::new(false);
+    std::thread::scope(|scope| {
+        let asked: Vec<_> = (0..8).map(|_| scope.spawn(|| goes_on(&world))).collect();
+        asked.into_iter().for_each(|one| one.join().unwrap());
+    });
+    assert_eq!(processes("self").len(), 1, "one waits for the next");
+}
+
+/// Waits until a process answers no queries any more, for less time than a call has.
+pub fn answers_nothing(of: &str) {
+    let begin = Instant::now();
+    while !processes(of).is_empty() {
+        assert!(begin.elapsed() < CALL_TIME_MAX / 2, "the query goes on");
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn a_query_ends_with_the_connection_of_who_asked() {
+    let world = World::new(false);
+    let body = message("tools/call", json!({ "name": "sql", "arguments": { "query": ENDLESS } })).to_string();
+    let head = head(world.address, "tools/call", "\r\nMcp-Name: sql");
+    let mut stream = TcpStream::connect(world.address).unwrap();
+    write!(stream, "{head}\r\nContent-Length: {}\r\n\r\n{body}", body.len()).unwrap();
+    while processes("self").is_empty() {
+        std::thread::yield_now();
+    }
+    drop(stream);
+    answers_nothing("self");
+    goes_on(&world);
+}
+
+#[test]
+fn a_question_that_is_cancelled_is_not_answered() {
+    let cancel = Cancel::default();
+    let question = Question::new("what is data.price?");
+    assert!(shared().engine().search(&question, &cancel).is_ok());
+    cancel.cancel();
+    let error = shared().engine().search(&question, &cancel).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Cancelled, "{error}");
 }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use stele_server::{HttpOptions, ServerError, Stop, serve_http};
 
 use crate::client::{STATELESS, head, message, request};
-use crate::world::{World, shared};
+use crate::world::{World, shared, sql};
 
 fn status(address: SocketAddr, host: &str, more: &str) -> u16 {
     let head = format!(
@@ -65,7 +65,7 @@ fn beyond_this_machine_it_listens_with_a_token_only() {
         };
         let stop = Stop::default();
         stop.stop();
-        serve_http(world.engine(), options, &stop, |_| {})
+        serve_http(world.engine(), sql(), options, &stop, |_| {})
     };
     assert!(matches!(refused("0.0.0.0:0", None), Err(ServerError::Open(_))));
     assert!(matches!(refused("[::]:0", None), Err(ServerError::Open(_))));
@@ -89,8 +89,8 @@ fn a_host_may_be_named() {
     let told = std::sync::OnceLock::new();
     std::thread::scope(|scope| {
         let (told, stop) = (&told, &stop);
-        let server =
-            scope.spawn(move || serve_http(engine, options, stop, |address| told.set(address).unwrap()));
+        let server = scope
+            .spawn(move || serve_http(engine, sql(), options, stop, |address| told.set(address).unwrap()));
         let address = loop {
             match told.get() {
                 Some(address) => break *address,

@@ -3,9 +3,11 @@
 #![allow(clippy::unwrap_used)]
 
 mod client;
+mod documents;
 mod hostile;
 mod http;
 mod pages;
+mod stdio;
 mod tools;
 mod wire;
 mod world;

@@ -2,26 +2,30 @@
 
 use rmcp::ServiceExt;
 use serde_json::{Value, json};
+use stele_model::ChunkKind;
 use stele_server::Agents;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 
-use crate::client::{ask, head, message, request};
-use crate::world::shared;
+use crate::client::{answered, ask, head, message, request};
+use crate::world::{shared, sql};
 
-const TOOLS: [&str; 8] = [
+const TOOLS: [&str; 11] = [
     "search",
     "explain_field",
     "list_events",
     "describe_event",
     "find_examples",
     "read_excerpt",
+    "expand_excerpt",
+    "graph_expand",
+    "graph_paths",
     "sql",
     "ingest_status",
 ];
 
 /// Sends messages over pipes, as a client that started the program does; gives the answers.
 fn over_pipes(messages: &[Value]) -> Vec<Value> {
-    let agents = Agents::new(shared().engine());
+    let agents = Agents::new(shared().engine(), sql());
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let (ours, theirs) = tokio::io::duplex(1 << 20);
@@ -110,6 +114,21 @@ fn every_tool_says_what_it_takes_gives_and_does() {
 }
 
 #[test]
+fn a_schema_names_what_there_is_to_choose_from() {
+    let tools = ask(shared().address, "tools/list", json!({}))["result"]["tools"].clone();
+    let search =
+        &tools.as_array().unwrap().iter().find(|tool| tool["name"] == "search").unwrap()["inputSchema"];
+    let kinds: Vec<Value> =
+        ChunkKind::ALL.iter().map(|kind| json!(kind.name())).chain([Value::Null]).collect();
+    assert_eq!(search["properties"]["kind"]["enum"], json!(kinds));
+    assert_eq!(search["properties"]["arm"]["enum"], json!(["text", "vector", "hybrid", null]));
+    assert_eq!(search["required"], json!(["query"]));
+    for kind in kinds {
+        answered(shared().address, "search", json!({ "query": "price", "kind": kind, "arm": "text" }));
+    }
+}
+
+#[test]
 fn an_old_client_may_initialize_over_http() {
     let address = shared().address;
     let [first, _] = initialize();
@@ -139,6 +158,33 @@ fn what_is_no_tool_and_no_method_is_an_error_of_the_protocol() {
     assert!(answer["error"]["message"].as_str().unwrap().contains("list_events"), "{answer}");
     let answer = ask(address, "resources/frobnicate", json!({}));
     assert_eq!(answer["error"]["code"], -32601, "{answer}");
-    let response = request(address, &head(address, "tools/list", ""), "{ this is no JSON");
-    assert!((400..500).contains(&response.status), "{response:?}");
+    for arguments in [json!(7), json!("text"), json!([1])] {
+        let answer = ask(address, "tools/call", json!({ "name": "list_events", "arguments": arguments }));
+        assert_eq!(answer["error"]["code"], -32602, "{answer}");
+    }
+}
+
+#[test]
+fn what_is_no_message_is_a_bad_request() {
+    let address = shared().address;
+    let list = head(address, "tools/list", "");
+    for (body, code, id) in [
+        ("{ this is no JSON", -32700, Value::Null),
+        ("[]", -32600, Value::Null),
+        (r#"{"jsonrpc":"2.0","id":4}"#, -32600, json!(4)),
+        (r#"{"jsonrpc":"1.0","id":"a","method":"tools/list"}"#, -32600, json!("a")),
+    ] {
+        let response = request(address, &list, body);
+        assert_eq!(response.status, 400, "{body}: {response:?}");
+        let answer: Value = serde_json::from_str(&response.body).unwrap();
+        assert_eq!((&answer["error"]["code"], &answer["id"]), (&json!(code), &id), "{body}: {answer}");
+    }
+    let body = message("tools/list", json!({})).to_string();
+    for other in ["text/plain", "application/json5", "application/x-www-form-urlencoded", ""] {
+        let response =
+            request(address, &list.replace("application/json\r\n", &format!("{other}\r\n")), &body);
+        assert_eq!(response.status, 415, "{other}: {response:?}");
+    }
+    let with_charset = list.replace("application/json\r\n", "Application/JSON; charset=utf-8\r\n");
+    assert_eq!(request(address, &with_charset, &body).status, 200);
 }

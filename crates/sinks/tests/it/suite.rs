@@ -38,6 +38,7 @@ suite! {
     more_than_a_page,
     texts_of_every_kind,
     a_collection_of_others_is_left_alone,
+    advice_leads_out,
     an_empty_collection_is_taken,
     the_copy_of_another_lake_is_left_alone,
     another_model_needs_another_collection,
@@ -182,6 +183,18 @@ fn a_collection_of_others_is_left_alone(rig: &dyn Rig) {
     // A mark comes only with the points gone, so nothing of theirs passes for ours.
     assert_eq!(copy_with(rig, &wanted(["a", "b"]), ADOPT), (2, 0));
     assert_eq!(copy(rig, &wanted(["a", "b"])), (0, 0));
+}
+
+fn advice_leads_out(rig: &dyn Rig) {
+    rig.make_foreign(DIMENSION + 1);
+    rig.put_foreign(1, DIMENSION + 1);
+    // Whichever flag is tried first, what is said next is what helps.
+    for opening in [Opening::default(), RECREATE, ADOPT] {
+        let error = run(&*rig.sink(), &wanted(["a"]), opening).unwrap_err();
+        assert!(error.to_string().contains("`--adopt --recreate`"), "{error}");
+    }
+    let both = Opening { adopt: true, recreate: true };
+    assert_eq!(copy_with(rig, &wanted(["a"]), both), (1, 0));
 }
 
 fn an_empty_collection_is_taken(rig: &dyn Rig) {

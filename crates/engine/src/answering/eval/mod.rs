@@ -142,7 +142,7 @@ impl Engine {
             seconds: (self.now() - started) as f64 / 1e6,
             collection: counts,
             notes: {
-                notes.extend(meaning.note().map(str::to_owned));
+                notes.extend(meaning.note());
                 notes
             },
         })

@@ -1,0 +1,145 @@
+//! How fast documents are read, beside other tools on the same files. They only parse; ours keeps every
+//! byte, finds what the texts are about, and writes a graph of it.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, ensure};
+
+use crate::peers::{Run, Tools};
+
+/// Tools that read Markdown.
+const PEERS: [&str; 3] = ["markdown-it-py", "markitdown", "unstructured"];
+
+/// Exit code of the helper where a tool is not installed.
+const NOT_INSTALLED: i32 = 3;
+
+/// What to measure.
+#[derive(Debug, Clone)]
+pub struct Documents {
+    /// Our program, a Python with the others, and room on the disk.
+    pub tools: Tools,
+    /// Markdown files.
+    pub corpus: PathBuf,
+    /// How often the corpus is there, under other names and with other words: small ones measure the
+    /// start of programs.
+    pub copies: u64,
+    /// Measured rounds.
+    pub runs: usize,
+}
+
+/// Measures, and gives the table.
+///
+/// # Errors
+///
+/// A program cannot be run, or does not read all files.
+pub fn documents(plan: &Documents) -> Result<String> {
+    fs::create_dir_all(&plan.tools.scratch)?;
+    let (dir, files, bytes) = copied(plan)?;
+    let script = plan.tools.scratch.join("documents.py");
+    fs::write(&script, include_str!("../documents.py"))?;
+    let lake = plan.tools.scratch.join("documents-lake");
+    let mut rows: Vec<(String, Vec<Run>)> = Vec::new();
+    let ours = [("stele, one thread", "1"), ("stele, two threads", "2")];
+    for round in 0..=plan.runs {
+        let mut all = Vec::new();
+        for (name, threads) in ours {
+            plan.tools.fresh("documents-lake")?;
+            let mut work = Command::new(&plan.tools.stele);
+            work.arg("ingest").arg(&dir).args(["--no-embed", "--quiet", "--threads", threads]);
+            work.arg("--data-dir").arg(&lake);
+            all.push((name, plan.tools.measure(work)?));
+        }
+        for peer in PEERS {
+            let mut work = Command::new(&plan.tools.python);
+            work.arg(&script).arg(peer).arg(&dir);
+            if round == 0 && !is_whole(&mut work, files)? {
+                continue;
+            }
+            if round == 0 || rows.iter().any(|(name, _)| name == peer) {
+                all.push((peer, plan.tools.measure(work)?));
+            }
+        }
+        for (name, run) in all {
+            ensure!(run.success, "{name} failed");
+            match rows.iter_mut().find(|(known, _)| known == name) {
+                // The first round warms the caches and is not counted.
+                Some((_, runs)) => runs.push(run),
+                None => rows.push((name.to_owned(), Vec::new())),
+            }
+        }
+    }
+    Ok(table(&rows, files, bytes))
+}
+
+/// Whether a tool is there; then it has to read all files.
+fn is_whole(work: &mut Command, files: u64) -> Result<bool> {
+    let output = work.stderr(Stdio::null()).output().context("cannot run the Python of the others")?;
+    if output.status.code() == Some(NOT_INSTALLED) {
+        return Ok(false);
+    }
+    let read = String::from_utf8_lossy(&output.stdout);
+    ensure!(read.trim() == files.to_string(), "{read} of {files} files were read: {}", output.status);
+    Ok(true)
+}
+
+fn table(rows: &[(String, Vec<Run>)], files: u64, bytes: u64) -> String {
+    let mut out = format!(
+        "{files} files, {:.1} MB of Markdown\n\n| tool | MB/s | MB per CPU-second | peak MB |\n|---|---|---|---|\n",
+        bytes as f64 / 1e6
+    );
+    for (name, runs) in rows {
+        let median = |of: &dyn Fn(&Run) -> f64| {
+            let mut values: Vec<f64> = runs.iter().map(of).collect();
+            values.sort_by(f64::total_cmp);
+            values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+        };
+        let megabytes = bytes as f64 / 1e6;
+        let _ = writeln!(
+            out,
+            "| {name} | {:.1} | {:.1} | {:.0} |",
+            megabytes / median(&|run| run.seconds),
+            megabytes / median(&|run| run.cpu_seconds),
+            median(&|run| run.peak_bytes as f64 / 1e6)
+        );
+    }
+    out
+}
+
+/// The corpus, as often as wanted, with a word of its own in each copy.
+fn copied(plan: &Documents) -> Result<(PathBuf, u64, u64)> {
+    let dir = plan.tools.fresh("documents-corpus")?;
+    let mut texts = Vec::new();
+    markdown_in(&plan.corpus, &mut texts)?;
+    ensure!(!texts.is_empty(), "{} holds no Markdown", plan.corpus.display());
+    let (mut files, mut bytes) = (0, 0);
+    for copy in 0..plan.copies {
+        let below = dir.join(copy.to_string());
+        fs::create_dir_all(&below)?;
+        for (number, text) in texts.iter().enumerate() {
+            let text = format!("{text}\n\nThis is copy {copy} of page {number}.\n");
+            bytes += text.len() as u64;
+            files += 1;
+            fs::write(below.join(format!("page-{number}.md")), text)?;
+        }
+    }
+    Ok((dir, files, bytes))
+}
+
+fn markdown_in(dir: &Path, texts: &mut Vec<String>) -> Result<()> {
+    let mut entries: Vec<PathBuf> = fs::read_dir(dir)
+        .with_context(|| format!("cannot list {}", dir.display()))?
+        .map(|entry| Ok(entry?.path()))
+        .collect::<Result<_>>()?;
+    entries.sort();
+    for path in entries {
+        if path.is_dir() {
+            markdown_in(&path, texts)?;
+        } else if path.extension().is_some_and(|ending| ending == "md") {
+            texts.push(fs::read_to_string(&path)?);
+        }
+    }
+    Ok(())
+}
