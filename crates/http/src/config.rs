@@ -48,8 +48,18 @@ impl Default for ClientConfig {
 }
 
 impl ClientConfig {
+    /// Milliseconds to wait after the given number of tries. No chance is in it: there is one client, so
+    /// there is no crowd to be spread.
+    pub fn backoff_ms(&self, tries: u32) -> u64 {
+        let doubled = 2u64.saturating_pow(tries.saturating_sub(1));
+        self.backoff_ms.saturating_mul(doubled).min(self.backoff_ms_max)
+    }
+
     /// Whether every number can be used.
-    pub(crate) fn check(&self) -> Result<(), HttpError> {
+    ///
+    /// # Errors
+    /// [`HttpError::Config`] names the first that cannot.
+    pub fn check(&self) -> Result<(), HttpError> {
         for (setting, value) in [
             ("tries_max", u64::from(self.tries_max)),
             ("connect_timeout_ms_max", self.connect_timeout_ms_max),

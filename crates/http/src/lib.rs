@@ -33,7 +33,7 @@ pub use ask::{Answer, Method};
 pub use client::Client;
 pub use config::ClientConfig;
 pub use error::HttpError;
-pub use pace::{Pace, Still};
+pub use pace::{Pace, Still, wait};
 pub use secret::{Key, Secret};
 
 /// Asked now and then whether to stop; `true` ends the work with [`HttpError::Cancelled`], or what the

@@ -3,7 +3,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::{Cancelled, ClientConfig, HttpError};
+use crate::{Cancelled, HttpError};
 
 /// Longest stretch of a wait after which it is asked whether to stop: soon enough for a person.
 const ASK_EVERY: Duration = Duration::from_millis(100);
@@ -34,7 +34,10 @@ impl Pace for Still {
 }
 
 /// Waits in short stretches, and stops when it is asked to.
-pub(crate) fn wait(pace: &dyn Pace, time_ms: u64, cancelled: Cancelled<'_>) -> Result<(), HttpError> {
+///
+/// # Errors
+/// [`HttpError::Cancelled`].
+pub fn wait(pace: &dyn Pace, time_ms: u64, cancelled: Cancelled<'_>) -> Result<(), HttpError> {
     let end = pace.now() + Duration::from_millis(time_ms);
     loop {
         if cancelled() {
@@ -46,13 +49,6 @@ pub(crate) fn wait(pace: &dyn Pace, time_ms: u64, cancelled: Cancelled<'_>) -> R
         }
         pace.wait(left.min(ASK_EVERY));
     }
-}
-
-/// Milliseconds after the given number of tries. No chance is in it: there is one client, so there
-/// is no crowd to be spread.
-pub(crate) fn backoff(config: &ClientConfig, tries: u32) -> u64 {
-    let doubled = 2u64.saturating_pow(tries.saturating_sub(1));
-    config.backoff_ms.saturating_mul(doubled).min(config.backoff_ms_max)
 }
 
 /// Keeps requests apart, so that no more than so many are made in a minute.

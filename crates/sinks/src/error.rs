@@ -46,6 +46,22 @@ pub enum SinkError {
         /// What to look at.
         advice: &'static str,
     },
+    /// A graph database says no, in its own words.
+    #[error("cannot {what} {sink}: it says {code} ({tries} tries): {reason}; {advice}")]
+    Failed {
+        /// What was tried, as in "cannot {what} {sink}".
+        what: &'static str,
+        /// Which sink.
+        sink: String,
+        /// The server's code, such as `Neo.ClientError.Security.Unauthorized`.
+        code: String,
+        /// What the server said.
+        reason: String,
+        /// How often it was asked.
+        tries: u32,
+        /// What to look at.
+        advice: &'static str,
+    },
     /// The store answered with something else than its interface promises.
     #[error(
         "cannot {what} {sink}: the answer cannot be used: {reason}; is it the right service, of a version that is supported?"
@@ -77,6 +93,16 @@ pub enum SinkError {
         points: u64,
         /// What takes it over as it is.
         flags: &'static str,
+    },
+    /// The database has the graph of somebody else. To go on would remove it.
+    #[error(
+        "{sink} holds the graph of another lake ({owner}); nothing was touched. Name another database, or take this one over with `--adopt`, which removes that graph and nothing else"
+    )]
+    OtherGraph {
+        /// Which sink.
+        sink: String,
+        /// Which lake it is marked with.
+        owner: String,
     },
     /// The collection is ours to use, and holds, or can hold, something else.
     #[error(
@@ -114,14 +140,16 @@ pub enum SinkError {
     },
     /// It ended in the middle.
     #[error(
-        "{sink} is not complete: {written} points were written and {removed} removed, which stays; the same command goes on from there"
+        "{sink} is not complete: {written} {things} were written and {removed} removed, which stays; the same command goes on from there"
     )]
     Stopped {
         /// Which sink.
         sink: String,
-        /// Points that the store has confirmed.
+        /// `points`, or `nodes and edges`.
+        things: &'static str,
+        /// How many of them the store has confirmed.
         written: u64,
-        /// Points that it has confirmed to be gone.
+        /// How many it has confirmed to be gone.
         removed: u64,
         /// Why.
         source: Box<SinkError>,
@@ -140,7 +168,11 @@ impl SinkError {
             SinkError::Cancelled => ErrorKind::Cancelled,
             SinkError::Config { .. } => ErrorKind::Config,
             SinkError::Service { source, .. } => source.kind(),
-            SinkError::Refused { .. }
+            // Its own word for what may be better the next time.
+            SinkError::Failed { code, .. } if code.contains(".TransientError.") => ErrorKind::Retry,
+            SinkError::Failed { .. }
+            | SinkError::OtherGraph { .. }
+            | SinkError::Refused { .. }
             | SinkError::Missing { .. }
             | SinkError::Foreign { .. }
             | SinkError::Different { .. } => ErrorKind::Fix,

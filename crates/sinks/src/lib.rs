@@ -1,4 +1,5 @@
-//! Who else holds a copy? The texts of a lake and their vectors, in a vector store outside.
+//! Who else holds a copy? The texts of a lake and their vectors, in a vector store outside; and its graph, in a
+//! graph database.
 //!
 //! ```
 //! # use stele_model::{Chunk, ChunkKind, ChunkMetadata};
@@ -18,13 +19,18 @@
 //! what is too much is removed, and it is asked again: [`Parity`] is what that comparison finds. Ids follow
 //! from content, so writing twice is writing once, and a run that was killed is healed by the next.
 //!
+//! A graph is copied by the same rule: [`sync_graph`] to a [`GraphSink`], with nodes and edges compared by what
+//! they say, too.
+//!
 //! What is not here: no vector is made, no index is read ([`Wanted`] is what the caller has to offer), and
 //! neither the environment nor a configuration file is looked at.
 
 mod bodies;
+mod bolt;
 mod chroma;
 mod config;
 mod error;
+mod graph;
 mod memory;
 mod parity;
 mod prepare;
@@ -35,6 +41,10 @@ mod sync;
 
 pub use config::{SinkConfig, SinkKind, open};
 pub use error::SinkError;
+pub use graph::{
+    GRAPH_SCHEMA, GraphEdge, GraphNode, GraphParity, GraphSink, GraphSynced, PROPERTY_BYTES_MAX, Properties,
+    Property, WantedGraph, WantedNodes, sync_graph, verify_graph,
+};
 pub use memory::{MemorySink, WantedPoints};
 pub use parity::{Differing, NAMED_IDS_MAX, Parity, verify};
 pub use prepare::{Opening, prepare};

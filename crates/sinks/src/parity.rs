@@ -11,7 +11,7 @@ pub const NAMED_IDS_MAX: usize = 20;
 
 /// How a store compares with what should be in it. Measured by listing the ids of both; equal numbers of
 /// different ids are a difference.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct Parity {
     /// Points that should be there.
     pub wanted: u64,
@@ -23,6 +23,9 @@ pub struct Parity {
     pub missing: Differing,
     /// There and not wanted, those of other people included.
     pub extra: Differing,
+    /// There and wanted, and yet something else. Only a graph says so of its nodes and edges; the ids of
+    /// texts follow from what they say.
+    pub changed: Differing,
 }
 
 /// Ids that are on one side only.
@@ -37,7 +40,20 @@ pub struct Differing {
 impl Parity {
     /// The store holds what it should, all of it and nothing else.
     pub fn holds(&self) -> bool {
-        self.missing.count == 0 && self.extra.count == 0 && self.listed == self.counted
+        let differ = [&self.missing, &self.extra, &self.changed];
+        differ.iter().all(|these| these.count == 0) && self.listed == self.counted
+    }
+
+    /// Both together.
+    #[must_use]
+    pub fn and(mut self, other: &Parity) -> Parity {
+        self.wanted += other.wanted;
+        self.listed += other.listed;
+        self.counted += other.counted;
+        self.missing.join(&other.missing);
+        self.extra.join(&other.extra);
+        self.changed.join(&other.changed);
+        self
     }
 }
 
@@ -119,8 +135,7 @@ pub(crate) fn compare(wanted: &[ChunkId], held: &Held) -> Parity {
         wanted: wanted.len() as u64,
         listed: (held.chunks.len() + held.foreign.len()) as u64,
         counted: held.counted,
-        missing: Differing::default(),
-        extra: Differing::default(),
+        ..Parity::default()
     };
     only_in(wanted, &held.chunks).for_each(|id| parity.missing.add(&id));
     only_in(&held.chunks, wanted).for_each(|id| parity.extra.add(&id));
@@ -134,10 +149,16 @@ pub(crate) fn only_in<'a>(these: &'a [ChunkId], others: &'a [ChunkId]) -> impl I
 }
 
 impl Differing {
-    fn add(&mut self, id: &dyn std::fmt::Display) {
+    pub(crate) fn add(&mut self, id: &dyn std::fmt::Display) {
         self.count += 1;
         if self.ids.len() < NAMED_IDS_MAX {
             self.ids.push(id.to_string());
         }
+    }
+
+    fn join(&mut self, other: &Differing) {
+        self.count += other.count;
+        let room = NAMED_IDS_MAX.saturating_sub(self.ids.len());
+        self.ids.extend(other.ids.iter().take(room).cloned());
     }
 }

@@ -107,7 +107,7 @@ pub fn sync(
         Ok(after) => Ok(Synced { written, removed, parity: compare(&wanted_ids, &after) }),
         Err(error) => {
             let sink = sink.shown().to_owned();
-            Err(SinkError::Stopped { sink, written, removed, source: Box::new(error) })
+            Err(SinkError::Stopped { sink, things: "points", written, removed, source: Box::new(error) })
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Real vector stores, each on a free port of the loopback and in a directory of its own, gone with the
+//! Real stores of vectors and graphs, each on a free port of the loopback and in a directory of its own, gone with the
 //! test.
 
 #![allow(clippy::unwrap_used, reason = "a test ends where it breaks")]
@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 pub use stele_http::Method;
-use stele_http::{Client, ClientConfig, Pace, never};
+use stele_http::{Client, ClientConfig, Key, Pace, Secret, never};
 
 /// How often a port is tried that somebody else may have taken meanwhile.
 const PORTS_MAX: usize = 5;
@@ -23,12 +23,26 @@ pub enum Store {
     Chroma,
     /// Qdrant.
     Qdrant,
+    /// ArcadeDB, a Java program: a graph database that speaks Bolt as Neo4j does.
+    ArcadeDb,
 }
+
+/// The only user of ArcadeDB, its password, and the database that it begins with.
+pub const GRAPH_USER: &str = "root";
+/// See [`GRAPH_USER`].
+pub const GRAPH_PASSWORD: &str = "geheim-geheim";
+/// See [`GRAPH_USER`].
+pub const GRAPH_DATABASE: &str = "graph";
+
+/// Both, as HTTP has them.
+const GRAPH_LOGIN: &str = "Basic cm9vdDpnZWhlaW0tZ2VoZWlt";
 
 /// A server that can be killed, and started again where it was.
 pub struct Server {
-    /// Such as `http://127.0.0.1:40123`.
+    /// Such as `http://127.0.0.1:40123`, or `bolt://127.0.0.1:40123`.
     pub url: String,
+    /// Where it speaks HTTP, if it does not at `url`.
+    side_url: Mutex<Option<String>>,
     kind: Store,
     program: PathBuf,
     port: u16,
@@ -43,9 +57,10 @@ impl Server {
         let program = program(kind)?;
         for _ in 0..PORTS_MAX {
             let port = free_port();
-            let (url, program) = (format!("http://127.0.0.1:{port}"), program.clone());
-            let (dir, child) = (tempfile::tempdir().unwrap(), Mutex::default());
-            let server = Server { url, kind, program, port, dir, child };
+            let scheme = if kind == Store::ArcadeDb { "bolt" } else { "http" };
+            let (url, program) = (format!("{scheme}://127.0.0.1:{port}"), program.clone());
+            let (dir, child, side_url) = (tempfile::tempdir().unwrap(), Mutex::default(), Mutex::default());
+            let server = Server { url, side_url, kind, program, port, dir, child };
             if server.up() {
                 return Some(server);
             }
@@ -76,7 +91,7 @@ impl Server {
 
     fn up(&self) -> bool {
         self.kill();
-        let log = || Stdio::from(File::create(self.dir.path().join("log")).unwrap());
+        let log = || Stdio::from(File::create(self.dir.path().join("said")).unwrap());
         let mut command = Command::new(&self.program);
         match self.kind {
             Store::Chroma => command
@@ -89,17 +104,47 @@ impl Server {
                 // It listens there too, and nobody may be in its way.
                 .env("QDRANT__SERVICE__GRPC_PORT", free_port().to_string())
                 .env("QDRANT__TELEMETRY_DISABLED", "true"),
+            Store::ArcadeDb => {
+                // It is ready when it says so over HTTP.
+                let side = free_port();
+                *self.side_url.lock().unwrap() = Some(format!("http://127.0.0.1:{side}"));
+                let jars = self.program.ancestors().nth(3).unwrap().join("jars/*");
+                let settings = [
+                    format!("server.rootPath={}", self.dir.path().display()),
+                    format!("server.rootPassword={GRAPH_PASSWORD}"),
+                    format!("server.defaultDatabases={GRAPH_DATABASE}[{GRAPH_USER}]"),
+                    "server.plugins=Bolt:com.arcadedb.bolt.BoltProtocolPlugin".to_owned(),
+                    format!("server.httpIncomingPort={side}"),
+                    "server.httpIncomingHost=127.0.0.1".to_owned(),
+                    format!("bolt.port={}", self.port),
+                    "bolt.host=127.0.0.1".to_owned(),
+                ];
+                command
+                    // It would take a quarter of the machine, and there are several at a time.
+                    .args([
+                        "-Xmx384m",
+                        "-XX:+UseSerialGC",
+                        "-XX:TieredStopAtLevel=1",
+                        "-Djava.awt.headless=true",
+                    ])
+                    .args(["--add-modules", "jdk.incubator.vector"])
+                    .args(settings.map(|setting| format!("-Darcadedb.{setting}")))
+                    .arg("-cp")
+                    .arg(jars)
+                    .arg("com.arcadedb.server.ArcadeDBServer")
+            }
         };
         let child = command.current_dir(self.dir.path()).stdin(Stdio::null()).stdout(log()).stderr(log());
         *self.child.lock().unwrap() = Some(child.spawn().unwrap());
         let ready = match self.kind {
             Store::Chroma => "/api/v2/heartbeat",
             Store::Qdrant => "/readyz",
+            Store::ArcadeDb => "/api/v1/ready",
         };
-        // Twenty seconds: Python has a slow start beside a compiler.
+        // A minute: Python and Java have a slow start beside a compiler.
         let patient =
-            ClientConfig { tries_max: 400, backoff_ms: 50, backoff_ms_max: 50, ..ClientConfig::default() };
-        let client = Client::new(&self.url, patient, None, Arc::new(Watch::default())).unwrap();
+            ClientConfig { tries_max: 1200, backoff_ms: 50, backoff_ms_max: 50, ..ClientConfig::default() };
+        let client = self.client(patient);
         let answers = client.send(Method::Get, ready, None, &|| !self.runs()).is_ok();
         answers && self.runs()
     }
@@ -114,9 +159,27 @@ impl Server {
     ///
     /// If it does not answer with JSON.
     pub fn ask(&self, method: Method, path: &str, body: Option<serde_json::Value>) -> serde_json::Value {
-        let client = Client::new(&self.url, ClientConfig::default(), None, Arc::new(Watch::default()));
+        let client = self.client(ClientConfig::default());
         let body = body.map(|body| body.to_string().into_bytes());
-        serde_json::from_slice(&client.unwrap().send(method, path, body, &never).unwrap().body).unwrap()
+        serde_json::from_slice(&client.send(method, path, body, &never).unwrap().body).unwrap()
+    }
+
+    /// Asks a graph database in Cypher, past the code under test; gives its rows.
+    ///
+    /// # Panics
+    ///
+    /// If it does not answer.
+    pub fn cypher(&self, question: &str) -> Vec<serde_json::Value> {
+        let body = serde_json::json!({ "language": "cypher", "command": question });
+        let said = self.ask(Method::Post, &format!("/api/v1/command/{GRAPH_DATABASE}"), Some(body));
+        said["result"].as_array().unwrap().clone()
+    }
+
+    fn client(&self, config: ClientConfig) -> Client {
+        let side = self.side_url.lock().unwrap().clone();
+        let key = side.as_ref().map(|_| Key::Header("authorization", Secret::new(GRAPH_LOGIN)));
+        let url = side.unwrap_or_else(|| self.url.clone());
+        Client::new(&url, config, key, Arc::new(Watch::default())).unwrap()
     }
 }
 
@@ -154,6 +217,7 @@ fn program(kind: Store) -> Option<PathBuf> {
     let variable = match kind {
         Store::Chroma => "STELE_TEST_CHROMA",
         Store::Qdrant => "STELE_TEST_QDRANT",
+        Store::ArcadeDb => "STELE_TEST_ARCADEDB",
     };
     let path = std::env::var_os(variable).map(PathBuf::from).filter(|path| Path::is_file(path));
     if path.is_none() {

@@ -185,7 +185,7 @@ pub enum SinkAction {
     List,
     /// Write what is missing, remove what is too much, and compare afterwards
     Sync(SinkSyncArgs),
-    /// Compare with the index, id by id; changes nothing
+    /// Compare with the index or the graph, id by id; changes nothing
     Verify(SinkNames),
 }
 
@@ -194,10 +194,10 @@ pub enum SinkAction {
 pub struct SinkSyncArgs {
     /// Sinks, as they are named in stele.toml; all of them if none is named
     pub names: Vec<String>,
-    /// Take over a collection that is not of this lake, and remove every point in it
+    /// Take over a collection or graph that is not of this lake, and remove all that is in it
     #[arg(long)]
     pub adopt: bool,
-    /// Remove the collection and make it anew, as for another model
+    /// Remove the collection or graph and make it anew, as for another model
     #[arg(long)]
     pub recreate: bool,
 }

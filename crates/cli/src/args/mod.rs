@@ -104,7 +104,7 @@ pub enum Command {
     Eval(EvalArgs),
     /// Compare the index with the lake and ask the sample queries: is it ready?
     Verify,
-    /// Copies of the index in vector stores outside: list, sync, verify
+    /// Copies outside, of the index in vector stores and of the graph in Neo4j: list, sync, verify
     Sink(SinkArgs),
     /// Serve the tools for agents on standard input and output (MCP)
     Mcp,

@@ -1,4 +1,4 @@
-//! `stele sink`: copies of the index in vector stores outside.
+//! `stele sink`: copies of the index in vector stores outside, and of the graph in databases.
 
 use serde_json::json;
 use stele_engine::retrieval::Opening;
@@ -38,11 +38,13 @@ pub fn run(context: &Context, action: SinkAction) -> Result<Exit, Failure> {
 fn list(context: &Context, engine: &Engine) -> Result<Exit, Failure> {
     let sinks = engine.sinks();
     context.out.event("sinks", &json!({ "sinks": sinks }))?;
-    let mut rows = Rows::new(["name", "kind", "where", "collection", "key"]);
+    let mut rows = Rows::new(["name", "kind", "where", "collection or database", "key"]);
     for sink in &sinks {
         let key = if sink.has_key { "set" } else { "not set" };
         let key = format!("{} {key}", sink.key_variable);
-        rows.row([&sink.name, sink.kind.name(), &sink.url, &sink.collection, &key]);
+        let database = sink.database.as_deref().unwrap_or("(the default)");
+        let which = if sink.collection.is_empty() { database } else { &sink.collection };
+        rows.row([&sink.name, sink.kind.name(), &sink.url, which, &key]);
     }
     match sinks.is_empty() {
         true => context.out.text("No sinks are set ([sinks.NAME] in stele.toml; docs/guide/search.md)\n")?,
@@ -98,23 +100,34 @@ fn each(
 
 fn page(report: &SinkReport) -> String {
     let SinkReport { name, written, removed, parity, .. } = report;
-    let mut text = format!(
-        "{name}: {} written, {} removed; {} wanted, {} there, {} missing, {} too many\n",
-        human::count(*written),
-        human::count(*removed),
-        human::many(parity.wanted, "point"),
-        human::count(parity.counted),
-        human::count(parity.missing.count),
-        human::count(parity.extra.count),
-    );
-    for (what, differing) in [("missing", &parity.missing), ("too many", &parity.extra)] {
+    let mut text = format!("{name}: {} written, {} removed", human::count(*written), human::count(*removed));
+    let parts = match (&report.nodes, &report.edges) {
+        (Some(nodes), Some(edges)) => vec![(nodes, "node"), (edges, "edge")],
+        _ => vec![(parity, "point")],
+    };
+    for (parity, thing) in parts {
+        text.push_str(&format!(
+            "; {} wanted, {} there, {} missing, {} too many",
+            human::many(parity.wanted, thing),
+            human::count(parity.counted),
+            human::count(parity.missing.count),
+            human::count(parity.extra.count),
+        ));
+        if parity.changed.count > 0 {
+            text.push_str(&format!(", {} changed", human::count(parity.changed.count)));
+        }
+    }
+    text.push('\n');
+    let differing = [("missing", &parity.missing), ("too many", &parity.extra), ("changed", &parity.changed)];
+    for (what, differing) in differing {
         for id in &differing.ids {
             text.push_str(&format!("  {what}: {id}\n"));
         }
     }
+    let of = if report.nodes.is_some() { "graph" } else { "index" };
     text.push_str(&match (report.holds, report.pending) {
         (true, _) => format!("{name} holds what the lake comes to.\n"),
-        (false, Some(0)) => format!("{name} differs: `stele sink sync {name}` brings it up to the index.\n"),
+        (false, Some(0)) => format!("{name} differs: `stele sink sync {name}` brings it up to the {of}.\n"),
         (false, _) => format!("{name} is behind the lake: `stele sink sync {name}` brings it up.\n"),
     });
     text

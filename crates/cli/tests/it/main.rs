@@ -12,6 +12,7 @@ mod bad;
 mod crash;
 mod documents;
 mod eval;
+mod graph_sinks;
 mod health;
 mod index;
 mod lake;

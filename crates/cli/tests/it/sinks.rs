@@ -13,7 +13,7 @@ fn world(server: &Server, kind: Store) -> World {
     let world = World::of_size(90, 60_000);
     let name = match kind {
         Store::Chroma => "chroma",
-        Store::Qdrant => "qdrant",
+        _ => "qdrant",
     };
     let url = &server.url;
     world.write(
@@ -37,18 +37,18 @@ fn texts(world: &World) -> BTreeSet<String> {
 /// The ids that the store shows to anybody who asks it.
 fn held(server: &Server, kind: Store) -> BTreeSet<String> {
     match kind {
-        Store::Qdrant => {
-            let asked = json!({ "limit": 100_000, "with_payload": true });
-            let found = server.ask(Method::Post, "/collections/texts/points/scroll", Some(asked));
-            let points = found["result"]["points"].as_array().unwrap();
-            points.iter().map(|point| point["payload"]["id"].as_str().unwrap().to_owned()).collect()
-        }
         Store::Chroma => {
             let home = "/api/v2/tenants/default_tenant/databases/default_database/collections";
             let collection = server.ask(Method::Get, &format!("{home}/texts"), None);
             let path = format!("{home}/{}/get", collection["id"].as_str().unwrap());
             let found = server.ask(Method::Post, &path, Some(json!({ "include": [] })));
             found["ids"].as_array().unwrap().iter().map(|id| id.as_str().unwrap().to_owned()).collect()
+        }
+        _ => {
+            let asked = json!({ "limit": 100_000, "with_payload": true });
+            let found = server.ask(Method::Post, "/collections/texts/points/scroll", Some(asked));
+            let points = found["result"]["points"].as_array().unwrap();
+            points.iter().map(|point| point["payload"]["id"].as_str().unwrap().to_owned()).collect()
         }
     }
 }

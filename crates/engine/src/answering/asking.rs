@@ -138,6 +138,11 @@ impl Engine {
         if pointer.lake.as_deref() != Some(snapshot.lake_id()) {
             return None;
         }
+        self.pending_since(snapshot, version)
+    }
+
+    /// The same, since a version of this very lake.
+    pub(crate) fn pending_since(&self, snapshot: &Snapshot, version: u64) -> Option<u64> {
         if version == snapshot.version() {
             return Some(0);
         }

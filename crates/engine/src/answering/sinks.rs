@@ -1,5 +1,5 @@
-//! Copies of the index outside: the collections of `[sinks.NAME]`, brought up to the index and compared
-//! with it.
+//! Copies outside: the collections of `[sinks.NAME]`, brought up to the index and compared with it, and
+//! the databases, brought up to the graph.
 
 use std::sync::Arc;
 
@@ -8,12 +8,16 @@ use stele_http::{Secret, shown_address};
 use stele_index::Reader;
 use stele_model::ChunkId;
 use stele_model::error::in_full;
+use stele_sinks::{
+    GraphParity, GraphSink, GraphSynced, Parity, Point, Sink, SinkConfig, SinkError, Stamp, Step, Synced,
+    Wanted,
+};
 pub use stele_sinks::{Opening, SinkKind};
-use stele_sinks::{Parity, Point, Sink, SinkConfig, SinkError, Stamp, Step, Synced, Wanted};
 
 use super::config::Paced;
 use crate::EngineError;
 use crate::doctor::{Check, CheckState};
+use crate::documents::CopiedGraph;
 use crate::engine::Engine;
 use crate::progress::{Cancel, Progress, Unit, Update};
 
@@ -29,8 +33,10 @@ pub struct SinkEntry {
     pub kind: SinkKind,
     /// Where the store is, as it may be shown.
     pub url: String,
-    /// The collection.
+    /// The collection; empty for a graph database.
     pub collection: String,
+    /// The database, where one is set.
+    pub database: Option<String>,
     /// The environment variable that its key is taken from.
     pub key_variable: String,
     /// Whether there is a key in it.
@@ -42,15 +48,21 @@ pub struct SinkEntry {
 pub struct SinkReport {
     /// Its name.
     pub name: String,
-    /// Points that were written.
+    /// Points that were written; nodes and edges of a graph.
     pub written: u64,
-    /// Points that were removed.
+    /// Points that were removed; nodes and edges of a graph.
     pub removed: u64,
-    /// What it holds now, beside the index.
+    /// What it holds now, beside the index; nodes and edges of a graph together.
     pub parity: Parity,
-    /// The version of the lake that the index follows.
+    /// Of a graph: its nodes alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub nodes: Option<Parity>,
+    /// Of a graph: its edges alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub edges: Option<Parity>,
+    /// The version of the lake that the index or the graph follows.
     pub lake_version: Option<u64>,
-    /// Records that came or went since the index was built.
+    /// Records and documents that came or went since it was built.
     pub pending: Option<u64>,
     /// Whether the sink holds exactly what the lake comes to.
     pub holds: bool,
@@ -65,6 +77,7 @@ impl Engine {
             kind: config.kind,
             url: shown_address(&config.url),
             collection: config.collection.clone(),
+            database: config.database.clone(),
             key_variable: config.key_variable.clone().unwrap_or_else(|| KEY_VARIABLE.to_owned()),
             has_key: settings.sink_keys.contains_key(name),
         };
@@ -78,7 +91,11 @@ impl Engine {
             match self.sink(&entry.name) {
                 Ok(sink) => {
                     let key = if entry.has_key { "holds its key" } else { "is not set" };
-                    let detail = format!("{}; {} {key}", sink.shown(), entry.key_variable);
+                    let shown = match &sink {
+                        Outside::Points(sink) => sink.shown(),
+                        Outside::Graph(sink) => sink.shown(),
+                    };
+                    let detail = format!("{shown}; {} {key}", entry.key_variable);
                     Check::new(&name, CheckState::Ok, detail, None)
                 }
                 Err(error) => Check::new(&name, CheckState::Failed, in_full(&error), None),
@@ -87,12 +104,13 @@ impl Engine {
         self.sinks().into_iter().map(check).collect()
     }
 
-    /// Brings one sink up to the index, and the index up to the lake before.
+    /// Brings one sink up to the index, and the index up to the lake before; or a database to the graph, and
+    /// the graph to the lake.
     ///
     /// # Errors
     ///
-    /// If no sink has the name, the index cannot be built or has no vectors, or the store cannot be
-    /// asked. What was written is kept, and the next call goes on from there.
+    /// If no sink has the name, the index cannot be built or has no vectors, the graph cannot be built, or
+    /// the store cannot be asked. What was written is kept, and the next call goes on from there.
     pub fn sink_sync(
         &self,
         name: &str,
@@ -101,10 +119,6 @@ impl Engine {
         cancel: &Cancel,
     ) -> Result<SinkReport, EngineError> {
         let sink = self.sink(name)?;
-        if self.index_build(progress, cancel)?.cancelled {
-            return Err(EngineError::Cancelled("the index was brought up to the lake"));
-        }
-        let copied = self.copied()?;
         let mut told = |step: stele_sinks::Progress| {
             progress.update(&Update {
                 stage: stage(step.step),
@@ -115,21 +129,48 @@ impl Engine {
                 records: step.done,
             });
         };
-        let synced = stele_sinks::sync(&*sink, &copied, opening, &mut told, &|| cancel.is_cancelled())?;
-        let Synced { written, removed, parity } = synced;
-        self.report(name, &copied, (written, removed), parity)
+        let cancelled = || cancel.is_cancelled();
+        match sink {
+            Outside::Points(sink) => {
+                if self.index_build(progress, cancel)?.cancelled {
+                    return Err(EngineError::Cancelled("the index was brought up to the lake"));
+                }
+                let copied = self.copied()?;
+                let synced = stele_sinks::sync(&*sink, &copied, opening, &mut told, &cancelled)?;
+                let Synced { written, removed, parity } = synced;
+                self.report(name, &copied, (written, removed), parity)
+            }
+            Outside::Graph(sink) => {
+                if self.graph_build(progress, cancel)?.cancelled {
+                    return Err(EngineError::Cancelled("the graph was brought up to the lake"));
+                }
+                let copied = self.copied_graph()?;
+                let synced = stele_sinks::sync_graph(&sink, &copied, opening, &mut told, &cancelled)?;
+                let GraphSynced { written, removed, parity } = synced;
+                self.graph_report(name, &copied, (written, removed), parity)
+            }
+        }
     }
 
-    /// Compares one sink with the index, and changes nothing.
+    /// Compares one sink with the index or the graph, and changes nothing.
     ///
     /// # Errors
     ///
-    /// If no sink has the name, there is no index, or the store cannot be asked.
+    /// If no sink has the name, there is no index or graph, or the store cannot be asked.
     pub fn sink_verify(&self, name: &str, cancel: &Cancel) -> Result<SinkReport, EngineError> {
-        let sink = self.sink(name)?;
-        let copied = self.copied()?;
-        let parity = stele_sinks::verify(&*sink, &copied, &|| cancel.is_cancelled())?;
-        self.report(name, &copied, (0, 0), parity)
+        let cancelled = || cancel.is_cancelled();
+        match self.sink(name)? {
+            Outside::Points(sink) => {
+                let copied = self.copied()?;
+                let parity = stele_sinks::verify(&*sink, &copied, &cancelled)?;
+                self.report(name, &copied, (0, 0), parity)
+            }
+            Outside::Graph(sink) => {
+                let copied = self.copied_graph()?;
+                let parity = stele_sinks::verify_graph(&sink, &copied, &cancelled)?;
+                self.graph_report(name, &copied, (0, 0), parity)
+            }
+        }
     }
 
     fn report(
@@ -142,10 +183,28 @@ impl Engine {
         let lake_version = copied.reader.pointer().checkpoint;
         let pending = self.pending(&self.snapshot()?, copied.reader.pointer());
         let holds = parity.holds() && pending == Some(0);
-        Ok(SinkReport { name: name.to_owned(), written, removed, parity, lake_version, pending, holds })
+        let (name, nodes, edges) = (name.to_owned(), None, None);
+        Ok(SinkReport { name, written, removed, parity, nodes, edges, lake_version, pending, holds })
     }
 
-    fn sink(&self, name: &str) -> Result<Box<dyn Sink>, EngineError> {
+    fn graph_report(
+        &self,
+        name: &str,
+        copied: &CopiedGraph,
+        (written, removed): (u64, u64),
+        parity: GraphParity,
+    ) -> Result<SinkReport, EngineError> {
+        let version = copied.graph.version().follows.lake_version;
+        let pending = self.pending_since(&self.snapshot()?, version);
+        let (name, lake_version) = (name.to_owned(), Some(version));
+        let holds = parity.holds() && pending == Some(0);
+        let GraphParity { nodes, edges } = parity;
+        let parity = nodes.clone().and(&edges);
+        let (nodes, edges) = (Some(nodes), Some(edges));
+        Ok(SinkReport { name, written, removed, parity, nodes, edges, lake_version, pending, holds })
+    }
+
+    fn sink(&self, name: &str) -> Result<Outside, EngineError> {
         let settings = self.settings();
         let Some(config) = settings.sinks.get(name) else {
             let known: Vec<&str> = settings.sinks.keys().map(String::as_str).collect();
@@ -156,7 +215,11 @@ impl Engine {
             });
         };
         let key = settings.sink_keys.get(name).map(Secret::new);
-        Ok(stele_sinks::open(config, key, Arc::new(Paced::new(self.shared_clock())))?)
+        let pace = Arc::new(Paced::new(self.shared_clock()));
+        Ok(match config.kind {
+            SinkKind::Neo4j => Outside::Graph(Box::new(GraphSink::open(config, key, pace)?)),
+            SinkKind::Chroma | SinkKind::Qdrant => Outside::Points(stele_sinks::open(config, key, pace)?),
+        })
     }
 
     /// Whose the copies are: this lake's, and this tenant's.
@@ -165,7 +228,12 @@ impl Engine {
         Ok(format!("{}/{}", snapshot.lake_id(), self.settings().tenant))
     }
 
-    /// What the sinks should hold: the index that answers.
+    /// What graph databases should hold: the graph that answers.
+    fn copied_graph(&self) -> Result<CopiedGraph, EngineError> {
+        CopiedGraph::new(self.graph_or_why()?, self.owner()?)
+    }
+
+    /// What the other sinks should hold: the index that answers.
     fn copied(&self) -> Result<Copied, EngineError> {
         let reader = self.index()?.reader()?;
         let Some(model) = reader.pointer().spec.model.clone() else {
@@ -174,6 +242,14 @@ impl Engine {
         let stamp = Stamp::new(self.owner()?, model.id, model.dimension as usize);
         Ok(Copied { reader, stamp })
     }
+}
+
+/// A sink, by what it holds.
+enum Outside {
+    /// Texts and vectors.
+    Points(Box<dyn Sink>),
+    /// The graph.
+    Graph(Box<GraphSink>),
 }
 
 /// One version of the index, as what a store should hold.

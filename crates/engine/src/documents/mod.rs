@@ -10,6 +10,7 @@
 mod chunking;
 mod chunks;
 mod context;
+mod copied;
 mod graph;
 mod health;
 mod parsing;
@@ -21,6 +22,7 @@ mod walking;
 mod whole;
 
 pub use context::{CONTEXT_TOKENS_MAX, Context, ContextSection};
+pub(crate) use copied::CopiedGraph;
 pub use reading::GraphSummary;
 pub use stele_documents::run_child;
 pub(crate) use structure::Around;

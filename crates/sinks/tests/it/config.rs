@@ -18,7 +18,6 @@ fn few_settings_are_enough() {
     let sink = open(&config, None, Arc::new(Still::default())).unwrap();
     assert_eq!(sink.shown(), "the Qdrant collection texts at http://127.0.0.1:6333");
     for wrong in [
-        json!({ "kind": "qdrant", "url": "http://127.0.0.1:6333" }),
         json!({ "kind": "other", "url": "http://127.0.0.1:6333", "collection": "texts" }),
         json!({ "kind": "chroma", "url": "http://127.0.0.1:6333", "collection": "texts", "key": "sk" }),
         json!({ "kind": "chroma", "url": "", "collection": "texts", "http": { "tries": 1 } }),
@@ -37,6 +36,9 @@ fn what_cannot_be_used_is_named() {
         assert!(error.to_string().contains(&format!("the setting {setting} ")), "{error}");
     };
     check(|config| config.url = "localhost".to_owned(), "url");
+    check(|config| config.collection = String::new(), "collection");
+    check(|config| config.user = Some("ann".to_owned()), "user");
+    check(|config| config.kind = SinkKind::Neo4j, "kind");
     check(|config| config.http.tries_max = 0, "tries_max");
     for name in ["", "ab", "a/b", "a b", "..", "_abc", "abc-", "äbc"] {
         let config = SinkConfig { collection: name.to_owned(), ..config(SinkKind::Chroma, "http://[::1]:9") };

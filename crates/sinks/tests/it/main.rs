@@ -2,7 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "tests may fail loudly")]
 
+mod bolt;
 mod config;
+mod graph;
 mod rig;
 mod scripted;
 mod suite;

@@ -67,6 +67,7 @@ pub fn config(kind: SinkKind, url: &str) -> SinkConfig {
         collection: "texts".to_owned(),
         tenant: None,
         database: None,
+        user: None,
         key_variable: None,
         http: ClientConfig { tries_max: 2, ..ClientConfig::default() },
     }
