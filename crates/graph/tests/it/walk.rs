@@ -132,3 +132,14 @@ fn paths_are_bounded() {
     let error = world.reader().paths(node("pull"), node("push"), 7, 20, &Follow::default());
     assert!(matches!(error, Err(GraphError::Invalid(_))));
 }
+
+#[test]
+fn no_path_passes_a_node_twice() {
+    let world = World::with(&three());
+    let found = world.reader().paths(node("a.md"), node("push"), 6, 20, &Follow::default()).unwrap();
+    assert!(found.paths.iter().any(|path| path.nodes.len() > 4), "{found:?}");
+    for path in &found.paths {
+        let different: std::collections::BTreeSet<Node> = path.nodes.iter().copied().collect();
+        assert_eq!(different.len(), path.nodes.len(), "{path:?}");
+    }
+}

@@ -190,3 +190,13 @@ fn a_reader_holds_its_version() {
     world.update(&[], &[], 7);
     assert!(files.iter().any(|file| !file.path.exists()), "nobody reads it any more");
 }
+
+#[test]
+fn the_version_before_stays_for_whoever_is_about_to_open_it() {
+    let world = World::with(&three());
+    let files = world.reader().files(Table::Sections);
+    world.home().rebuild().unwrap().commit(follows(2)).unwrap();
+    assert!(files.iter().all(|file| file.path.exists()));
+    world.home().rebuild().unwrap().commit(follows(3)).unwrap();
+    assert!(files.iter().all(|file| !file.path.exists()));
+}
