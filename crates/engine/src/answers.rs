@@ -1,18 +1,21 @@
 //! What the lake as a whole says: its catalogue, its ledger, its reports.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use stele_discover::Catalogue;
 use stele_discover::render::coverage::LedgerCheck;
 use stele_lake::Snapshot;
-use stele_model::Ledger;
+use stele_model::{FileId, Ledger};
 
 use crate::EngineError;
 use crate::catalogue_store::CatalogueStore;
+use crate::count_again::rebuild_own;
 use crate::coverage::inputs_of;
 use crate::engine::Engine;
 use crate::manifests::OutputSource;
+use crate::progress::Cancel;
 
 /// Rows that were in the lake once.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
@@ -62,6 +65,46 @@ impl Engine {
     pub fn removed(&self, snapshot: &Snapshot) -> Result<Removed, EngineError> {
         let mut removed = Removed::default();
         for one in snapshot.pruned()? {
+            *(if one.lost { &mut removed.lost } else { &mut removed.pruned }) += one.rows;
+        }
+        Ok(removed)
+    }
+
+    /// The catalogue of what this engine's tenant has in `snapshot`. Where it shares the lake with others
+    /// this is counted from the records, which takes as long as a `doctor --fix`: keep it.
+    ///
+    /// # Errors
+    ///
+    /// If the lake cannot be read, or it was cancelled.
+    pub fn own_catalogue(&self, snapshot: &Snapshot, cancel: &Cancel) -> Result<Catalogue, EngineError> {
+        if self.is_alone(snapshot)? {
+            CatalogueStore::of(self).load_until(self, snapshot, cancel)
+        } else {
+            rebuild_own(self, snapshot, cancel)
+        }
+    }
+
+    /// The same totals as [`Engine::ledger`] over the inputs of this engine's tenant alone.
+    ///
+    /// # Errors
+    ///
+    /// If the list of inputs cannot be read.
+    pub fn own_ledger(&self, snapshot: &Snapshot) -> Result<Ledger, EngineError> {
+        let mut ledger = Ledger::default();
+        self.own(inputs_of(snapshot)?).iter().for_each(|entry| ledger += entry.ledger);
+        Ok(ledger)
+    }
+
+    /// The rows of [`Engine::removed`] that this engine's tenant had.
+    ///
+    /// # Errors
+    ///
+    /// If the notes or the list of inputs cannot be read.
+    pub fn own_removed(&self, snapshot: &Snapshot) -> Result<Removed, EngineError> {
+        let inputs: HashSet<FileId> =
+            self.own(snapshot.history()?).iter().map(|entry| entry.file_id).collect();
+        let mut removed = Removed::default();
+        for one in snapshot.pruned()?.into_iter().filter(|one| inputs.contains(&one.file_id)) {
             *(if one.lost { &mut removed.lost } else { &mut removed.pruned }) += one.rows;
         }
         Ok(removed)

@@ -40,10 +40,20 @@ impl CatalogueStore {
 
     /// The catalogue of `snapshot`, from the stored files if they are whole, from the lake if not.
     pub(crate) fn load(&self, engine: &Engine, snapshot: &Snapshot) -> Result<Catalogue, EngineError> {
+        self.load_until(engine, snapshot, &Cancel::default())
+    }
+
+    /// The same, until somebody asks for a stop: counting takes its time.
+    pub(crate) fn load_until(
+        &self,
+        engine: &Engine,
+        snapshot: &Snapshot,
+        cancel: &Cancel,
+    ) -> Result<Catalogue, EngineError> {
         if let Some(catalogue) = self.stored(engine, snapshot)? {
             return Ok(catalogue);
         }
-        rebuild(engine, snapshot, &NoProgress, &Cancel::default())
+        rebuild(engine, snapshot, &NoProgress, cancel)
     }
 
     /// The newest sum that is a part of `snapshot`, plus the deltas after it; `None` if a file is

@@ -5,12 +5,13 @@
 //! sequence. [`count_under`] counts only the records, under other fold rules; what is known about the
 //! files does not depend on those.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use stele_discover::{Catalogue, FoldRule, Folding, Observed};
 use stele_lake::Snapshot;
 use stele_lake::pieces::{self, PieceIndex};
+use stele_lake::scan::RecordRef;
 use stele_model::{FileId, FileState, ResidueClass};
 use stele_sources::{Format, Piece, PieceKind};
 
@@ -18,7 +19,7 @@ use crate::EngineError;
 use crate::catalogue_store::CatalogueStore;
 use crate::engine::Engine;
 use crate::judge::{Judge, Refused};
-use crate::progress::{Cancel, Progress, Unit, Update};
+use crate::progress::{Cancel, NoProgress, Progress, Unit, Update};
 use crate::scan;
 
 /// Records between two reports of progress, and looks at whether somebody said stop.
@@ -84,16 +85,43 @@ pub(crate) fn rebuild(
     progress: &dyn Progress,
     cancel: &Cancel,
 ) -> Result<Catalogue, EngineError> {
+    let catalogue = over(engine, snapshot, stretches(engine, snapshot)?, progress, cancel)?;
+    fold_again(catalogue, |rules, before| count_under(engine, snapshot, rules, before, progress, cancel))
+}
+
+/// Counts what the engine's tenant has in `snapshot`, as if nobody else had anything there.
+pub(crate) fn rebuild_own(
+    engine: &Engine,
+    snapshot: &Snapshot,
+    cancel: &Cancel,
+) -> Result<Catalogue, EngineError> {
+    let own: HashSet<FileId> = engine.own(snapshot.history()?).iter().map(|entry| entry.file_id).collect();
+    let mut inputs = stretches(engine, snapshot)?;
+    inputs.retain(|(input, _)| own.contains(input));
+    let catalogue = over(engine, snapshot, inputs, &NoProgress, cancel)?;
+    let ids: HashSet<String> = own.iter().map(ToString::to_string).collect();
+    let is_own = |row: &RecordRef<'_>| ids.contains(row.file_id);
+    fold_again(catalogue, |rules, before| {
+        count_those(engine, snapshot, (rules, before), is_own, &NoProgress, cancel)
+    })
+}
+
+/// Goes over inputs piece by piece.
+fn over(
+    engine: &Engine,
+    snapshot: &Snapshot,
+    inputs: Vec<(FileId, Vec<Stretch>)>,
+    progress: &dyn Progress,
+    cancel: &Cancel,
+) -> Result<Catalogue, EngineError> {
     let catalogue = Catalogue::new(engine.settings().fold, engine.fold_rules());
     let work = Work { judge: Judge::default(), progress, cancel, total: snapshot.totals().records, done: 0 };
     let mut rebuild = Rebuild { catalogue, work };
     let index = PieceIndex::of_all(snapshot)?;
-    for (input, stretches) in stretches(engine, snapshot)? {
+    for (input, stretches) in inputs {
         rebuild.input(&index, input, &stretches)?;
     }
-    fold_again(rebuild.catalogue, |rules, before| {
-        count_under(engine, snapshot, rules, before, progress, cancel)
-    })
+    Ok(rebuild.catalogue)
 }
 
 /// Counts the records of `snapshot` under `rules`; what is known about the files is taken over.
@@ -105,11 +133,25 @@ pub(crate) fn count_under(
     progress: &dyn Progress,
     cancel: &Cancel,
 ) -> Result<Catalogue, EngineError> {
+    count_those(engine, snapshot, (rules, before), |_| true, progress, cancel)
+}
+
+fn count_those(
+    engine: &Engine,
+    snapshot: &Snapshot,
+    (rules, before): (Vec<FoldRule>, &Catalogue),
+    wanted: impl Fn(&RecordRef<'_>) -> bool,
+    progress: &dyn Progress,
+    cancel: &Cancel,
+) -> Result<Catalogue, EngineError> {
     let mut catalogue = before.under(rules);
     let formats = engine.formats_of(snapshot)?;
     let mut work =
         Work { judge: Judge::default(), progress, cancel, total: snapshot.totals().records, done: 0 };
     scan::records(snapshot, |row| {
+        if !wanted(&row) {
+            return Ok(());
+        }
         let format = formats.get(&row).ok_or_else(|| unreadable(row.source, row.line_no))?;
         catalogue.revisit(row.source, format.name());
         let piece = record(row.line_no, row.byte_offset, row.raw.as_bytes());

@@ -181,11 +181,43 @@ impl Engine {
     ///
     /// If the views cannot be made.
     pub fn sql(&self, snapshot: &Snapshot, options: &SqlOptions) -> Result<Sql, EngineError> {
+        self.sql_over(snapshot, Tables::of(snapshot)?, options)
+    }
+
+    /// The same with nothing but what this engine's tenant has: for those who may not know of others.
+    ///
+    /// # Errors
+    ///
+    /// As [`Engine::sql`].
+    pub fn own_sql(&self, snapshot: &Snapshot, options: &SqlOptions) -> Result<Sql, EngineError> {
+        self.sql_over(snapshot, self.own_tables(snapshot)?, options)
+    }
+
+    /// The same over the lake alone.
+    pub(crate) fn own_lake_sql(&self, snapshot: &Snapshot, options: &SqlOptions) -> Result<Sql, EngineError> {
+        Ok(Sql::open(&self.own_tables(snapshot)?, options)?)
+    }
+
+    fn own_tables(&self, snapshot: &Snapshot) -> Result<Tables, EngineError> {
+        let tables = Tables::of(snapshot)?;
+        // Where there is nobody else, the condition would only take time.
+        Ok(if self.is_alone(snapshot)? { tables } else { tables.only(&self.settings.tenant) })
+    }
+
+    fn sql_over(
+        &self,
+        snapshot: &Snapshot,
+        tables: Tables,
+        options: &SqlOptions,
+    ) -> Result<Sql, EngineError> {
         let derived = self.graph_tables(snapshot)?;
-        match Sql::open(&Tables { derived, ..Tables::of(snapshot)? }, options) {
+        let tenant = tables.tenant.clone();
+        match Sql::open(&Tables { derived, ..tables }, options) {
             // A damaged graph is no reason to ask nothing; whether it was the graph is seen without it.
             Err(SqlError::Part(reason)) => {
-                let sql = self.lake_sql(snapshot, options)?;
+                let tables = Tables::of(snapshot)?;
+                let tables = tenant.iter().fold(tables, |tables, tenant| tables.only(tenant));
+                let sql = Sql::open(&tables, options)?;
                 tracing::warn!(
                     "the graph cannot be asked in SQL: {reason}; `stele graph rebuild` makes it anew"
                 );

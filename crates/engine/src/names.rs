@@ -34,6 +34,15 @@ impl Engine {
         entries
     }
 
+    /// Whether every input of a snapshot belongs to this engine's tenant.
+    ///
+    /// # Errors
+    ///
+    /// If the list of inputs cannot be read.
+    pub fn is_alone(&self, snapshot: &Snapshot) -> Result<bool, EngineError> {
+        Ok(snapshot.history()?.iter().all(|entry| entry.tenant == self.settings().tenant))
+    }
+
     /// The name that the rows of that input bear: of a duplicate, the one under which its content
     /// was read.
     ///

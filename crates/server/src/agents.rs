@@ -12,11 +12,11 @@ use rmcp::model::{
 use rmcp::service::{RequestContext, RoleServer};
 use serde_json::Value;
 use stele_engine::Engine;
-use tokio::sync::Semaphore;
 
-use crate::desk::{Call, Desk};
-use crate::limits::{CALL_GRACE, CALL_TIME_MAX, CALLS_MAX, CALLS_WAITING_MAX};
+use crate::desk::Desk;
+use crate::limits::CALLS_WAITING_MAX;
 use crate::reply::{Refusal, as_text};
+use crate::seats::Seats;
 use crate::sql::SqlCommand;
 use crate::tools::{self, Spec};
 
@@ -33,81 +33,33 @@ const INSTRUCTIONS: &str = "Recordings, kept byte for byte, with their schemas. 
 pub struct Agents {
     desk: Arc<Desk>,
     specs: Arc<[Spec]>,
-    /// Calls that run or wait.
-    door: Arc<Semaphore>,
-    /// Calls that run.
-    seats: Arc<Semaphore>,
+    seats: Seats,
 }
 
 impl Agents {
     /// A server over `engine`. It opens nothing yet: a lake may come later.
     /// Queries that callers write are answered by `sql`.
     pub fn new(engine: Engine, sql: SqlCommand) -> Self {
-        Self {
-            desk: Arc::new(Desk::new(engine, sql)),
-            specs: tools::all().into(),
-            door: Arc::new(Semaphore::new(CALLS_WAITING_MAX)),
-            seats: Arc::new(Semaphore::new(CALLS_MAX)),
-        }
+        Self::at(Arc::new(Desk::new(engine, sql)), Seats::new(CALLS_WAITING_MAX))
     }
 
-    /// Answers one call within its time. The engine blocks and has runtimes of its own, so it works
-    /// on a thread that may block.
+    /// The tools over a desk that others use as well, in places that they share.
+    pub(crate) fn at(desk: Arc<Desk>, seats: Seats) -> Self {
+        Self { desk, specs: tools::all().into(), seats }
+    }
+
     async fn call(
         &self,
         spec: Spec,
         arguments: JsonObject,
         gone: impl Future<Output = ()>,
     ) -> Result<Value, Refusal> {
-        let busy = |_| {
-            Refusal::new(format!("{CALLS_WAITING_MAX} calls are running or waiting."))
-                .hint("the same call again in a moment, and fewer at once")
-        };
-        let place = Arc::clone(&self.door).try_acquire_owned().map_err(busy)?;
-        let call = Arc::new(Call::default());
-        // Where nobody waits for this any more, it is dropped, and the work has to end as well.
-        let _stop = StopAtEnd(Arc::clone(&call));
-        let work = async {
-            let seat = Arc::clone(&self.seats).acquire_owned().await;
-            let (desk, call) = (Arc::clone(&self.desk), Arc::clone(&call));
-            let work = tokio::task::spawn_blocking(move || {
-                // Both are held until the work has ended, even if nobody waits for it any more.
-                let _held = (place, seat);
-                (spec.run)(&desk, &call, arguments)
-            });
-            work.await.unwrap_or_else(|error| {
-                tracing::error!(tool = spec.name, %error, "a call ended in a way that it never should");
-                Err(Refusal::new("This server failed on that call.")
-                    .hint("other arguments; the failure is in the server's log and worth a report"))
-            })
-        };
-        tokio::pin!(work);
-        tokio::select! {
-            result = &mut work => return result,
-            () = tokio::time::sleep(CALL_TIME_MAX) => {}
-            () = gone => {}
-        }
-        call.stop();
-        match tokio::time::timeout(CALL_GRACE, work).await {
-            Ok(result) => result,
-            Err(_) => {
-                Err(Refusal::new(format!("The call did not end within {} seconds.", CALL_TIME_MAX.as_secs()))
-                    .hint("a narrower question, or the same call again: what was opened is kept"))
-            }
-        }
+        let desk = Arc::clone(&self.desk);
+        self.seats.run(spec.name, gone, move |call| (spec.run)(&desk, call, arguments)).await
     }
 
     fn spec(&self, name: &str) -> Option<&Spec> {
         self.specs.iter().find(|spec| spec.name == name)
-    }
-}
-
-/// Stops a call when it is dropped; one that has ended does not mind.
-struct StopAtEnd(Arc<Call>);
-
-impl Drop for StopAtEnd {
-    fn drop(&mut self) {
-        self.0.stop();
     }
 }
 

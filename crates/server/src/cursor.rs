@@ -4,7 +4,7 @@
 //! changed under its reader would repeat or leave out entries, so it is refused instead.
 
 use crate::limits::POSITION_MAX;
-use crate::reply::Refusal;
+use crate::reply::{Cause, Refusal};
 
 /// Longest cursor: five short parts.
 const CURSOR_BYTES_MAX: usize = 200;
@@ -72,7 +72,10 @@ impl Cursor {
     /// Refuses to go on in a lake or an index that is not the one where the list began.
     pub(crate) fn check(&self, lake: u64, index: u64) -> Result<(), Refusal> {
         let stale = |what: String| {
-            Err(Refusal::new("The cursor is stale.").why(what).hint("leave cursor out to begin again"))
+            Err(Refusal::new("The cursor is stale.")
+                .because(Cause::Changed)
+                .why(what)
+                .hint("leave cursor out to begin again"))
         };
         if self.lake != lake {
             return stale(format!("the list began at version {} of the lake, which is at {lake}", self.lake));

@@ -8,25 +8,44 @@ use stele_engine::discovery::view::CatalogueView;
 use stele_engine::lake::sql::{Params, Sql, SqlError, SqlOptions};
 use stele_engine::lake::{LakeError, Snapshot};
 use stele_engine::{Cancel, Engine, EngineError};
-use stele_model::ErrorKind;
 use stele_model::error::in_full;
+use stele_model::{ErrorKind, FileEntry};
 
 use crate::limits::SQL_MEMORY_BYTES;
-use crate::reply::Refusal;
+use crate::metrics::Metrics;
+use crate::reply::{Cause, Refusal};
 use crate::sql::{Asked, OpenLake, Page, Processes, SqlCommand};
 
-/// The engine, with what is open.
+/// The engine of one tenant, with what is open. Whoever asks here sees what that tenant has and nothing
+/// of others, whether or not they share the lake.
 pub(crate) struct Desk {
     pub(crate) engine: Engine,
     view: Mutex<Option<(State, Arc<CatalogueView>)>>,
     sql: Mutex<Option<(State, Sql)>>,
     processes: Arc<Processes>,
+    /// Where it is told what was asked.
+    pub(crate) metrics: Arc<Metrics>,
+    /// The version of the lake whose damaged lines were counted for the metrics.
+    counted: Mutex<Option<State>>,
 }
 
 impl Desk {
     pub(crate) fn new(engine: Engine, sql: SqlCommand) -> Self {
         let processes = Arc::new(Processes::new(sql, engine.sql_temp_dir()));
-        Self { engine, view: Mutex::default(), sql: Mutex::default(), processes }
+        let metrics = Arc::default();
+        Self {
+            engine,
+            view: Mutex::default(),
+            sql: Mutex::default(),
+            processes,
+            metrics,
+            counted: Mutex::default(),
+        }
+    }
+
+    /// The same, telling these what was asked.
+    pub(crate) fn counting(self, metrics: Arc<Metrics>) -> Self {
+        Self { metrics, ..self }
     }
 
     pub(crate) fn snapshot(&self) -> Result<Snapshot, Refusal> {
@@ -34,16 +53,40 @@ impl Desk {
     }
 
     /// The catalogue of a snapshot. Whoever comes while it is made waits instead of making another.
-    pub(crate) fn view(&self, snapshot: &Snapshot) -> Result<Arc<CatalogueView>, Refusal> {
+    pub(crate) fn view(&self, snapshot: &Snapshot, call: &Call) -> Result<Arc<CatalogueView>, Refusal> {
         let mut kept = self.view.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((state, view)) = &*kept
             && *state == state_of(snapshot)
         {
             return Ok(Arc::clone(view));
         }
-        let view = Arc::new(self.engine.catalogue_of(snapshot)?.view());
+        let view = Arc::new(self.engine.own_catalogue(snapshot, &call.cancel())?.view());
         *kept = Some((state_of(snapshot), Arc::clone(&view)));
         Ok(view)
+    }
+
+    /// Whether the damaged lines of this version were counted for the metrics.
+    pub(crate) fn counted_reasons(&self, snapshot: &Snapshot) -> bool {
+        *self.counted.lock().unwrap_or_else(PoisonError::into_inner) == Some(state_of(snapshot))
+    }
+
+    /// Notes that they were.
+    pub(crate) fn note_reasons(&self, snapshot: &Snapshot) {
+        *self.counted.lock().unwrap_or_else(PoisonError::into_inner) = Some(state_of(snapshot));
+    }
+
+    /// The inputs of this tenant.
+    pub(crate) fn inputs(&self, snapshot: &Snapshot) -> Result<Vec<FileEntry>, Refusal> {
+        Ok(self.engine.own(snapshot.files().map_err(EngineError::from)?))
+    }
+
+    /// Records of this tenant that are in the lake.
+    pub(crate) fn records(&self, snapshot: &Snapshot) -> Result<u64, Refusal> {
+        if self.engine.is_alone(snapshot)? {
+            return Ok(snapshot.totals().records);
+        }
+        let removed = self.engine.own_removed(snapshot)?;
+        Ok(self.engine.own_ledger(snapshot)?.records.saturating_sub(removed.pruned + removed.lost))
     }
 
     /// The first rows of a query that a caller wrote.
@@ -74,7 +117,7 @@ impl Desk {
                 threads: self.engine.threads(),
                 temp_dir: self.engine.sql_temp_dir(),
             };
-            *kept = Some((state_of(snapshot), self.engine.sql(snapshot, &options)?));
+            *kept = Some((state_of(snapshot), self.engine.own_sql(snapshot, &options)?));
         }
         let Some((_, sql)) = &*kept else { return Err(Refusal::new("The lake cannot be opened for SQL.")) };
         let own = sql.try_clone()?;
@@ -175,7 +218,24 @@ impl From<EngineError> for Refusal {
             (_, ErrorKind::Retry) => "the same call again in a moment",
             _ => "have `stele doctor` run: it says what is wrong",
         };
-        Self::new(what).why(in_full(&error)).hint(hint)
+        let cause = match (&error, error.kind()) {
+            (EngineError::Sql(error), _) => cause_of(error),
+            (EngineError::UnknownName { .. } | EngineError::UnknownInput { .. }, _) => Cause::Missing,
+            (EngineError::AmbiguousInput { .. } | EngineError::Search(_), ErrorKind::Fix) => Cause::Asked,
+            (_, ErrorKind::Cancelled) => Cause::Limit,
+            (_, ErrorKind::Retry) => Cause::Busy,
+            (_, ErrorKind::Fix | ErrorKind::Config) => Cause::Unavailable,
+            (_, ErrorKind::Report) => Cause::Failed,
+        };
+        Self::new(what).because(cause).why(in_full(&error)).hint(hint)
+    }
+}
+
+fn cause_of(error: &SqlError) -> Cause {
+    match error {
+        SqlError::Cancelled | SqlError::Memory { .. } => Cause::Limit,
+        SqlError::Forbidden { .. } => Cause::Forbidden,
+        _ => Cause::Asked,
     }
 }
 
@@ -197,6 +257,6 @@ impl From<SqlError> for Refusal {
             SqlError::Parameter(_) => ("The query has parameters.", "values written into the query"),
             _ => ("The query failed.", "SELECT * FROM help lists views and macros"),
         };
-        Self::new(what).why(in_full(&error)).hint(hint)
+        Self::new(what).because(cause_of(&error)).why(in_full(&error)).hint(hint)
     }
 }

@@ -6,6 +6,8 @@ use std::net::SocketAddr;
 use stele_engine::EngineError;
 use stele_model::ErrorKind;
 
+use crate::tokens::TokensError;
+
 /// Why there is no server.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -15,12 +17,12 @@ pub enum ServerError {
     Engine(#[from] EngineError),
     /// Anybody could ask.
     #[error(
-        "{0} can be reached from other machines and no token is set: listen on 127.0.0.1, or set STELE_TOKEN"
+        "{0} can be reached from other machines and no token is set: listen on 127.0.0.1, name a --token-file, or set STELE_TOKEN"
     )]
     Open(SocketAddr),
-    /// A token that can be guessed.
-    #[error("the token in STELE_TOKEN is shorter than {0} characters, or holds others than visible ASCII")]
-    Token(usize),
+    /// Tokens that cannot be used.
+    #[error(transparent)]
+    Tokens(#[from] TokensError),
     /// The address is taken, or not of this machine.
     #[error("cannot listen on {address}")]
     Listen {
@@ -42,7 +44,7 @@ impl ServerError {
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Engine(error) => error.kind(),
-            Self::Open(_) | Self::Token(_) => ErrorKind::Config,
+            Self::Open(_) | Self::Tokens(_) => ErrorKind::Config,
             Self::Listen { .. } | Self::Start(_) | Self::Session(_) => ErrorKind::Fix,
         }
     }

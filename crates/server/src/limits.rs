@@ -83,8 +83,30 @@ pub(crate) const REQUEST_TIME_MAX: Duration = Duration::from_secs(40);
 /// connection by saying nothing.
 pub(crate) const HEAD_TIME_MAX: Duration = Duration::from_secs(30);
 
-/// HTTP connections at once; more wait in the queue of the operating system.
-pub(crate) const CONNECTIONS_MAX: usize = 64;
+/// HTTP connections at once: half of the descriptors that a process commonly has. Where there are more, those
+/// that do nothing make room.
+pub(crate) const CONNECTIONS_MAX: usize = 512;
+
+/// Time in which a client has to take a part of an answer: a slow network, and no stalled one.
+pub(crate) const WRITE_TIME_MAX: Duration = Duration::from_secs(30);
+
+/// Requests of the service that run or wait. Most take a millisecond; a page asks several at once.
+pub(crate) const REQUESTS_WAITING_MAX: usize = 256;
+
+/// Bytes of the query in an address: as long as common servers take.
+pub(crate) const QUERY_BYTES_MAX: usize = 16 << 10;
+
+/// Bytes of one schema: what a program still reads at once. `stele schema export` writes larger ones.
+pub(crate) const SCHEMA_BYTES_MAX: usize = 1 << 20;
+
+/// Time for which what was found out about readiness is believed, so that probes and scrapes cost nothing.
+pub(crate) const READY_KEPT: Duration = Duration::from_secs(1);
+
+/// Share of the disk below which it is nearly full: the next ingest may not fit.
+pub(crate) const DISK_FREE_SHARE_MIN: f64 = 0.03;
+
+/// Bytes below which it is nearly full whatever its size, and above which it is not.
+pub(crate) const DISK_FREE_BYTES: (u64, u64) = (256 << 20, 20 << 30);
 
 /// Time for calls to end when the server is told to stop.
 pub(crate) const STOP_TIME_MAX: Duration = Duration::from_secs(5);

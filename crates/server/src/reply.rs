@@ -138,9 +138,35 @@ pub(crate) fn fact(text: &str) -> String {
     cut(text, FACT_BYTES_MAX).0
 }
 
+/// Whose doing it is that something was refused, as the status of HTTP tells it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Cause {
+    /// The caller's: what it asked makes no sense.
+    #[default]
+    Asked,
+    /// What was named is not there.
+    Missing,
+    /// What was asked for has changed meanwhile.
+    Changed,
+    /// The caller's: it asks for more than one may have.
+    Limit,
+    /// The caller's: it may not do that.
+    Forbidden,
+    /// Others are being answered; later.
+    Busy,
+    /// What it takes to answer is not there, or does not work now.
+    Unavailable,
+    /// Ours.
+    Failed,
+}
+
 /// Something a caller got wrong, or that could not be done.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Refusal {
+    /// Whose doing it is.
+    #[serde(default)]
+    pub(crate) cause: Cause,
     /// What failed, in words of this program.
     what: String,
     /// Why. It may quote what was recorded, so it is marked.
@@ -151,7 +177,28 @@ pub(crate) struct Refusal {
 
 impl Refusal {
     pub(crate) fn new(what: impl Into<String>) -> Self {
-        Self { what: what.into(), why: None, hint: Cow::Borrowed("") }
+        Self { cause: Cause::default(), what: what.into(), why: None, hint: Cow::Borrowed("") }
+    }
+
+    #[must_use]
+    pub(crate) fn because(mut self, cause: Cause) -> Self {
+        self.cause = cause;
+        self
+    }
+
+    /// What failed, in words of this program.
+    pub(crate) fn what(&self) -> &str {
+        &self.what
+    }
+
+    /// Why, in words that may be of others.
+    pub(crate) fn reason(&self) -> Option<&str> {
+        self.why.as_deref()
+    }
+
+    /// What to try, in words of this program; empty where nobody knows.
+    pub(crate) fn next(&self) -> &str {
+        &self.hint
     }
 
     #[must_use]

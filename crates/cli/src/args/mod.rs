@@ -108,7 +108,7 @@ pub enum Command {
     Sink(SinkArgs),
     /// Serve the tools for agents on standard input and output (MCP)
     Mcp,
-    /// Serve the tools for agents over HTTP (MCP)
+    /// Serve agents (MCP), programs and the dashboard over HTTP
     Serve(ServeArgs),
     /// Everything known about a field or an event
     Explain(ExplainArgs),

@@ -1,6 +1,7 @@
-//! Commands that serve machines.
+//! Commands that serve machines, and people in a browser.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 
 use clap::Args;
 
@@ -10,9 +11,21 @@ pub struct ServeArgs {
     /// Serve agents alone: the Model Context Protocol at /mcp
     #[arg(long)]
     pub mcp_only: bool,
-    /// Where to listen; beyond this machine only with a token in STELE_TOKEN
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9108")]
-    pub listen: SocketAddr,
+    /// Port to listen on; 0 takes a free one
+    #[arg(long, value_name = "PORT", default_value_t = 9108)]
+    pub port: u16,
+    /// Address to listen on; beyond this machine only with --token-file, or a token in STELE_TOKEN
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1")]
+    pub bind: IpAddr,
+    /// Address and port in one
+    #[arg(long, value_name = "ADDRESS:PORT", conflicts_with_all = ["port", "bind"])]
+    pub listen: Option<SocketAddr>,
+    /// File with the tokens of those who may ask, each with a tenant, rights and a rate (docs/guide/service.md)
+    #[arg(long, value_name = "FILE")]
+    pub token_file: Option<PathBuf>,
+    /// Directory from which jobs may ingest (may be repeated); without it none does
+    #[arg(long, value_name = "DIR")]
+    pub allow_root: Vec<PathBuf>,
     /// A name of this host that requests may use, besides localhost and the address (may be repeated)
     #[arg(long, value_name = "NAME")]
     pub host: Vec<String>,

@@ -168,9 +168,12 @@ impl Context {
             settings.fold = fold.into();
         }
         settings.profiles.extend(reading.profile.iter().cloned());
-        let environment =
-            Environment::from_process(variable)?.reading_with(this_program(), read_document::ARGUMENT);
-        Ok(Engine::new(settings, environment)?)
+        Ok(Engine::new(settings, self.environment()?)?)
+    }
+
+    /// What engines of this process take from the world around it.
+    pub fn environment(&self) -> Result<Environment, Failure> {
+        Ok(Environment::from_process(variable)?.reading_with(this_program(), read_document::ARGUMENT))
     }
 
     /// A command line to suggest: `stele REST`, with the data directory if it was named.

@@ -1,8 +1,12 @@
-//! `stele serve`: the tools for agents over HTTP.
+//! `stele serve`: the service over HTTP, for agents, programs and people in a browser.
+
+use std::net::SocketAddr;
+use std::path::Path;
 
 use serde_json::json;
+use stele_engine::Engine;
 use stele_model::error::in_full;
-use stele_server::{HttpOptions, ServerError, Stop, serve_http};
+use stele_server::{HttpOptions, ServerError, Stop, Tokens, serve_http};
 
 use super::Context;
 use crate::args::ServeArgs;
@@ -12,22 +16,47 @@ use crate::interrupt::Interrupt;
 /// The environment variable that holds the token, so that it stands in no list of processes.
 const TOKEN: &str = "STELE_TOKEN";
 
+/// Bytes of a file of tokens: a thousand of them with everything that can be said.
+const TOKEN_FILE_BYTES_MAX: u64 = 1 << 20;
+
 /// Runs the command.
 pub fn run(context: &Context, args: ServeArgs) -> Result<Exit, Failure> {
-    if !args.mcp_only {
-        return Err(Failure::usage("`stele serve` serves agents alone so far").hint("add --mcp-only"));
-    }
-    let engine = context.engine()?;
+    let settings = context.settings()?;
+    let tokens = match (&args.token_file, token()?) {
+        (Some(_), Some(_)) => {
+            return Err(Failure::usage(format!("--token-file and {TOKEN} are two answers to one question"))
+                .hint(format!("unset {TOKEN}, or leave --token-file out")));
+        }
+        (Some(file), None) => tokens_of(file, &settings.tenant)?,
+        (None, Some(token)) => {
+            let tokens = Tokens::single(&token, &settings.tenant);
+            tokens.map_err(|error| failed(ServerError::Tokens(error)))?
+        }
+        (None, None) => Tokens::default(),
+    };
     let interrupt = Interrupt::start()?;
     let stop = Stop::default();
     let asked = stop.clone();
     interrupt.also(move || asked.stop());
-    let options = HttpOptions { listen: args.listen, token: token()?, hosts: args.host };
-    let guarded = options.token.is_some();
+    let guarded = !tokens.is_open();
+    let options = HttpOptions {
+        tokens,
+        tenant: settings.tenant.clone(),
+        hosts: args.host,
+        only_agents: args.mcp_only,
+        ..HttpOptions::new(args.listen.unwrap_or(SocketAddr::new(args.bind, args.port)))
+    };
+    let environment = context.environment()?;
+    let engines = |tenant: &str| {
+        let mut settings = settings.clone();
+        tenant.clone_into(&mut settings.tenant);
+        Engine::new(settings, environment.clone())
+    };
+    let path = if args.mcp_only { "/mcp" } else { "/" };
     let mut told = Ok(());
-    serve_http(engine, super::answer_sql::command(), options, &stop, |address| {
-        let url = format!("http://{address}/mcp");
-        let event = json!({ "url": url, "token_required": guarded });
+    serve_http(&engines, &super::answer_sql::command(), options, &stop, |address| {
+        let url = format!("http://{address}{path}");
+        let event = json!({ "url": url, "mcp": format!("http://{address}/mcp"), "token_required": guarded });
         told = context.out.event("serving", &event);
         context.out.remark(&format!("serving {url}; Ctrl-C ends it"));
     })
@@ -45,19 +74,37 @@ fn token() -> Result<Option<String>, Failure> {
     })
 }
 
+/// The tokens of a file.
+fn tokens_of(file: &Path, tenant: &str) -> Result<Tokens, Failure> {
+    let config = |failure: Failure| Failure { exit: Exit::Config, ..failure };
+    let failed = |error| config(Failure::io("read", file, &error));
+    let size = std::fs::metadata(file).map_err(failed)?.len();
+    if size > TOKEN_FILE_BYTES_MAX {
+        return Err(config(Failure::new(format!(
+            "{}: {size} bytes; a file of tokens has up to {TOKEN_FILE_BYTES_MAX}",
+            file.display()
+        ))));
+    }
+    let text = std::fs::read_to_string(file).map_err(failed)?;
+    Tokens::parse(&text, tenant).map_err(|error| {
+        config(Failure::new(format!("{}: {error}", file.display())))
+            .hint("docs/guide/service.md shows a file of tokens")
+    })
+}
+
 /// An error of a server, with what to try.
 pub fn failed(error: ServerError) -> Failure {
     let mut failure = Failure::new(in_full(&error));
     match error {
         ServerError::Engine(error) => error.into(),
-        ServerError::Open(_) | ServerError::Token(_) => {
+        ServerError::Open(_) | ServerError::Tokens(_) => {
             failure.exit = Exit::Config;
             failure.hint(
                 "STELE_TOKEN=$(openssl rand -hex 32) sets one; agents send it as `Authorization: Bearer …`",
             )
         }
         ServerError::Listen { .. } => {
-            failure.hint("another address with --listen, such as 127.0.0.1:0 for a free port")
+            failure.hint("another port with --port, or --port 0 for a free one; --bind names the address")
         }
         _ => failure,
     }

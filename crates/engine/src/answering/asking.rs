@@ -1,14 +1,14 @@
 //! Questions to the index, with what one has to know about the answer: which snapshots it comes
 //! from, and how much waits to be indexed.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 use serde::Serialize;
 use stele_discover::render::chunks::CATALOGUE;
 use stele_index::{Filter, IndexError, Model, Pointer};
 use stele_lake::Snapshot;
-use stele_model::DocType;
+use stele_model::{DocType, FileId};
 use stele_search::{Answer, Question, SearchError, Searcher};
 
 use super::config::{EmbeddingConfig, Meaning};
@@ -93,7 +93,7 @@ impl Engine {
             |name: &String| answer.results.iter().any(|one| one.metadata.event_type.as_ref() == Some(name));
         let events: Vec<&String> = filter.event_types.iter().filter(|name| !seen(name)).collect();
         if !events.is_empty() {
-            let view = self.catalogue_of(snapshot)?.view();
+            let view = self.own_catalogue(snapshot, &Cancel::default())?.view();
             let known: Vec<&str> = view.events.iter().map(|event| &*event.name).collect();
             let unknown = events.into_iter().filter(|name| !known.contains(&name.as_str()));
             notes.extend(unknown.map(|name| format!("no event is named {name}{}", near(&known, name))));
@@ -147,6 +147,9 @@ impl Engine {
             return Some(0);
         }
         let before = self.snapshot_at(version).ok()?;
+        if !self.is_alone(snapshot).ok()? {
+            return self.pending_of_own(snapshot, &before).ok();
+        }
         let only_in = |some: &Snapshot, other: &Snapshot| -> u64 {
             let there: HashSet<&Path> = other.event_parts().iter().map(|part| &*part.path).collect();
             let parts = some.event_parts().iter().filter(|part| !there.contains(&*part.path));
@@ -158,6 +161,28 @@ impl Engine {
         };
         let changed = documents(snapshot)?.symmetric_difference(&documents(&before)?).count() as u64;
         Some(only_in(snapshot, &before) + only_in(&before, snapshot) + changed)
+    }
+
+    /// The same where others write to the lake, too, in parts that may hold rows of several: by what is
+    /// known about each input of this engine's tenant.
+    fn pending_of_own(&self, now: &Snapshot, before: &Snapshot) -> Result<u64, EngineError> {
+        let records = |snapshot: &Snapshot| -> Result<HashMap<FileId, u64>, EngineError> {
+            let mut records = HashMap::new();
+            for entry in self.own(snapshot.contents()?) {
+                let known: &mut u64 = records.entry(entry.file_id).or_default();
+                *known = entry.ledger.records.max(*known);
+            }
+            for one in snapshot.pruned()? {
+                if let Some(known) = records.get_mut(&one.file_id) {
+                    *known = known.saturating_sub(one.rows);
+                }
+            }
+            Ok(records)
+        };
+        let (now, mut before) = (records(now)?, records(before)?);
+        let came_or_went =
+            now.iter().map(|(file, records)| records.abs_diff(before.remove(file).unwrap_or(0))).sum::<u64>();
+        Ok(came_or_went + before.values().sum::<u64>())
     }
 }
 

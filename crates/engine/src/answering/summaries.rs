@@ -45,7 +45,7 @@ pub(super) fn each(
 ) -> Result<(), EngineError> {
     let options =
         SqlOptions { memory_limit: SQL_MEMORY, threads: engine.threads(), temp_dir: engine.sql_temp_dir() };
-    let sql = engine.lake_sql(snapshot, &options)?;
+    let sql = engine.own_lake_sql(snapshot, &options)?;
     let tenant = &engine.settings().tenant;
     for (query, make) in [(GAMES, game as Make), (SESSIONS, session)] {
         let rows = sql.query(query, &Params::none().with("tenant", tenant.as_str()))?;

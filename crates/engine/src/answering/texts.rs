@@ -9,9 +9,9 @@ use stele_model::{Chunk, DocType};
 use stele_sources::{Piece, PieceKind};
 
 use super::{records, summaries};
-use crate::EngineError;
 use crate::engine::Engine;
 use crate::judge::Judge;
+use crate::{Cancel, EngineError};
 
 /// Takes one text.
 pub(super) type Take<'a> = dyn FnMut(Chunk) -> Result<(), EngineError> + 'a;
@@ -23,7 +23,7 @@ pub(super) fn of_the_whole(
     snapshot: &Snapshot,
     take: &mut Take<'_>,
 ) -> Result<(), EngineError> {
-    let catalogue = engine.catalogue_of(snapshot)?;
+    let catalogue = engine.own_catalogue(snapshot, &Cancel::default())?;
     let mut outcome = Ok(());
     chunks::each(&catalogue.view(), &engine.settings().tenant, &mut |chunk| {
         if outcome.is_ok() {

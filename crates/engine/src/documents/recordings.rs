@@ -8,8 +8,8 @@ use stele_lake::Snapshot;
 use stele_lake::sql::{Params, Sql, SqlOptions};
 use stele_model::RecordId;
 
-use crate::EngineError;
 use crate::engine::Engine;
+use crate::{Cancel, EngineError};
 
 /// Memory for the queries, which hold one row an event, a game or a player.
 const SQL_MEMORY: u64 = 256 << 20;
@@ -43,7 +43,7 @@ pub(super) fn facts(engine: &Engine, snapshot: &Snapshot) -> Result<RecordingFac
     }
     let options =
         SqlOptions { memory_limit: SQL_MEMORY, threads: engine.threads(), temp_dir: engine.sql_temp_dir() };
-    let sql = engine.lake_sql(snapshot, &options)?;
+    let sql = engine.own_lake_sql(snapshot, &options)?;
     let ask = Ask { sql: &sql, tenant: &engine.settings().tenant };
     let mut firsts: BTreeMap<String, RecordId> = BTreeMap::new();
     ask.each(EVENTS, &mut |row| {
@@ -87,7 +87,7 @@ fn fields(
     ask: &Ask<'_>,
     firsts: &BTreeMap<String, RecordId>,
 ) -> Result<Vec<EventFacts>, EngineError> {
-    let catalogue = engine.catalogue_of(snapshot)?;
+    let catalogue = engine.own_catalogue(snapshot, &Cancel::default())?;
     let view = catalogue.view();
     let places = view.events.iter().flat_map(|event| &event.tree).map(|path| &path.first_seen);
     let at: HashSet<(&str, u64)> = places.map(|place| (&*place.file, place.line)).collect();

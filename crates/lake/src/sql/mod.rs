@@ -26,12 +26,13 @@ pub mod output;
 mod query;
 mod views;
 
+use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use duckdb::{Config, Connection, InterruptHandle};
-use stele_model::FileEntry;
+use stele_model::{FileEntry, FileId};
 
 use crate::error::{At, LakeError};
 use crate::part::PartInfo;
@@ -55,6 +56,8 @@ pub struct Tables {
     pub pruned: Vec<Pruned>,
     /// Tables that follow from the lake.
     pub derived: Vec<Derived>,
+    /// The only tenant whose rows are there; those of all if none is named.
+    pub tenant: Option<String>,
 }
 
 impl Tables {
@@ -80,7 +83,18 @@ impl Tables {
             files: snapshot.files()?,
             pruned: snapshot.pruned()?,
             derived: Vec::new(),
+            tenant: None,
         })
+    }
+
+    /// The same, with nothing of other tenants: neither rows nor inputs.
+    #[must_use]
+    pub fn only(mut self, tenant: &str) -> Self {
+        self.files.retain(|file| file.tenant == tenant);
+        let inputs: HashSet<FileId> = self.files.iter().map(|file| file.file_id).collect();
+        self.pruned.retain(|one| inputs.contains(&one.file_id));
+        self.tenant = Some(tenant.to_owned());
+        self
     }
 }
 

@@ -33,21 +33,23 @@ pub(super) fn create(connection: &Connection, tables: &Tables) -> Result<Vec<Str
     files(connection, tables)?;
     run(VIEWS)?;
 
+    let own = tables.tenant.as_deref();
     let events = Events::of(&tables.events)?;
     for (doc_type, paths) in &events.by_doc_type {
         if DocType::from_name(doc_type).is_some() {
-            run(&events.view(doc_type, paths.iter().copied()))?;
+            run(&events.view(doc_type, paths.iter().copied(), own))?;
         }
     }
     if !events.by_doc_type.is_empty() {
-        run(&events.view("events", events.by_doc_type.values().flatten().copied()))?;
+        run(&events.view("events", events.by_doc_type.values().flatten().copied(), own))?;
     }
     let quarantine: Vec<&str> = tables.quarantine.iter().map(|path| utf8(path)).collect::<Result<_, _>>()?;
     if !quarantine.is_empty() {
         let columns = select(Table::Quarantine, |_| None);
         run(&format!(
-            "CREATE OR REPLACE VIEW residue AS SELECT {columns} FROM {}",
-            read_parquet(quarantine.iter().copied())
+            "CREATE OR REPLACE VIEW residue AS SELECT {columns} FROM {}{}",
+            read_parquet(quarantine.iter().copied()),
+            of_tenant(own)
         ))?;
     }
     let derived = derived::create(connection, &tables.derived)?;
@@ -83,7 +85,7 @@ impl<'a> Events<'a> {
 
     /// The partition columns come from the path of the part below the root. The engine's own way
     /// reads every `key=value` of the path, also above the lake.
-    fn view(&self, view: &str, paths: impl Iterator<Item = &'a str>) -> String {
+    fn view(&self, view: &str, paths: impl Iterator<Item = &'a str>, tenant: Option<&str>) -> String {
         let level = |n: usize, key: &str| {
             format!(
                 "substr(split_part(substr(filename, {}), '/', {n}), {})",
@@ -96,8 +98,15 @@ impl<'a> Events<'a> {
             "date" => Some(format!("TRY_CAST({} AS DATE)", level(2, column))),
             _ => None,
         });
-        format!("CREATE OR REPLACE VIEW {} AS SELECT {columns} FROM {}", name(view), read_parquet(paths))
+        let (parts, own) = (read_parquet(paths), of_tenant(tenant));
+        format!("CREATE OR REPLACE VIEW {} AS SELECT {columns} FROM {parts}{own}", name(view))
     }
+}
+
+/// The condition that leaves out the rows of other tenants. A view is all that a query can name, so none
+/// gets behind it.
+fn of_tenant(tenant: Option<&str>) -> String {
+    tenant.map_or_else(String::new, |tenant| format!(" WHERE tenant_id = {}", literal(tenant)))
 }
 
 /// The directory above `doc_type=…/date=…/part`, after a check that the two are what the log says.

@@ -88,5 +88,5 @@ fn open_lake(lake: &OpenLake) -> Result<Sql, Refusal> {
         threads: lake.threads.min(SQL_THREADS_MAX),
         temp_dir: temp_dir(&all, std::process::id()),
     };
-    Ok(engine.sql(&snapshot, &options)?)
+    Ok(engine.own_sql(&snapshot, &options)?)
 }

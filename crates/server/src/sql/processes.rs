@@ -14,7 +14,7 @@ use crate::limits::{
     CALL_GRACE, CALL_TIME_MAX, SQL_ANSWER_BYTES, SQL_PROCESS_BYTES, SQL_PROCESSES_MAX, SQL_SPILL_BYTES,
     SQL_THREADS_MAX,
 };
-use crate::reply::Refusal;
+use crate::reply::{Cause, Refusal};
 
 /// What a query may take. One that is told to stop and does not is ended before its caller gives up.
 const LIMITS: Limits = Limits {
@@ -90,6 +90,7 @@ impl Processes {
         while state.working >= SQL_PROCESSES_MAX {
             if call.is_stopped() {
                 return Err(Refusal::new("Other queries took all the time that there was.")
+                    .because(Cause::Busy)
                     .hint("the same call again in a moment, and fewer at once"));
             }
             state = self.freed.wait(state).unwrap_or_else(PoisonError::into_inner);
@@ -156,5 +157,11 @@ fn refused(error: &IsolateError) -> Refusal {
             )
         }
     };
-    Refusal::new(what).why(in_full(error)).hint(hint)
+    let cause = match error {
+        IsolateError::Seconds { .. } | IsolateError::Memory { .. } | IsolateError::Ended { .. } => {
+            Cause::Limit
+        }
+        _ => Cause::Failed,
+    };
+    Refusal::new(what).because(cause).why(in_full(error)).hint(hint)
 }

@@ -8,7 +8,7 @@ use stele_engine::likeness;
 
 use super::{Tool, arguments, facts};
 use crate::desk::{Call, Desk};
-use crate::reply::{Head, Refusal, fact};
+use crate::reply::{Cause, Head, Refusal, fact};
 
 /// Which events there are.
 pub(crate) struct ListEvents;
@@ -58,12 +58,12 @@ impl Tool for ListEvents {
     type Arguments = ListArguments;
     type Result = EventList;
 
-    fn run(desk: &Desk, _call: &Call, arguments: ListArguments) -> Result<EventList, Refusal> {
+    fn run(desk: &Desk, call: &Call, arguments: ListArguments) -> Result<EventList, Refusal> {
         let size = arguments::page_size("limit", arguments.limit)?;
         let cursor = arguments::cursor_of(Self::NAME, &(), arguments.cursor.as_deref())?;
         let snapshot = desk.snapshot()?;
         let paging = arguments::paging(cursor, snapshot.version(), 0)?;
-        let view = desk.view(&snapshot)?;
+        let view = desk.view(&snapshot, call)?;
         let mut events: Vec<&EventView> = view.events.iter().collect();
         events.sort_by(|a, b| b.records.cmp(&a.records).then_with(|| a.name.cmp(&b.name)));
         let line = |event: &EventView| EventLine {
@@ -117,13 +117,13 @@ impl Tool for DescribeEvent {
     type Arguments = DescribeArguments;
     type Result = EventFields;
 
-    fn run(desk: &Desk, _call: &Call, arguments: DescribeArguments) -> Result<EventFields, Refusal> {
+    fn run(desk: &Desk, call: &Call, arguments: DescribeArguments) -> Result<EventFields, Refusal> {
         let name = arguments::said("event", &arguments.event)?;
         let size = arguments::page_size("limit", arguments.limit)?;
         let cursor = arguments::cursor_of(Self::NAME, &name, arguments.cursor.as_deref())?;
         let snapshot = desk.snapshot()?;
         let paging = arguments::paging(cursor, snapshot.version(), 0)?;
-        let view = desk.view(&snapshot)?;
+        let view = desk.view(&snapshot, call)?;
         let event = named(&view, name)?;
         let fields: Vec<_> = event.tree.iter().skip(1).collect();
         let fields_total = fields.len();
@@ -138,12 +138,13 @@ impl Tool for DescribeEvent {
 const NEAR_MAX: usize = 10;
 
 /// The event of that name.
-pub(super) fn named<'v>(view: &'v CatalogueView, name: &str) -> Result<&'v EventView, Refusal> {
+pub(crate) fn named<'v>(view: &'v CatalogueView, name: &str) -> Result<&'v EventView, Refusal> {
     view.events.iter().find(|event| event.name == name).ok_or_else(|| {
         let mut near: Vec<&EventView> = view.events.iter().collect();
         near.sort_by_key(|event| std::cmp::Reverse((likeness(&event.name, name), event.records)));
         let names: Vec<String> = near.iter().take(NEAR_MAX).map(|event| fact(&event.name)).collect();
         Refusal::new("No event has that name.")
+            .because(Cause::Missing)
             .why(format!("some that there are: {}", names.join(", ")))
             .hint("a name that list_events gives")
     })

@@ -8,7 +8,7 @@ use super::{Tool, arguments};
 use crate::cursor::Cursor;
 use crate::desk::{Call, Desk, rows};
 use crate::limits::TEXT_BYTES_MAX;
-use crate::reply::{Head, Paging, Refusal, cut, fact};
+use crate::reply::{Cause, Head, Paging, Refusal, cut, fact};
 
 /// Examples of a page unless told otherwise: what shows the shape.
 const LIMIT_DEFAULT: u64 = 5;
@@ -89,6 +89,7 @@ impl Tool for FindExamples {
             Some(cursor) if cursor.lake != newest.version() => {
                 desk.engine.snapshot_at(cursor.lake).map_err(|error| {
                     Refusal::new("The cursor is stale: the version of the lake where the list began is gone.")
+                        .because(Cause::Changed)
                         .why(error.to_string())
                         .hint("leave cursor out to begin again")
                 })?
@@ -97,7 +98,7 @@ impl Tool for FindExamples {
         };
         let at = cursor.unwrap_or(Cursor { position: 0, lake: snapshot.version(), index: 0 });
         if let (Some(event), None) = (event, cursor) {
-            let view = desk.view(&snapshot)?;
+            let view = desk.view(&snapshot, call)?;
             super::events::named(&view, event)?;
         }
         let sql = desk.sql(&snapshot, call)?;

@@ -7,7 +7,7 @@ use stele_engine::lake::sql::Params;
 use super::{Tool, arguments};
 use crate::desk::{Call, Desk, rows};
 use crate::limits::{EXCERPT_LINES_MAX, RESULT_BYTES_MAX, TEXT_BYTES_MAX};
-use crate::reply::{Head, LimitReason, Refusal, cut, fact, fitting};
+use crate::reply::{Cause, Head, LimitReason, Refusal, cut, fact, fitting};
 
 /// Lines before and after unless told otherwise.
 const AROUND_DEFAULT: u64 = 3;
@@ -86,6 +86,7 @@ impl Tool for ReadExcerpt {
         let line = arguments.line;
         if line == 0 || line > entry.lines_done.max(1) {
             return Err(Refusal::new(format!("There is no line {line} in that input."))
+                .because(Cause::Missing)
                 .why(format!("{}: {} lines were read, counted from 1", fact(&entry.uri), entry.lines_done))
                 .hint("a line in that range"));
         }

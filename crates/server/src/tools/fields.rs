@@ -6,7 +6,7 @@ use stele_engine::discovery::render::explain::find;
 
 use super::{Tool, arguments, facts};
 use crate::desk::{Call, Desk};
-use crate::reply::{Head, LimitReason, Refusal, fact, fitting};
+use crate::reply::{Cause, Head, LimitReason, Refusal, fact, fitting};
 
 /// Bytes of the fields in one result; the rest is the head.
 const FIELDS_BYTES: usize = 40 << 10;
@@ -49,11 +49,11 @@ impl Tool for ExplainField {
     type Arguments = Arguments;
     type Result = Explained;
 
-    fn run(desk: &Desk, _call: &Call, arguments: Arguments) -> Result<Explained, Refusal> {
+    fn run(desk: &Desk, call: &Call, arguments: Arguments) -> Result<Explained, Refusal> {
         let path = arguments::said("path", &arguments.path)?;
         let event = arguments.event.as_deref().map(|event| arguments::said("event", event)).transpose()?;
         let snapshot = desk.snapshot()?;
-        let view = desk.view(&snapshot)?;
+        let view = desk.view(&snapshot, call)?;
         if let Some(event) = event {
             super::events::named(&view, event)?;
         }
@@ -66,6 +66,7 @@ impl Tool for ExplainField {
         if fields.is_empty() && answer.events.is_empty() {
             let near: Vec<String> = answer.suggestions.iter().take(NEAR_MAX).map(|near| fact(near)).collect();
             return Err(Refusal::new("No field has that name.")
+                .because(Cause::Missing)
                 .why(if near.is_empty() {
                     "nothing is near it".to_owned()
                 } else {

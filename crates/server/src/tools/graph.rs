@@ -49,7 +49,7 @@ pub(crate) struct ExpandArguments {
 
 /// A node.
 #[derive(Debug, Serialize, JsonSchema)]
-struct Node {
+pub(crate) struct Node {
     /// `document`, `section`, `entity` or `record`.
     node: &'static str,
     id: String,
@@ -293,7 +293,7 @@ fn reason(is_cut: bool, walked: Option<Walked>) -> Option<LimitReason> {
     }
 }
 
-fn node(view: &NodeView) -> Node {
+pub(crate) fn node(view: &NodeView) -> Node {
     Node {
         node: view.node,
         id: view.id.clone(),

@@ -14,16 +14,25 @@
 //! | `sql` | anything that can be counted |
 //! | `ingest_status` | what was read, and whether all of it is here |
 
-mod arguments;
+pub(crate) mod arguments;
 mod events;
 mod examples;
 mod excerpt;
-mod facts;
+pub(crate) mod facts;
 mod fields;
-mod graph;
+pub(crate) mod graph;
 mod search;
 mod sql;
 mod status;
+
+pub(crate) use events::{DescribeEvent, ListEvents, named as event_named};
+pub(crate) use examples::FindExamples;
+pub(crate) use excerpt::ReadExcerpt;
+pub(crate) use fields::ExplainField;
+pub(crate) use graph::{ExpandExcerpt, GraphExpand, GraphPaths};
+pub(crate) use search::Search;
+pub(crate) use sql::SqlQuery;
+pub(crate) use status::IngestStatus;
 
 use std::sync::Arc;
 
@@ -83,7 +92,8 @@ pub(crate) fn all() -> Vec<Spec> {
     ]
 }
 
-fn spec<T: Tool>() -> Spec {
+/// A tool as the transports know it.
+pub(crate) fn spec<T: Tool>() -> Spec {
     Spec {
         name: T::NAME,
         title: T::TITLE,

@@ -1,5 +1,7 @@
 //! `search`: a question in words, answered from the index.
 
+use std::time::Instant;
+
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 use stele_engine::retrieval::{Arm, Filter, Found, Question, Scope};
@@ -9,7 +11,8 @@ use super::{Tool, arguments};
 use crate::cursor::index_sum;
 use crate::desk::{Call, Desk};
 use crate::limits::{SEARCH_RESULTS_MAX, TEXT_BYTES_MAX};
-use crate::reply::{Head, Refusal, cut, fact};
+use crate::metrics::Family;
+use crate::reply::{Cause, Head, Refusal, cut, fact};
 
 /// Results of a page unless told otherwise: the right one is among them or the question was wrong.
 const TOP_DEFAULT: u64 = 10;
@@ -139,10 +142,15 @@ impl Tool for Search {
         // Where there is no lake either, that is what to say.
         desk.snapshot()?;
         let before = desk.engine.index_version()?;
-        let answer = desk.engine.search(&question(&arguments), &call.cancel())?;
+        let began = Instant::now();
+        let answer = desk.engine.search(&question(&arguments), &call.cancel());
+        let arm = arguments.arm.unwrap_or_default().name();
+        desk.metrics.observe(Family::Search, &[arm], began.elapsed());
+        let answer = answer?;
         // The list belongs to one state of the index only if that did not change meanwhile.
         if desk.engine.index_version()? != before {
             return Err(Refusal::new("The index was brought up to date while it was asked.")
+                .because(Cause::Busy)
                 .hint("the same call again, without cursor"));
         }
         let lake = match &cursor.1 {

@@ -33,8 +33,8 @@ pub(crate) struct Status {
     rows_pruned: u64,
     /// Rows that were lost with damaged parts.
     rows_lost: u64,
-    /// Bytes of the lake on disk.
-    bytes_on_disk: u64,
+    /// Bytes of the lake on disk; null where others have data there, too.
+    bytes_on_disk: Option<u64>,
     /// The index that answers `search`; null if there is none.
     index: Option<IndexState>,
     /// What makes all this less than it could be.
@@ -107,9 +107,9 @@ impl Tool for IngestStatus {
 
     fn run(desk: &Desk, _call: &Call, _arguments: Arguments) -> Result<Status, Refusal> {
         let snapshot = desk.snapshot()?;
-        let mut entries = snapshot.files().map_err(stele_engine::EngineError::from)?;
-        let ledger = desk.engine.ledger(&snapshot)?;
-        let removed = desk.engine.removed(&snapshot)?;
+        let mut entries = desk.inputs(&snapshot)?;
+        let ledger = desk.engine.own_ledger(&snapshot)?;
+        let removed = desk.engine.own_removed(&snapshot)?;
         let totals = snapshot.totals();
         let mut notes = Vec::new();
         let index = match desk.engine.index_status() {
@@ -143,10 +143,10 @@ impl Tool for IngestStatus {
                 rejected_lines: ledger.quarantined,
                 balances: ledger.balances(),
             },
-            records: totals.records,
+            records: desk.records(&snapshot)?,
             rows_pruned: removed.pruned,
             rows_lost: removed.lost,
-            bytes_on_disk: totals.bytes_on_disk,
+            bytes_on_disk: desk.engine.is_alone(&snapshot)?.then_some(totals.bytes_on_disk),
             index,
             notes,
         })

@@ -3,10 +3,10 @@
 use std::net::SocketAddr;
 
 use serde_json::{Value, json};
-use stele_server::{HttpOptions, ServerError, Stop, serve_http};
+use stele_server::{HttpOptions, ServerError, Stop, Tokens, serve_http};
 
 use crate::client::{STATELESS, head, message, request};
-use crate::world::{World, shared, sql};
+use crate::world::{World, engines, shared, sql};
 
 fn status(address: SocketAddr, host: &str, more: &str) -> u16 {
     let head = format!(
@@ -58,19 +58,16 @@ fn a_token_is_needed_where_one_is_set() {
 fn beyond_this_machine_it_listens_with_a_token_only() {
     let world = World::empty();
     let refused = |listen: &str, token: Option<&str>| {
-        let options = HttpOptions {
-            listen: listen.parse().unwrap(),
-            token: token.map(str::to_owned),
-            hosts: Vec::new(),
-        };
+        let tokens = token.map(|token| Tokens::single(token, "default")).transpose()?.unwrap_or_default();
+        let options = HttpOptions { tokens, ..HttpOptions::new(listen.parse().unwrap()) };
         let stop = Stop::default();
         stop.stop();
-        serve_http(world.engine(), sql(), options, &stop, |_| {})
+        serve_http(&engines(world.engine().settings().clone()), &sql(), options, &stop, |_| {})
     };
     assert!(matches!(refused("0.0.0.0:0", None), Err(ServerError::Open(_))));
     assert!(matches!(refused("[::]:0", None), Err(ServerError::Open(_))));
-    assert!(matches!(refused("127.0.0.1:0", Some("short")), Err(ServerError::Token(_))));
-    assert!(matches!(refused("127.0.0.1:0", Some("with blanks in the middle")), Err(ServerError::Token(_))));
+    assert!(matches!(refused("127.0.0.1:0", Some("short")), Err(ServerError::Tokens(_))));
+    assert!(matches!(refused("127.0.0.1:0", Some("with blanks in the middle")), Err(ServerError::Tokens(_))));
     assert!(refused("127.0.0.1:0", None).is_ok());
     assert!(refused("0.0.0.0:0", Some("0123456789abcdef")).is_ok());
     let taken = world.address.to_string();
@@ -81,16 +78,15 @@ fn beyond_this_machine_it_listens_with_a_token_only() {
 fn a_host_may_be_named() {
     let world = World::empty();
     let options = HttpOptions {
-        listen: ([127, 0, 0, 1], 0).into(),
-        token: None,
         hosts: vec!["stele.example".to_owned()],
+        ..HttpOptions::new(([127, 0, 0, 1], 0).into())
     };
-    let (engine, stop) = (world.engine(), Stop::default());
+    let (engines, stop) = (engines(world.engine().settings().clone()), Stop::default());
     let told = std::sync::OnceLock::new();
     std::thread::scope(|scope| {
         let (told, stop) = (&told, &stop);
         let server = scope
-            .spawn(move || serve_http(engine, sql(), options, stop, |address| told.set(address).unwrap()));
+            .spawn(move || serve_http(&engines, &sql(), options, stop, |address| told.set(address).unwrap()));
         let address = loop {
             match told.get() {
                 Some(address) => break *address,

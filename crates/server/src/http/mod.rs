@@ -1,0 +1,148 @@
+//! The service over HTTP: agents at `/mcp`, programs at `/api/…`, probes and metrics, and the dashboard for
+//! people.
+//!
+//! It listens on the loopback unless there are tokens. Web pages of others cannot reach it: [`guard`].
+
+mod assets;
+mod connections;
+pub(crate) mod guard;
+mod mcp;
+pub(crate) mod problem;
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::Request;
+use axum::http::StatusCode;
+use axum::middleware;
+use axum::response::{IntoResponse, Response};
+use axum::routing::any;
+use stele_engine::{Engine, EngineError};
+use tokio::net::TcpListener;
+
+use self::guard::is_for_programs;
+use self::problem::Problem;
+use crate::metrics::Family;
+use crate::service::{Meters, Service};
+use crate::stdio::WORKERS;
+use crate::tokens::Tokens;
+use crate::{ServerError, SqlCommand, Stop, api, pages};
+
+/// Where to listen, to whom, and what to serve.
+#[derive(Clone)]
+pub struct HttpOptions {
+    /// The address; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// Who may ask; needed to listen beyond the loopback.
+    pub tokens: Tokens,
+    /// Whose data it is where anybody may ask.
+    pub tenant: String,
+    /// Names of this host that requests may use, besides those of the loopback and the address.
+    pub hosts: Vec<String>,
+    /// Whether agents alone are served.
+    pub only_agents: bool,
+    /// Where numbers are told.
+    pub meters: Arc<Meters>,
+}
+
+impl HttpOptions {
+    /// Everything, for anybody of this machine.
+    pub fn new(listen: SocketAddr) -> Self {
+        Self {
+            listen,
+            tokens: Tokens::default(),
+            tenant: "default".to_owned(),
+            hosts: Vec::new(),
+            only_agents: false,
+            meters: Arc::default(),
+        }
+    }
+}
+
+/// Serves until `stop` is asked for. `engines` makes the engine of a tenant; `ready` is told the address once
+/// requests are taken.
+///
+/// # Errors
+///
+/// If the address cannot be listened on, or would be open to anybody, or an engine cannot be made.
+pub fn serve_http(
+    engines: &dyn Fn(&str) -> Result<Engine, EngineError>,
+    sql: &SqlCommand,
+    options: HttpOptions,
+    stop: &Stop,
+    ready: impl FnOnce(SocketAddr),
+) -> Result<(), ServerError> {
+    if options.tokens.is_open() && !options.listen.ip().is_loopback() {
+        return Err(ServerError::Open(options.listen));
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(WORKERS)
+        .thread_name("stele-http")
+        .enable_all()
+        .build()
+        .map_err(ServerError::Start)?;
+    let result = runtime.block_on(async {
+        let address = options.listen;
+        let listen = |source| ServerError::Listen { address, source };
+        let listener = TcpListener::bind(address).await.map_err(listen)?;
+        let local = listener.local_addr().map_err(listen)?;
+        let hosts = hosts(&options, local);
+        let service = Service::new(engines, sql, &options.meters, options.tokens, &options.tenant, hosts)?;
+        let service = Arc::new(service);
+        let router = router(&service, options.only_agents);
+        ready(local);
+        let open = |count: usize| {
+            service.tenants().for_each(|tenant| tenant.metrics.set(Family::Connections, &[], count as f64));
+        };
+        connections::accept(&listener, router, stop, open).await;
+        Ok(())
+    });
+    // Calls that were told to stop and did not are not waited for again.
+    runtime.shutdown_timeout(std::time::Duration::ZERO);
+    result
+}
+
+fn hosts(options: &HttpOptions, local: SocketAddr) -> Vec<String> {
+    let mut hosts: Vec<String> = ["localhost", "127.0.0.1", "::1"].map(str::to_owned).to_vec();
+    // The address that stands for all of them is nobody's name.
+    if !local.ip().is_unspecified() {
+        hosts.push(match local.ip() {
+            IpAddr::V4(ip) => ip.to_string(),
+            IpAddr::V6(ip) => ip.to_string(),
+        });
+    }
+    hosts.extend(options.hosts.iter().cloned());
+    hosts
+}
+
+fn router(service: &Arc<Service>, only_agents: bool) -> Router {
+    let mut router = Router::new().route("/mcp", any(mcp::answer).with_state(mcp::Mcp::of(service)));
+    if !only_agents {
+        router = router.merge(api::router(service)).merge(pages::router(service)).merge(assets::router());
+    }
+    router
+        .method_not_allowed_fallback(not_allowed)
+        .fallback(nothing)
+        .layer(middleware::from_fn_with_state(Arc::clone(service), guard::admit))
+}
+
+async fn nothing(request: Request) -> Response {
+    let problem = Problem::new(StatusCode::NOT_FOUND, "not_found", "There is nothing at this address.")
+        .next("GET /openapi.json lists what there is; the dashboard is at /");
+    tell(problem, &request)
+}
+
+async fn not_allowed(request: Request) -> Response {
+    let problem = Problem::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "method_not_allowed",
+        "This address does not take that method.",
+    )
+    .next("GET /openapi.json lists the methods of every address");
+    tell(problem, &request)
+}
+
+fn tell(problem: Problem, request: &Request) -> Response {
+    if is_for_programs(request.uri().path()) { problem.into_response() } else { pages::problem(&problem) }
+}

@@ -1,0 +1,198 @@
+//! The dashboard: pages that the service renders itself, for people in a browser.
+//!
+//! Pages ask the same tools as programs do, so that they cannot show something else. They are whole without
+//! JavaScript; with it they stay up to date by themselves. Whatever was recorded goes through the templates, which
+//! escape it.
+
+mod chart;
+mod coverage;
+mod docs;
+mod events;
+mod excerpt;
+mod frame;
+mod graph;
+mod overview;
+mod quarantine;
+mod search;
+mod sign_in;
+mod sql;
+mod words;
+
+use std::collections::HashMap;
+use std::future::pending;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::Request;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use maud::Markup;
+use rmcp::model::JsonObject;
+use serde_json::Value;
+
+pub(crate) use frame::problem;
+
+use self::frame::Frame;
+use crate::desk::Call;
+use crate::http::guard::Route;
+use crate::http::problem::Problem;
+use crate::reply::Refusal;
+use crate::service::{Service, Tenant, Visitor};
+use crate::tokens::Right;
+use crate::tools::{self, Tool};
+
+/// One page.
+#[derive(Clone, Copy)]
+struct Page {
+    path: &'static str,
+    /// What its window is called.
+    title: &'static str,
+    render: fn(&Asked<'_>) -> Result<Markup, Refusal>,
+}
+
+/// Every page that a GET shows.
+const PAGES: [Page; 11] = [
+    Page { path: "/", title: "Overview", render: overview::render },
+    Page { path: "/coverage", title: "Coverage", render: coverage::render },
+    Page { path: "/coverage/event", title: "Event", render: events::event },
+    Page { path: "/coverage/field", title: "Field", render: events::field },
+    Page { path: "/coverage/drift", title: "Drift", render: events::drift },
+    Page { path: "/excerpt", title: "Excerpt", render: excerpt::render },
+    Page { path: "/search", title: "Search", render: search::render },
+    Page { path: "/graph", title: "Graph", render: graph::render },
+    Page { path: "/sql", title: "SQL", render: sql::render },
+    Page { path: "/quarantine", title: "Quarantine", render: quarantine::render },
+    Page { path: "/docs", title: "API", render: docs::render },
+];
+
+/// What a page is asked, and whom it asks.
+pub(crate) struct Asked<'a> {
+    pub(crate) tenant: &'a Tenant,
+    pub(crate) right: Right,
+    pub(crate) call: &'a Call,
+    query: &'a HashMap<String, String>,
+}
+
+impl Asked<'_> {
+    /// An argument of the address; nothing where it is empty.
+    fn get(&self, name: &str) -> Option<&str> {
+        self.query.get(name).map(|value| value.trim()).filter(|value| !value.is_empty())
+    }
+
+    /// What a tool answers.
+    fn ask<T: Tool>(&self, arguments: &[(&str, Value)]) -> Result<Value, Refusal> {
+        let given = arguments.iter().filter(|(_, value)| !value.is_null());
+        let arguments: JsonObject = given.map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
+        (tools::spec::<T>().run)(&self.tenant.desk, self.call, arguments)
+    }
+
+    /// A text argument of the address as a tool takes it.
+    fn text(&self, name: &str) -> Value {
+        self.get(name).map_or(Value::Null, |text| Value::String(text.to_owned()))
+    }
+
+    /// A number of the address as a tool takes it. What is no number is none.
+    fn number(&self, name: &str) -> Value {
+        self.get(name).and_then(|text| text.parse::<u64>().ok()).map_or(Value::Null, Value::from)
+    }
+}
+
+/// The router of the dashboard.
+pub(crate) fn router(service: &Arc<Service>) -> Router {
+    let mut router = Router::new();
+    for page in PAGES {
+        let service = Arc::clone(service);
+        let mut methods = get({
+            let service = Arc::clone(&service);
+            move |request: Request| async move { show(&service, page, request).await }
+        });
+        // A query may be longer than an address.
+        if page.path == "/sql" {
+            methods =
+                methods.post(move |request: Request| async move { show(&service, page, request).await });
+        }
+        router = router.route(page.path, methods);
+    }
+    let picture = {
+        let service = Arc::clone(service);
+        move |request: Request| async move { graph::picture(&service, request).await }
+    };
+    router.route("/graph/picture", get(picture)).merge(sign_in::router(service))
+}
+
+/// Renders one page.
+async fn show(service: &Service, page: Page, request: Request) -> Response {
+    let visitor = match crate::api::visitor(&request, Right::Read) {
+        Ok(visitor) => visitor,
+        Err(problem) => return frame::problem(&problem),
+    };
+    let frame = Frame::of(page.path, page.title, !service.tokens.is_open(), &visitor.tenant.name);
+    let query = match pairs(request).await {
+        Ok(query) => query,
+        Err(problem) => return frame::problem(&problem),
+    };
+    let rendered = render(service, page, visitor, query).await;
+    let mut response = match rendered {
+        Ok(content) => html(&frame.around(content)),
+        Err(refusal) => {
+            let problem = Problem::from(&refusal);
+            let mut response = html(&frame.around(frame::notice(&problem)));
+            problem.mark(&mut response);
+            response
+        }
+    };
+    response.extensions_mut().insert(Route(page.path));
+    response
+}
+
+async fn render(
+    service: &Service,
+    page: Page,
+    visitor: Visitor,
+    query: HashMap<String, String>,
+) -> Result<Markup, Refusal> {
+    let Visitor { tenant, right } = visitor;
+    let work = move |call: &Call| (page.render)(&Asked { tenant: &tenant, right, call, query: &query });
+    service.seats.run(page.path, pending(), work).await
+}
+
+/// The arguments of an address, or of a form that was sent.
+pub(crate) async fn pairs(request: Request) -> Result<HashMap<String, String>, Problem> {
+    let (head, body) = request.into_parts();
+    let mut pairs: HashMap<String, String> = HashMap::new();
+    if let Some(query) = head.uri.query() {
+        pairs.extend(url::form_urlencoded::parse(query.as_bytes()).into_owned());
+    }
+    if head.method == axum::http::Method::POST {
+        let bytes = crate::api::arguments::whole(body).await?;
+        pairs.extend(url::form_urlencoded::parse(&bytes).into_owned());
+    }
+    Ok(pairs)
+}
+
+/// A page as a response.
+fn html(page: &Markup) -> Response {
+    let mut response = page.0.clone().into_response();
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+    response
+}
+
+/// Sends a browser to another page of this service.
+pub(crate) fn see_other(to: &str) -> Response {
+    let mut response = StatusCode::SEE_OTHER.into_response();
+    if let Ok(to) = HeaderValue::from_str(to) {
+        response.headers_mut().insert(header::LOCATION, to);
+    }
+    response
+}
+
+/// An address of this service with arguments.
+fn address(path: &str, arguments: &[(&str, &str)]) -> String {
+    let mut query = url::form_urlencoded::Serializer::new(String::new());
+    arguments.iter().filter(|(_, value)| !value.is_empty()).for_each(|(name, value)| {
+        query.append_pair(name, value);
+    });
+    let query = query.finish();
+    if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") }
+}
