@@ -22,7 +22,7 @@ pub use queue::{
     Asked, Checkpoint, Cleaned, Control, Duplicate, Failure, Filter, Lease, Page, Queue, Renewed, Submitted,
     WorkerId,
 };
-pub use redis::RedisConfig;
+pub use redis::{DEFAULT_NAMESPACE, RedisConfig};
 pub use spec::{DEFAULT_TENANT, INPUTS_MAX, Input, NAME_BYTES_MAX, Options, Origin, Spec, URI_BYTES_MAX};
 pub use view::{Counts, WORKER_SILENT_MAX, WorkerStatus};
 pub use worker::{CAPACITY_MAX, Context, Halt, Report, Stop, Why, Work, Worked, WorkerSettings, run_worker};

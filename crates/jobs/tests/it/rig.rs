@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use stele_jobs::{Input, Lease, Limits, Memory, Queue, Spec, WorkerId};
+use stele_jobs::{Input, Lease, Limits, Memory, Queue, RedisConfig, Spec, WorkerId};
 use stele_model::{Clock, Micros};
+use stele_testkit::stores::{Server, Store};
 
 /// The length of the leases of the tests.
 pub const LEASE: Duration = Duration::from_secs(30);
@@ -36,6 +37,7 @@ impl Clock for Ticking {
 pub enum Home {
     Memory(Memory),
     Sqlite(tempfile::TempDir),
+    Redis(Server),
 }
 
 pub struct Rig {
@@ -51,6 +53,10 @@ impl Rig {
 
     pub fn sqlite() -> Option<Rig> {
         Some(Self::of(Home::Sqlite(tempfile::tempdir().unwrap())))
+    }
+
+    pub fn redis() -> Option<Rig> {
+        Server::start(Store::Redis).map(|server| Self::of(Home::Redis(server)))
     }
 
     fn of(home: Home) -> Rig {
@@ -69,6 +75,9 @@ impl Rig {
             Home::Memory(memory) => Queue::memory(memory, self.limits, clock).unwrap(),
             Home::Sqlite(dir) => {
                 Queue::sqlite(&dir.path().join("state.db"), self.limits, clock).await.unwrap()
+            }
+            Home::Redis(server) => {
+                Queue::redis(&RedisConfig::new(&server.url), self.limits, clock).await.unwrap()
             }
         }
     }
