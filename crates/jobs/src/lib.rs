@@ -5,6 +5,7 @@ mod home;
 mod job;
 mod limits;
 mod memory;
+mod pressure;
 mod queue;
 mod record;
 mod redis;
@@ -18,6 +19,7 @@ pub use error::JobsError;
 pub use job::{Event, EventKind, Job, JobId, LastError, Progress, Stage, State};
 pub use limits::{EVENTS_KEPT_MAX, JOBS_MAX, KEPT_BYTES_MAX, LINE_MAX, Limits, PAGE_MAX, TEXT_BYTES_MAX};
 pub use memory::{Memory, Weather};
+pub use pressure::{HeldBack, Mark, Pressure, Signal};
 pub use queue::{
     Asked, Checkpoint, Cleaned, Control, Duplicate, Failure, Filter, Lease, Page, Queue, Renewed, Submitted,
     WorkerId,

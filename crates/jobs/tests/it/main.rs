@@ -2,5 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "tests may fail loudly")]
 
+mod pressure;
 mod rig;
+mod sim;
 mod suite;
