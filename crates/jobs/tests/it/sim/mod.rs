@@ -147,6 +147,7 @@ impl Sim {
         spec.options.force = self.rng.one_in(5);
         spec.origin = if self.rng.one_in(2) { Origin::Cli } else { Origin::Watcher("inbox".to_owned()) };
         if let Ok(submitted) = self.truth.submit(spec).await {
+            submitted.job.iter().for_each(|id| self.lake.in_line(*id));
             self.jobs.extend(submitted.job);
         }
     }
@@ -160,11 +161,12 @@ impl Sim {
         if control == Control::Retry && self.cancelled.contains(&id) {
             return;
         }
+        let had_ended = self.truth.get(id).await.is_ok_and(|job| job.state.is_terminal());
         match (self.truth.control(id, control).await, control) {
             (Ok(_), Control::Cancel) => {
                 self.cancelled.insert(id);
             }
-            (Ok(_), Control::Retry) => self.lake.revived(id),
+            (Ok(_), Control::Retry) if had_ended => self.lake.in_line(id),
             _ => {}
         }
     }
@@ -193,6 +195,7 @@ impl Sim {
     }
 
     async fn judge(&self) -> BTreeMap<State, u64> {
+        assert_eq!(self.lake.wrong(), Vec::<String>::new());
         let mut ends = BTreeMap::new();
         let listed = self.truth.list(&Filter::default()).await.unwrap().jobs;
         for id in &self.jobs {

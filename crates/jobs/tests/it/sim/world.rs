@@ -1,6 +1,6 @@
 //! A world that follows from a seed: its time, its weather, and a lake that notices what must not happen.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
@@ -126,14 +126,25 @@ struct Inner {
     rng: Rng,
     /// The largest token that committed, of each job.
     tokens: HashMap<JobId, u64>,
-    /// Which job committed last, of each source, and those that it came after.
-    last: BTreeMap<String, (JobId, HashSet<JobId>)>,
+    /// When each job took its place in line, counted.
+    places: HashMap<JobId, u64>,
+    /// The last place that committed, of each source.
+    last: HashMap<String, u64>,
+    /// What must not have happened. A panic would be taken for a fault of the work.
+    wrong: Vec<String>,
     commits: u64,
 }
 
 impl Lake {
     pub fn new(truth: Queue, rng: Rng) -> Arc<Lake> {
-        let inner = Inner { rng, tokens: HashMap::new(), last: BTreeMap::new(), commits: 0 };
+        let inner = Inner {
+            rng,
+            tokens: HashMap::new(),
+            places: HashMap::new(),
+            last: HashMap::new(),
+            wrong: Vec::new(),
+            commits: 0,
+        };
         Arc::new(Lake { truth, inner: Mutex::new(inner) })
     }
 
@@ -145,29 +156,42 @@ impl Lake {
         self.inner().commits
     }
 
+    /// What must not have happened, and did.
+    pub fn wrong(&self) -> Vec<String> {
+        self.inner().wrong.clone()
+    }
+
+    /// A job has just taken its place in line: it is new, or it has its turn again.
+    pub fn in_line(&self, id: JobId) {
+        let mut inner = self.inner();
+        let place = inner.places.len() as u64 + inner.places.values().max().copied().unwrap_or_default();
+        inner.places.insert(id, place + 1);
+    }
+
+    fn must(&self, holds: bool, else_wrong: impl FnOnce() -> String) {
+        if !holds {
+            self.inner().wrong.push(else_wrong());
+        }
+    }
+
     /// What a worker does that is sure that it may: there is no wait between being sure and this.
     fn commit(&self, job: &Job, token: u64) {
         let mut inner = self.inner();
         inner.commits += 1;
-        let newest = inner.tokens.entry(job.id).or_insert(token);
-        assert!(token >= *newest, "{}: holder {token} commits after holder {newest}", job.id);
-        *newest = token;
-        for input in &job.spec.inputs {
-            let source = format!("{}/{}", job.spec.options.tenant, input.uri);
-            let (last, over) = inner.last.entry(source).or_insert((job.id, HashSet::new()));
-            if *last != job.id {
-                over.insert(*last);
-                *last = job.id;
-            }
-            assert!(!over.contains(&job.id), "{} goes on after {over:?} went on after it", job.id);
+        let newest = inner.tokens.get(&job.id).copied().unwrap_or_default();
+        if token < newest {
+            inner.wrong.push(format!("{}: holder {token} commits after holder {newest}", job.id));
         }
-    }
-
-    /// Somebody wants another attempt at it, so it has its turn again.
-    pub fn revived(&self, id: JobId) {
-        self.inner().last.values_mut().for_each(|(_, over)| {
-            over.remove(&id);
-        });
+        inner.tokens.insert(job.id, token);
+        let place = inner.places[&job.id];
+        for input in &job.spec.inputs {
+            // In the order in which they came, also if one died in between.
+            let last = inner.last.insert(input.uri.clone(), place).unwrap_or_default();
+            if place < last {
+                let wrong = format!("{} ({place}) on {} after {last}", job.id, input.uri);
+                inner.wrong.push(wrong);
+            }
+        }
     }
 
     /// No source is held twice, and nobody tries more often than allowed.
@@ -179,13 +203,11 @@ impl Lake {
         };
         let mut held: HashMap<String, JobId> = HashMap::new();
         for job in &page.jobs {
-            assert!(job.worker.is_some(), "{job:?} runs and nobody is at it");
-            assert!(job.attempts <= job.attempts_max, "{job:?}");
+            self.must(job.worker.is_some(), || format!("{job:?} runs and nobody is at it"));
+            self.must(job.attempts <= job.attempts_max, || format!("{job:?} tries too often"));
             for input in &job.spec.inputs {
-                let source = format!("{}/{}", job.spec.options.tenant, input.uri);
-                if let Some(other) = held.insert(source, job.id) {
-                    panic!("{} and {other} both hold {}", job.id, input.uri);
-                }
+                let other = held.insert(input.uri.clone(), job.id);
+                self.must(other.is_none(), || format!("{} and {other:?} both hold {}", job.id, input.uri));
             }
         }
     }
@@ -205,7 +227,7 @@ impl Work for Lake {
         let mut step = 0;
         match &resume {
             Some(kept) if kept.get("step").is_some() => step = kept["step"].as_u64().unwrap(),
-            other => assert_eq!(*other, expected, "what the stage before left"),
+            other => self.must(*other == expected, || format!("{stage} of {} is left {other:?}", job.id)),
         }
         let tag = job.spec.options.tag.clone().unwrap_or_default();
         let steps = 1 + self.inner().rng.below(3);
@@ -239,7 +261,7 @@ impl Work for Lake {
             _ => {}
         }
         context.confirm().await?;
-        assert_ne!(context.asked(), Some(Why::Fenced));
+        self.must(context.asked() != Some(Why::Fenced), || "sure and fenced".to_owned());
         self.commit(job, context.token());
         self.check().await;
         Ok(match stage.next() {
