@@ -1,0 +1,8 @@
+//! What the crate promises to its callers, tested through its public face.
+
+#![allow(clippy::unwrap_used, reason = "tests may fail loudly")]
+
+mod pressure;
+mod rig;
+mod sim;
+mod suite;
