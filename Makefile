@@ -74,5 +74,5 @@ env: setup ## Prints the environment for cargo by hand: eval "`make -s env`".
 
 .PHONY: clean-cache
 clean-cache: ## Removes what was fetched and built.
-	rm -rf -- "$(CARGO_TARGET_DIR)" "$(STELE_MODELS)" "$(STELE_CACHE)"/duckdb-* "$(STELE_CACHE)"/qdrant-* "$(STELE_CACHE)"/mcp-conformance "$(STELE_CACHE)"/npm "$(STELE_CACHE)"/venv-* "$(STELE_CACHE)"/cargo-tools \
+	rm -rf -- "$(CARGO_TARGET_DIR)" "$(STELE_MODELS)" "$(STELE_CACHE)"/duckdb-* "$(STELE_CACHE)"/qdrant-* "$(STELE_CACHE)"/prometheus "$(STELE_CACHE)"/mcp-conformance "$(STELE_CACHE)"/npm "$(STELE_CACHE)"/venv-* "$(STELE_CACHE)"/cargo-tools \
 		"$(STELE_CACHE)"/demo "$(STELE_CACHE)"/bench "$(STELE_CACHE)"/torture "$(STELE_CACHE)"/t12

@@ -109,6 +109,21 @@ venv() { # venv NAME REQUIREMENTS
     echo "$stamp" >"$home/.stamp"
 }
 
+# The linter of metrics and of alert rules, out of Debian's package: the package itself would start a server.
+promtool() {
+    local home="$STELE_CACHE/prometheus"
+    [ -x "$home/promtool" ] && return
+    command -v apt-get >/dev/null || die "please put promtool into $home (this machine has no apt-get)"
+    say "fetching promtool"
+    rm -rf "$home.new"
+    mkdir -p "$home.new"
+    # apt checks the package against the signed list of its repository.
+    (cd "$home.new" && apt-get download -q prometheus >&2 && dpkg -x prometheus_*.deb .)
+    mkdir -p "$home"
+    mv "$home.new/usr/bin/promtool" "$home/promtool"
+    rm -rf "$home.new"
+}
+
 npm_ci() { # npm_ci DIRECTORY NAME: what its lock file names, into the cache, without running any of it
     local home="$STELE_CACHE/$2" stamp
     stamp="$(sha256sum "$1/package-lock.json" | cut -d' ' -f1)"
@@ -138,6 +153,8 @@ for_tests() {
     venv readers scripts/requirements.txt
     venv mcp scripts/mcp_requirements.txt
     venv chroma scripts/sinks_requirements.txt
+    venv api scripts/api_requirements.txt
+    promtool
     qdrant
     arcadedb
     local suite

@@ -56,6 +56,7 @@ check page bash -c '[ "$(wc -l <"$0")" -le 40 ] && [ "$(LC_ALL=C.UTF-8 wc -L <"$
 lake="$STELE_CACHE/demo/lake" stele="$CARGO_TARGET_DIR/debug/stele"
 check mcp-client env -u LD_LIBRARY_PATH "$STELE_CACHE/venv-mcp/bin/python" scripts/mcp_client.py "$stele" "$lake"
 check mcp-fuzz env -u LD_LIBRARY_PATH python3 scripts/mcp_fuzz.py "$stele" "$lake"
+check api-fuzz env -u LD_LIBRARY_PATH scripts/api_fuzz.sh "$stele" "$lake"
 check mcp-conformance env -u LD_LIBRARY_PATH scripts/mcp_conformance/run.sh "$stele" "$lake"
 SEEDS=5 MODEL_SEEDS=0 FIRST_SEED=1 check torture scripts/torture.sh
 check cases env -u LD_LIBRARY_PATH "$CARGO_TARGET_DIR/debug/xtask" t12 --stele "$CARGO_TARGET_DIR/debug/stele" \

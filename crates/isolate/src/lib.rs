@@ -13,12 +13,14 @@
 //! # Ok::<(), IsolateError>(())
 //! ```
 
+mod descriptors;
 mod error;
 mod kept;
 mod limits;
 mod process;
 mod run;
 
+pub use descriptors::raise_descriptors;
 pub use error::IsolateError;
 pub use kept::Kept;
 pub use limits::Limits;

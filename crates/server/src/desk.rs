@@ -11,6 +11,7 @@ use stele_engine::{Cancel, Engine, EngineError};
 use stele_model::error::in_full;
 use stele_model::{ErrorKind, FileEntry};
 
+use crate::jobs::Jobs;
 use crate::limits::SQL_MEMORY_BYTES;
 use crate::metrics::Metrics;
 use crate::reply::{Cause, Refusal};
@@ -23,6 +24,8 @@ pub(crate) struct Desk {
     view: Mutex<Option<(State, Arc<CatalogueView>)>>,
     sql: Mutex<Option<(State, Sql)>>,
     processes: Arc<Processes>,
+    /// The queue, where the service has one.
+    pub(crate) jobs: Option<Jobs>,
     /// Where it is told what was asked.
     pub(crate) metrics: Arc<Metrics>,
     /// The version of the lake whose damaged lines were counted for the metrics.
@@ -46,6 +49,11 @@ impl Desk {
     /// The same, telling these what was asked.
     pub(crate) fn counting(self, metrics: Arc<Metrics>) -> Self {
         Self { metrics, ..self }
+    }
+
+    /// The same, with a queue.
+    pub(crate) fn with_jobs(self, jobs: Option<Jobs>) -> Self {
+        Self { jobs, ..self }
     }
 
     pub(crate) fn snapshot(&self) -> Result<Snapshot, Refusal> {

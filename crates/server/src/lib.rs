@@ -19,6 +19,7 @@ mod cursor;
 mod desk;
 mod error;
 mod http;
+mod jobs;
 mod limits;
 mod lines;
 mod message;
@@ -27,6 +28,7 @@ mod pages;
 mod rate;
 mod ready;
 mod reply;
+mod roots;
 mod seats;
 mod service;
 mod sql;
@@ -37,7 +39,8 @@ mod tools;
 
 pub use agents::Agents;
 pub use error::ServerError;
-pub use http::{HttpOptions, serve_http};
+pub use http::{HttpOptions, Patience, serve_http};
+pub use jobs::{JobsOptions, QueueAt};
 pub use limits::{
     CALL_TIME_MAX, PAGE_MAX, RESULT_BYTES_MAX, SEARCH_RESULTS_MAX, SQL_ROWS_MAX, TEXT_BYTES_MAX,
 };

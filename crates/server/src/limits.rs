@@ -87,6 +87,9 @@ pub(crate) const HEAD_TIME_MAX: Duration = Duration::from_secs(30);
 /// that do nothing make room.
 pub(crate) const CONNECTIONS_MAX: usize = 512;
 
+/// Descriptors that a service asks for: those connections, and several for each part of a lake that is read.
+pub(crate) const DESCRIPTORS: u64 = 8192;
+
 /// Time in which a client has to take a part of an answer: a slow network, and no stalled one.
 pub(crate) const WRITE_TIME_MAX: Duration = Duration::from_secs(30);
 

@@ -29,8 +29,8 @@ pub(crate) struct Readiness {
 /// One thing that stands in the way.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub(crate) struct Reason {
-    /// `no_lake`, `lake`, `no_index`, `index`, `index_behind`, `no_graph`, `graph`, `graph_behind`, `disk` or
-    /// `paused`.
+    /// `no_lake`, `lake`, `no_index`, `index`, `index_behind`, `no_graph`, `graph`, `graph_behind`, `disk`,
+    /// `queue` or `paused`.
     pub(crate) code: &'static str,
     /// What is the matter.
     pub(crate) message: String,
@@ -90,6 +90,16 @@ pub(crate) fn look(desk: &Desk) -> Readiness {
             }
         }
         Err(error) => reasons.push(reason("disk", in_full(error), "see whether the disk is there")),
+    }
+    match desk.jobs.as_ref().map(|jobs| jobs.wait(jobs.held_back())) {
+        None | Some(Ok(None)) => {}
+        Some(Ok(Some(why))) => {
+            reasons.push(reason("paused", format!("no new job begins: {why}"), "wait; it goes on by itself"));
+        }
+        Some(Err(refusal)) => {
+            let why = refusal.reason().unwrap_or_default();
+            reasons.push(reason("queue", format!("{} {why}", refusal.what()), refusal.next()));
+        }
     }
     Readiness {
         ready: reasons.is_empty(),

@@ -4,14 +4,18 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use stele_engine::{Engine, EngineError};
+use stele_jobs::Queue;
 use stele_model::Micros;
+use tokio::runtime::Handle;
 
 use crate::SqlCommand;
 use crate::desk::Desk;
+use crate::jobs::Jobs;
 use crate::limits::REQUESTS_WAITING_MAX;
 use crate::metrics::{Family, Metrics};
 use crate::rate::Rates;
 use crate::ready::{Readiness, look};
+use crate::roots::Roots;
 use crate::seats::Seats;
 use crate::tokens::{Right, Tokens};
 
@@ -62,13 +66,20 @@ impl Service {
         tokens: Tokens,
         own: &str,
         hosts: Vec<String>,
+        queue: Option<(Queue, Roots)>,
     ) -> Result<Self, EngineError> {
+        let runtime = Handle::current();
         let names = if tokens.is_open() { vec![own.to_owned()] } else { tokens.tenants() };
+        let alone = names.len() == 1;
         let mut tenants = BTreeMap::new();
         for name in names {
             let engine = engines(&name)?;
             let (metrics, started) = (meters.of(&name), engine.now());
-            let desk = Arc::new(Desk::new(engine, sql.clone()).counting(Arc::clone(&metrics)));
+            let jobs = queue
+                .as_ref()
+                .map(|(queue, roots)| Jobs::new(queue.clone(), roots.clone(), &name, alone, runtime.clone()));
+            let desk = Desk::new(engine, sql.clone()).counting(Arc::clone(&metrics)).with_jobs(jobs);
+            let desk = Arc::new(desk);
             let tenant = Tenant { name: name.clone(), desk, metrics, ready: Mutex::default(), started };
             tenants.insert(name, Arc::new(tenant));
         }

@@ -40,7 +40,7 @@ const ALLOWED: [(&str, &[&str]); 18] = [
             "stele-jobs",
         ],
     ),
-    ("stele-server", &["stele-model", "stele-engine", "stele-isolate"]),
+    ("stele-server", &["stele-model", "stele-engine", "stele-isolate", "stele-jobs"]),
     ("stele-cli", &["stele-model", "stele-engine", "stele-server"]),
     ("stele-testkit", &["stele-model", "stele-http"]),
     ("xtask", &["stele-model", "stele-testkit"]),

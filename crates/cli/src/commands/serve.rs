@@ -6,7 +6,7 @@ use std::path::Path;
 use serde_json::json;
 use stele_engine::Engine;
 use stele_model::error::in_full;
-use stele_server::{HttpOptions, ServerError, Stop, Tokens, serve_http};
+use stele_server::{HttpOptions, JobsOptions, QueueAt, ServerError, Stop, Tokens, serve_http};
 
 use super::Context;
 use crate::args::ServeArgs;
@@ -15,6 +15,9 @@ use crate::interrupt::Interrupt;
 
 /// The environment variable that holds the token, so that it stands in no list of processes.
 const TOKEN: &str = "STELE_TOKEN";
+
+/// The queue in the data directory.
+const QUEUE_FILE: &str = "state.db";
 
 /// Bytes of a file of tokens: a thousand of them with everything that can be said.
 const TOKEN_FILE_BYTES_MAX: u64 = 1 << 20;
@@ -39,11 +42,18 @@ pub fn run(context: &Context, args: ServeArgs) -> Result<Exit, Failure> {
     let asked = stop.clone();
     interrupt.also(move || asked.stop());
     let guarded = !tokens.is_open();
+    if !args.mcp_only && args.queue == "sqlite" {
+        // The queue may be there before the lake is.
+        let dir = &settings.data_dir;
+        std::fs::create_dir_all(dir).map_err(|error| Failure::io("create", dir, &error))?;
+    }
     let options = HttpOptions {
         tokens,
         tenant: settings.tenant.clone(),
         hosts: args.host,
         only_agents: args.mcp_only,
+        jobs: (!args.mcp_only)
+            .then(|| JobsOptions { queue: queue(&args.queue, &settings.data_dir), roots: args.allow_root }),
         ..HttpOptions::new(args.listen.unwrap_or(SocketAddr::new(args.bind, args.port)))
     };
     let environment = context.environment()?;
@@ -63,6 +73,15 @@ pub fn run(context: &Context, args: ServeArgs) -> Result<Exit, Failure> {
     .map_err(failed)?;
     told?;
     Ok(Exit::Done)
+}
+
+/// Where the jobs are kept: an address of Redis, or a file in the data directory.
+fn queue(named: &str, data_dir: &Path) -> QueueAt {
+    if named == "sqlite" {
+        QueueAt::File(data_dir.join(QUEUE_FILE))
+    } else {
+        QueueAt::Redis(named.to_owned())
+    }
 }
 
 /// The token; an empty variable is none.
@@ -102,6 +121,10 @@ pub fn failed(error: ServerError) -> Failure {
             failure.hint(
                 "STELE_TOKEN=$(openssl rand -hex 32) sets one; agents send it as `Authorization: Bearer …`",
             )
+        }
+        ServerError::Root(_) => failure.hint("--allow-root names a directory that is there"),
+        ServerError::Jobs(_) => {
+            failure.hint("--queue sqlite keeps the jobs in the data directory, --queue redis://HOST in Redis")
         }
         ServerError::Listen { .. } => {
             failure.hint("another port with --port, or --port 0 for a free one; --bind names the address")

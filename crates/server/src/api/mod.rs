@@ -4,10 +4,13 @@
 pub(crate) mod arguments;
 pub(crate) mod coverage;
 pub(crate) mod graph;
+pub(crate) mod jobs;
 pub(crate) mod openapi;
 pub(crate) mod quarantine;
 pub(crate) mod schemas;
+pub(crate) mod starting;
 mod state;
+pub(crate) mod stream;
 pub(crate) mod summary;
 
 use std::future::pending;
@@ -49,6 +52,7 @@ pub(crate) struct Route {
 /// Every route of `/api`, in the order of the document.
 pub(crate) fn routes() -> Vec<Route> {
     let get = |path, tag, spec| Route { method: Method::Get, path, tag, right: Right::Read, spec };
+    let run = |path, spec| Route { method: Method::Post, right: Right::Run, ..get(path, "jobs", spec) };
     vec![
         get("/api/search", "search", tools::spec::<tools::Search>()),
         Route { method: Method::Post, ..get("/api/sql", "sql", tools::spec::<tools::SqlQuery>()) },
@@ -66,6 +70,13 @@ pub(crate) fn routes() -> Vec<Route> {
         get("/api/graph/path", "graph", tools::spec::<tools::GraphPaths>()),
         get("/api/graph/show", "graph", tools::spec::<graph::Show>()),
         get("/api/graph/section", "graph", tools::spec::<tools::ExpandExcerpt>()),
+        run("/api/ingest/start", tools::spec::<starting::IngestStart>()),
+        get("/api/ingest/status", "jobs", tools::spec::<jobs::QueueStatus>()),
+        get("/api/jobs", "jobs", tools::spec::<jobs::ListJobs>()),
+        run("/api/jobs", tools::spec::<starting::SubmitJob>()),
+        get("/api/jobs/{id}", "jobs", tools::spec::<jobs::ShowJob>()),
+        get("/api/jobs/{id}/report", "jobs", tools::spec::<jobs::JobReport>()),
+        run("/api/jobs/{id}/control", tools::spec::<jobs::ControlJob>()),
         get("/api/metrics/summary", "state", tools::spec::<summary::Summary>()),
     ]
 }
@@ -85,7 +96,7 @@ pub(crate) fn router(service: &Arc<Service>) -> Router {
         };
         router = router.route(route.path, on(method, handler));
     }
-    router.merge(state::router(service))
+    router.merge(stream::router()).merge(state::router(service))
 }
 
 /// Answers one request, and says which route it was.

@@ -4,7 +4,7 @@ use rmcp::model::JsonObject;
 use schemars::generate::SchemaSettings;
 use serde_json::{Value, json};
 
-use super::{Method, Route, routes};
+use super::{Method, Route, routes, stream};
 use crate::http::problem::{PROBLEM, Problem};
 use crate::ready::Readiness;
 use crate::tokens::Right;
@@ -37,6 +37,9 @@ pub(crate) fn document() -> Value {
         let path = paths.entry(route.path).or_insert_with(|| json!({}));
         path[method] = operation(&route, &problem, &mut components);
     }
+    let mut responses = json!({});
+    problems(&mut responses, &problem);
+    paths.insert(stream::PATH.to_owned(), stream::operation(responses));
     let text = |media_type: &str| json!({ media_type: { "schema": { "type": "string" } } });
     let plain = |id: &str, summary: &str, tag: &str, content: Value| {
         let mut responses = json!({ "200": { "description": "The answer.", "content": content } });

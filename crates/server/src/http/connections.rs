@@ -24,14 +24,21 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, Semaphore};
 use tokio::time::Sleep;
 
+use super::Patience;
 use crate::Stop;
-use crate::limits::{CONNECTIONS_MAX, HEAD_TIME_MAX, STOP_TIME_MAX, WRITE_TIME_MAX};
+use crate::limits::{CONNECTIONS_MAX, STOP_TIME_MAX};
 
 /// Time after which it is tried again to take a connection, where the operating system gave none.
 const BREATH: Duration = Duration::from_millis(50);
 
 /// Takes connections until it is told to stop.
-pub(super) async fn accept(listener: &TcpListener, router: Router, stop: &Stop, open: impl Fn(usize)) {
+pub(super) async fn accept(
+    listener: &TcpListener,
+    router: Router,
+    patience: Patience,
+    stop: &Stop,
+    open: impl Fn(usize),
+) {
     let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let crowd = Arc::new(Crowd::default());
     let graceful = GracefulShutdown::new();
@@ -68,8 +75,11 @@ pub(super) async fn accept(listener: &TcpListener, router: Router, stop: &Stop, 
         let service = Counted { router: router.clone(), one: Arc::clone(&one) };
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
-            .header_read_timeout(HEAD_TIME_MAX)
-            .serve_connection(TokioIo::new(Patient::new(stream)), TowerToHyperService::new(service));
+            .header_read_timeout(patience.head)
+            .serve_connection(
+                TokioIo::new(Patient::new(stream, patience.write)),
+                TowerToHyperService::new(service),
+            );
         let connection = graceful.watch(connection);
         let crowd = Arc::clone(&crowd);
         tokio::spawn(async move {
@@ -166,17 +176,18 @@ impl Drop for Busy {
     }
 }
 
-/// A stream that fails where the other side takes nothing for [`WRITE_TIME_MAX`]: an answer that nobody reads
+/// A stream that fails where the other side takes nothing for so long: an answer that nobody reads
 /// would be held for ever.
 struct Patient {
     stream: TcpStream,
+    time_max: Duration,
     /// Set while a write waits.
     stuck: Option<Pin<Box<Sleep>>>,
 }
 
 impl Patient {
-    fn new(stream: TcpStream) -> Self {
-        Self { stream, stuck: None }
+    fn new(stream: TcpStream, time_max: Duration) -> Self {
+        Self { stream, time_max, stuck: None }
     }
 
     /// What a write came to, in time.
@@ -185,7 +196,8 @@ impl Patient {
             self.stuck = None;
             return written;
         }
-        let stuck = self.stuck.get_or_insert_with(|| Box::pin(tokio::time::sleep(WRITE_TIME_MAX)));
+        let time_max = self.time_max;
+        let stuck = self.stuck.get_or_insert_with(|| Box::pin(tokio::time::sleep(time_max)));
         match stuck.as_mut().poll(context) {
             Poll::Ready(()) => Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
             Poll::Pending => Poll::Pending,

@@ -2,7 +2,7 @@
 //! else, its token is known and not used too often, and it ends in time.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
@@ -10,7 +10,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use super::problem::Problem;
-use crate::limits::{QUERY_BYTES_MAX, REQUEST_TIME_MAX};
+use crate::limits::QUERY_BYTES_MAX;
 use crate::metrics::Family;
 use crate::service::{Service, Visitor};
 
@@ -47,12 +47,16 @@ pub(crate) fn is_for_programs(path: &str) -> bool {
 }
 
 /// Lets a request in, or says why not; and dresses whatever comes out.
-pub(super) async fn admit(State(service): State<Arc<Service>>, request: Request, next: Next) -> Response {
+pub(super) async fn admit(
+    State((service, time_max)): State<(Arc<Service>, Duration)>,
+    request: Request,
+    next: Next,
+) -> Response {
     let began = Instant::now();
     let path = request.uri().path().to_owned();
     let (visitor, outcome) = check(&service, request);
     let mut response = match outcome {
-        Ok(request) => match tokio::time::timeout(REQUEST_TIME_MAX, next.run(request)).await {
+        Ok(request) => match tokio::time::timeout(time_max, next.run(request)).await {
             Ok(response) => response,
             Err(_) => Problem::new(StatusCode::REQUEST_TIMEOUT, "timeout", "The request took too long.")
                 .next("the same request again, with a body that is sent at once")

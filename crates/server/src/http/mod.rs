@@ -11,6 +11,7 @@ pub(crate) mod problem;
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::Request;
@@ -18,12 +19,15 @@ use axum::http::StatusCode;
 use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
-use stele_engine::{Engine, EngineError};
+use stele_engine::{Engine, EngineError, SystemClock};
 use tokio::net::TcpListener;
 
 use self::guard::is_for_programs;
 use self::problem::Problem;
+use crate::jobs::JobsOptions;
+use crate::limits::{DESCRIPTORS, HEAD_TIME_MAX, REQUEST_TIME_MAX, WRITE_TIME_MAX};
 use crate::metrics::Family;
+use crate::roots::Roots;
 use crate::service::{Meters, Service};
 use crate::stdio::WORKERS;
 use crate::tokens::Tokens;
@@ -42,8 +46,29 @@ pub struct HttpOptions {
     pub hosts: Vec<String>,
     /// Whether agents alone are served.
     pub only_agents: bool,
+    /// The queue of jobs; without one, none can be started or seen.
+    pub jobs: Option<JobsOptions>,
     /// Where numbers are told.
     pub meters: Arc<Meters>,
+    /// How long clients are waited for.
+    pub patience: Patience,
+}
+
+/// How long clients are waited for.
+#[derive(Debug, Clone, Copy)]
+pub struct Patience {
+    /// For the head of a request, idle time between two included.
+    pub head: Duration,
+    /// For a whole request with its body, until it is answered.
+    pub request: Duration,
+    /// For a part of an answer to be taken.
+    pub write: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self { head: HEAD_TIME_MAX, request: REQUEST_TIME_MAX, write: WRITE_TIME_MAX }
+    }
 }
 
 impl HttpOptions {
@@ -55,7 +80,9 @@ impl HttpOptions {
             tenant: "default".to_owned(),
             hosts: Vec::new(),
             only_agents: false,
+            jobs: None,
             meters: Arc::default(),
+            patience: Patience::default(),
         }
     }
 }
@@ -76,6 +103,9 @@ pub fn serve_http(
     if options.tokens.is_open() && !options.listen.ip().is_loopback() {
         return Err(ServerError::Open(options.listen));
     }
+    if let Err(error) = stele_isolate::raise_descriptors(DESCRIPTORS) {
+        tracing::warn!(%error, "the limit of descriptors stays as it is");
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(WORKERS)
         .thread_name("stele-http")
@@ -90,12 +120,12 @@ pub fn serve_http(
         let hosts = hosts(&options, local);
         let service = Service::new(engines, sql, &options.meters, options.tokens, &options.tenant, hosts)?;
         let service = Arc::new(service);
-        let router = router(&service, options.only_agents);
+        let router = router(&service, options.only_agents, options.patience.request);
         ready(local);
         let open = |count: usize| {
             service.tenants().for_each(|tenant| tenant.metrics.set(Family::Connections, &[], count as f64));
         };
-        connections::accept(&listener, router, stop, open).await;
+        connections::accept(&listener, router, options.patience, stop, open).await;
         Ok(())
     });
     // Calls that were told to stop and did not are not waited for again.
@@ -116,7 +146,7 @@ fn hosts(options: &HttpOptions, local: SocketAddr) -> Vec<String> {
     hosts
 }
 
-fn router(service: &Arc<Service>, only_agents: bool) -> Router {
+fn router(service: &Arc<Service>, only_agents: bool, time_max: Duration) -> Router {
     let mut router = Router::new().route("/mcp", any(mcp::answer).with_state(mcp::Mcp::of(service)));
     if !only_agents {
         router = router.merge(api::router(service)).merge(pages::router(service)).merge(assets::router());
@@ -124,7 +154,7 @@ fn router(service: &Arc<Service>, only_agents: bool) -> Router {
     router
         .method_not_allowed_fallback(not_allowed)
         .fallback(nothing)
-        .layer(middleware::from_fn_with_state(Arc::clone(service), guard::admit))
+        .layer(middleware::from_fn_with_state((Arc::clone(service), time_max), guard::admit))
 }
 
 async fn nothing(request: Request) -> Response {

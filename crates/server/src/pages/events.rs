@@ -39,10 +39,11 @@ pub(super) fn event(asked: &Asked<'_>) -> Result<Markup, Refusal> {
                     @let path = words::text(&field["path"]);
                     @let held = words::number(&field["records"]);
                     tr {
-                        td { a.path href=(address("/coverage/field", &[("event", name), ("path", path)])) { (path) } }
+                        td { a.path href=(address("/coverage/field", &[("event", name), ("path", path)])) { (words::path(path)) } }
                         td { (words::text(&field["types"])) }
                         td.wide { (chart::share(held, records)) }
-                        td.number { @if field["always"] == true { "always" } @else { (words::percent(held, records)) } }
+                        td.number { (words::percent(held, records))
+                            @if field["always"] == true && held < records { br; span.muted { "always where it can be" } } }
                         td.sample { code { (words::text(&field["example"])) } }
                         td { (words::place(words::text(&field["first_seen"]))) }
                     }
@@ -73,7 +74,7 @@ pub(super) fn field(asked: &Asked<'_>) -> Result<Markup, Refusal> {
             @if !event.is_empty() { " / " a href=(address("/coverage/event", &[("name", event)])) { (event) } }
             " / " span aria-current="page" { (path) }
         }
-        h1.path { (path) }
+        h1.path { (words::path(path)) }
         @for field in shown { (facts(field)) }
         (records_of(&examples))
     })
@@ -171,7 +172,7 @@ pub(super) fn drift(asked: &Asked<'_>) -> Result<Markup, Refusal> {
                     thead { tr { th { "Event" } th { "Path" } th { } th { "Why" } th { "Before" } th { "After" } th { "Shown at" } } }
                     tbody { @for change in words::list(&drift["changes"]) { tr {
                         td { (words::text(&change["event"])) }
-                        td.path { (words::text(&change["path"])) }
+                        td.path { (words::path(words::text(&change["path"]))) }
                         td { (severity(words::text(&change["severity"]))) }
                         td { (words::text(&change["why"])) }
                         td.sample { code { (words::text(&change["before"])) } }

@@ -102,7 +102,7 @@ pub(super) fn head(title: &str, live: bool) -> Markup {
 pub(super) fn notice(problem: &Problem) -> Markup {
     html! {
         section.notice.bad role="alert" {
-            h1 { (problem.title) }
+            h2 { (problem.title) }
             @if let Some(detail) = &problem.detail { p.detail { (detail) } }
             @if let Some(next) = &problem.next { p { b { "Try: " } (next) } }
         }

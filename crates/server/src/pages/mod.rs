@@ -11,6 +11,7 @@ mod events;
 mod excerpt;
 mod frame;
 mod graph;
+mod jobs;
 mod overview;
 mod quarantine;
 mod search;
@@ -26,7 +27,7 @@ use axum::Router;
 use axum::extract::Request;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use maud::Markup;
 use rmcp::model::JsonObject;
 use serde_json::Value;
@@ -52,8 +53,11 @@ struct Page {
 }
 
 /// Every page that a GET shows.
-const PAGES: [Page; 11] = [
+const PAGES: [Page; 14] = [
     Page { path: "/", title: "Overview", render: overview::render },
+    Page { path: "/jobs", title: "Jobs", render: jobs::list },
+    Page { path: "/jobs/{id}", title: "Job", render: jobs::one },
+    Page { path: "/jobs/{id}/report", title: "Report", render: jobs::report },
     Page { path: "/coverage", title: "Coverage", render: coverage::render },
     Page { path: "/coverage/event", title: "Event", render: events::event },
     Page { path: "/coverage/field", title: "Field", render: events::field },
@@ -118,7 +122,11 @@ pub(crate) fn router(service: &Arc<Service>) -> Router {
         let service = Arc::clone(service);
         move |request: Request| async move { graph::picture(&service, request).await }
     };
-    router.route("/graph/picture", get(picture)).merge(sign_in::router(service))
+    let forms = Router::new()
+        .route("/jobs/start", post(jobs::start_form))
+        .route("/jobs/{id}/control", post(jobs::control_form))
+        .with_state(Arc::clone(service));
+    router.route("/graph/picture", get(picture)).merge(forms).merge(sign_in::router(service))
 }
 
 /// Renders one page.
@@ -161,6 +169,8 @@ async fn render(
 pub(crate) async fn pairs(request: Request) -> Result<HashMap<String, String>, Problem> {
     let (head, body) = request.into_parts();
     let mut pairs: HashMap<String, String> = HashMap::new();
+    let job =
+        head.uri.path().strip_prefix("/jobs/").and_then(|rest| rest.split('/').next()).map(str::to_owned);
     if let Some(query) = head.uri.query() {
         pairs.extend(url::form_urlencoded::parse(query.as_bytes()).into_owned());
     }
@@ -168,6 +178,8 @@ pub(crate) async fn pairs(request: Request) -> Result<HashMap<String, String>, P
         let bytes = crate::api::arguments::whole(body).await?;
         pairs.extend(url::form_urlencoded::parse(&bytes).into_owned());
     }
+    // The job that the address names, whatever its arguments say.
+    pairs.extend(job.map(|job| ("id".to_owned(), job)));
     Ok(pairs)
 }
 

@@ -5,7 +5,9 @@ use serde_json::Value;
 
 use super::chart::{self, Column};
 use super::{Asked, address, words};
+use crate::api::jobs::QueueStatus;
 use crate::api::summary;
+use crate::http::problem::Problem;
 use crate::ready::Readiness;
 use crate::reply::Refusal;
 use crate::tools::ListEvents;
@@ -22,6 +24,7 @@ pub(super) fn render(asked: &Asked<'_>) -> Result<Markup, Refusal> {
         Some(_) => asked.ask::<ListEvents>(&[("limit", Value::from(EVENTS_SHOWN))])?,
         None => Value::Null,
     };
+    let queue = desk.jobs.is_some().then(|| asked.ask::<QueueStatus>(&[]));
     let column = |hour: &summary::Hour| Column {
         label: words::hour(hour.from),
         value: hour.records,
@@ -40,6 +43,12 @@ pub(super) fn render(asked: &Asked<'_>) -> Result<Markup, Refusal> {
                 if numbers.balances { "every byte accounted for" } else { "BYTES ARE MISSING" }, "/coverage"))
             (tile("Damaged lines", &words::count(numbers.rejected_lines), "kept as they were found", "/quarantine"))
             (tile("Searches", &words::count(numbers.searches), &format!("half {}, 95 of 100 {}", ms(numbers.search_ms_p50), ms(numbers.search_ms_p95)), "/search"))
+        }
+        @match &queue {
+            Some(Ok(queue)) => { (super::jobs::standing(queue)) }
+            // The rest of the page is as true without it.
+            Some(Err(refusal)) => { (super::frame::notice(&Problem::from(refusal))) }
+            None => {}
         }
         section.card {
             h2 { "Read in the last 24 hours" }

@@ -7,6 +7,9 @@ use stele_model::Micros;
 
 use super::address;
 
+/// Digits of an id that tell it from others at a glance.
+const SHORT_ID: usize = 10;
+
 /// A number with its thousands apart.
 pub(super) fn count(number: u64) -> String {
     let digits = number.to_string();
@@ -79,6 +82,12 @@ pub(super) fn hour(at: Micros) -> String {
         .map_or_else(|_| "?".to_owned(), |stamp| stamp.strftime("%H:%M").to_string())
 }
 
+/// The time of day of a moment in UTC.
+pub(super) fn clock(at: Micros) -> String {
+    Timestamp::from_microsecond(at)
+        .map_or_else(|_| "?".to_owned(), |stamp| stamp.strftime("%H:%M:%S").to_string())
+}
+
 /// How long ago something was.
 fn ago(micros: Micros) -> String {
     let seconds = micros / 1_000_000;
@@ -108,6 +117,11 @@ pub(super) fn file(path: &str) -> Markup {
     html! { span title=(path) { (name) } }
 }
 
+/// A path that breaks between its steps where it has to.
+pub(super) fn path(path: &str) -> Markup {
+    html! { @for part in path.split_inclusive(['.', ']']) { (part) wbr; } }
+}
+
 /// A place as a link to the lines around it: `file:line`.
 pub(super) fn place(at: &str) -> Markup {
     match at.rsplit_once(':') {
@@ -116,8 +130,18 @@ pub(super) fn place(at: &str) -> Markup {
             html! { a.place href=(address("/excerpt", &[("source", source), ("line", line)])) title=(at) {
             (name) ":" (line) } }
         }
-        _ => html! { span title=(at) { (file(at)) } },
+        _ => match at.strip_prefix("record ").filter(|id| id.bytes().all(|byte| byte.is_ascii_hexdigit())) {
+            Some(id) => record(id),
+            None => html! { span title=(at) { (file(at)) } },
+        },
     }
+}
+
+/// A record by its id, which is hexadecimal, as a link to the query that shows it.
+fn record(id: &str) -> Markup {
+    let query = format!("SELECT source, line_no, raw FROM events WHERE record_id = '{id}'");
+    let short = &id[..id.len().min(SHORT_ID)];
+    html! { a.place href=(address("/sql", &[("query", &query)])) title=(id) { "record " (short) } }
 }
 
 #[cfg(test)]
@@ -151,5 +175,7 @@ mod tests {
         assert!(link.contains("source=%2Fa%2F%3Cb%3E%26%22c&amp;line=12"), "{link}");
         assert!(!link.contains("<b>"), "{link}");
         assert!(!place("no place").0.contains("href"));
+        assert!(place("record 0123456789abcdef").0.contains("record 0123456789<"));
+        assert!(!place("record 0' OR 1").0.contains("href"));
     }
 }

@@ -99,3 +99,32 @@ pub fn refused(address: SocketAddr, tool: &str, arguments: Value) -> String {
     assert_eq!(result["isError"], true, "{tool} {arguments}: {result}");
     result["content"][0]["text"].as_str().unwrap().to_owned()
 }
+
+/// One GET as a program sends it, with a token if there is one.
+pub fn get(address: SocketAddr, path: &str, token: &str) -> Response {
+    let bearer = if token.is_empty() { String::new() } else { format!("\r\nAuthorization: Bearer {token}") };
+    request(address, &format!("GET {path} HTTP/1.1\r\nHost: {address}{bearer}"), "")
+}
+
+/// One POST of JSON.
+pub fn post(address: SocketAddr, path: &str, body: &Value, token: &str) -> Response {
+    let bearer = if token.is_empty() { String::new() } else { format!("\r\nAuthorization: Bearer {token}") };
+    let head = format!("POST {path} HTTP/1.1\r\nHost: {address}\r\nContent-Type: application/json{bearer}");
+    request(address, &head, &body.to_string())
+}
+
+impl Response {
+    /// The body as JSON.
+    #[track_caller]
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.body)
+            .unwrap_or_else(|error| panic!("{error}: {} {}", self.head, self.body))
+    }
+
+    /// A line of the head.
+    pub fn header(&self, name: &str) -> Option<String> {
+        let begin = format!("{}:", name.to_lowercase());
+        let line = self.head.lines().find(|line| line.to_lowercase().starts_with(&begin))?;
+        Some(line[begin.len()..].trim().to_owned())
+    }
+}

@@ -2,12 +2,19 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod api;
 mod client;
+mod crowd;
+mod dashboard;
 mod documents;
+mod guard;
 mod hostile;
 mod http;
+mod jobs;
+mod metrics;
 mod pages;
 mod stdio;
+mod tenants;
 mod tools;
 mod wire;
 mod world;

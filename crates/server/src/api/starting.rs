@@ -1,0 +1,159 @@
+//! How jobs come into the queue over HTTP: what they name has to be allowed first.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use stele_jobs::{Duplicate, Input, Options, Origin, Spec};
+
+use super::jobs::queue;
+use crate::desk::{Call, Desk};
+use crate::jobs::Jobs;
+use crate::reply::{Refusal, fact};
+use crate::tools::Tool;
+
+/// Starts an ingest.
+pub(crate) struct IngestStart;
+
+/// Of what.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct StartArguments {
+    /// Files and directories of the machine that the service runs on, as absolute paths below a directory
+    /// that it was allowed (`--allow-root`).
+    targets: Vec<String>,
+    /// A word to find the job by.
+    tag: Option<String>,
+    /// Whether texts are to get vectors; they do unless told otherwise.
+    #[serde(default = "yes")]
+    embed: bool,
+    /// Whether inputs that were done before are done again.
+    #[serde(default)]
+    force: bool,
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// What was queued.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Queued {
+    /// The jobs; none where everything is done already or on its way.
+    job_ids: Vec<String>,
+    /// Inputs that were left out.
+    duplicates: Vec<DuplicateView>,
+}
+
+/// An input that needs no job.
+#[derive(Debug, Serialize, JsonSchema)]
+struct DuplicateView {
+    uri: String,
+    /// The job that did it or is to do it.
+    job_id: String,
+    /// Whether that is still to be done.
+    in_flight: bool,
+}
+
+impl Tool for IngestStart {
+    const NAME: &'static str = "ingest_start";
+    const TITLE: &'static str = "Start an ingest";
+    const SAYS: &'static str = "Queues files or directories of the service's machine. What was done before, or is on its way, is left out \
+        and named. Needs a token that may run.";
+    type Arguments = StartArguments;
+    type Result = Queued;
+
+    fn run(desk: &Desk, _call: &Call, arguments: StartArguments) -> Result<Queued, Refusal> {
+        let jobs = queue(desk)?;
+        let inputs = inputs(jobs, &arguments.targets)?;
+        submit(desk, jobs, inputs, (arguments.tag, arguments.embed, arguments.force))
+    }
+}
+
+/// The inputs that targets name, each of which has to be allowed. A path that is not UTF-8 cannot be named.
+fn inputs(jobs: &Jobs, targets: &[String]) -> Result<Vec<Input>, Refusal> {
+    if targets.is_empty() {
+        return Err(Refusal::new("There are no targets.").hint("absolute paths below an allowed directory"));
+    }
+    let mut inputs: Vec<Input> = Vec::new();
+    for target in targets {
+        let path = jobs.roots.admit(target)?;
+        let uri = path.to_str().ok_or_else(|| {
+            Refusal::new("A target is not UTF-8.")
+                .why(fact(target))
+                .hint("`stele ingest` on the command line")
+        })?;
+        let input = Input::unread(uri);
+        if !inputs.contains(&input) {
+            inputs.push(input);
+        }
+    }
+    Ok(inputs)
+}
+
+/// Takes a job.
+pub(crate) struct SubmitJob;
+
+/// What is to be done.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SubmitArguments {
+    /// The inputs, up to 50 at once.
+    inputs: Vec<InputArgument>,
+    /// A word to find the job by.
+    tag: Option<String>,
+    /// Whether texts are to get vectors; they do unless told otherwise.
+    #[serde(default = "yes")]
+    embed: bool,
+    /// Whether inputs that were done before are done again.
+    #[serde(default)]
+    force: bool,
+}
+
+/// One input.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct InputArgument {
+    /// An absolute path below a directory that the service was allowed.
+    uri: String,
+    /// What tells this state of it from others, such as a SHA-256: with it, the same is not done twice.
+    checksum: Option<String>,
+}
+
+impl Tool for SubmitJob {
+    const NAME: &'static str = "submit_job";
+    const TITLE: &'static str = "Queue a job";
+    const SAYS: &'static str = "Queues inputs with the checksums by which they are known, so that what was done in that very state is left \
+        out. Needs a token that may run.";
+    type Arguments = SubmitArguments;
+    type Result = Queued;
+
+    fn run(desk: &Desk, _call: &Call, arguments: SubmitArguments) -> Result<Queued, Refusal> {
+        let jobs = queue(desk)?;
+        let mut all = Vec::new();
+        for one in &arguments.inputs {
+            for mut input in inputs(jobs, std::slice::from_ref(&one.uri))? {
+                input.checksum.clone_from(&one.checksum);
+                all.push(input);
+            }
+        }
+        submit(desk, jobs, all, (arguments.tag, arguments.embed, arguments.force))
+    }
+}
+
+fn submit(
+    desk: &Desk,
+    jobs: &Jobs,
+    inputs: Vec<Input>,
+    (tag, embed, force): (Option<String>, bool, bool),
+) -> Result<Queued, Refusal> {
+    let options = Options { tag, embed, force, tenant: desk.engine.settings().tenant.clone() };
+    let submitted = jobs.wait(jobs.queue.submit(Spec { inputs, options, origin: Origin::Http }))?;
+    let duplicate = |one: &Duplicate| DuplicateView {
+        uri: fact(&one.input.uri),
+        job_id: one.of.to_string(),
+        in_flight: one.in_flight,
+    };
+    Ok(Queued {
+        job_ids: submitted.job.iter().map(ToString::to_string).collect(),
+        duplicates: submitted.duplicates.iter().map(duplicate).collect(),
+    })
+}

@@ -1,0 +1,154 @@
+//! What happens to a job, as it happens: server-sent events.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::http::header;
+use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use futures::stream::{self, Stream};
+use serde_json::json;
+use stele_jobs::{EventKind, JobId};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::http::guard::Route;
+use crate::http::problem::Problem;
+use crate::jobs::Jobs;
+use crate::reply::{Cause, Refusal};
+use crate::tokens::Right;
+
+/// The address of the stream.
+pub(crate) const PATH: &str = "/api/jobs/{id}/events";
+
+/// Time between two looks at the queue: what a person takes for at once, and no burden.
+const LOOK: Duration = Duration::from_millis(400);
+
+/// Events of one look; more come with the next.
+const EVENTS_MAX: usize = 200;
+
+/// Streams at once: each asks the queue twice a second.
+const STREAMS_MAX: usize = 64;
+
+/// Looks of one stream: about an hour. A client that still listens comes back by itself, with its place.
+const LOOKS_MAX: u32 = 9000;
+
+/// Time between two signs of life.
+const ALIVE: Duration = Duration::from_secs(15);
+
+pub(super) fn router() -> Router {
+    Router::new().route(PATH, get(events)).with_state(Arc::new(Semaphore::new(STREAMS_MAX)))
+}
+
+async fn events(State(room): State<Arc<Semaphore>>, request: Request) -> Response {
+    let mut response = match begin(&room, &request).await {
+        Ok(response) => response,
+        Err(problem) => problem.into_response(),
+    };
+    response.extensions_mut().insert(Route(PATH));
+    response
+}
+
+async fn begin(room: &Arc<Semaphore>, request: &Request) -> Result<Response, Problem> {
+    let visitor = super::visitor(request, Right::Read)?;
+    let refused = |refusal: Refusal| Problem::from(&refusal);
+    let jobs = super::jobs::queue(&visitor.tenant.desk).map_err(refused)?.clone();
+    let id = request.uri().path().strip_prefix("/api/jobs/").and_then(|rest| rest.strip_suffix("/events"));
+    let job = jobs.get(id.unwrap_or_default()).await.map_err(|error| Problem::from(&Refusal::from(error)))?;
+    let after = after(request).map_err(refused)?;
+    let header = |name| request.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    if !header(header::ACCEPT).contains("text/event-stream") {
+        // What has happened so far, for whoever does not stay.
+        let found = jobs.queue.events(job.id, after, EVENTS_MAX).await;
+        let found = found.map_err(|error| Problem::from(&Refusal::from(error)))?;
+        return Ok(super::json(&json!({ "events": found })));
+    }
+    let permit = Arc::clone(room).try_acquire_owned().map_err(|_| {
+        let refusal = Refusal::new(format!("{STREAMS_MAX} streams are open."));
+        refused(refusal.because(Cause::Busy).hint("the state of the job, at /api/jobs/ID"))
+    })?;
+    let place = Place { jobs, id: job.id, after, looks: 0, ended: false, _permit: permit };
+    let alive = KeepAlive::new().interval(ALIVE).text("");
+    Ok(Sse::new(follow(place)).keep_alive(alive).into_response())
+}
+
+/// After which event: by the header that browsers send when they come back, or by the address.
+fn after(request: &Request) -> Result<u64, Refusal> {
+    let given = request.headers().get("last-event-id").and_then(|value| value.to_str().ok());
+    let query = request.uri().query().unwrap_or_default();
+    let asked = url::form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "after");
+    match given.map(str::to_owned).or(asked.map(|(_, value)| value.into_owned())) {
+        None => Ok(0),
+        Some(text) => text.parse().map_err(|_| {
+            Refusal::new("The event to go on after is no number.").hint("`number` of an event, or nothing")
+        }),
+    }
+}
+
+/// How far a stream is.
+struct Place {
+    jobs: Jobs,
+    id: JobId,
+    after: u64,
+    looks: u32,
+    ended: bool,
+    /// Given up with the stream.
+    _permit: OwnedSemaphorePermit,
+}
+
+fn follow(place: Place) -> impl Stream<Item = Result<Event, Infallible>> {
+    let batches = stream::unfold(place, |mut place| async move {
+        loop {
+            if place.ended || place.looks >= LOOKS_MAX {
+                return None;
+            }
+            if place.looks > 0 {
+                tokio::time::sleep(LOOK).await;
+            }
+            place.looks += 1;
+            // Where the queue cannot be asked, the stream ends, and whoever listens comes back.
+            let found = place.jobs.queue.events(place.id, place.after, EVENTS_MAX).await.ok()?;
+            if found.is_empty() {
+                continue;
+            }
+            place.after = found.last().map_or(place.after, |event| event.number);
+            // A job that ended may be taken up again; only where nothing follows is it the end.
+            place.ended = found.last().is_some_and(|event| event.kind == EventKind::Ended);
+            let events: Vec<_> = found.iter().map(|event| Ok(told(event))).collect();
+            return Some((stream::iter(events), place));
+        }
+    });
+    futures::StreamExt::flatten(batches)
+}
+
+fn told(event: &stele_jobs::Event) -> Event {
+    // A document of texts and numbers can always be written.
+    let data = serde_json::to_string(event).unwrap_or_default();
+    Event::default().event("job").id(event.number.to_string()).data(data)
+}
+
+/// What the document says of it.
+pub(crate) fn operation(problems: serde_json::Value) -> serde_json::Value {
+    let mut responses = problems;
+    responses["200"] = json!({
+        "description": "The events: as they happen where text/event-stream is accepted, otherwise those so far.",
+        "content": {
+            "text/event-stream": { "schema": { "type": "string" } },
+            "application/json": { "schema": { "type": "object", "required": ["events"],
+                "properties": { "events": { "type": "array", "items": { "type": "object" } } } } },
+        },
+    });
+    json!({ "get": {
+        "operationId": "job_events", "summary": "What happens to a job", "tags": ["jobs"],
+        "description": "Server-sent events named `job`, each with the number to go on after (Last-Event-ID).",
+        "parameters": [
+            { "name": "id", "in": "path", "required": true, "schema": { "type": "string" }, "description": "The id of the job." },
+            { "name": "after", "in": "query", "required": false, "schema": { "type": "integer", "minimum": 0 },
+              "description": "Only events after this number." },
+        ],
+        "responses": responses,
+    } })
+}

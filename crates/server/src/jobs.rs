@@ -1,0 +1,195 @@
+//! The queue as one tenant sees it: its own jobs, and no trace of others.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use stele_jobs::{Filter, Job, JobId, JobsError, Limits, Queue, RedisConfig, State, WorkerStatus};
+use stele_model::error::in_full;
+use stele_model::{Clock, ErrorKind, Micros};
+use tokio::runtime::Handle;
+
+use crate::metrics::{Family, Metrics};
+use crate::reply::{Cause, Refusal};
+use crate::roots::Roots;
+
+/// Jobs that are looked at for those of one tenant, where several share a queue: a page of a thousand takes some
+/// milliseconds.
+const LOOKED_AT_MAX: usize = 5_000;
+
+/// Where the jobs are kept.
+#[derive(Debug, Clone)]
+pub enum QueueAt {
+    /// In a file of SQLite.
+    File(PathBuf),
+    /// In Redis, at this address.
+    Redis(String),
+    /// In this queue, which lives in a runtime of its own.
+    Given(Queue),
+}
+
+impl QueueAt {
+    /// Opens it.
+    pub(crate) async fn open(&self, clock: Arc<dyn Clock>) -> Result<Queue, JobsError> {
+        match self {
+            Self::File(file) => Queue::sqlite(file, Limits::default(), clock).await,
+            Self::Redis(url) => Queue::redis(&RedisConfig::new(url.as_str()), Limits::default(), clock).await,
+            Self::Given(queue) => Ok(queue.clone()),
+        }
+    }
+}
+
+/// Where jobs come from and where they are kept.
+#[derive(Debug, Clone)]
+pub struct JobsOptions {
+    /// The queue.
+    pub queue: QueueAt,
+    /// Directories from which jobs may ingest; none where there is none.
+    pub roots: Vec<PathBuf>,
+}
+
+/// The jobs of one tenant.
+#[derive(Clone)]
+pub(crate) struct Jobs {
+    pub(crate) queue: Queue,
+    pub(crate) roots: Roots,
+    tenant: String,
+    /// Whether nobody else asks this service: the counts of the queue are this tenant's then.
+    alone: bool,
+    /// Where the queue is asked from threads that may block.
+    runtime: Handle,
+}
+
+/// How many jobs a tenant has.
+#[derive(Debug, Default)]
+pub(crate) struct Counted {
+    pub(crate) states: BTreeMap<State, u64>,
+    pub(crate) oldest_waiting: Option<Micros>,
+    /// Whether there may be more, in older jobs than were looked at.
+    pub(crate) partial: bool,
+}
+
+impl Jobs {
+    pub(crate) fn new(queue: Queue, roots: Roots, tenant: &str, alone: bool, runtime: Handle) -> Self {
+        Self { queue, roots, tenant: tenant.to_owned(), alone, runtime }
+    }
+
+    /// What the queue answers. Only for threads that may block.
+    pub(crate) fn wait<T>(&self, asked: impl Future<Output = Result<T, JobsError>>) -> Result<T, Refusal> {
+        Ok(self.runtime.block_on(asked)?)
+    }
+
+    /// A job of this tenant. One of another is as unknown as one that is not there.
+    pub(crate) async fn get(&self, id: &str) -> Result<Job, JobsError> {
+        let unknown = || JobsError::Unknown { id: id.chars().take(64).collect() };
+        let job = self.queue.get(id.parse::<JobId>()?).await?;
+        if job.spec.options.tenant == self.tenant { Ok(job) } else { Err(unknown()) }
+    }
+
+    /// Jobs of this tenant, the newest first, and where to go on.
+    pub(crate) async fn list(
+        &self,
+        states: Vec<State>,
+        before: Option<JobId>,
+        limit: usize,
+    ) -> Result<(Vec<Job>, Option<JobId>), JobsError> {
+        let mut filter = Filter { states, before, limit: limit.saturating_add(1) };
+        let (mut found, mut looked_at) = (Vec::new(), 0);
+        loop {
+            let page = self.queue.list(&filter).await?;
+            looked_at += page.jobs.len();
+            found.extend(page.jobs.into_iter().filter(|job| job.spec.options.tenant == self.tenant));
+            if found.len() > limit {
+                found.truncate(limit);
+                let next = found.last().map(|job| job.id);
+                return Ok((found, next));
+            }
+            match page.next {
+                Some(next) if looked_at < LOOKED_AT_MAX => {
+                    filter.before = Some(next);
+                    filter.limit = LOOKED_AT_MAX / 5;
+                }
+                next => return Ok((found, next)),
+            }
+        }
+    }
+
+    /// How many jobs of each state this tenant has.
+    pub(crate) async fn counts(&self) -> Result<Counted, JobsError> {
+        if self.alone {
+            let counts = self.queue.counts().await?;
+            let (states, oldest_waiting) = (counts.states, counts.oldest_waiting);
+            return Ok(Counted { states, oldest_waiting, partial: false });
+        }
+        let (jobs, next) = self.list(Vec::new(), None, LOOKED_AT_MAX).await?;
+        let mut counted = Counted { partial: next.is_some(), ..Counted::default() };
+        for job in jobs {
+            *counted.states.entry(job.state).or_default() += 1;
+            if job.state == State::Queued {
+                let oldest = counted.oldest_waiting.map_or(job.submitted, |at| at.min(job.submitted));
+                counted.oldest_waiting = Some(oldest);
+            }
+        }
+        Ok(counted)
+    }
+
+    /// Why no new job begins, if none does.
+    pub(crate) async fn held_back(&self) -> Result<Option<String>, JobsError> {
+        Ok(held_back(&self.queue.workers().await?))
+    }
+
+    /// Tells the numbers of the queue.
+    pub(crate) fn measure(&self, metrics: &Metrics, now: Micros) -> Result<(), Refusal> {
+        let counted = self.wait(self.counts())?;
+        for state in State::ALL {
+            let count = counted.states.get(&state).copied().unwrap_or(0) as f64;
+            metrics.set(Family::QueueDepth, &[state.name()], count);
+            if state.is_terminal() {
+                metrics.set(Family::Jobs, &[state.name()], count);
+            }
+        }
+        let waited = counted.oldest_waiting.map_or(0, |at| now.saturating_sub(at).max(0));
+        metrics.set(Family::OldestWaiting, &[], waited as f64 / 1e6);
+        let held = self.wait(self.held_back())?;
+        metrics.set(Family::Paused, &[], f64::from(u8::from(held.is_some())));
+        Ok(())
+    }
+}
+
+/// The reason for which every worker that is alive begins nothing new.
+fn held_back(workers: &[WorkerStatus]) -> Option<String> {
+    let alive: Vec<&WorkerStatus> = workers.iter().filter(|worker| worker.alive).collect();
+    let all = alive.iter().all(|worker| worker.held_back.is_some());
+    alive.first().and_then(|worker| worker.held_back.clone()).filter(|_| all)
+}
+
+impl From<JobsError> for Refusal {
+    fn from(error: JobsError) -> Self {
+        let (cause, what, hint) = match &error {
+            JobsError::Spec { .. } => (Cause::Asked, "This is no job.", "what the reason names, put right"),
+            JobsError::TooLarge { .. } => (Cause::Limit, "The job is too large.", "several smaller ones"),
+            JobsError::Unknown { .. } => {
+                (Cause::Missing, "There is no such job.", "an id that GET /api/jobs lists")
+            }
+            JobsError::State { .. } => (
+                Cause::Changed,
+                "The job is not in a state in which that can be done.",
+                "what the reason says",
+            ),
+            _ => match error.kind() {
+                ErrorKind::Retry => {
+                    (Cause::Busy, "The queue cannot take that now.", "the same again in a moment")
+                }
+                ErrorKind::Report => {
+                    (Cause::Failed, "The queue is damaged.", "the server's log; `stele doctor` looks at it")
+                }
+                _ => (
+                    Cause::Unavailable,
+                    "The queue cannot be asked.",
+                    "see whether it is there: the reason names it",
+                ),
+            },
+        };
+        Self::new(what).because(cause).why(in_full(&error)).hint(hint)
+    }
+}

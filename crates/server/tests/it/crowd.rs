@@ -1,0 +1,114 @@
+//! Many who do nothing, some who are slow, some who send too much: the others are answered as before.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+use stele_server::{HttpOptions, Patience};
+
+use crate::client::{get, post, request};
+use crate::world::{World, local, service};
+
+#[test]
+fn a_thousand_idle_connections_keep_nobody_out() {
+    let world = World::unserved().service(local());
+    // Two descriptors a connection, since both ends are in this process.
+    let mut idle = Vec::new();
+    for _ in 0..1000 {
+        match TcpStream::connect(world.address) {
+            Ok(stream) => idle.push(stream),
+            // A machine that grants fewer descriptors is tried with what it grants.
+            Err(_) => break,
+        }
+    }
+    assert!(idle.len() > 300, "{}", idle.len());
+    // Room for the client itself.
+    idle.truncate(idle.len() - 20);
+    for _ in 0..20 {
+        let began = Instant::now();
+        assert_eq!(get(world.address, "/health", "").status, 200);
+        assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    }
+}
+
+#[test]
+fn whoever_is_slow_is_cut_off() {
+    let short = Duration::from_millis(400);
+    let patience = Patience { head: short, request: short, write: short };
+    let world = World::unserved().service(HttpOptions { patience, ..local() });
+    let ends = |begin: &str| {
+        let mut stream = TcpStream::connect(world.address).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        stream.write_all(begin.as_bytes()).unwrap();
+        let began = Instant::now();
+        let mut answer = String::new();
+        let _ = stream.read_to_string(&mut answer);
+        assert!(began.elapsed() < Duration::from_secs(10), "{begin:?} held it for {:?}", began.elapsed());
+        answer
+    };
+    ends("");
+    ends("GET /health HTTP/1.1\r\nHo");
+    let host = world.address;
+    let begun = format!(
+        "POST /api/sql HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{{"
+    );
+    let answer = ends(&begun);
+    assert!(answer.starts_with("HTTP/1.1 408"), "{answer}");
+    assert_eq!(get(world.address, "/health", "").status, 200);
+}
+
+#[test]
+fn an_answer_that_nobody_reads_is_given_up() {
+    let patience = Patience { write: Duration::from_millis(500), ..Patience::default() };
+    let world = World::unserved().service(HttpOptions { patience, ..local() });
+    let mut stream = TcpStream::connect(world.address).unwrap();
+    stream.set_write_timeout(Some(Duration::from_secs(20))).unwrap();
+    // Requests without end, of whose answers none is read: in the end the server closes, and writing fails.
+    let one = format!("GET /assets/style.css HTTP/1.1\r\nHost: {}\r\n\r\n", world.address);
+    let began = Instant::now();
+    let failed = (0..1_000_000).any(|_| stream.write_all(one.as_bytes()).is_err());
+    assert!(failed && began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
+    assert_eq!(get(world.address, "/health", "").status, 200);
+}
+
+#[test]
+fn what_is_too_large_is_refused() {
+    let address = service().address;
+    let large = json!({ "query": "x".repeat(400 << 10) });
+    let response = post(address, "/api/sql", &large, "");
+    assert_eq!((response.status, &response.json()["code"]), (413, &json!("too_large")));
+    let response = post(address, "/api/sql", &json!({ "query": "x".repeat(100 << 10) }), "");
+    assert_eq!(response.status, 400, "an argument has a bound of its own: {}", response.body);
+    let response = get(address, &format!("/api/search?query={}", "x".repeat(20 << 10)), "");
+    assert_eq!(response.status, 414, "{}", response.body);
+    let head =
+        format!("POST /sql HTTP/1.1\r\nHost: {address}\r\nContent-Type: application/x-www-form-urlencoded");
+    assert_eq!(request(address, &head, &"query=1&".repeat(100_000)).status, 413);
+    let response = get(address, &format!("/{}", "x".repeat(1 << 20)), "");
+    assert!([400, 414, 431].contains(&response.status), "{}", response.status);
+}
+
+#[test]
+fn nothing_leads_out_of_what_is_served() {
+    let address = service().address;
+    for path in [
+        "/assets/../Cargo.toml",
+        "/assets/..%2f..%2fetc/passwd",
+        "/assets/%2e%2e/%2e%2e/etc/passwd",
+        "//etc/passwd",
+        "/assets//etc/passwd",
+        "/jobs/..%2f..%2fstate.db/report",
+        "/api/jobs/..%2f..%2f..%2fetc%2fpasswd/report",
+        "/api/jobs/%00/report",
+        "/api/jobs/j0000/../../report",
+    ] {
+        let response = get(address, path, "");
+        assert_eq!(response.status, 404, "{path}: {}", response.body);
+        assert!(!response.body.contains("root:"), "{path}");
+    }
+    for source in ["/etc/passwd", "../../etc/passwd", "file:///etc/passwd"] {
+        let response = get(address, &format!("/api/excerpt?line=1&source={source}"), "");
+        assert_eq!(response.status, 404, "{source}: {}", response.body);
+    }
+}

@@ -1,0 +1,159 @@
+//! Jobs over HTTP: started, seen, followed, steered; and only from where they may come.
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::client::{get, post, request};
+use crate::world::{World, local};
+
+fn world() -> (World, String) {
+    let world = World::unserved().service(local());
+    let target = world.path("in/a.jsonl");
+    std::fs::write(&target, "{\"event\":\"a\"}\n").unwrap();
+    (world, target.display().to_string())
+}
+
+#[track_caller]
+fn started(world: &World, target: &str) -> String {
+    let queued = post(world.address, "/api/ingest/start", &json!({ "targets": [target], "tag": "t" }), "");
+    assert_eq!(queued.status, 200, "{}", queued.body);
+    queued.json()["job_ids"][0].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn a_job_is_started_seen_and_steered() {
+    let (world, target) = world();
+    let id = started(&world, &target);
+    let job = get(world.address, &format!("/api/jobs/{id}"), "").json();
+    assert_eq!(
+        (&job["state"], &job["origin"], &job["tag"]),
+        (&json!("queued"), &json!("http"), &json!("t")),
+        "{job}"
+    );
+    assert!(job["inputs"][0].as_str().unwrap().ends_with("in/a.jsonl"), "{job}");
+    assert!(!job["cause"].as_str().unwrap().is_empty() && !job["next_action"].as_str().unwrap().is_empty());
+    assert_eq!(get(world.address, "/api/jobs", "").json()["jobs"][0]["id"], json!(id));
+    assert_eq!(get(world.address, "/api/jobs?state=done", "").json()["jobs"], json!([]));
+    assert_eq!(get(world.address, "/api/ingest/status", "").json()["jobs"]["queued"], 1);
+    assert_eq!(get(world.address, &format!("/api/jobs/{id}/report"), "").json()["report"], Value::Null);
+    let control = |action: &str| {
+        let response =
+            post(world.address, &format!("/api/jobs/{id}/control"), &json!({ "action": action }), "");
+        (response.status, response.json())
+    };
+    assert_eq!(control("pause").1["paused"], true);
+    assert_eq!(control("resume").1["paused"], false);
+    assert_eq!(control("nope").0, 400);
+    assert_eq!(control("cancel").1["state"], "cancelled");
+    assert_eq!(control("retry").1["state"], "queued");
+    let page = get(world.address, &format!("/jobs/{id}"), "");
+    assert!(page.body.contains("data-events") && page.body.contains("value=\"cancel\""), "{}", page.body);
+    for path in ["/jobs", &format!("/jobs/{id}/report")] {
+        assert_eq!(get(world.address, path, "").status, 200, "{path}");
+    }
+}
+
+#[test]
+fn a_report_is_given_as_it_was_written() {
+    let (world, target) = world();
+    let id = started(&world, &target);
+    let dir = world.path("data").join("manifests/jobs").join(&id);
+    std::fs::create_dir_all(&dir).unwrap();
+    std::fs::write(
+        dir.join("report.json"),
+        r#"{"ready_for_queries":true,"counts":{"records":1,"<b>":"<i>"}}"#,
+    )
+    .unwrap();
+    let report = get(world.address, &format!("/api/jobs/{id}/report"), "").json();
+    assert_eq!(report["report"]["counts"]["records"], 1);
+    let page = get(world.address, &format!("/jobs/{id}/report"), "").body;
+    assert!(
+        page.contains("ready for queries") && page.contains("&lt;i&gt;") && !page.contains("<i>"),
+        "{page}"
+    );
+    std::fs::write(dir.join("report.json"), "{ cut").unwrap();
+    assert_eq!(get(world.address, &format!("/api/jobs/{id}/report"), "").status, 500);
+}
+
+#[test]
+fn the_same_state_of_an_input_is_not_done_twice() {
+    let (world, target) = world();
+    let spec = json!({ "inputs": [{ "uri": target, "checksum": "abc" }] });
+    let first = post(world.address, "/api/jobs", &spec, "").json();
+    let second = post(world.address, "/api/jobs", &spec, "").json();
+    assert_eq!(second["job_ids"], json!([]), "{second}");
+    assert_eq!(second["duplicates"][0]["job_id"], first["job_ids"][0], "{second}");
+    let other = json!({ "inputs": [{ "uri": target, "checksum": "def" }] });
+    assert_eq!(post(world.address, "/api/jobs", &other, "").json()["job_ids"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn only_what_lies_below_an_allowed_directory_is_ingested() {
+    let (world, target) = world();
+    std::fs::write(world.path("secret"), "x").unwrap();
+    let root = world.path("in").display().to_string();
+    std::os::unix::fs::symlink(world.path("secret"), world.path("in/link")).unwrap();
+    for (targets, status) in [
+        (json!([target]), 200),
+        (json!([root]), 200),
+        (json!([format!("{root}/../secret")]), 403),
+        (json!([format!("{root}/link")]), 403),
+        (json!([target, "/etc/passwd"]), 403),
+        (json!(["/etc"]), 403),
+        (json!(["https://a.example/x"]), 403),
+        (json!(["a.jsonl"]), 400),
+        (json!([format!("{root}/nope")]), 404),
+        (json!([]), 400),
+        (json!([7]), 400),
+        (json!("x"), 400),
+    ] {
+        let response = post(world.address, "/api/ingest/start", &json!({ "targets": targets }), "");
+        assert_eq!(response.status, status, "{targets}: {}", response.body);
+        let inputs = json!({ "inputs": targets.as_array().map(|all| all.iter().map(|uri| json!({ "uri": uri })).collect::<Vec<_>>()) });
+        let response = post(world.address, "/api/jobs", &inputs, "");
+        assert_eq!(response.status, status, "{inputs}: {}", response.body);
+    }
+    let form = format!("POST /jobs/start HTTP/1.1\r\nHost: {0}\r\nOrigin: http://{0}", world.address);
+    assert_eq!(request(world.address, &form, "targets=%2Fetc%2Fpasswd").status, 403);
+}
+
+#[test]
+fn what_happens_is_told_as_it_happens() {
+    let (world, target) = world();
+    let id = started(&world, &target);
+    let mut stream = TcpStream::connect(world.address).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    let head = format!(
+        "GET /api/jobs/{id}/events HTTP/1.1\r\nHost: {}\r\nAccept: text/event-stream\r\n\r\n",
+        world.address
+    );
+    stream.write_all(head.as_bytes()).unwrap();
+    let mut lines = BufReader::new(stream).lines().map(|line| line.unwrap());
+    let mut next = |want: &str| loop {
+        let line = lines.next().unwrap();
+        if let Some(data) = line.strip_prefix("data:") {
+            let event: Value = serde_json::from_str(data.trim()).unwrap();
+            if event["kind"] == want {
+                return event;
+            }
+        }
+    };
+    let first = next("submitted");
+    post(world.address, &format!("/api/jobs/{id}/control"), &json!({ "action": "cancel" }), "");
+    let last = next("ended");
+    assert_eq!(last["state"], "cancelled", "{last}");
+    assert!(last["number"].as_u64() > first["number"].as_u64());
+    // The stream ends with the job.
+    assert!(lines.all(|line| !line.starts_with("data:")));
+    // Who comes back is told what is new, and who does not stay is told what there is.
+    let path = format!("/api/jobs/{id}/events");
+    let so_far = get(world.address, &path, "").json();
+    assert_eq!(so_far["events"].as_array().unwrap().last().unwrap(), &last);
+    let rest = get(world.address, &format!("{path}?after={}", last["number"]), "").json();
+    assert_eq!(rest["events"], json!([]));
+    assert_eq!(get(world.address, &format!("{path}?after=x"), "").status, 400);
+    assert_eq!(get(world.address, "/api/jobs/j000000000000/events", "").status, 404);
+}

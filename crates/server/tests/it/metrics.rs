@@ -1,0 +1,100 @@
+//! Every number moves when what it counts happens.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde_json::json;
+use stele_server::Family;
+
+use crate::client::{get, post};
+use crate::world::{World, local, recording};
+
+/// Series by their names with labels.
+fn scrape(world: &World) -> BTreeMap<String, f64> {
+    let response = get(world.address, "/metrics", "");
+    assert_eq!(response.status, 200, "{}", response.body);
+    assert!(response.header("content-type").unwrap().starts_with("text/plain; version=0.0.4"));
+    let lines = response.body.lines().filter(|line| !line.starts_with('#'));
+    lines
+        .map(|line| {
+            let (name, value) = line.rsplit_once(' ').unwrap();
+            (name.to_owned(), value.parse().unwrap())
+        })
+        .collect()
+}
+
+#[test]
+fn every_number_moves() {
+    let world = World::unserved().service(local());
+    let before = scrape(&world);
+    world.ingest("game.jsonl", &recording());
+    world.index();
+    let target = world.path("in/b.jsonl");
+    std::fs::write(&target, "{\"event\":\"b\"}\n").unwrap();
+    let queued = post(world.address, "/api/ingest/start", &json!({ "targets": [target] }), "");
+    let id = queued.json()["job_ids"][0].as_str().unwrap().to_owned();
+    // Readiness is believed for a second, and so is what it measures; and the job has to have waited.
+    std::thread::park_timeout(Duration::from_millis(1100));
+    let waiting = scrape(&world);
+    let control = post(world.address, &format!("/api/jobs/{id}/control"), &json!({ "action": "cancel" }), "");
+    assert_eq!(control.status, 200, "{}", control.body);
+    for arm in ["text", "vector", "hybrid"] {
+        let found = get(world.address, &format!("/api/search?query=price&arm={arm}"), "");
+        assert_eq!(found.status, 200, "{}", found.body);
+    }
+    // What workers, watchers and copies outside tell.
+    let told = world.meters.of("default");
+    told.observe(Family::Stage, &["parsing"], Duration::from_secs(2));
+    told.observe(Family::Sink, &["qdrant"], Duration::from_millis(3));
+    told.set(Family::Watchers, &[], 2.0);
+    told.set(Family::Drift, &[], 0.25);
+    world.ingest("more.jsonl", "{\"event\":\"more\"}\n");
+    std::thread::park_timeout(Duration::from_millis(1100));
+    let after = scrape(&world);
+
+    let moved = |name: &str, when: &BTreeMap<String, f64>| {
+        let (was, is) = (before.get(name).copied().unwrap_or(0.0), when.get(name).copied());
+        assert!(is.is_some_and(|is| is != was), "{name} was {was} and is {is:?}");
+    };
+    moved("ingest_queue_depth{state=\"queued\"}", &waiting);
+    moved("ingest_queue_oldest_seconds", &waiting);
+    moved("stele_ready", &waiting);
+    for name in [
+        "ingest_queue_depth{state=\"cancelled\"}",
+        "ingest_jobs_total{status=\"cancelled\"}",
+        "ingest_watchers_count",
+        "ingest_stage_seconds_count{stage=\"parsing\"}",
+        "ingest_stage_seconds_bucket{stage=\"parsing\",le=\"5\"}",
+        "ingest_records_total{outcome=\"accepted\"}",
+        "ingest_records_total{outcome=\"rejected\"}",
+        "ingest_bytes_total",
+        "ingest_index_drift_ratio",
+        "ingest_index_pending_records",
+        "ingest_sink_latency_seconds_count{sink=\"qdrant\"}",
+        "search_seconds_count{arm=\"text\"}",
+        "search_seconds_count{arm=\"vector\"}",
+        "search_seconds_count{arm=\"hybrid\"}",
+        "http_requests_total{route=\"/api/search\",status=\"200\"}",
+        "http_request_seconds_count{route=\"/api/search\"}",
+        "http_connections",
+        "lake_records",
+        "lake_version",
+        "stele_uptime_seconds",
+    ] {
+        moved(name, &after);
+    }
+    assert!(after.keys().any(|name| name.starts_with("ingest_quarantined_total{reason=")), "{after:?}");
+    assert!(after["disk_free_bytes"] > 0.0);
+    assert_eq!(after["ingest_backpressure_paused"], 0.0);
+    // Paths that somebody makes up are one series.
+    for path in ["/a", "/b", "/api/c"] {
+        get(world.address, path, "");
+    }
+    let series = scrape(&world);
+    assert_eq!(series["http_requests_total{route=\"other\",status=\"404\"}"], 3.0);
+    // Every family has its head, whether something happened or not.
+    let text = get(world.address, "/metrics", "").body;
+    for family in Family::ALL {
+        assert!(text.contains(&format!("# TYPE {} ", family.name())), "{}", family.name());
+    }
+}
