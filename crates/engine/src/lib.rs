@@ -44,7 +44,7 @@ mod worker;
 
 pub use answering::{
     Asked, CollectionCounts, DRIFT_MAX, EmbeddingConfig, EvalOptions, EvalReport, IndexReport, IndexSummary,
-    IndexVerification, Ready, SampleQuery, SearchAnswer, SinkEntry, SinkReport, VerifyReport,
+    IndexVerification, Ready, RepairReport, SampleQuery, SearchAnswer, SinkEntry, SinkReport, VerifyReport,
 };
 pub use answers::Removed;
 pub use config::{Settings, THREADS_MAX};

@@ -25,7 +25,8 @@ pub use read::{
     SelectionArgs, SliceFormat, SqlArgs, SqlFormat, StatusArgs,
 };
 pub use run::{
-    DiscoverArgs, DiscoverFormat, DoctorArgs, IngestArgs, MigrateArgs, Reading, ValidateArgs, View,
+    DiscoverArgs, DiscoverFormat, DoctorArgs, IngestArgs, MigrateArgs, Reading, ValidateArgs, VerifyArgs,
+    View,
 };
 pub use serve::ServeArgs;
 
@@ -102,8 +103,8 @@ pub enum Command {
     Models(ModelsArgs),
     /// Measure search on a labelled collection
     Eval(EvalArgs),
-    /// Compare the index with the lake and ask the sample queries: is it ready?
-    Verify,
+    /// Compare graph and index with the lake and ask the sample queries: is it ready?
+    Verify(VerifyArgs),
     /// Copies outside, of the index in vector stores and of the graph in Neo4j: list, sync, verify
     Sink(SinkArgs),
     /// Serve the tools for agents on standard input and output (MCP)

@@ -139,3 +139,11 @@ pub struct DoctorArgs {
     #[arg(long, requires = "salvage")]
     pub yes: bool,
 }
+
+/// `stele verify`.
+#[derive(Debug, Args)]
+pub struct VerifyArgs {
+    /// Bring what drifts back to the lake: follow it first, make it anew where that does not help
+    #[arg(long)]
+    pub repair: bool,
+}
