@@ -1,0 +1,6 @@
+//! What the crate promises to its callers, tested through its public face.
+
+#![allow(clippy::unwrap_used, reason = "tests may fail loudly")]
+
+mod rig;
+mod suite;

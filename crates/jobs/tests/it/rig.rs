@@ -1,0 +1,99 @@
+//! One face for every home under test, and a clock that goes when it is told to.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use stele_jobs::{Input, Lease, Limits, Memory, Queue, Spec, WorkerId};
+use stele_model::{Clock, Micros};
+
+/// The length of the leases of the tests.
+pub const LEASE: Duration = Duration::from_secs(30);
+
+/// Time as a test lets it pass. Each look at it takes a microsecond, so that what comes later is later.
+#[derive(Debug)]
+pub struct Ticking(AtomicI64);
+
+impl Default for Ticking {
+    fn default() -> Self {
+        Self(AtomicI64::new(1_800_000_000_000_000))
+    }
+}
+
+impl Ticking {
+    pub fn pass(&self, time: Duration) {
+        self.0.fetch_add(Micros::try_from(time.as_micros()).unwrap(), Ordering::SeqCst);
+    }
+}
+
+impl Clock for Ticking {
+    fn now(&self) -> Micros {
+        self.0.fetch_add(1, Ordering::SeqCst)
+    }
+}
+
+/// Where the jobs of a test are.
+pub enum Home {
+    Memory(Memory),
+    Sqlite(tempfile::TempDir),
+}
+
+pub struct Rig {
+    pub home: Home,
+    pub clock: Arc<Ticking>,
+    pub limits: Limits,
+}
+
+impl Rig {
+    pub fn memory() -> Option<Rig> {
+        Some(Self::of(Home::Memory(Memory::new())))
+    }
+
+    pub fn sqlite() -> Option<Rig> {
+        Some(Self::of(Home::Sqlite(tempfile::tempdir().unwrap())))
+    }
+
+    fn of(home: Home) -> Rig {
+        let limits = Limits {
+            attempts_max: 3,
+            backoff: Duration::from_secs(10),
+            backoff_max: Duration::from_secs(15),
+        };
+        Rig { home, clock: Arc::default(), limits }
+    }
+
+    /// A way to the queue that nobody has used yet, as from another process.
+    pub async fn queue(&self) -> Queue {
+        let clock = Arc::clone(&self.clock) as Arc<dyn Clock>;
+        match &self.home {
+            Home::Memory(memory) => Queue::memory(memory, self.limits, clock).unwrap(),
+            Home::Sqlite(dir) => {
+                Queue::sqlite(&dir.path().join("state.db"), self.limits, clock).await.unwrap()
+            }
+        }
+    }
+}
+
+pub fn worker(name: &str) -> WorkerId {
+    WorkerId { name: name.to_owned(), run: 1 }
+}
+
+/// A job on files whose checksums stand behind an `@`: `a@1 b@2`.
+pub fn spec(inputs: &str) -> Spec {
+    Spec::new(inputs.split_whitespace().map(input))
+}
+
+pub fn input(text: &str) -> Input {
+    match text.split_once('@') {
+        Some((uri, "gone")) => Input::removed(uri),
+        Some((uri, checksum)) => Input::new(uri, checksum),
+        None => Input::unread(text),
+    }
+}
+
+/// The next job for a worker that has none, confirmed as the loop of workers does it.
+pub async fn claim(queue: &Queue, name: &str) -> Option<Lease> {
+    let lease = queue.claim(&worker(name), &[], LEASE).await.unwrap()?;
+    queue.renew(&lease, LEASE).await.unwrap();
+    Some(lease)
+}
