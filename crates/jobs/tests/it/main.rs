@@ -2,7 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "tests may fail loudly")]
 
+mod crew;
 mod pressure;
+mod processes;
 mod rig;
 mod sim;
 mod suite;
