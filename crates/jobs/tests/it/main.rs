@@ -5,6 +5,7 @@
 mod crew;
 mod pressure;
 mod processes;
+mod redis;
 mod rig;
 mod sim;
 mod suite;
