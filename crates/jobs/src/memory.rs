@@ -20,19 +20,24 @@ use crate::spec::{SourceKey, Spec};
 use crate::text::{self, version_of};
 use crate::view::{Counts, WorkerStatus};
 
-/// What befalls a request. Times are those of `tokio`, which a test may let pass as it likes.
+/// What befalls the requests of one side. Times are those of `tokio`, which a test may let pass as it likes.
 pub trait Weather: Send + Sync {
-    /// How long it takes until a change is durable.
-    fn sync_takes(&self) -> Duration;
+    /// How long a request takes to arrive.
+    fn arrives_in(&self) -> Duration;
     /// Whether a request never arrives.
     fn request_lost(&self) -> bool;
+    /// How long it takes until a change is durable.
+    fn sync_takes(&self) -> Duration;
     /// Whether what was done is never answered.
     fn answer_lost(&self) -> bool;
 }
 
 /// A home of a queue in memory. Clones are the same home.
 #[derive(Clone, Default)]
-pub struct Memory(Arc<Mutex<Halves>>);
+pub struct Memory {
+    halves: Arc<Mutex<Halves>>,
+    weather: Option<Arc<dyn Weather>>,
+}
 
 #[derive(Default)]
 struct Halves {
@@ -46,7 +51,6 @@ struct Halves {
     changes: u64,
     crashes: u64,
     down: bool,
-    weather: Option<Arc<dyn Weather>>,
 }
 
 impl fmt::Debug for Memory {
@@ -61,11 +65,10 @@ impl Memory {
         Self::default()
     }
 
-    /// An empty one, in this weather.
-    pub fn in_weather(weather: Arc<dyn Weather>) -> Self {
-        let memory = Self::default();
-        memory.lock().weather = Some(weather);
-        memory
+    /// The same home as somebody has it whose requests go through this weather.
+    #[must_use]
+    pub fn through(&self, weather: Arc<dyn Weather>) -> Self {
+        Self { halves: Arc::clone(&self.halves), weather: Some(weather) }
     }
 
     /// What is not durable is gone, and nobody is answered until [`Memory::restart`].
@@ -83,12 +86,16 @@ impl Memory {
     }
 
     fn lock(&self) -> MutexGuard<'_, Halves> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.halves.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn arrive(&self) -> Result<MutexGuard<'_, Halves>, JobsError> {
+    async fn arrive(&self) -> Result<MutexGuard<'_, Halves>, JobsError> {
+        let takes = self.weather.as_ref().map_or(Duration::ZERO, |weather| weather.arrives_in());
+        if !takes.is_zero() {
+            tokio::time::sleep(takes).await;
+        }
+        let lost = self.weather.as_ref().is_some_and(|weather| weather.request_lost());
         let halves = self.lock();
-        let lost = halves.weather.as_ref().is_some_and(|weather| weather.request_lost());
         if halves.down || lost { Err(unreachable()) } else { Ok(halves) }
     }
 }
@@ -212,7 +219,7 @@ impl Home for Memory {
     }
 
     async fn jobs(&self, ids: &[JobId]) -> Result<Vec<Option<Stored>>, JobsError> {
-        let halves = self.arrive()?;
+        let halves = self.arrive().await?;
         let stored = |id: &JobId| {
             let Some(row) = halves.seen.jobs.get(id) else { return Ok(None) };
             let body = read(id, &row.body)?;
@@ -223,7 +230,7 @@ impl Home for Memory {
     }
 
     async fn sources(&self, keys: &[SourceKey]) -> Result<Vec<(Source, u64)>, JobsError> {
-        let halves = self.arrive()?;
+        let halves = self.arrive().await?;
         let source = |key: &SourceKey| match halves.seen.sources.get(key) {
             Some((text, version)) => Ok((read(&key.0, text)?, *version)),
             None => Ok((Source::default(), 0)),
@@ -233,7 +240,7 @@ impl Home for Memory {
 
     async fn commit(&self, change: &Change) -> Result<bool, JobsError> {
         let (number, crashes, takes) = {
-            let mut halves = self.arrive()?;
+            let mut halves = self.arrive().await?;
             if !halves.seen.holds(change) {
                 return Ok(false);
             }
@@ -241,7 +248,7 @@ impl Home for Memory {
             halves.changes += 1;
             let number = halves.changes;
             halves.between.push_back((number, Arc::new(change.clone())));
-            let takes = halves.weather.as_ref().map_or(Duration::ZERO, |weather| weather.sync_takes());
+            let takes = self.weather.as_ref().map_or(Duration::ZERO, |weather| weather.sync_takes());
             (number, halves.crashes, takes)
         };
         if !takes.is_zero() {
@@ -259,12 +266,12 @@ impl Home for Memory {
             }
             halves.durable.apply(&earlier);
         }
-        let lost = halves.weather.as_ref().is_some_and(|weather| weather.answer_lost());
+        let lost = self.weather.as_ref().is_some_and(|weather| weather.answer_lost());
         if lost { Err(unreachable()) } else { Ok(true) }
     }
 
     async fn candidates(&self, asker: &Asker<'_>) -> Result<Vec<JobId>, JobsError> {
-        Ok(self.arrive()?.seen.candidates(asker))
+        Ok(self.arrive().await?.seen.candidates(asker))
     }
 
     async fn page(
@@ -273,7 +280,7 @@ impl Home for Memory {
         before: Option<(Micros, JobId)>,
         limit: usize,
     ) -> Result<Vec<JobId>, JobsError> {
-        let halves = self.arrive()?;
+        let halves = self.arrive().await?;
         let mut found: Vec<_> = halves
             .seen
             .jobs
@@ -287,13 +294,13 @@ impl Home for Memory {
     }
 
     async fn events(&self, job: JobId, after: u64, limit: usize) -> Result<Vec<Event>, JobsError> {
-        let halves = self.arrive()?;
+        let halves = self.arrive().await?;
         let events = halves.seen.events.get(&job).into_iter().flatten();
         Ok(events.filter(|event| event.number > after).take(limit).cloned().collect())
     }
 
     async fn counts(&self) -> Result<Counts, JobsError> {
-        let halves = self.arrive()?;
+        let halves = self.arrive().await?;
         let mut counts = text::no_counts();
         for row in halves.seen.jobs.values() {
             *counts.states.entry(row.state).or_default() += 1;
@@ -306,7 +313,7 @@ impl Home for Memory {
     }
 
     async fn ended(&self, before: Micros, limit: usize) -> Result<Vec<JobId>, JobsError> {
-        let halves = self.arrive()?;
+        let halves = self.arrive().await?;
         let ended = |(id, row): (&JobId, &Row)| match row.shelf {
             Shelf::Ended(at) if at < before => Some((at, *id)),
             _ => None,
@@ -317,7 +324,7 @@ impl Home for Memory {
     }
 
     async fn greet(&self, name: &str, status: Option<&WorkerStatus>) -> Result<(), JobsError> {
-        let mut halves = self.arrive()?;
+        let mut halves = self.arrive().await?;
         match status {
             Some(status) => halves.seen.workers.insert(name.to_owned(), status.clone()),
             None => halves.seen.workers.remove(name),
@@ -326,6 +333,6 @@ impl Home for Memory {
     }
 
     async fn workers(&self) -> Result<Vec<WorkerStatus>, JobsError> {
-        Ok(self.arrive()?.seen.workers.values().cloned().collect())
+        Ok(self.arrive().await?.seen.workers.values().cloned().collect())
     }
 }

@@ -116,6 +116,8 @@ impl Record {
     pub(crate) fn shelf(&self) -> Shelf {
         let body = &self.body;
         match (&body.hold, body.ended) {
+            // A dead letter waits for somebody: it does not go by itself.
+            (_, Some(_)) if body.state == State::Dead => Shelf::Blocked,
             (_, Some(ended)) => Shelf::Ended(ended),
             (Some(hold), None) => Shelf::Held { until: hold.until, worker: hold.worker.clone() },
             (None, None) if body.paused || !body.after.is_empty() => Shelf::Blocked,

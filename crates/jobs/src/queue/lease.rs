@@ -88,6 +88,10 @@ impl Queue {
     pub async fn progress(&self, lease: &Lease, progress: Progress) -> Result<Renewed, JobsError> {
         self.update("report progress", lease.job.id, |record| {
             let until = self.extend(record, lease, None)?;
+            if progress.stage != record.body.stage {
+                // A checkpoint overtook it.
+                return Ok((Vec::new(), Renewed { until, asked: asked(record) }));
+            }
             record.report(progress.clone());
             let event = record.event(EventKind::Progress, "", self.now());
             Ok((vec![event], Renewed { until, asked: asked(record) }))

@@ -22,6 +22,7 @@ use crate::job::{Event, JobId};
 use crate::limits::Limits;
 use crate::memory::Memory;
 use crate::record::{DoneAs, Record, Source};
+use crate::redis::{Redis, RedisConfig};
 use crate::spec::SourceKey;
 use crate::sqlite::Sqlite;
 
@@ -57,6 +58,20 @@ impl Queue {
     pub async fn sqlite(file: &Path, limits: Limits, clock: Arc<dyn Clock>) -> Result<Self, JobsError> {
         limits.check()?;
         Ok(Self { home: Arc::new(Sqlite::open(file).await?), clock, limits })
+    }
+
+    /// A queue in Redis. Workers of several hosts may share it.
+    ///
+    /// # Errors
+    ///
+    /// The server cannot be reached, refuses, or holds something else under these names.
+    pub async fn redis(
+        config: &RedisConfig,
+        limits: Limits,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, JobsError> {
+        limits.check()?;
+        Ok(Self { home: Arc::new(Redis::open(config).await?), clock, limits })
     }
 
     /// A queue that is gone with the process, for tests.

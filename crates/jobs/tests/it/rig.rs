@@ -2,33 +2,53 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use stele_jobs::{Input, Lease, Limits, Memory, Queue, Spec, WorkerId};
+use stele_jobs::{Input, Lease, Limits, Memory, Queue, RedisConfig, Spec, WorkerId};
 use stele_model::{Clock, Micros};
+use stele_testkit::stores::{Server, Store};
 
 /// The length of the leases of the tests.
 pub const LEASE: Duration = Duration::from_secs(30);
 
 /// Time as a test lets it pass. Each look at it takes a microsecond, so that what comes later is later.
 #[derive(Debug)]
-pub struct Ticking(AtomicI64);
-
-impl Default for Ticking {
-    fn default() -> Self {
-        Self(AtomicI64::new(1_800_000_000_000_000))
-    }
+pub struct Ticking {
+    at: AtomicI64,
+    /// Where it passes by itself, too: since when.
+    since: Option<Instant>,
 }
 
 impl Ticking {
+    pub fn still() -> Arc<Ticking> {
+        Arc::new(Ticking { at: AtomicI64::new(1_800_000_000_000_000), since: None })
+    }
+
+    pub fn running() -> Arc<Ticking> {
+        let since = Some(Instant::now());
+        Arc::new(Ticking { at: AtomicI64::new(1_800_000_000_000_000), since })
+    }
+
     pub fn pass(&self, time: Duration) {
-        self.0.fetch_add(Micros::try_from(time.as_micros()).unwrap(), Ordering::SeqCst);
+        self.at.fetch_add(Micros::try_from(time.as_micros()).unwrap(), Ordering::SeqCst);
     }
 }
 
 impl Clock for Ticking {
     fn now(&self) -> Micros {
-        self.0.fetch_add(1, Ordering::SeqCst)
+        let passed = self.since.map_or(0, |since| Micros::try_from(since.elapsed().as_micros()).unwrap());
+        self.at.fetch_add(1, Ordering::SeqCst) + passed
+    }
+}
+
+/// Time as it is, for what happens in other processes.
+pub struct SystemTime;
+
+impl Clock for SystemTime {
+    #[expect(clippy::disallowed_methods, reason = "processes share nothing else")]
+    fn now(&self) -> Micros {
+        let passed = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+        Micros::try_from(passed.as_micros()).unwrap()
     }
 }
 
@@ -36,6 +56,7 @@ impl Clock for Ticking {
 pub enum Home {
     Memory(Memory),
     Sqlite(tempfile::TempDir),
+    Redis(Server),
 }
 
 pub struct Rig {
@@ -53,13 +74,17 @@ impl Rig {
         Some(Self::of(Home::Sqlite(tempfile::tempdir().unwrap())))
     }
 
+    pub fn redis() -> Option<Rig> {
+        Server::start(Store::Redis).map(|server| Self::of(Home::Redis(server)))
+    }
+
     fn of(home: Home) -> Rig {
         let limits = Limits {
             attempts_max: 3,
             backoff: Duration::from_secs(10),
             backoff_max: Duration::from_secs(15),
         };
-        Rig { home, clock: Arc::default(), limits }
+        Rig { home, clock: Ticking::still(), limits }
     }
 
     /// A way to the queue that nobody has used yet, as from another process.
@@ -69,6 +94,9 @@ impl Rig {
             Home::Memory(memory) => Queue::memory(memory, self.limits, clock).unwrap(),
             Home::Sqlite(dir) => {
                 Queue::sqlite(&dir.path().join("state.db"), self.limits, clock).await.unwrap()
+            }
+            Home::Redis(server) => {
+                Queue::redis(&RedisConfig::new(&server.url), self.limits, clock).await.unwrap()
             }
         }
     }

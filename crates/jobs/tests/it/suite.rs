@@ -14,6 +14,7 @@ macro_rules! suite {
     ($($test:ident),* $(,)?) => {
         mod memory { $(#[test] fn $test() { super::on(crate::rig::Rig::memory(), async |rig| super::$test(rig).await); })* }
         mod sqlite { $(#[test] fn $test() { super::on(crate::rig::Rig::sqlite(), async |rig| super::$test(rig).await); })* }
+        mod redis { $(#[test] fn $test() { super::on(crate::rig::Rig::redis(), async |rig| super::$test(rig).await); })* }
     };
 }
 
