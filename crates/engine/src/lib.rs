@@ -26,6 +26,7 @@ mod error;
 mod failpoints;
 mod file_check;
 mod ingest;
+pub mod jobs;
 mod judge;
 mod maintain;
 mod manifests;

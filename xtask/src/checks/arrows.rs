@@ -55,7 +55,7 @@ const KEPT_IN: [(&str, &[&str]); 20] = [
     ("duckdb", &["stele-lake"]),
     ("object_store", &["stele-lake"]),
     ("parquet", &["stele-lake", "stele-graph"]),
-    ("tokio", &["stele-lake", "stele-index", "stele-jobs", "stele-server"]),
+    ("tokio", &["stele-lake", "stele-index", "stele-jobs", "stele-engine", "stele-server"]),
     ("sqlx", &["stele-jobs"]),
     ("redis", &["stele-jobs"]),
     ("lancedb", &["stele-index"]),

@@ -103,6 +103,17 @@ pub struct IngestArgs {
     /// Decide and report, but write nothing
     #[arg(long)]
     pub dry_run: bool,
+    /// Put it into the queue and come back at once; `stele worker` or `stele serve` does it
+    #[arg(long, conflicts_with = "dry_run")]
+    pub no_wait: bool,
+    /// With --no-wait: a word to find the job by
+    #[arg(long, value_name = "TAG", requires = "no_wait")]
+    pub tag: Option<String>,
+    /// With --no-wait: also inputs that a job has done already
+    #[arg(long, requires = "no_wait")]
+    pub force: bool,
+    #[command(flatten)]
+    pub home: super::QueueArgs,
 }
 
 /// `stele migrate`
