@@ -53,7 +53,7 @@ fn others_see_what_is_so() {
         let second = queue.submit(spec("a@2")).await.unwrap().job.unwrap();
         let mut redis = behind(&rig);
         let pending = |redis: &mut redis::Connection| -> BTreeMap<String, u64> {
-            let said: (u64, Value0, Value0, Option<Vec<(String, u64)>>) =
+            let said: (u64, Value0, Value0, Held) =
                 redis::cmd("XPENDING").arg("ingest:jobs").arg("ingest:workers").query(redis).unwrap();
             said.3.unwrap_or_default().into_iter().collect()
         };
@@ -92,6 +92,9 @@ fn others_see_what_is_so() {
 
 /// An answer of which nothing is needed.
 type Value0 = redis::Value;
+
+/// How many entries are pending for whom.
+type Held = Option<Vec<(String, u64)>>;
 
 #[test]
 fn dead_letters_have_their_reasons() {
@@ -165,6 +168,26 @@ fn what_is_wrong_is_said() {
         assert!(matches!(one.get(id).await, Err(JobsError::Unknown { .. })));
         let again = one.submit(spec("a@1")).await.unwrap().job.unwrap();
         assert_eq!(claim(&one, "w").await.unwrap().job.id, again);
+    });
+}
+
+#[test]
+fn doubts_are_said() {
+    let Some(rig) = Rig::redis() else { return };
+    runtime().block_on(async {
+        let queue = rig.queue().await;
+        let mut redis = behind(&rig);
+        assert_eq!(queue.doubts().await.unwrap(), Vec::<String>::new());
+        for (setting, value, says) in [
+            ("appendfsync", "everysec", "last second"),
+            ("appendonly", "no", "when it stops"),
+            ("maxmemory-policy", "allkeys-lru", "when it stops"),
+            ("maxmemory", "100mb", "when its memory is full"),
+        ] {
+            let _: () = redis::cmd("CONFIG").arg("SET").arg(setting).arg(value).query(&mut redis).unwrap();
+            let doubts = queue.doubts().await.unwrap();
+            assert!(doubts.last().unwrap().contains(says), "{setting} {value}: {doubts:?}");
+        }
     });
 }
 
