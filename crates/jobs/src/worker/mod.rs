@@ -135,6 +135,8 @@ pub async fn run_worker(
     stop: &Stop,
 ) -> Result<Worked, JobsError> {
     settings.check()?;
+    // If the loop ends by itself, what runs is asked to stop, and nobody else who listens to `stop`.
+    let stop = stop.part();
     let started = queue.now();
     let id = WorkerId { name: settings.name.clone(), run: started.cast_unsigned() };
     let mut crew = Crew { queue, settings, id, started, tasks: JoinSet::new(), at: HashMap::new() };
@@ -191,10 +193,7 @@ pub async fn run_worker(
             }
         }
     };
-    // What runs hears of it through `stop`; if the loop broke by itself it has not been asked yet.
-    if ended.is_err() {
-        stop.ask();
-    }
+    stop.ask();
     while let Some(done) = crew.tasks.join_next_with_id().await {
         crew.note(done, &mut worked);
     }
