@@ -227,7 +227,7 @@ fn it_may_die_at_any_moment() {
             let (theirs, work, stop) = (rig.queue().await, Arc::clone(&ledger), stop.clone());
             let settings = WorkerSettings {
                 capacity: 2,
-                lease: Duration::from_secs(20),
+                lease: Duration::from_secs(90),
                 poll: Duration::from_millis(10),
                 progress_every: Duration::from_millis(20),
                 ..WorkerSettings::new(format!("w{number}"))
@@ -290,7 +290,9 @@ fn it_may_die_at_any_moment() {
         for (what, tokens) in commits.iter() {
             assert!(tokens.is_sorted_by(|a, b| a < b), "{what:?} was committed by {tokens:?}");
         }
-        println!("{kills} kills, {} jobs, {lost} leases lost", jobs.len());
+        // Whose answer got lost asked again, and heard what had become of it.
+        assert_eq!(lost, 0, "leases were lost, and all of them were long enough");
+        println!("{kills} kills, {} jobs", jobs.len());
     });
 }
 
