@@ -142,6 +142,7 @@ pub async fn run_worker(
     let mut crew = Crew { queue, settings, id, started, tasks: JoinSet::new(), at: HashMap::new() };
     let (mut worked, mut wait) = (Worked::default(), settings.poll);
     let (mut greeted, mut cleaned): (Option<Micros>, Option<Micros>) = (None, None);
+    let mut told = false;
     let ended = loop {
         if stop.is_asked() {
             break Ok(());
@@ -151,8 +152,9 @@ pub async fn run_worker(
         }
         let held_back = work.held_back().await;
         let (now, mut idle) = (queue.now(), true);
-        if is_due(greeted, now, GREET_EVERY) {
-            greeted = Some(now);
+        // Whoever waits sees why, and soon when that is over.
+        if is_due(greeted, now, GREET_EVERY) || told != held_back.is_some() {
+            (greeted, told) = (Some(now), held_back.is_some());
             crew.greet(held_back.clone()).await;
         }
         if is_due(cleaned, now, CLEAN_EVERY) {

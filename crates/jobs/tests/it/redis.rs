@@ -191,6 +191,51 @@ fn doubts_are_said() {
     });
 }
 
+/// Every key that there is stands on the page about the format.
+#[test]
+fn its_page_is_true() {
+    let Some(rig) = Rig::redis() else { return };
+    runtime().block_on(async {
+        let queue = rig.queue().await;
+        let page = include_str!("../../../../docs/formats/queue.md");
+        for (number, inputs) in ["a@1", "b@1", "c@1", "d@1", "e@1"].iter().enumerate() {
+            let id = queue.submit(spec(inputs)).await.unwrap().job.unwrap();
+            let Some(lease) = claim(&queue, "w").await.filter(|_| number < 4) else { continue };
+            match number {
+                0 => assert_eq!(queue.finish(&lease, None).await.unwrap(), State::Done),
+                1 => {
+                    queue.fail(&lease, &Failure::passing("no luck")).await.unwrap();
+                }
+                2 => {
+                    queue.control(id, Control::Cancel).await.unwrap();
+                    queue.release(&lease, "no time").await.unwrap();
+                }
+                _ => {}
+            }
+        }
+        let _: String = redis::cmd("XADD")
+            .arg("ingest:jobs")
+            .arg(&["*", "colour", "green"])
+            .query(&mut behind(&rig))
+            .unwrap();
+        queue.submit(spec("f@1")).await.unwrap();
+        let keys: Vec<String> = behind(&rig).keys("*").unwrap();
+        for key in &keys {
+            let named = key.split(':').map(|part| match part {
+                "w" => "WORKER",
+                part if part.parse::<JobId>().is_ok() => "ID",
+                part if part.parse::<State>().is_ok() => "STATE",
+                part if part.contains('/') => "LANE",
+                part => part,
+            });
+            let named = named.collect::<Vec<_>>().join(":");
+            let on_it = page.contains(&format!("`{key}`")) || page.contains(&format!("`{named}`"));
+            assert!(on_it, "the page does not name {named} ({key})");
+        }
+        assert!(keys.len() > 15, "{keys:?}");
+    });
+}
+
 /// Work that keeps who committed what, as a lake would.
 #[derive(Default)]
 struct Ledger {

@@ -69,3 +69,25 @@ async fn a_lock_is_waited_out() {
     other.execute("COMMIT").await.unwrap();
     assert!(submitting.await.unwrap().unwrap().job.is_some());
 }
+
+/// What the page about the format says can be asked.
+#[tokio::test]
+async fn its_page_is_true() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("state.db");
+    let id = open(&file).await.unwrap().submit(spec("a@1")).await.unwrap().job.unwrap();
+    let page = include_str!("../../../../docs/formats/queue.md");
+    let question = page.split("```sql\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    let mut connection = SqliteConnection::connect(&format!("sqlite://{}", file.display())).await.unwrap();
+    let rows: Vec<(String, String, f64, String)> =
+        sqlx::query_as(question).fetch_all(&mut connection).await.unwrap();
+    assert_eq!(rows, [(id.to_string(), "queued".to_owned(), 0.0, String::new())]);
+    let tables: Vec<String> = sqlx::query_scalar("SELECT name FROM sqlite_schema WHERE type = 'table'")
+        .fetch_all(&mut connection)
+        .await
+        .unwrap();
+    assert_eq!(tables.len(), 5);
+    for table in tables {
+        assert!(page.contains(&format!("| `{table}` |")), "the page does not name {table}");
+    }
+}
