@@ -4,16 +4,17 @@
 # REDIS_KILLS of the server below them.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+export PATH="$STELE_CACHE/venv-tools/bin:$PATH"
 sim="${SIM_SEEDS:-10000}"
-jobs() {
+of_jobs() {
     cargo nextest run --locked --workspace --success-output final --status-level none \
         -E "package(stele-jobs) & test(=$1)" 2>&1 | grep -E "histories:|kills, |^error|FAIL|panicked"
 }
 # In parts, since a test that takes ten minutes is taken for one that hangs.
 for ((first = ${FIRST_SEED:-1}; sim > 0; first += 2500, sim -= 2500)); do
-    STELE_SIM_FIRST=$first STELE_SIM_SEEDS=$((sim < 2500 ? sim : 2500)) jobs sim::histories_end_well
+    STELE_SIM_FIRST=$first STELE_SIM_SEEDS=$((sim < 2500 ? sim : 2500)) of_jobs sim::histories_end_well
 done
-[ "${REDIS_KILLS:-50}" = 0 ] || STELE_REDIS_KILLS="${REDIS_KILLS:-50}" jobs redis::it_may_die_at_any_moment
+[ "${REDIS_KILLS:-50}" = 0 ] || STELE_REDIS_KILLS="${REDIS_KILLS:-50}" of_jobs redis::it_may_die_at_any_moment
 unset LD_LIBRARY_PATH
 exec "$CARGO_TARGET_DIR/debug/xtask" torture --stele "$CARGO_TARGET_DIR/debug/stele" \
     --scratch "$STELE_CACHE/torture" --seeds "${SEEDS:-100}" --first-seed "${FIRST_SEED:-1}" \

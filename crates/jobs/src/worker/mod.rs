@@ -41,7 +41,8 @@ pub trait Work: Send + Sync {
     /// Does this stage. `resume` is what the stage before left, or what [`Context::checkpoint`] kept in this one.
     ///
     /// Gives what the next stage needs; the last one gives the job's result. It is durable then, as what it tells of.
-    /// It looks at [`Context::asked`] as often as it can stop, and calls [`Context::confirm`] before it commits.
+    /// It looks at [`Context::asked`] as often as it can stop, and calls [`Context::confirm`] before it commits. What
+    /// blocks a thread belongs into `spawn_blocking`: the heart that keeps the lease beats on the same threads.
     ///
     /// # Errors
     ///
