@@ -111,9 +111,14 @@ impl Server {
                 // It listens there too, and nobody may be in its way.
                 .env("QDRANT__SERVICE__GRPC_PORT", free_port().to_string())
                 .env("QDRANT__TELEMETRY_DISABLED", "true"),
-            Store::Redis => command
-                .args(["--bind", "127.0.0.1", "--port", &self.port.to_string()])
-                .args(["--save", "", "--appendonly", "yes", "--appendfsync", "always"]),
+            Store::Redis => command.args(["--bind", "127.0.0.1", "--port", &self.port.to_string()]).args([
+                "--save",
+                "",
+                "--appendonly",
+                "yes",
+                "--appendfsync",
+                "always",
+            ]),
             Store::ArcadeDb => {
                 // It is ready when it says so over HTTP.
                 let side = free_port();
