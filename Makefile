@@ -59,7 +59,7 @@ bench: models ## Measures beside DuckDB, Polars, genson-rs and ONNX Runtime (rel
 	@scripts/bench.sh
 
 .PHONY: torture
-torture: models ## Runs the long fault tests and prints a table with seeds.
+torture: setup-test models ## Runs the long fault tests and prints a table with seeds.
 	@scripts/torture.sh
 
 .PHONY: install

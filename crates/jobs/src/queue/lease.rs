@@ -244,7 +244,13 @@ impl Queue {
 /// yet: somebody may at any moment.
 fn check(record: &Record, lease: &Lease, now: Micros) -> Result<(), JobsError> {
     let reason = match &record.body.hold {
-        Some(hold) if hold.token != lease.token => format!("worker {} has it now", hold.worker),
+        // A home that lost its last moments may give a token again, though not to the same run of the same worker.
+        Some(hold)
+            if (hold.token, &hold.worker, hold.run)
+                != (lease.token, &lease.worker.name, lease.worker.run) =>
+        {
+            format!("worker {} has it now", hold.worker)
+        }
         Some(hold) if hold.until <= now => "it was not renewed in time".to_owned(),
         Some(_) => return Ok(()),
         None => format!("the job is {}", record.body.state),

@@ -8,8 +8,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde_json::{Value, json};
 use stele_jobs::{
-    Context, Control, EventKind, Failure, Filter, Halt, Job, JobId, Queue, Report, Stage, State, Stop, Why,
-    Work, Worked, WorkerSettings, run_worker,
+    Context, Control, EventKind, Failure, Filter, Halt, Job, JobId, Memory, Queue, Report, Stage, State,
+    Stop, Why, Work, Worked, WorkerSettings, run_worker,
 };
 
 use crate::rig::{Rig, Ticking, spec};
@@ -262,4 +262,69 @@ async fn pressure_holds_back(rig: &Rig) {
     assert_eq!(worker.await.unwrap().became, BTreeMap::from([(State::Done, 1)]));
     stop.ask();
     assert_eq!(queue.list(&Filter::default()).await.unwrap().jobs.len(), 1);
+}
+
+/// Percent, rate, seconds that are left.
+type Seen = (f64, Option<f64>, Option<f64>);
+
+/// Reports what it is told to, while its clock goes on.
+struct Measured {
+    clock: Arc<Ticking>,
+    queue: Queue,
+    seen: Mutex<Vec<Seen>>,
+}
+
+#[async_trait]
+impl Work for Measured {
+    async fn run(
+        &self,
+        stage: Stage,
+        job: &Job,
+        _: Option<Value>,
+        context: &Context,
+    ) -> Result<Option<Value>, Halt> {
+        if stage != Stage::Embedding {
+            return Ok(None);
+        }
+        for (done, total, seconds) in
+            [(10, Some(100), 0), (20, Some(100), 0), (40, Some(100), 3), (40, None, 0), (30, Some(100), 3)]
+        {
+            self.clock.pass(Duration::from_secs(seconds));
+            context.report(Report { done, total, unit: "texts", ..Report::default() });
+            context.checkpoint(None).await?;
+            let progress = self.queue.get(job.id).await.unwrap().progress;
+            assert_eq!((progress.done, progress.total, progress.unit.as_str()), (done, total, "texts"));
+            let rounded = |number: f64| (number * 10.0).round() / 10.0;
+            let (rate, eta) = (progress.rate.map(rounded), progress.eta_s.map(rounded));
+            self.seen.lock().unwrap().push((rounded(progress.percent), rate, eta));
+        }
+        Ok(None)
+    }
+}
+
+#[test]
+fn a_rate_is_told_when_there_is_one() {
+    on(Rig::memory(), async |rig| {
+        let clock = Ticking::still();
+        let rig = Rig {
+            clock: Arc::clone(&clock),
+            limits: rig.limits,
+            home: crate::rig::Home::Memory(Memory::new()),
+        };
+        let queue = rig.queue().await;
+        let id = submit(&queue, "a@1", "good").await;
+        let work = Arc::new(Measured { clock, queue: queue.clone(), seen: Mutex::default() });
+        run_worker(&queue, work.clone(), &settings("w"), &Stop::new()).await.unwrap();
+        // Embedding is 55 to 85 of 100. From 10 to 40 in three seconds; 60 are left. It never falls.
+        let expect = [
+            (58.0, None, None),
+            (61.0, None, None),
+            (67.0, Some(10.0), Some(6.0)),
+            (67.0, Some(10.0), None),
+            (67.0, Some(3.3), Some(21.0)),
+        ];
+        assert_eq!(*work.seen.lock().unwrap(), expect);
+        let progress = queue.get(id).await.unwrap().progress;
+        assert_eq!((progress.percent, progress.rate, progress.eta_s), (100.0, None, None));
+    });
 }

@@ -8,4 +8,5 @@ mod processes;
 mod redis;
 mod rig;
 mod sim;
+mod sqlite;
 mod suite;

@@ -19,7 +19,8 @@ use crate::rig::{SystemTime, spec};
 const QUEUE: &str = "STELE_JOBS_CHILD_QUEUE";
 const NOTES: &str = "STELE_JOBS_CHILD_NOTES";
 
-const LEASE: Duration = Duration::from_millis(1_000);
+/// Long enough that who works keeps it beside a compiler.
+const LEASE: Duration = Duration::from_secs(2);
 
 /// Longer than anything here takes beside a compiler.
 const PATIENCE: Duration = Duration::from_secs(60);
