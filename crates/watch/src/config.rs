@@ -348,15 +348,38 @@ fn overlap(one: &WatcherConfig, other: &WatcherConfig) -> Option<&'static str> {
 impl<'de> Deserialize<'de> for WatcherConfig {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         use serde::de::Error;
-        let mut table = BTreeMap::<String, serde_json::Value>::deserialize(deserializer)?;
+        let mut table = Table::deserialize(deserializer)?;
         let kind = table.remove("kind").ok_or_else(|| D::Error::missing_field("kind"))?;
-        let table = serde_json::Value::Object(table.into_iter().collect());
         match kind.as_str() {
-            Some("spool") => serde_json::from_value(table).map(WatcherConfig::Spool),
-            Some("http") => serde_json::from_value(table).map(WatcherConfig::Http),
-            Some("s3") => serde_json::from_value(table).map(WatcherConfig::S3),
-            _ => return Err(D::Error::custom(format!("unknown kind {kind}; there are spool, http and s3"))),
+            Some("spool") => read(table).map(WatcherConfig::Spool),
+            Some("http") => read(table).map(WatcherConfig::Http),
+            Some("s3") => read(table).map(WatcherConfig::S3),
+            _ => Err(format!("unknown kind {kind}; there are spool, http and s3")),
         }
         .map_err(D::Error::custom)
+    }
+}
+
+type Table = serde_json::Map<String, serde_json::Value>;
+
+/// The error names the key, which the library does of keys that are unknown or missing only. The one that is to blame
+/// is the one without which the error is another, or none.
+fn read<T: serde::de::DeserializeOwned>(table: Table) -> Result<T, String> {
+    let try_it = |table: &Table| {
+        serde_json::from_value::<T>(serde_json::Value::Object(table.clone()))
+            .map_err(|error| error.to_string())
+    };
+    let error = match try_it(&table) {
+        Ok(config) => return Ok(config),
+        Err(error) => error,
+    };
+    let without = |key: &String| {
+        let mut rest = table.clone();
+        rest.remove(key);
+        try_it(&rest).err()
+    };
+    match table.keys().find(|key| without(key).as_ref() != Some(&error)) {
+        Some(key) if !error.contains(&format!("`{key}`")) => Err(format!("{key} cannot be used: {error}")),
+        _ => Err(error),
     }
 }

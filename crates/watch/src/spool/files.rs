@@ -247,7 +247,7 @@ struct Disk<'a> {
 }
 
 impl Disk<'_> {
-    fn try_read(&mut self, name: &str, seen: &Stat) -> io::Result<Option<Read>> {
+    fn try_read(&mut self, name: &str, seen: &Stat, known: Option<&str>) -> io::Result<Option<Read>> {
         let path = self.root.path.join(name);
         // Of a directory above it that became a link meanwhile, too.
         let real = path.canonicalize()?;
@@ -259,6 +259,9 @@ impl Disk<'_> {
         let stat = now(&file)?;
         if stat != *seen {
             return Ok(Some(Read::Changed(stat)));
+        }
+        if let Some(known) = known {
+            return Ok(Some(Read::Content(known.to_owned())));
         }
         let (mut hash, mut bytes) = (Sha256::new(), 0);
         loop {
@@ -282,8 +285,8 @@ impl Disk<'_> {
 }
 
 impl Reader for Disk<'_> {
-    fn read(&mut self, name: &str, seen: &Stat) -> Result<Read, WatchError> {
-        match self.try_read(name, seen) {
+    fn read(&mut self, name: &str, seen: &Stat, known: Option<&str>) -> Result<Read, WatchError> {
+        match self.try_read(name, seen, known) {
             Ok(Some(read)) => Ok(read),
             Ok(None) => Err(WatchError::Cancelled),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(Read::Gone),

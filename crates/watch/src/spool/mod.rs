@@ -8,6 +8,8 @@ pub(crate) mod events;
 mod files;
 pub(crate) mod names;
 pub(crate) mod settle;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::io;

@@ -47,8 +47,9 @@ pub(crate) enum Read {
 
 /// Reads files.
 pub(crate) trait Reader {
-    /// Reads the file of this name, which was last seen like that.
-    fn read(&mut self, name: &str, seen: &Stat) -> Result<Read, WatchError>;
+    /// Reads the file of this name, which was last seen like that. If it still is, and its checksum is known from then,
+    /// that need not be found out again.
+    fn read(&mut self, name: &str, seen: &Stat, known: Option<&str>) -> Result<Read, WatchError>;
 }
 
 /// Where something was looked at: a file, or a directory with all that is below it; "" is all there is.
@@ -364,30 +365,26 @@ impl Settling {
             self.unsettled.remove(name);
             return Ok(None);
         }
-        let checksum = match file.checksum.clone() {
-            Some(checksum) => checksum,
-            None => match reader.read(&file_name, &stat)? {
-                Read::Content(checksum) => {
-                    file.checksum = Some(checksum.clone());
-                    checksum
-                }
-                Read::Changed(stat) => {
-                    *file = File { stat, since: now.since, checksum: None };
-                    self.sort(name.to_owned(), handed, now);
-                    return Ok(None);
-                }
-                Read::Gone => {
-                    self.files.remove(&file_name);
-                    self.sort(name.to_owned(), handed, now);
-                    return Ok(None);
-                }
-                Read::Failed(reason) => {
-                    unsettled.retry_at = now.since + RETRY;
-                    stepped.failed.push((file_name, reason));
-                    return Ok(None);
-                }
-            },
+        let checksum = match reader.read(&file_name, &stat, file.checksum.as_deref())? {
+            Read::Content(checksum) => checksum,
+            Read::Changed(stat) => {
+                *file = File { stat, since: now.since, checksum: None };
+                self.sort(name.to_owned(), handed, now);
+                return Ok(None);
+            }
+            Read::Gone => {
+                self.files.remove(&file_name);
+                self.sort(name.to_owned(), handed, now);
+                return Ok(None);
+            }
+            Read::Failed(reason) => {
+                unsettled.retry_at = now.since + RETRY;
+                stepped.failed.push((file_name, reason));
+                return Ok(None);
+            }
         };
+        // It may not be taken this time.
+        file.checksum = Some(checksum.clone());
         let entry =
             Entry { size: Some(stat.size), modified: Some(stat.modified), inode: stat.inode, checksum };
         Ok(Some(Thing { uri: uri(name), location: uri(&file_name), entry }))

@@ -1,5 +1,7 @@
 //! The objects of a bucket.
 
+mod pages;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,6 +14,7 @@ use stele_http::{Cancelled, Secret};
 use stele_model::error::in_full;
 use tokio::runtime::Handle;
 
+use self::pages::Checked;
 use crate::handed::{Entry, Handed};
 use crate::status::{PROBLEMS_MAX, Problem};
 use crate::watch::{Change, Look, Now, Thing, Watch, compare};
@@ -67,6 +70,7 @@ impl S3 {
             .with_region(&config.region)
             .with_virtual_hosted_style_request(!config.path_style)
             .with_client_options(options)
+            .with_http_connector(Checked::default())
             .with_retry(retry);
         if let Some(endpoint) = &config.endpoint {
             let good = url::Url::parse(endpoint).is_ok_and(|url| ["http", "https"].contains(&url.scheme()));
@@ -153,26 +157,42 @@ impl S3 {
     }
 
     fn failed(&self, error: &object_store::Error) -> WatchError {
-        use object_store::Error;
-        let lasting = matches!(
-            error,
-            Error::NotFound { .. }
-                | Error::InvalidPath { .. }
-                | Error::PermissionDenied { .. }
-                | Error::Unauthenticated { .. }
-                | Error::NotSupported { .. }
-        );
-        let mut reason: String = stele_http::without_passwords(&in_full(error));
-        if let Some((end, _)) = reason.char_indices().nth(REASON_CHARS_MAX) {
-            reason.truncate(end);
-            reason.push('…');
-        }
-        WatchError::Bucket { target: self.target.clone(), reason, passing: !lasting }
+        let (reason, passing) = said(error);
+        WatchError::Bucket { target: self.target.clone(), reason, passing }
     }
 }
 
 /// Longest part of what a service said that is shown.
-const REASON_CHARS_MAX: usize = 500;
+const REASON_CHARS_MAX: usize = 300;
+
+/// What a service said, as one line, and whether it may say something else the next time. The library has no kinds for
+/// most of what a list is refused with, and its text has the answer in it.
+fn said(error: &object_store::Error) -> (String, bool) {
+    use object_store::Error;
+    let text = error.to_string();
+    let between = |from: &str, to: &str| {
+        let rest = &text[text.find(from)? + from.len()..];
+        Some(&rest[..rest.find(to)?])
+    };
+    let status = between("status code: ", " ").and_then(|status| status.parse::<u16>().ok());
+    let lasting = match status {
+        Some(status) => (400..500).contains(&status) && ![408, 429].contains(&status),
+        None => matches!(error, Error::InvalidPath { .. } | Error::NotSupported { .. }),
+    };
+    let said = match (status, between("<Code>", "</Code>"), between("<Message>", "</Message>")) {
+        (Some(status), Some(code), message) => {
+            format!("it was refused with {status}, {code}: {}", message.unwrap_or("it does not say why"))
+        }
+        _ => text.clone(),
+    };
+    let line = said.split_whitespace().collect::<Vec<_>>().join(" ");
+    let mut line = stele_http::without_passwords(&line);
+    if let Some((end, _)) = line.char_indices().nth(REASON_CHARS_MAX) {
+        line.truncate(end);
+        line.push('…');
+    }
+    (line, !lasting)
+}
 
 /// What is in a bucket.
 #[derive(Default)]
