@@ -70,7 +70,7 @@ pub struct SpoolConfig {
     /// the look every `rescan_s`. `true` if it is not set.
     #[serde(default = "yes")]
     pub events: bool,
-    /// Files that are remembered at most. 1,000,000 if it is not set.
+    /// Files, directories and whatever else is in it at most. 1,000,000 if it is not set.
     #[serde(default = "entries_max")]
     pub entries_max: usize,
     /// The tag of the jobs.

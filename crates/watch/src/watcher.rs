@@ -23,6 +23,9 @@ const BACKOFF: Duration = Duration::from_secs(1);
 /// The longest wait after failures: whoever mended something sees it within minutes.
 const BACKOFF_MAX: Duration = Duration::from_secs(300);
 
+/// How often it is asked whether to stop while something else is awaited: soon enough for a person.
+const ASK_EVERY: Duration = Duration::from_millis(100);
+
 /// Looks up a key in the environment. Only whoever starts the watchers knows that.
 pub type Secrets = Arc<dyn Fn(&str) -> Option<Secret> + Send + Sync>;
 
@@ -39,7 +42,7 @@ pub struct Means {
     pub pace: Arc<dyn Pace>,
     /// Keys by the names of their variables.
     pub secrets: Secrets,
-    /// Where [`Arrivals::submit`] and requests to buckets run.
+    /// Where [`Arrivals::submit`] and requests to buckets run: one with threads of its own and with time.
     pub runtime: Handle,
     /// What says what changes in a directory.
     pub events: MakeEvents,
@@ -186,21 +189,22 @@ impl Watcher {
             (status.problems, status.problems_count) = (problems, problems_count);
         }
         for batch in changes.chunks(BATCH_MAX) {
-            if cancelled() {
-                return Err(Failure::Error(WatchError::Cancelled));
-            }
-            self.hand_over(batch)?;
+            self.hand_over(batch, cancelled)?;
         }
         Ok(more)
     }
 
-    fn hand_over(&mut self, changes: &[Change]) -> Result<(), Failure> {
+    fn hand_over(&mut self, changes: &[Change], cancelled: Cancelled<'_>) -> Result<(), Failure> {
         let arrivals: Vec<Arrival> = changes.iter().filter_map(|change| change.arrival.clone()).collect();
         let count = arrivals.len() as u64;
         if count > 0 {
             let batch = Batch { watcher: self.name.clone(), tag: self.tag.clone(), arrivals };
-            let submitted = self.means.runtime.block_on(self.means.arrivals.submit(&batch));
-            submitted.map_err(Failure::Refused)?;
+            let submit = self.means.arrivals.submit(&batch);
+            match self.means.runtime.block_on(or_stopped(submit, cancelled)) {
+                Some(submitted) => submitted.map_err(Failure::Refused)?,
+                // It may have been taken all the same, and is offered again then.
+                None => return Err(Failure::Error(WatchError::Cancelled)),
+            }
         }
         // Only now: what is written down before it was taken would be lost if it never is.
         let steps: Vec<Step> = changes.iter().flat_map(|change| change.steps.iter().cloned()).collect();
@@ -209,6 +213,17 @@ impl Watcher {
         lock(&self.status).handed_over += count;
         Ok(())
     }
+}
+
+/// Waits for it, in short stretches, so that a stop does not wait for others. Nothing if it was stopped.
+pub(crate) async fn or_stopped<T>(what: impl Future<Output = T>, cancelled: Cancelled<'_>) -> Option<T> {
+    let mut what = std::pin::pin!(what);
+    while !cancelled() {
+        if let Ok(done) = tokio::time::timeout(ASK_EVERY, &mut what).await {
+            return Some(done);
+        }
+    }
+    None
 }
 
 fn enter(status: &mut WatcherStatus, state: WatcherState, now: Micros) {

@@ -18,6 +18,7 @@ use self::pages::Checked;
 use crate::handed::{Entry, Handed};
 use crate::status::{PROBLEMS_MAX, Problem};
 use crate::watch::{Change, Look, Now, Thing, Watch, compare};
+use crate::watcher::or_stopped;
 use crate::{S3Config, WatchError};
 
 /// How long a page of a list may take to come: a thousand names, a few hundred kilobytes.
@@ -28,9 +29,6 @@ const RETRIES_MAX: usize = 2;
 
 /// How long it may take until a connection stands.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// How often it is asked whether to stop while a page is awaited.
-const ASK_EVERY: Duration = Duration::from_millis(100);
 
 /// The keys of a bucket.
 #[derive(Debug, Clone, Default)]
@@ -115,16 +113,8 @@ impl S3 {
         let mut objects = self.store.list(self.prefix.as_ref());
         let mut listing = Listing::default();
         loop {
-            // Asked for in short stretches, so that a stop does not wait for a service.
-            let next = loop {
-                if cancelled() {
-                    return Err(WatchError::Cancelled);
-                }
-                let awaited = async { tokio::time::timeout(ASK_EVERY, objects.next()).await };
-                if let Ok(next) = self.runtime.block_on(awaited) {
-                    break next;
-                }
-            };
+            let next = self.runtime.block_on(or_stopped(objects.next(), cancelled));
+            let Some(next) = next else { return Err(WatchError::Cancelled) };
             let Some(object) = next else { return Ok(listing) };
             let object = object.map_err(|error| self.failed(&error))?;
             let key = object.location.as_ref().to_owned();

@@ -40,6 +40,8 @@ pub(crate) struct Found {
     pub(crate) unread: Vec<String>,
     pub(crate) notices: Vec<Notice>,
     pub(crate) ignored: u64,
+    /// Everything that was looked at, whatever it is.
+    entries: usize,
 }
 
 impl Found {
@@ -85,11 +87,11 @@ impl Root {
     /// before that is read, so that nothing comes between.
     ///
     /// # Errors
-    /// If the root itself cannot be read, or has too many files.
+    /// If the root itself cannot be read, or has too many things in it.
     pub(crate) fn walk(
         &self,
         area: &str,
-        files_max: usize,
+        entries_max: usize,
         events: &mut dyn FileEvents,
         cancelled: Cancelled<'_>,
     ) -> Result<Found, WatchError> {
@@ -111,7 +113,11 @@ impl Root {
                     "raise fs.inotify.max_user_watches; until then it is looked at every rescan_s seconds";
                 found.notice(&dir, cause, next);
             }
-            match self.list(&dir, &mut found, &mut dirs) {
+            match self.list(&dir, entries_max, &mut found, &mut dirs) {
+                Ok(()) if found.entries > entries_max => {
+                    let target = self.path.display().to_string();
+                    return Err(WatchError::TooMany { target, entries_max });
+                }
                 Ok(()) => {}
                 Err(error) if dir.is_empty() => return Err(WatchError::io("list", path, error)),
                 // It went meanwhile.
@@ -122,16 +128,23 @@ impl Root {
                     found.unread.push(dir);
                 }
             }
-            if found.files.len() > files_max {
-                let target = self.path.display().to_string();
-                return Err(WatchError::TooMany { target, entries_max: files_max });
-            }
         }
         Ok(found)
     }
 
-    fn list(&self, dir: &str, found: &mut Found, dirs: &mut Vec<String>) -> io::Result<()> {
+    /// All that is in the directory itself, up to one entry beyond those that there may be.
+    fn list(
+        &self,
+        dir: &str,
+        entries_max: usize,
+        found: &mut Found,
+        dirs: &mut Vec<String>,
+    ) -> io::Result<()> {
         for entry in std::fs::read_dir(self.path.join(dir))? {
+            found.entries += 1;
+            if found.entries > entries_max {
+                break;
+            }
             let file_name = entry?.file_name();
             let Some(file_name) = file_name.to_str() else {
                 let name = join(dir, &file_name.to_string_lossy());

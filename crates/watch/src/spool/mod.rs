@@ -121,10 +121,6 @@ impl Spool {
     ) -> Result<(), WatchError> {
         let Some((root, events)) = &mut self.root else { return Ok(()) };
         let found = root.walk(name, self.config.entries_max, &mut **events, cancelled)?;
-        if self.settling.files() + found.files.len() > self.config.entries_max.saturating_mul(2) {
-            let target = self.config.path.display().to_string();
-            return Err(WatchError::TooMany { target, entries_max: self.config.entries_max });
-        }
         self.settling.observe(&Area { name, unread: &found.unread }, found.files, handed, now);
         if name.is_empty() {
             self.ignored = found.ignored;
@@ -139,6 +135,7 @@ impl Spool {
         });
         for Notice { name, cause, next_action } in found.notices {
             if self.found.len() < PROBLEMS_KEPT_MAX {
+                let name = if name.is_empty() { ".".to_owned() } else { name };
                 let since = old.get(&name).copied().unwrap_or(now.at);
                 let next_action = next_action.to_owned();
                 self.found.insert(name.clone(), Problem { name, cause, next_action, since });
@@ -193,6 +190,10 @@ impl Watch for Spool {
             // Whatever was noticed is lost with it.
             self.next_scan = Duration::ZERO;
         })?;
+        if self.settling.files() > self.config.entries_max {
+            let target = self.config.path.display().to_string();
+            return Err(WatchError::TooMany { target, entries_max: self.config.entries_max });
+        }
         let config = self.config.clone();
         let Some((root, _)) = &self.root else { return Ok(Look::default()) };
         let mut reader = root.reader(cancelled);

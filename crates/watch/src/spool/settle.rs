@@ -394,8 +394,12 @@ impl Settling {
     pub(crate) fn done(&mut self, changes: &[Change]) {
         for step in changes.iter().flat_map(|change| &change.steps) {
             let (Step::Put(name, _) | Step::Gone(name)) = step;
-            self.unsettled.remove(name);
             self.absent.remove(name);
+            let unsettled = self.unsettled.remove(name);
+            // It is remembered elsewhere now.
+            if let Some(file) = unsettled.and_then(|unsettled| self.files.get_mut(&unsettled.file)) {
+                file.checksum = None;
+            }
         }
     }
 

@@ -1,5 +1,7 @@
 //! What watchers see, say and remember.
 
+#![allow(clippy::unwrap_used, reason = "a test ends where it breaks")]
+
 mod burst;
 mod http;
 mod manager;

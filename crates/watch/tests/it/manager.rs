@@ -4,9 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use async_trait::async_trait;
 use stele_http::Pace;
 use stele_model::ErrorKind;
-use stele_watch::{Applied, Manager, Mode, SpoolConfig, WatchError, WatcherConfig, WatcherState, check_all};
+use stele_watch::{
+    Applied, Arrivals, Batch, Manager, Mode, Refused, SpoolConfig, WatchError, WatcherConfig, WatcherState,
+    check_all,
+};
 
 use crate::rig::Rig;
 
@@ -80,6 +84,16 @@ fn a_configuration_is_read() {
     // The same in JSON, whose numbers are kept as they are written, and back.
     let json = serde_json::to_string(&watchers).unwrap();
     assert_eq!(serde_json::from_str::<BTreeMap<String, WatcherConfig>>(&json).unwrap(), watchers);
+}
+
+#[test]
+fn the_examples_of_the_guide_are_read() {
+    let guide = include_str!("../../../../docs/guide/watch.md");
+    let block = guide.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    let tables: BTreeMap<String, BTreeMap<String, WatcherConfig>> = toml::from_str(block).unwrap();
+    let watchers = &tables["watchers"];
+    check_all(watchers).unwrap();
+    assert_eq!(watchers.values().map(WatcherConfig::kind).collect::<Vec<_>>(), ["http", "spool", "s3"]);
 }
 
 #[test]
@@ -214,6 +228,30 @@ fn a_stop_is_soon() {
     let manager = Manager::new(rig.means.clone());
     manager.apply(&BTreeMap::from([("a".to_owned(), WatcherConfig::Spool(long))])).unwrap();
     until(|| manager.statuses()[0].state == WatcherState::Watching);
+    let begin = Instant::now();
+    drop(manager);
+    assert!(begin.elapsed() < Duration::from_secs(5), "{:?}", begin.elapsed());
+}
+
+/// Somebody who never answers.
+struct Silent;
+
+#[async_trait]
+impl Arrivals for Silent {
+    async fn submit(&self, _: &Batch) -> Result<(), Refused> {
+        std::future::pending().await
+    }
+}
+
+#[test]
+fn a_stop_does_not_wait_for_whoever_is_told() {
+    let mut rig = real();
+    rig.means.arrivals = Arc::new(Silent);
+    rig.put("x.md", "one");
+    let spool = SpoolConfig { settle_ms: 0, ..SpoolConfig::new(rig.inbox()) };
+    let manager = Manager::new(rig.means.clone());
+    manager.apply(&BTreeMap::from([("a".to_owned(), WatcherConfig::Spool(spool))])).unwrap();
+    until(|| manager.statuses()[0].seen == 1);
     let begin = Instant::now();
     drop(manager);
     assert!(begin.elapsed() < Duration::from_secs(5), "{:?}", begin.elapsed());

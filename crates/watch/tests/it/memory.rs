@@ -106,7 +106,8 @@ fn a_file_that_is_cut_repeats_and_loses_nothing() {
     rig.run(&mut rig.open(&config(&rig)), A_WHILE);
     let whole = std::fs::read(state(&rig)).unwrap();
     let first_line = whole.iter().position(|byte| *byte == b'\n').unwrap() + 1;
-    for length in first_line..=whole.len() {
+    // Each third place, and the last.
+    for length in (first_line..whole.len()).step_by(3).chain([whole.len()]) {
         std::fs::write(state(&rig), &whole[..length]).unwrap();
         let lines = whole[..length].iter().filter(|byte| **byte == b'\n').count() as u64 - 1;
         let mut watcher = rig.open(&config(&rig));

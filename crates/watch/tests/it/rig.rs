@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
@@ -14,9 +14,14 @@ use stele_watch::{
     Arrival, ArrivalKind, Arrivals, BATCH_MAX, Batch, FileEvents, Means, Refused, Watcher, WatcherConfig,
     WatcherStatus,
 };
+use tokio::runtime::{Builder, Runtime};
 
 /// When every test begins.
 pub const BEGIN: Micros = 1_700_000_000_000_000;
+
+/// One for all tests.
+static RUNTIME: LazyLock<Runtime> =
+    LazyLock::new(|| Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap());
 
 /// Somebody who is told, and who takes nothing twice.
 #[derive(Default)]
@@ -82,8 +87,6 @@ pub struct Rig {
     pub pace: Arc<Still>,
     pub told: Arc<Told>,
     pub means: Means,
-    /// What [`Means::runtime`] belongs to.
-    _runtime: tokio::runtime::Runtime,
 }
 
 impl Default for Rig {
@@ -95,8 +98,6 @@ impl Default for Rig {
 impl Rig {
     pub fn new(faults: Arc<dyn Faults>) -> Rig {
         let dir = tempfile::tempdir().unwrap();
-        let runtime =
-            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let (pace, told) = (Arc::new(Still::default()), Arc::new(Told::default()));
         std::fs::create_dir(dir.path().join("in")).unwrap();
         let means = Means {
@@ -105,11 +106,11 @@ impl Rig {
             clock: Arc::new(Day(Arc::clone(&pace))),
             pace: Arc::clone(&pace) as Arc<dyn Pace>,
             secrets: Arc::new(|_| None),
-            runtime: runtime.handle().clone(),
+            runtime: RUNTIME.handle().clone(),
             events: Means::system_events(),
             faults,
         };
-        Rig { dir, pace, told, means, _runtime: runtime }
+        Rig { dir, pace, told, means }
     }
 
     /// The directory that is watched.
