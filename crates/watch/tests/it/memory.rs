@@ -87,6 +87,24 @@ fn what_is_refused_is_offered_again() {
     check(ErrorKind::Report, WatcherState::Failing);
 }
 
+/// It was read and not taken, and says something else by the time that it is.
+#[test]
+fn nothing_stale_is_told() {
+    let rig = Rig::default();
+    let spool = SpoolConfig { events: false, rescan_s: 30, ..SpoolConfig::new(rig.inbox()) };
+    let mut watcher = rig.open(&WatcherConfig::Spool(spool));
+    rig.put("x.md", "one");
+    rig.told.refusals.lock().unwrap().push(ErrorKind::Retry);
+    while watcher.status().failures == 0 {
+        rig.run(&mut watcher, Duration::from_millis(500));
+    }
+    rig.put("x.md", "other");
+    rig.run(&mut watcher, A_WHILE);
+    assert_eq!(rig.said(&mut 0), "+x.md=other");
+    let checksum = &rig.told.arrivals()[0].checksum;
+    assert_eq!(checksum, "sha256:d9298a10d1b0735837dc4bd85dac641b0f3cef27a47e5d53a54f2f3f5b2fcffa");
+}
+
 #[test]
 fn waits_grow_and_are_bounded() {
     let rig = Rig::default();
