@@ -59,6 +59,11 @@ pub(crate) trait Home: Send + Sync {
     /// Where that is, without a password.
     fn name(&self) -> String;
 
+    /// What it cannot promise as it is set up.
+    async fn doubts(&self) -> Result<Vec<String>, JobsError> {
+        Ok(Vec::new())
+    }
+
     /// Each job that was asked for, or nothing.
     async fn jobs(&self, ids: &[JobId]) -> Result<Vec<Option<Stored>>, JobsError>;
 

@@ -13,7 +13,7 @@ pub const LINE_MAX: usize = 1_000;
 /// Bytes of what a stage needs to go on, and of a result: places and summaries, not data.
 pub const KEPT_BYTES_MAX: usize = 256 * 1024;
 
-/// Events that are kept of a job; of more, the oldest are dropped. At two a second the last eight minutes, and the
+/// Events that are kept of a job; of more, the oldest are dropped. At one a second the last quarter of an hour, and the
 /// few that matter are the last ones.
 pub const EVENTS_KEPT_MAX: u64 = 1_000;
 

@@ -13,6 +13,10 @@ use crate::record::Record;
 /// A worker that was not heard of for so long is taken for dead: three of the heartbeats that are far apart.
 pub const WORKER_SILENT_MAX: Duration = Duration::from_secs(60);
 
+/// A worker that was not heard of for so long is not listed any more. Those without a name of their own have a new one
+/// at each start, and would fill the list.
+pub(crate) const WORKER_FORGOTTEN_AFTER: Duration = Duration::from_secs(24 * 3600);
+
 /// Who works on a queue, and on what.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct WorkerStatus {

@@ -4,7 +4,6 @@ use std::io;
 use std::net::SocketAddr;
 
 use stele_engine::EngineError;
-use stele_jobs::JobsError;
 use stele_model::ErrorKind;
 
 use crate::tokens::TokensError;
@@ -35,9 +34,6 @@ pub enum ServerError {
     /// A directory from which jobs may ingest is not there.
     #[error("a directory that jobs may ingest from cannot be found")]
     Root(#[source] io::Error),
-    /// The queue of jobs cannot be opened.
-    #[error(transparent)]
-    Jobs(#[from] JobsError),
     /// The operating system gives no more threads or descriptors.
     #[error("cannot start the server")]
     Start(#[source] io::Error),
@@ -51,7 +47,6 @@ impl ServerError {
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Engine(error) => error.kind(),
-            Self::Jobs(error) => error.kind(),
             Self::Open(_) | Self::Tokens(_) | Self::Root(_) => ErrorKind::Config,
             Self::Listen { .. } | Self::Start(_) | Self::Session(_) => ErrorKind::Fix,
         }

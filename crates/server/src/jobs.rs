@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use stele_jobs::{Filter, Job, JobId, JobsError, Limits, Queue, RedisConfig, State, WorkerStatus};
+use stele_engine::jobs::{Filter, Job, JobId, JobsError, Queue, State, WorkerStatus};
 use stele_model::error::in_full;
-use stele_model::{Clock, ErrorKind, Micros};
+use stele_model::{ErrorKind, Micros};
 use tokio::runtime::Handle;
 
 use crate::metrics::{Family, Metrics};
@@ -17,33 +17,14 @@ use crate::roots::Roots;
 /// milliseconds.
 const LOOKED_AT_MAX: usize = 5_000;
 
-/// Where the jobs are kept.
-#[derive(Debug, Clone)]
-pub enum QueueAt {
-    /// In a file of SQLite.
-    File(PathBuf),
-    /// In Redis, at this address.
-    Redis(String),
-    /// In this queue, which lives in a runtime of its own.
-    Given(Queue),
-}
-
-impl QueueAt {
-    /// Opens it.
-    pub(crate) async fn open(&self, clock: Arc<dyn Clock>) -> Result<Queue, JobsError> {
-        match self {
-            Self::File(file) => Queue::sqlite(file, Limits::default(), clock).await,
-            Self::Redis(url) => Queue::redis(&RedisConfig::new(url.as_str()), Limits::default(), clock).await,
-            Self::Given(queue) => Ok(queue.clone()),
-        }
-    }
-}
+/// Jobs that are looked at for those that ended lately: between two scrapes there are fewer.
+const ENDED_MAX: usize = 200;
 
 /// Where jobs come from and where they are kept.
 #[derive(Debug, Clone)]
 pub struct JobsOptions {
-    /// The queue.
-    pub queue: QueueAt,
+    /// The queue, which lives in a runtime of its own.
+    pub queue: Queue,
     /// Directories from which jobs may ingest; none where there is none.
     pub roots: Vec<PathBuf>,
 }
@@ -58,6 +39,8 @@ pub(crate) struct Jobs {
     alone: bool,
     /// Where the queue is asked from threads that may block.
     runtime: Handle,
+    /// Up to when the reports of jobs that ended were counted.
+    counted_until: Arc<Mutex<Micros>>,
 }
 
 /// How many jobs a tenant has.
@@ -70,8 +53,26 @@ pub(crate) struct Counted {
 }
 
 impl Jobs {
-    pub(crate) fn new(queue: Queue, roots: Roots, tenant: &str, alone: bool, runtime: Handle) -> Self {
-        Self { queue, roots, tenant: tenant.to_owned(), alone, runtime }
+    /// The jobs of `tenant`, of which those count for the metrics that end from `now` on.
+    pub(crate) fn new(
+        queue: Queue,
+        roots: Roots,
+        tenant: &str,
+        alone: bool,
+        (runtime, now): (Handle, Micros),
+    ) -> Self {
+        let counted_until = Arc::new(Mutex::new(now));
+        Self { queue, roots, tenant: tenant.to_owned(), alone, runtime, counted_until }
+    }
+
+    /// The jobs that ended since this was asked before: each is told once.
+    pub(crate) fn ended(&self) -> Result<Vec<Job>, Refusal> {
+        let states = State::ALL.into_iter().filter(|state| state.is_terminal()).collect();
+        let (jobs, _) = self.wait(self.list(states, None, ENDED_MAX))?;
+        let mut until = self.counted_until.lock().unwrap_or_else(PoisonError::into_inner);
+        let new: Vec<Job> = jobs.into_iter().filter(|job| job.finished > Some(*until)).collect();
+        *until = new.iter().filter_map(|job| job.finished).max().unwrap_or(*until);
+        Ok(new)
     }
 
     /// What the queue answers. Only for threads that may block.

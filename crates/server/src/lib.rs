@@ -40,7 +40,7 @@ mod tools;
 pub use agents::Agents;
 pub use error::ServerError;
 pub use http::{HttpOptions, Patience, serve_http};
-pub use jobs::{JobsOptions, QueueAt};
+pub use jobs::JobsOptions;
 pub use limits::{
     CALL_TIME_MAX, PAGE_MAX, RESULT_BYTES_MAX, SEARCH_RESULTS_MAX, SQL_ROWS_MAX, TEXT_BYTES_MAX,
 };

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use stele_engine::jobs::Queue;
 use stele_engine::{Engine, EngineError};
-use stele_jobs::Queue;
 use stele_model::Micros;
 use tokio::runtime::Handle;
 
@@ -75,9 +75,9 @@ impl Service {
         for name in names {
             let engine = engines(&name)?;
             let (metrics, started) = (meters.of(&name), engine.now());
-            let jobs = queue
-                .as_ref()
-                .map(|(queue, roots)| Jobs::new(queue.clone(), roots.clone(), &name, alone, runtime.clone()));
+            let jobs = queue.as_ref().map(|(queue, roots)| {
+                Jobs::new(queue.clone(), roots.clone(), &name, alone, (runtime.clone(), started))
+            });
             let desk = Desk::new(engine, sql.clone()).counting(Arc::clone(&metrics)).with_jobs(jobs);
             let desk = Arc::new(desk);
             let tenant = Tenant { name: name.clone(), desk, metrics, ready: Mutex::default(), started };

@@ -1,4 +1,4 @@
-//! Real stores of vectors and graphs, and a real Redis, each on a free port of the loopback and in a directory of its own, gone with the
+//! Real stores of vectors, graphs and objects, and a real Redis, each on a free port of the loopback and in a directory of its own, gone with the
 //! test.
 
 #![allow(clippy::unwrap_used, reason = "a test ends where it breaks")]
@@ -28,7 +28,18 @@ pub enum Store {
     ArcadeDb,
     /// Redis, which writes down everything before it answers.
     Redis,
+    /// SeaweedFS, which speaks S3. A bucket is made by the first object in it.
+    S3,
 }
+
+/// The only key of the S3 server, and its id.
+pub const S3_ACCESS_KEY: &str = "key";
+/// See [`S3_ACCESS_KEY`].
+pub const S3_SECRET_KEY: &str = "geheim-geheim";
+
+/// Who may do what there: everything, with that key.
+const S3_IDENTITIES: &str = r#"{"identities": [{"name": "test", "actions": ["Admin", "Read", "List", "Write"],
+    "credentials": [{"accessKey": "key", "secretKey": "geheim-geheim"}]}]}"#;
 
 /// The only user of ArcadeDB, its password, and the database that it begins with.
 pub const GRAPH_USER: &str = "root";
@@ -111,9 +122,30 @@ impl Server {
                 // It listens there too, and nobody may be in its way.
                 .env("QDRANT__SERVICE__GRPC_PORT", free_port().to_string())
                 .env("QDRANT__TELEMETRY_DISABLED", "true"),
-            Store::Redis => command
-                .args(["--bind", "127.0.0.1", "--port", &self.port.to_string()])
-                .args(["--save", "", "--appendonly", "yes", "--appendfsync", "always"]),
+            Store::Redis => command.args(["--bind", "127.0.0.1", "--port", &self.port.to_string()]).args([
+                "--save",
+                "",
+                "--appendonly",
+                "yes",
+                "--appendfsync",
+                "always",
+            ]),
+            Store::S3 => {
+                std::fs::write(self.dir.path().join("s3.json"), S3_IDENTITIES).unwrap();
+                // Four servers in one, each with a second port that would be 10,000 above the first.
+                let parts = ["master", "volume", "filer"];
+                let ports = parts.map(|part| format!("-{part}.port={}", free_port()));
+                let second = ["master", "volume", "filer", "s3"];
+                let second = second.map(|part| format!("-{part}.port.grpc={}", free_port()));
+                command
+                    .args(["server", "-dir=.", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-volume.max=4"])
+                    .args(["-master.volumeSizeLimitMB=64", "-filer.localSocket=filer.sock"])
+                    .args(["-s3", "-s3.config=s3.json", "-s3.localSocket=s3.sock"])
+                    .args(["-s3.port.iceberg=0", "-s3.port.lance=0"])
+                    .arg(format!("-s3.port={}", self.port))
+                    .args(ports)
+                    .args(second)
+            }
             Store::ArcadeDb => {
                 // It is ready when it says so over HTTP.
                 let side = free_port();
@@ -151,6 +183,7 @@ impl Server {
             Store::Qdrant => "/readyz",
             Store::ArcadeDb => "/api/v1/ready",
             Store::Redis => return self.answers_to_ping(),
+            Store::S3 => "/healthz",
         };
         // A minute: Python and Java have a slow start beside a compiler.
         let patient =
@@ -248,6 +281,7 @@ fn program(kind: Store) -> Option<PathBuf> {
         Store::Qdrant => "STELE_TEST_QDRANT",
         Store::ArcadeDb => "STELE_TEST_ARCADEDB",
         Store::Redis => "STELE_TEST_REDIS",
+        Store::S3 => "STELE_TEST_S3",
     };
     let path = std::env::var_os(variable).map(PathBuf::from).filter(|path| Path::is_file(path));
     if path.is_none() {

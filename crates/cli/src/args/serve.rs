@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::QueueArgs;
+
 /// `stele serve`
 #[derive(Debug, Args)]
 pub struct ServeArgs {
@@ -23,23 +25,15 @@ pub struct ServeArgs {
     /// File with the tokens of those who may ask, each with a tenant, rights and a rate (docs/guide/service.md)
     #[arg(long, value_name = "FILE")]
     pub token_file: Option<PathBuf>,
-    /// Where jobs are kept: sqlite, which is a file in the data directory, or redis://HOST[:PORT][/DATABASE]
-    #[arg(long, value_name = "sqlite|URL", default_value = "sqlite", value_parser = queue)]
-    pub queue: String,
+    #[command(flatten)]
+    pub home: QueueArgs,
+    /// Jobs that this process works on at once; 0 leaves them to `stele worker`
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(0..=64))]
+    pub workers: u16,
     /// Directory from which jobs may ingest (may be repeated); without it none does
     #[arg(long, value_name = "DIR")]
     pub allow_root: Vec<PathBuf>,
     /// A name of this host that requests may use, besides localhost and the address (may be repeated)
     #[arg(long, value_name = "NAME")]
     pub host: Vec<String>,
-}
-
-/// A queue that can be meant.
-fn queue(text: &str) -> Result<String, String> {
-    if text == "sqlite"
-        || ["redis://", "rediss://", "unix://", "redis+unix://"].iter().any(|begin| text.starts_with(begin))
-    {
-        return Ok(text.to_owned());
-    }
-    Err("expected sqlite, or an address such as redis://127.0.0.1:6379".to_owned())
 }

@@ -5,8 +5,9 @@ use std::path::Path;
 
 use serde_json::json;
 use stele_engine::Engine;
+use stele_engine::jobs::{Stop as WorkerStop, WorkerSettings, worker_name};
 use stele_model::error::in_full;
-use stele_server::{HttpOptions, JobsOptions, QueueAt, ServerError, Stop, Tokens, serve_http};
+use stele_server::{HttpOptions, JobsOptions, ServerError, Stop, Tokens, serve_http};
 
 use super::Context;
 use crate::args::ServeArgs;
@@ -15,9 +16,6 @@ use crate::interrupt::Interrupt;
 
 /// The environment variable that holds the token, so that it stands in no list of processes.
 const TOKEN: &str = "STELE_TOKEN";
-
-/// The queue in the data directory.
-const QUEUE_FILE: &str = "state.db";
 
 /// Bytes of a file of tokens: a thousand of them with everything that can be said.
 const TOKEN_FILE_BYTES_MAX: u64 = 1 << 20;
@@ -42,18 +40,13 @@ pub fn run(context: &Context, args: ServeArgs) -> Result<Exit, Failure> {
     let asked = stop.clone();
     interrupt.also(move || asked.stop());
     let guarded = !tokens.is_open();
-    if !args.mcp_only && args.queue == "sqlite" {
-        // The queue may be there before the lake is.
-        let dir = &settings.data_dir;
-        std::fs::create_dir_all(dir).map_err(|error| Failure::io("create", dir, &error))?;
-    }
+    let desk = if args.mcp_only { None } else { Some(context.jobs(&args.home)?) };
     let options = HttpOptions {
         tokens,
         tenant: settings.tenant.clone(),
         hosts: args.host,
         only_agents: args.mcp_only,
-        jobs: (!args.mcp_only)
-            .then(|| JobsOptions { queue: queue(&args.queue, &settings.data_dir), roots: args.allow_root }),
+        jobs: desk.as_ref().map(|desk| JobsOptions { queue: desk.queue().clone(), roots: args.allow_root }),
         ..HttpOptions::new(args.listen.unwrap_or(SocketAddr::new(args.bind, args.port)))
     };
     let environment = context.environment()?;
@@ -64,24 +57,38 @@ pub fn run(context: &Context, args: ServeArgs) -> Result<Exit, Failure> {
     };
     let path = if args.mcp_only { "/mcp" } else { "/" };
     let mut told = Ok(());
-    serve_http(&engines, &super::answer_sql::command(), options, &stop, |address| {
-        let url = format!("http://{address}{path}");
-        let event = json!({ "url": url, "mcp": format!("http://{address}/mcp"), "token_required": guarded });
-        told = context.out.event("serving", &event);
-        context.out.remark(&format!("serving {url}; Ctrl-C ends it"));
-    })
-    .map_err(failed)?;
+    let worker_stop = WorkerStop::new();
+    let asked = worker_stop.clone();
+    interrupt.also(move || asked.ask());
+    let worked = std::thread::scope(|scope| -> Result<Result<(), Failure>, Failure> {
+        let worker = desk.as_ref().filter(|_| args.workers > 0).map(|desk| {
+            let settings =
+                WorkerSettings { capacity: args.workers.into(), ..WorkerSettings::new(worker_name()) };
+            let stop = &worker_stop;
+            scope.spawn(move || desk.work(&settings, stop))
+        });
+        let served = serve_http(&engines, &super::answer_sql::command(), options, &stop, |address| {
+            let url = format!("http://{address}{path}");
+            let event =
+                json!({ "url": url, "mcp": format!("http://{address}/mcp"), "token_required": guarded });
+            told = context.out.event("serving", &event);
+            context.out.remark(&format!("serving {url}; Ctrl-C ends it"));
+        });
+        // Where nobody is served any more, nobody works either.
+        worker_stop.ask();
+        let worked = worker.map(|worker| worker.join());
+        served.map_err(failed)?;
+        Ok(match worked {
+            Some(Ok(Err(error))) => Err(error.into()),
+            Some(Err(_)) => {
+                Err(Failure::new("the worker of the service ended in a way that it never should"))
+            }
+            Some(Ok(Ok(_))) | None => Ok(()),
+        })
+    })?;
     told?;
+    worked?;
     Ok(Exit::Done)
-}
-
-/// Where the jobs are kept: an address of Redis, or a file in the data directory.
-fn queue(named: &str, data_dir: &Path) -> QueueAt {
-    if named == "sqlite" {
-        QueueAt::File(data_dir.join(QUEUE_FILE))
-    } else {
-        QueueAt::Redis(named.to_owned())
-    }
 }
 
 /// The token; an empty variable is none.
@@ -123,9 +130,6 @@ pub fn failed(error: ServerError) -> Failure {
             )
         }
         ServerError::Root(_) => failure.hint("--allow-root names a directory that is there"),
-        ServerError::Jobs(_) => {
-            failure.hint("--queue sqlite keeps the jobs in the data directory, --queue redis://HOST in Redis")
-        }
         ServerError::Listen { .. } => {
             failure.hint("another port with --port, or --port 0 for a free one; --bind names the address")
         }

@@ -15,6 +15,7 @@ mod eval;
 mod graph_sinks;
 mod health;
 mod index;
+mod jobs;
 mod lake;
 mod screens;
 mod search;

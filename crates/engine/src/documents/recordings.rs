@@ -27,10 +27,11 @@ const EVENTS: &str = "SELECT event_type, arg_min(record_id, (source, byte_offset
 const GAMES: &str = "SELECT game_id, arg_min(record_id, (source, byte_offset)) FROM events \
      WHERE tenant_id = $tenant AND game_id IS NOT NULL GROUP BY game_id ORDER BY game_id LIMIT $limit";
 
-const PLAYERS: &str = "SELECT p.player_id, p.username, e.record_id FROM players p JOIN \
-     (SELECT player_id, arg_min(record_id, (source, byte_offset)) AS record_id FROM events \
-     WHERE tenant_id = $tenant AND player_id IS NOT NULL GROUP BY player_id) e USING (player_id) \
-     ORDER BY p.player_id LIMIT $limit";
+/// The name that a player had last, as in the view of players, which knows no tenants.
+const PLAYERS: &str = "SELECT player_id, \
+     arg_max(username, (coalesce(moment(ts, ts_raw), TIMESTAMP '0001-01-01'), file_id, byte_offset)), \
+     arg_min(record_id, (source, byte_offset)) FROM events \
+     WHERE tenant_id = $tenant AND player_id IS NOT NULL GROUP BY player_id ORDER BY player_id LIMIT $limit";
 
 const PLAYED: &str = "SELECT player_id, game_id, arg_min(record_id, (source, byte_offset)) FROM events \
      WHERE tenant_id = $tenant AND player_id IS NOT NULL AND game_id IS NOT NULL \
@@ -80,7 +81,7 @@ pub(super) fn facts(engine: &Engine, snapshot: &Snapshot) -> Result<RecordingFac
     Ok(facts)
 }
 
-/// The events with their fields, as the catalogue has them.
+/// The events with their fields, as the records of the tenant have them.
 fn fields(
     engine: &Engine,
     snapshot: &Snapshot,

@@ -88,6 +88,10 @@ impl Queue {
     pub async fn progress(&self, lease: &Lease, progress: Progress) -> Result<Renewed, JobsError> {
         self.update("report progress", lease.job.id, |record| {
             let until = self.extend(record, lease, None)?;
+            if progress.stage != record.body.stage {
+                // A checkpoint overtook it.
+                return Ok((Vec::new(), Renewed { until, asked: asked(record) }));
+            }
             record.report(progress.clone());
             let event = record.event(EventKind::Progress, "", self.now());
             Ok((vec![event], Renewed { until, asked: asked(record) }))
@@ -240,7 +244,13 @@ impl Queue {
 /// yet: somebody may at any moment.
 fn check(record: &Record, lease: &Lease, now: Micros) -> Result<(), JobsError> {
     let reason = match &record.body.hold {
-        Some(hold) if hold.token != lease.token => format!("worker {} has it now", hold.worker),
+        // A home that lost its last moments may give a token again, though not to the same run of the same worker.
+        Some(hold)
+            if (hold.token, &hold.worker, hold.run)
+                != (lease.token, &lease.worker.name, lease.worker.run) =>
+        {
+            format!("worker {} has it now", hold.worker)
+        }
         Some(hold) if hold.until <= now => "it was not renewed in time".to_owned(),
         Some(_) => return Ok(()),
         None => format!("the job is {}", record.body.state),

@@ -7,7 +7,7 @@ use super::claim::micros;
 use crate::error::JobsError;
 use crate::job::{Event, Job, JobId, State};
 use crate::limits::PAGE_MAX;
-use crate::view::{Counts, Crew, WORKER_SILENT_MAX, WorkerStatus, view};
+use crate::view::{Counts, Crew, WORKER_FORGOTTEN_AFTER, WORKER_SILENT_MAX, WorkerStatus, view};
 
 /// Which jobs of a list.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -92,6 +92,16 @@ impl Queue {
         self.home.counts().await
     }
 
+    /// What its home cannot promise as it is set up, a sentence each; nothing where all is well. A Redis that keeps
+    /// nothing on its disk, for one.
+    ///
+    /// # Errors
+    ///
+    /// The home cannot be reached.
+    pub async fn doubts(&self) -> Result<Vec<String>, JobsError> {
+        self.home.doubts().await
+    }
+
     /// Whether nothing waits or runs that would go on without anybody asking for it: all that is left is paused, or
     /// behind what is.
     ///
@@ -125,6 +135,10 @@ impl Queue {
         let mut workers = self.home.workers().await?;
         let silent = self.now() - micros(WORKER_SILENT_MAX);
         workers.iter_mut().for_each(|worker| worker.alive = worker.seen > silent);
+        let forgotten = self.now() - micros(WORKER_FORGOTTEN_AFTER);
+        for gone in workers.extract_if(.., |worker| worker.seen < forgotten) {
+            self.home.greet(&gone.name, None).await?;
+        }
         workers.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(workers)
     }

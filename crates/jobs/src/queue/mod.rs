@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use stele_model::{Clock, Micros};
 
@@ -41,6 +42,8 @@ pub struct Queue {
     home: Arc<dyn Home>,
     clock: Arc<dyn Clock>,
     limits: Limits,
+    /// Submissions before it is counted again how many jobs there are.
+    room: Arc<AtomicU64>,
 }
 
 impl fmt::Debug for Queue {
@@ -57,7 +60,7 @@ impl Queue {
     /// The file cannot be opened, is something else, or is of another version.
     pub async fn sqlite(file: &Path, limits: Limits, clock: Arc<dyn Clock>) -> Result<Self, JobsError> {
         limits.check()?;
-        Ok(Self { home: Arc::new(Sqlite::open(file).await?), clock, limits })
+        Ok(Self::over(Arc::new(Sqlite::open(file).await?), limits, clock))
     }
 
     /// A queue in Redis. Workers of several hosts may share it.
@@ -71,7 +74,7 @@ impl Queue {
         clock: Arc<dyn Clock>,
     ) -> Result<Self, JobsError> {
         limits.check()?;
-        Ok(Self { home: Arc::new(Redis::open(config).await?), clock, limits })
+        Ok(Self::over(Arc::new(Redis::open(config).await?), limits, clock))
     }
 
     /// A queue that is gone with the process, for tests.
@@ -81,7 +84,11 @@ impl Queue {
     /// [`JobsError::Config`] if the limits cannot be used.
     pub fn memory(memory: &Memory, limits: Limits, clock: Arc<dyn Clock>) -> Result<Self, JobsError> {
         limits.check()?;
-        Ok(Self { home: Arc::new(memory.clone()), clock, limits })
+        Ok(Self::over(Arc::new(memory.clone()), limits, clock))
+    }
+
+    fn over(home: Arc<dyn Home>, limits: Limits, clock: Arc<dyn Clock>) -> Self {
+        Self { home, clock, limits, room: Arc::default() }
     }
 
     /// Where the jobs are kept, for people; without a password.

@@ -1,6 +1,7 @@
 //! A job comes into the queue, without what is done or on its way already.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use serde::Serialize;
 
@@ -42,11 +43,8 @@ impl Queue {
     /// to submit it again does no harm, since its inputs are then duplicates.
     pub async fn submit(&self, spec: Spec) -> Result<Submitted, JobsError> {
         spec.check()?;
+        self.find_room().await?;
         for again in 0..TRIES_MAX {
-            let in_flight = self.home.counts().await?.in_flight();
-            if in_flight >= JOBS_MAX {
-                return Err(JobsError::Full { what: "queue", jobs: in_flight, max: JOBS_MAX });
-            }
             let keys: Vec<SourceKey> =
                 spec.inputs.iter().map(|input| SourceKey::new(&spec.options.tenant, &input.uri)).collect();
             let found = self.home.sources(&keys).await?;
@@ -78,6 +76,23 @@ impl Queue {
             }
         }
         Err(JobsError::Contended { what: "submit a job", tries: TRIES_MAX })
+    }
+}
+
+impl Queue {
+    /// Whether there is room for one more job. Counting takes longer the more there are, so it is done again when a
+    /// sixteenth of the room that there was is used up: several who submit can be too many by that much each.
+    async fn find_room(&self) -> Result<(), JobsError> {
+        let left = |room: u64| room.checked_sub(1);
+        if self.room.fetch_update(Ordering::Relaxed, Ordering::Relaxed, left).is_ok() {
+            return Ok(());
+        }
+        let in_flight = self.home.counts().await?.in_flight();
+        let Some(room) = JOBS_MAX.checked_sub(in_flight).filter(|room| *room > 0) else {
+            return Err(JobsError::Full { what: "queue", jobs: in_flight, max: JOBS_MAX });
+        };
+        self.room.store(room / 16, Ordering::Relaxed);
+        Ok(())
     }
 }
 

@@ -159,6 +159,22 @@ impl Home for Redis {
         format!("the queue {} in Redis at {}", self.namespace, self.link.server)
     }
 
+    async fn doubts(&self) -> Result<Vec<String>, JobsError> {
+        let get = command("CONFIG", &["GET", "appendonly", "appendfsync", "maxmemory", "maxmemory-policy"]);
+        let set: BTreeMap<String, String> = match self.link.ask(&Question::Command(get), Again::May).await {
+            Ok(set) => set,
+            // Whoever rents a server may not be allowed to look.
+            Err(error) if error.code().is_some() => {
+                let server = &self.link.server;
+                return Ok(vec![format!(
+                    "Redis at {server} does not say whether it keeps what it acknowledges"
+                )]);
+            }
+            Err(error) => return Err(self.failed("look at", error)),
+        };
+        Ok(doubts(&self.link.server, &set))
+    }
+
     async fn jobs(&self, ids: &[JobId]) -> Result<Vec<Option<Stored>>, JobsError> {
         if ids.is_empty() {
             return Ok(Vec::new());
@@ -320,6 +336,25 @@ impl Home for Redis {
         };
         texts.iter().map(read).collect()
     }
+}
+
+/// What a server that is set up like this cannot promise.
+fn doubts(server: &str, set: &BTreeMap<String, String>) -> Vec<String> {
+    let is = |name: &str, value: &str| set.get(name).is_some_and(|set| set == value);
+    let mut doubts = Vec::new();
+    if !is("appendonly", "yes") {
+        doubts.push(format!("Redis at {server} loses jobs when it stops; `appendonly yes` keeps them"));
+    } else if !is("appendfsync", "always") {
+        doubts.push(format!(
+            "Redis at {server} may lose its last second of jobs in a power cut; `appendfsync always` keeps it"
+        ));
+    }
+    if !is("maxmemory", "0") && !is("maxmemory-policy", "noeviction") {
+        doubts.push(format!(
+            "Redis at {server} drops jobs when its memory is full; `maxmemory-policy noeviction` refuses new ones instead"
+        ));
+    }
+    doubts
 }
 
 /// A change as the script reads it.

@@ -41,7 +41,8 @@ pub trait Work: Send + Sync {
     /// Does this stage. `resume` is what the stage before left, or what [`Context::checkpoint`] kept in this one.
     ///
     /// Gives what the next stage needs; the last one gives the job's result. It is durable then, as what it tells of.
-    /// It looks at [`Context::asked`] as often as it can stop, and calls [`Context::confirm`] before it commits.
+    /// It looks at [`Context::asked`] as often as it can stop, and calls [`Context::confirm`] before it commits. What
+    /// blocks a thread belongs into `spawn_blocking`: the heart that keeps the lease beats on the same threads.
     ///
     /// # Errors
     ///
@@ -135,11 +136,14 @@ pub async fn run_worker(
     stop: &Stop,
 ) -> Result<Worked, JobsError> {
     settings.check()?;
+    // If the loop ends by itself, what runs is asked to stop, and nobody else who listens to `stop`.
+    let stop = stop.part();
     let started = queue.now();
     let id = WorkerId { name: settings.name.clone(), run: started.cast_unsigned() };
     let mut crew = Crew { queue, settings, id, started, tasks: JoinSet::new(), at: HashMap::new() };
     let (mut worked, mut wait) = (Worked::default(), settings.poll);
     let (mut greeted, mut cleaned): (Option<Micros>, Option<Micros>) = (None, None);
+    let mut told = false;
     let ended = loop {
         if stop.is_asked() {
             break Ok(());
@@ -149,8 +153,9 @@ pub async fn run_worker(
         }
         let held_back = work.held_back().await;
         let (now, mut idle) = (queue.now(), true);
-        if is_due(greeted, now, GREET_EVERY) {
-            greeted = Some(now);
+        // Whoever waits sees why, and soon when that is over.
+        if is_due(greeted, now, GREET_EVERY) || told != held_back.is_some() {
+            (greeted, told) = (Some(now), held_back.is_some());
             crew.greet(held_back.clone()).await;
         }
         if is_due(cleaned, now, CLEAN_EVERY) {
@@ -191,10 +196,7 @@ pub async fn run_worker(
             }
         }
     };
-    // What runs hears of it through `stop`; if the loop broke by itself it has not been asked yet.
-    if ended.is_err() {
-        stop.ask();
-    }
+    stop.ask();
     while let Some(done) = crew.tasks.join_next_with_id().await {
         crew.note(done, &mut worked);
     }

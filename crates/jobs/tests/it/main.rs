@@ -2,7 +2,11 @@
 
 #![allow(clippy::unwrap_used, reason = "tests may fail loudly")]
 
+mod crew;
 mod pressure;
+mod processes;
+mod redis;
 mod rig;
 mod sim;
+mod sqlite;
 mod suite;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use stele_jobs::{Input, Lease, Limits, Memory, Queue, RedisConfig, Spec, WorkerId};
 use stele_model::{Clock, Micros};
@@ -13,23 +13,42 @@ pub const LEASE: Duration = Duration::from_secs(30);
 
 /// Time as a test lets it pass. Each look at it takes a microsecond, so that what comes later is later.
 #[derive(Debug)]
-pub struct Ticking(AtomicI64);
-
-impl Default for Ticking {
-    fn default() -> Self {
-        Self(AtomicI64::new(1_800_000_000_000_000))
-    }
+pub struct Ticking {
+    at: AtomicI64,
+    /// Where it passes by itself, too: since when.
+    since: Option<Instant>,
 }
 
 impl Ticking {
+    pub fn still() -> Arc<Ticking> {
+        Arc::new(Ticking { at: AtomicI64::new(1_800_000_000_000_000), since: None })
+    }
+
+    pub fn running() -> Arc<Ticking> {
+        let since = Some(Instant::now());
+        Arc::new(Ticking { at: AtomicI64::new(1_800_000_000_000_000), since })
+    }
+
     pub fn pass(&self, time: Duration) {
-        self.0.fetch_add(Micros::try_from(time.as_micros()).unwrap(), Ordering::SeqCst);
+        self.at.fetch_add(Micros::try_from(time.as_micros()).unwrap(), Ordering::SeqCst);
     }
 }
 
 impl Clock for Ticking {
     fn now(&self) -> Micros {
-        self.0.fetch_add(1, Ordering::SeqCst)
+        let passed = self.since.map_or(0, |since| Micros::try_from(since.elapsed().as_micros()).unwrap());
+        self.at.fetch_add(1, Ordering::SeqCst) + passed
+    }
+}
+
+/// Time as it is, for what happens in other processes.
+pub struct SystemTime;
+
+impl Clock for SystemTime {
+    #[expect(clippy::disallowed_methods, reason = "processes share nothing else")]
+    fn now(&self) -> Micros {
+        let passed = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+        Micros::try_from(passed.as_micros()).unwrap()
     }
 }
 
@@ -65,7 +84,7 @@ impl Rig {
             backoff: Duration::from_secs(10),
             backoff_max: Duration::from_secs(15),
         };
-        Rig { home, clock: Arc::default(), limits }
+        Rig { home, clock: Ticking::still(), limits }
     }
 
     /// A way to the queue that nobody has used yet, as from another process.

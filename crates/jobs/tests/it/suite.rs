@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use serde_json::json;
 use stele_jobs::{
-    Checkpoint, Control, Failure, Filter, JobId, JobsError, Origin, Queue, Spec, Stage, State, WorkerId,
+    Checkpoint, Control, EVENTS_KEPT_MAX, Failure, Filter, JobId, JobsError, KEPT_BYTES_MAX, LINE_MAX,
+    Origin, Queue, Spec, Stage, State, TEXT_BYTES_MAX, WorkerId,
 };
+use stele_model::ErrorKind;
 
 use crate::rig::{LEASE, Rig, claim, input, spec};
 
@@ -28,6 +30,55 @@ suite! {
     lanes_take_turns,
     pages_are_whole,
     it_is_cleaned,
+}
+
+/// On one home, since a thousand jobs take their time.
+#[test]
+fn lines_have_an_end() {
+    on(Rig::memory(), async |rig| {
+        let queue = rig.queue().await;
+        for number in 0..LINE_MAX {
+            submit(&queue, &format!("a@{number}")).await;
+        }
+        let error = queue.submit(spec("b@1 a@new")).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Retry);
+        assert!(
+            error.to_string().starts_with("the line of one of its sources is full: 1000 jobs"),
+            "{error}"
+        );
+        // Nothing of what was refused is left.
+        assert!(queue.submit(spec("b@1")).await.unwrap().duplicates.is_empty());
+        // And there is room again when one has ended.
+        let lease = claim(&queue, "w").await.unwrap();
+        queue.finish(&lease, None).await.unwrap();
+        submit(&queue, "a@new").await;
+    });
+}
+
+#[test]
+fn what_is_kept_has_an_end() {
+    on(Rig::memory(), async |rig| {
+        let queue = rig.queue().await;
+        let id = submit(&queue, "a@1").await;
+        let lease = claim(&queue, "w").await.unwrap();
+        let large = Some(json!("x".repeat(KEPT_BYTES_MAX)));
+        let checkpoint = Checkpoint { stage: Stage::Graphing, resume: large.clone(), progress: None };
+        for error in [
+            queue.checkpoint(&lease, checkpoint).await.unwrap_err(),
+            queue.finish(&lease, large).await.unwrap_err(),
+        ] {
+            assert!(matches!(error, JobsError::TooLarge { .. }), "{error}");
+        }
+        for _ in 0..EVENTS_KEPT_MAX + 10 {
+            queue.progress(&lease, lease.job.progress.clone()).await.unwrap();
+        }
+        let events = queue.events(id, 0, usize::MAX).await.unwrap();
+        assert_eq!((events.len() as u64, events[0].number), (EVENTS_KEPT_MAX, 13));
+        let message = "é".repeat(TEXT_BYTES_MAX);
+        queue.fail(&lease, &Failure::lasting(message)).await.unwrap();
+        let error = queue.get(id).await.unwrap().last_error.unwrap();
+        assert!(error.message.len() <= TEXT_BYTES_MAX + 3 && error.message.ends_with('…'));
+    });
 }
 
 fn on(rig: Option<Rig>, test: impl AsyncFn(&Rig)) {

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use stele_jobs::{Control, Job, JobId, State, WorkerStatus};
+use stele_engine::jobs::{Control, Job, JobId, State, WorkerStatus};
 
 use crate::desk::{Call, Desk};
 use crate::jobs::Jobs;
@@ -309,8 +309,8 @@ pub(crate) struct ReportView {
     report: Option<Value>,
 }
 
-/// Bytes of a report: a thousand inputs with their counts.
-const REPORT_BYTES_MAX: u64 = 4 << 20;
+/// Bytes of a report that are told: a thousand inputs with their counts.
+const REPORT_BYTES_MAX: usize = 4 << 20;
 
 impl Tool for JobReport {
     const NAME: &'static str = "job_report";
@@ -324,25 +324,17 @@ impl Tool for JobReport {
         let jobs = queue(desk)?;
         // The id is one that the queue knows by now, and so no path.
         let id = jobs.wait(jobs.get(&arguments.id))?.id.to_string();
-        let file = desk.engine.settings().data_dir.join("manifests/jobs").join(&id).join("report.json");
-        let failed = |why: String| {
-            Refusal::new("The report cannot be read.")
+        let report = desk.engine.read_report(&id)?.map(serde_json::to_value).transpose();
+        let report = report.map_err(|error| {
+            Refusal::new("The report cannot be written as JSON.")
                 .because(Cause::Failed)
-                .why(why)
-                .hint("`stele report JOB`")
-        };
-        let report = match std::fs::metadata(&file) {
-            Err(_) => None,
-            Ok(found) if found.len() > REPORT_BYTES_MAX => {
-                return Err(Refusal::new("The report is larger than an answer may be.")
-                    .because(Cause::Limit)
-                    .hint("`stele report JOB`"));
-            }
-            Ok(_) => {
-                let text = std::fs::read_to_string(&file).map_err(|error| failed(error.to_string()))?;
-                Some(serde_json::from_str(&text).map_err(|error| failed(error.to_string()))?)
-            }
-        };
+                .why(error.to_string())
+        })?;
+        if report.as_ref().is_some_and(|report| report.to_string().len() > REPORT_BYTES_MAX) {
+            return Err(Refusal::new("The report is larger than an answer may be.")
+                .because(Cause::Limit)
+                .hint("`stele report JOB`"));
+        }
         Ok(ReportView { id, report })
     }
 }

@@ -2,13 +2,17 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use stele_jobs::{Duplicate, Input, Options, Origin, Spec};
+use stele_engine::jobs::{Duplicate, Input, Options, Origin, Spec, inputs_of_targets};
 
 use super::jobs::queue;
 use crate::desk::{Call, Desk};
 use crate::jobs::Jobs;
 use crate::reply::{Refusal, fact};
 use crate::tools::Tool;
+
+/// Bytes of a file that is read for a checksum while its sender waits. What of a larger one was done before is
+/// found out when the job is done.
+const SUMMED_BYTES_MAX: u64 = 256 << 20;
 
 /// Starts an ingest.
 pub(crate) struct IngestStart;
@@ -81,9 +85,12 @@ fn inputs(jobs: &Jobs, targets: &[String]) -> Result<Vec<Input>, Refusal> {
                 .why(fact(target))
                 .hint("`stele ingest` on the command line")
         })?;
-        let input = Input::unread(uri);
-        if !inputs.contains(&input) {
-            inputs.push(input);
+        let is_small = path.metadata().is_ok_and(|found| found.is_file() && found.len() <= SUMMED_BYTES_MAX);
+        let found = if is_small { inputs_of_targets(&[uri.to_owned()])? } else { vec![Input::unread(uri)] };
+        for input in found {
+            if !inputs.contains(&input) {
+                inputs.push(input);
+            }
         }
     }
     Ok(inputs)
@@ -114,7 +121,7 @@ pub(crate) struct SubmitArguments {
 pub(crate) struct InputArgument {
     /// An absolute path below a directory that the service was allowed.
     uri: String,
-    /// What tells this state of it from others, such as a SHA-256: with it, the same is not done twice.
+    /// What tells this state of it from others; its SHA-256 unless told otherwise.
     checksum: Option<String>,
 }
 
@@ -131,7 +138,9 @@ impl Tool for SubmitJob {
         let mut all = Vec::new();
         for one in &arguments.inputs {
             for mut input in inputs(jobs, std::slice::from_ref(&one.uri))? {
-                input.checksum.clone_from(&one.checksum);
+                if one.checksum.is_some() {
+                    input.checksum.clone_from(&one.checksum);
+                }
                 all.push(input);
             }
         }

@@ -12,7 +12,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use futures::stream::{self, Stream};
 use serde_json::json;
-use stele_jobs::{EventKind, JobId};
+use stele_engine::jobs::{EventKind, JobId};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::http::guard::Route;
@@ -124,7 +124,7 @@ fn follow(place: Place) -> impl Stream<Item = Result<Event, Infallible>> {
     futures::StreamExt::flatten(batches)
 }
 
-fn told(event: &stele_jobs::Event) -> Event {
+fn told(event: &stele_engine::jobs::Event) -> Event {
     // A document of texts and numbers can always be written.
     let data = serde_json::to_string(event).unwrap_or_default();
     Event::default().event("job").id(event.number.to_string()).data(data)

@@ -1,6 +1,7 @@
 //! `GET /api/metrics/summary`: the numbers of the overview, and what of the metrics is read from the lake.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -138,6 +139,18 @@ pub(crate) fn refresh(desk: &Desk, call: &Call) {
     }
     if let Err(refusal) = read(desk, call) {
         tracing::debug!(reason = refusal.text(), "the numbers of the lake stay as they were");
+    }
+}
+
+/// What the report of a job that ended says about its stages, and about the index as it left it.
+fn reported(desk: &Desk, job: &str) {
+    let Ok(Some(report)) = desk.engine.read_report(job) else { return };
+    for stage in &report.stages {
+        let time = Duration::try_from_secs_f64(stage.seconds).unwrap_or_default();
+        desk.metrics.observe(Family::Stage, &[&stage.stage], time);
+    }
+    if let Some(drift) = &report.drift {
+        desk.metrics.set(Family::Drift, &[], drift.ratio);
     }
 }
 

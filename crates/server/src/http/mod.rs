@@ -19,7 +19,7 @@ use axum::http::StatusCode;
 use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
-use stele_engine::{Engine, EngineError, SystemClock};
+use stele_engine::{Engine, EngineError};
 use tokio::net::TcpListener;
 
 use self::guard::is_for_programs;

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::chart::{self, Slice};
 use super::{Asked, address, frame, pairs, see_other, words};
-use crate::api::jobs::{ControlJob, JobReport, ListJobs, QueueStatus, ShowJob};
+use crate::api::jobs::{ControlJob, ListJobs, QueueStatus, ShowJob};
 use crate::api::starting::IngestStart;
 use crate::http::guard::Route;
 use crate::http::problem::Problem;
@@ -20,15 +20,12 @@ use crate::tokens::Right;
 /// Jobs of a page.
 const JOBS_SHOWN: u64 = 25;
 
+/// Events of a job that are shown: all that are kept.
+const EVENTS_SHOWN: usize = 1000;
+
 /// Stages of a job, in their order.
 const STAGES: [&str; 7] =
     ["parsing", "extracting", "graphing", "embedding", "indexing", "postchecks", "reporting"];
-
-/// Levels of a report that are shown as tables; what lies deeper is shown as it is.
-const DEPTH_MAX: usize = 3;
-
-/// Entries of a list of a report that are shown.
-const ENTRIES_SHOWN: usize = 50;
 
 /// The list of jobs.
 pub(super) fn list(asked: &Asked<'_>) -> Result<Markup, Refusal> {
@@ -219,49 +216,6 @@ fn controls(job: &Value) -> Markup {
     }
 }
 
-/// What a job came to.
-pub(super) fn report(asked: &Asked<'_>) -> Result<Markup, Refusal> {
-    let id = asked.get("id").unwrap_or_default();
-    let answer = asked.ask::<JobReport>(&[("id", Value::from(id))])?;
-    let report = &answer["report"];
-    let ready = report["ready_for_queries"]
-        .as_str()
-        .map_or_else(|| report["ready_for_queries"].to_string(), str::to_owned);
-    Ok(html! {
-        nav.crumbs aria-label="Where this is" { a href="/jobs" { "Jobs" } " / " a href=(format!("/jobs/{id}")) { (id) } " / " span aria-current="page" { "Report" } }
-        div.heading { h1 { "Report of " (id) } a.button href=(format!("/api/jobs/{id}/report")) { "JSON" } }
-        @if report.is_null() {
-            section.notice.warn role="status" { h2 { "There is no report yet" } p { "A job writes it at its end." } }
-        } @else {
-            @if !report["ready_for_queries"].is_null() {
-                section.notice.good[ready == "true"].bad[ready == "false"].warn[ready != "true" && ready != "false"] role="status" {
-                    h2 { @match ready.as_str() { "true" => { "Its data is ready for queries" } "false" => { "Its data is not ready for queries" } other => { "Ready for queries: " (other) } } }
-                }
-            }
-            section.card { (tree(report, 0)) }
-        }
-    })
-}
-
-/// A document of which nobody here knows what is in it.
-fn tree(value: &Value, depth: usize) -> Markup {
-    match value {
-        Value::Object(members) if depth < DEPTH_MAX => html! {
-            dl.facts { @for (name, member) in members { dt { (name.replace('_', " ")) } dd { (tree(member, depth + 1)) } } }
-        },
-        Value::Array(entries) if depth < DEPTH_MAX => html! {
-            @if entries.is_empty() { span.muted { "none" } }
-            ol { @for entry in entries.iter().take(ENTRIES_SHOWN) { li { (tree(entry, depth + 1)) } } }
-            @if entries.len() > ENTRIES_SHOWN { p.muted { "and " (entries.len() - ENTRIES_SHOWN) " more" } }
-        },
-        Value::Object(_) | Value::Array(_) => html! { code { (value.to_string()) } },
-        Value::String(text) => html! { (text) },
-        Value::Number(number) => html! { (number.as_u64().map_or_else(|| number.to_string(), words::count)) },
-        Value::Bool(yes) => html! { @if *yes { "yes" } @else { "no" } },
-        Value::Null => html! { span.muted { "–" } },
-    }
-}
-
 /// Takes the form that starts an ingest.
 pub(super) async fn start_form(State(service): State<Arc<Service>>, request: Request) -> Response {
     acted(&service, request, "/jobs/start", |asked| {
@@ -324,26 +278,16 @@ async fn tried(
 
 impl Asked<'_> {
     /// What happened to a job lately.
-    fn history(&self, id: &str) -> Result<Vec<stele_jobs::Event>, Refusal> {
+    fn history(&self, id: &str) -> Result<Vec<stele_engine::jobs::Event>, Refusal> {
         let jobs = crate::api::jobs::queue(&self.tenant.desk)?;
         let job = jobs.wait(jobs.get(id))?;
-        jobs.wait(jobs.queue.events(job.id, 0, stele_jobs::PAGE_MAX))
+        jobs.wait(jobs.queue.events(job.id, 0, EVENTS_SHOWN))
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
-    use super::{stages, tree};
-
-    #[test]
-    fn a_report_is_shown_and_never_markup() {
-        let report = json!({ "a_b": "<b>", "list": [1, [2, { "deep": "<i>" }]], "none": null, "yes": true });
-        let shown = tree(&report, 0).0;
-        assert!(shown.contains("<dt>a b</dt>") && shown.contains("&lt;b&gt;"), "{shown}");
-        assert!(!shown.contains("<b>") && !shown.contains("<i>"), "{shown}");
-    }
+    use super::stages;
 
     #[test]
     fn stages_behind_are_told_from_those_ahead() {

@@ -14,6 +14,7 @@ mod graph;
 mod jobs;
 mod overview;
 mod quarantine;
+mod report;
 mod search;
 mod sign_in;
 mod sql;
@@ -57,7 +58,7 @@ const PAGES: [Page; 14] = [
     Page { path: "/", title: "Overview", render: overview::render },
     Page { path: "/jobs", title: "Jobs", render: jobs::list },
     Page { path: "/jobs/{id}", title: "Job", render: jobs::one },
-    Page { path: "/jobs/{id}/report", title: "Report", render: jobs::report },
+    Page { path: "/jobs/{id}/report", title: "Report", render: report::render },
     Page { path: "/coverage", title: "Coverage", render: coverage::render },
     Page { path: "/coverage/event", title: "Event", render: events::event },
     Page { path: "/coverage/field", title: "Field", render: events::field },

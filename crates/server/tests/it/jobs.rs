@@ -62,16 +62,19 @@ fn a_report_is_given_as_it_was_written() {
     let id = started(&world, &target);
     let dir = world.path("data").join("manifests/jobs").join(&id);
     std::fs::create_dir_all(&dir).unwrap();
-    std::fs::write(
-        dir.join("report.json"),
-        r#"{"ready_for_queries":true,"counts":{"records":1,"<b>":"<i>"}}"#,
-    )
-    .unwrap();
-    let report = get(world.address, &format!("/api/jobs/{id}/report"), "").json();
-    assert_eq!(report["report"]["counts"]["records"], 1);
+    world.ingest("b.jsonl", "{\"event\":\"<i>\"}\n");
+    let job = world.job(&id);
+    let report = world.engine().report_now(&job).unwrap();
+    std::fs::write(dir.join("report.json"), serde_json::to_vec(&report).unwrap()).unwrap();
+    let given = get(world.address, &format!("/api/jobs/{id}/report"), "").json();
+    assert_eq!(
+        (&given["report"]["job"], &given["report"]["inputs_total"]),
+        (&json!(id), &json!(1)),
+        "{given}"
+    );
     let page = get(world.address, &format!("/jobs/{id}/report"), "").body;
     assert!(
-        page.contains("ready for queries") && page.contains("&lt;i&gt;") && !page.contains("<i>"),
+        page.contains("ready for queries") && page.contains("1 input") && !page.contains("<i>"),
         "{page}"
     );
     std::fs::write(dir.join("report.json"), "{ cut").unwrap();

@@ -23,9 +23,9 @@ fn world() -> World {
     for tenant in ["one", "two"] {
         let mut text: String = (0..20).map(|number| record(tenant, number)).collect();
         text.push_str(&format!("{{\"{tenant}secret is damaged\n"));
-        world.ingest_by(tenant, &format!("{tenant}file.jsonl"), text.as_bytes());
+        world.ingest_of(&world.engine_of(tenant), &format!("{tenant}file.jsonl"), &text);
         let document = format!("# {tenant}secret\n\nRun `{tenant}secret --go`.\n");
-        world.ingest_by(tenant, &format!("{tenant}file.md"), document.as_bytes());
+        world.ingest_of(&world.engine_of(tenant), &format!("{tenant}file.md"), &document);
         world
             .engine_of(tenant)
             .index_build(&stele_engine::NoProgress, &stele_engine::Cancel::default())

@@ -30,6 +30,9 @@ struct Sim {
     time: Arc<Time>,
     memory: Memory,
     truth: Queue,
+    /// The queue as whoever submits and cancels has it, through weather.
+    client: Queue,
+    sky: Arc<Sky>,
     lake: Arc<Lake>,
     workers: Vec<Worker>,
     /// What was submitted, as far as anybody was told.
@@ -56,6 +59,9 @@ impl Sim {
             backoff_max: Duration::from_secs(4),
         };
         let truth = Queue::memory(&memory, limits, Arc::clone(&time) as Arc<dyn Clock>).unwrap();
+        let sky = Sky::new(Rng::fork(seed, 2), 20);
+        let through = memory.through(Arc::clone(&sky) as Arc<_>);
+        let client = Queue::memory(&through, limits, Arc::clone(&time) as Arc<dyn Clock>).unwrap();
         let lake = Lake::new(truth.clone(), Rng::fork(seed, 1));
         let names = 1 + rng.below(3);
         let worker = |number| Worker {
@@ -66,7 +72,7 @@ impl Sim {
         };
         let workers = (0..names).map(worker).collect();
         let (jobs, cancelled) = (Vec::new(), BTreeSet::new());
-        Sim { rng, time, memory, truth, lake, workers, jobs, cancelled, down: false, run: 0 }
+        Sim { rng, time, memory, truth, client, sky, lake, workers, jobs, cancelled, down: false, run: 0 }
     }
 
     fn start(&mut self, number: usize, until_idle: bool) {
@@ -119,6 +125,7 @@ impl Sim {
             18 => {
                 self.memory.restart();
                 self.down = false;
+                self.lake.look_for_new().await;
             }
             _ => {
                 let seconds = self.rng.within(-30, 30);
@@ -130,6 +137,7 @@ impl Sim {
         if self.down && self.rng.one_in(2) {
             self.memory.restart();
             self.down = false;
+            self.lake.look_for_new().await;
         }
     }
 
@@ -146,10 +154,21 @@ impl Sim {
         spec.options = Options { tag: Some(tag(&mut self.rng).to_owned()), ..Options::default() };
         spec.options.force = self.rng.one_in(5);
         spec.origin = if self.rng.one_in(2) { Origin::Cli } else { Origin::Watcher("inbox".to_owned()) };
-        if let Ok(submitted) = self.truth.submit(spec).await {
-            submitted.job.iter().for_each(|id| self.lake.in_line(*id));
-            self.jobs.extend(submitted.job);
-        }
+        // The home may die while it is asked.
+        let (client, memory) = (self.client.clone(), self.memory.clone());
+        let crash = self.rng.one_in(8).then(|| Duration::from_micros(self.rng.below(25_000)));
+        let submitted = tokio::select! {
+            biased;
+            submitted = client.submit(spec) => submitted,
+            () = async {
+                tokio::time::sleep(crash.unwrap_or(Duration::MAX)).await;
+                memory.crash();
+                memory.restart();
+                std::future::pending::<()>().await;
+            } => unreachable!(),
+        };
+        self.lake.look_for_new().await;
+        self.jobs.extend(submitted.ok().and_then(|submitted| submitted.job));
     }
 
     async fn control(&mut self, control: Control) {
@@ -162,7 +181,9 @@ impl Sim {
             return;
         }
         let had_ended = self.truth.get(id).await.is_ok_and(|job| job.state.is_terminal());
-        match (self.truth.control(id, control).await, control) {
+        // Only what is surely so is expected later; of a retry that is never answered nobody could tell.
+        let queue = if control == Control::Cancel { &self.client } else { &self.truth };
+        match (queue.control(id, control).await, control) {
             (Ok(_), Control::Cancel) => {
                 self.cancelled.insert(id);
             }
@@ -174,6 +195,8 @@ impl Sim {
     /// The weather clears, everybody works, and what is left must have an end.
     async fn settle(&mut self) {
         self.memory.restart();
+        self.sky.clear();
+        self.lake.look_for_new().await;
         for worker in &mut self.workers {
             worker.sky.clear();
             worker.stop.ask();
@@ -199,7 +222,10 @@ impl Sim {
         let mut ends = BTreeMap::new();
         let listed = self.truth.list(&Filter::default()).await.unwrap().jobs;
         for id in &self.jobs {
-            let job = listed.iter().find(|job| job.id == *id).unwrap_or_else(|| panic!("{id} is lost"));
+            assert!(listed.iter().any(|job| job.id == *id), "{id} is lost");
+        }
+        for job in &listed {
+            let id = &job.id;
             *ends.entry(job.state).or_insert(0) += 1;
             assert!(job.state.is_terminal(), "{job:?} has no end");
             assert!(!job.cause.is_empty() && !job.next_action.is_empty(), "{job:?} has no cause");

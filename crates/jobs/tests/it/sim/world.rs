@@ -161,6 +161,22 @@ impl Lake {
         self.inner().wrong.clone()
     }
 
+    /// New jobs take their places, also those whose submission was never answered. Between two submissions there is one
+    /// at most.
+    pub async fn look_for_new(&self) {
+        // While the home is down nobody can look, and nothing new comes.
+        let Ok(page) = self.truth.list(&Filter::default()).await else { return };
+        for job in page.jobs.iter().rev() {
+            self.seen(job.id);
+        }
+    }
+
+    fn seen(&self, id: JobId) {
+        if !self.inner().places.contains_key(&id) {
+            self.in_line(id);
+        }
+    }
+
     /// A job has just taken its place in line: it is new, or it has its turn again.
     pub fn in_line(&self, id: JobId) {
         let mut inner = self.inner();
@@ -222,6 +238,7 @@ impl Work for Lake {
         resume: Option<Value>,
         context: &Context,
     ) -> Result<Option<Value>, Halt> {
+        self.seen(job.id);
         self.check().await;
         let expected = if stage == Stage::Parsing { None } else { Some(json!({ "for": stage })) };
         let mut step = 0;

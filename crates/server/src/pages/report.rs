@@ -1,0 +1,177 @@
+//! What a job came to: whether its data can be asked, how long its stages took, where every byte went, and what
+//! was wrong.
+
+use maud::{Markup, html};
+use serde_json::Value;
+
+use super::{Asked, address, chart, words};
+use crate::api::jobs::JobReport;
+use crate::reply::Refusal;
+
+/// Levels of what has no form of its own that are shown; what lies deeper is shown as it is.
+const DEPTH_MAX: usize = 3;
+
+/// Entries of a list that are shown.
+const ENTRIES_SHOWN: usize = 50;
+
+/// Members of a report that have a form of their own, or stand in the head.
+const SHOWN: [&str; 9] = [
+    "ready_for_queries",
+    "reasons",
+    "stages",
+    "inputs",
+    "sample_queries",
+    "errors",
+    "report_version",
+    "job",
+    "drift",
+];
+
+pub(super) fn render(asked: &Asked<'_>) -> Result<Markup, Refusal> {
+    let id = asked.get("id").unwrap_or_default();
+    let answer = asked.ask::<JobReport>(&[("id", Value::from(id))])?;
+    let report = &answer["report"];
+    Ok(html! {
+        nav.crumbs aria-label="Where this is" { a href="/jobs" { "Jobs" } " / " a href=(format!("/jobs/{id}")) { (id) } " / " span aria-current="page" { "Report" } }
+        div.heading { h1 { "Report of " (report["tag"].as_str().unwrap_or(id)) } a.button href=(format!("/api/jobs/{id}/report")) { "JSON" } }
+        @if report.is_null() {
+            section.notice.warn role="status" { h2 { "There is no report yet" } p { "A job writes it at its end." } }
+        } @else { (shown(report)) }
+    })
+}
+
+fn shown(report: &Value) -> Markup {
+    let rest = report.as_object().into_iter().flatten().filter(|(name, _)| !SHOWN.contains(&name.as_str()));
+    html! {
+        (verdict(report))
+        (stages(report))
+        @if !words::list(&report["errors"]).is_empty() {
+            section.card { h2 { (words::many(words::number(&report["errors_total"]), "error")) }
+                ul { @for error in words::list(&report["errors"]).iter().take(ENTRIES_SHOWN) { li {
+                    span.tag.bad { (words::text(&error["stage"])) } " "
+                    @if let Some(uri) = error["uri"].as_str() { (words::file(uri)) ": " }
+                    (words::text(&error["reason"]))
+                } } } }
+        }
+        @if !words::list(&report["sample_queries"]).is_empty() { (samples(report)) }
+        (inputs(report))
+        @if !report["drift"].is_null() { section.card { h2 { "Drift of the index" } (tree(&report["drift"], 1)) } }
+        section.card { h2 { "Counts" }
+            dl.facts { @for (name, member) in rest { dt { (name.replace('_', " ")) } dd { (tree(member, 1)) } } } }
+    }
+}
+
+/// Whether its data can be asked, and why not.
+fn verdict(report: &Value) -> Markup {
+    let ready = words::text(&report["ready_for_queries"]);
+    html! {
+        section.notice.good[ready == "yes"].bad[ready == "no"].warn[ready != "yes" && ready != "no"] role="status" {
+            h2 { @match ready {
+                "yes" => { "Its data is ready for queries" }
+                "no" => { "Its data is not ready for queries" }
+                _ => { "Nobody knows whether its data is ready for queries" }
+            } }
+            ul { @for reason in words::list(&report["reasons"]) { li { (words::text(reason)) } } }
+        }
+    }
+}
+
+/// How long each stage took.
+fn stages(report: &Value) -> Markup {
+    let stages = words::list(&report["stages"]);
+    let time = |stage: &Value| stage["seconds"].as_f64().unwrap_or_default();
+    let longest = stages.iter().map(time).fold(0.0, f64::max);
+    html! {
+        @if !stages.is_empty() {
+            section.card { h2 { "Stages" }
+                div.scroll { table { tbody { @for stage in stages { tr {
+                    td { (words::text(&stage["stage"])) }
+                    td.number { (words::seconds(time(stage))) }
+                    td.wide { (chart::share((time(stage) * 1e6) as u64, (longest * 1e6) as u64)) }
+                    td { @for (name, count) in stage["counts"].as_object().into_iter().flatten() {
+                        span.tag { (name.replace('_', " ")) " " (words::count(words::number(count))) } " " } }
+                } } } } } }
+        }
+    }
+}
+
+/// Questions that were asked to see whether anybody can.
+fn samples(report: &Value) -> Markup {
+    html! {
+        section.card { h2 { "Sample queries" }
+            ul { @for sample in words::list(&report["sample_queries"]) { li {
+                @let query = words::text(&sample["query"]);
+                a href=(address("/search", &[("query", query)])) { (query) } " "
+                @match (sample["evidence"].as_str(), sample["unavailable"].as_str()) {
+                    (Some(at), _) => { span.tag.good { (format!("{:.0} %", 100.0 * sample["confidence"].as_f64().unwrap_or_default())) } " " (words::place(at)) }
+                    (None, Some(why)) => { span.tag.warn { "could not be asked" } " " (why) }
+                    (None, None) => { span.tag.bad { "found nothing" } }
+                }
+            } } } }
+    }
+}
+
+fn inputs(report: &Value) -> Markup {
+    let inputs = words::list(&report["inputs"]);
+    html! {
+        section.card { h2 { (words::many(words::number(&report["inputs_total"]), "input")) }
+            div.scroll { table {
+                thead { tr { th { "Input" } th { "State" } th { "Format" } th.number { "Bytes" } th.number { "Records" } th.number { "Damaged" } } }
+                tbody { @for input in inputs.iter().take(ENTRIES_SHOWN) { tr {
+                    td { (words::file(words::text(&input["uri"]))) }
+                    td { (words::text(&input["state"])) }
+                    td { (words::text(&input["format"])) }
+                    td.number { (words::bytes(words::number(&input["ledger"]["bytes_in"]))) }
+                    td.number { (words::count(words::number(&input["ledger"]["records"]))) }
+                    td.number { (words::count(words::number(&input["ledger"]["quarantined"]))) }
+                } } }
+            } }
+            @if inputs.len() > ENTRIES_SHOWN { p.muted { "The first of them." } }
+        }
+    }
+}
+
+/// What has no form of its own.
+fn tree(value: &Value, depth: usize) -> Markup {
+    match value {
+        Value::Object(members) if depth < DEPTH_MAX => html! {
+            dl.facts { @for (name, member) in members { dt { (name.replace('_', " ")) } dd { (tree(member, depth + 1)) } } }
+        },
+        Value::Array(entries) if depth < DEPTH_MAX => html! {
+            @if entries.is_empty() { span.muted { "none" } }
+            ol { @for entry in entries.iter().take(ENTRIES_SHOWN) { li { (tree(entry, depth + 1)) } } }
+            @if entries.len() > ENTRIES_SHOWN { p.muted { "and " (entries.len() - ENTRIES_SHOWN) " more" } }
+        },
+        Value::Object(_) | Value::Array(_) => html! { code { (value.to_string()) } },
+        Value::String(text) => html! { (text) },
+        Value::Number(number) => html! { (number.as_u64().map_or_else(|| number.to_string(), words::count)) },
+        Value::Bool(yes) => html! { @if *yes { "yes" } @else { "no" } },
+        Value::Null => html! { span.muted { "–" } },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::shown;
+
+    #[test]
+    fn a_report_is_shown_and_never_markup() {
+        let report = json!({
+            "ready_for_queries": "no", "reasons": ["<b>drifts"], "errors_total": 1, "inputs_total": 1,
+            "stages": [{ "stage": "parsing", "seconds": 1.5, "counts": { "records": 7 } }],
+            "errors": [{ "stage": "parsing", "uri": "/a/<i>", "reason": "<u>" }],
+            "inputs": [{ "uri": "/a/<s>", "state": "complete", "ledger": { "bytes_in": 9, "records": 7, "quarantined": 0 } }],
+            "sample_queries": [{ "query": "<q>", "evidence": null, "confidence": 0.0, "unavailable": null }],
+            "extra_<x>": [1, [2, { "deep": "<y>" }]],
+        });
+        let page = shown(&report).0;
+        for text in ["not ready", "&lt;b&gt;drifts", "1.5 s", "records", "found nothing", "&lt;u&gt;"] {
+            assert!(page.contains(text), "{text}: {page}");
+        }
+        for tag in ["<b>", "<i>", "<u>", "<s>", "<q>", "<x>", "<y>"] {
+            assert!(!page.contains(tag), "{tag}: {page}");
+        }
+    }
+}
