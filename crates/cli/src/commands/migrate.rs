@@ -21,7 +21,7 @@ pub fn run(context: &Context, args: MigrateArgs) -> Result<Exit, Failure> {
     let engine = context.engine_for(&args.intake.reading, None)?;
     let interrupt = Interrupt::start()?;
     let reporter = Reporter::events(context.out);
-    let options = IngestOptions { inputs: args.intake.reading.options(), dry_run: false };
+    let options = IngestOptions { inputs: args.intake.reading.options(), ..IngestOptions::default() };
     let result = engine.migrate(&args.dirs, &options, &reporter, &interrupt.cancel);
     reporter.clear();
     let report = result.map_err(|error| failed_run(error, &args.intake.reading, ingest::KEPT))?;
