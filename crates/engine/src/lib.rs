@@ -90,7 +90,7 @@ pub mod retrieval {
 /// The graph, as it is walked.
 pub mod graph {
     pub use crate::documents::{
-        CONTEXT_TOKENS_MAX, Context, ContextLimit, ContextSection, EdgeView, GraphStatus,
+        Annotated, CONTEXT_TOKENS_MAX, Context, ContextLimit, ContextSection, EdgeView, GraphStatus,
         GraphSummary, GraphVerification, MentionView, NeighborsView, NodeView, PathView, PathsView,
         ThingView,
     };

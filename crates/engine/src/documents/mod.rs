@@ -7,6 +7,7 @@
 //! The lake knows nothing of what a document says. What it says follows from its bytes, is kept in the
 //! graph, and can be removed and made again.
 
+mod annotating;
 mod chunking;
 mod chunks;
 mod context;
@@ -25,6 +26,7 @@ mod whole;
 pub use context::{CONTEXT_TOKENS_MAX, Context, ContextLimit, ContextSection};
 pub(crate) use copied::CopiedGraph;
 pub use reading::GraphSummary;
+pub use stele_annotate::Summary as Annotated;
 pub use stele_documents::run_child;
 pub(crate) use structure::Around;
 pub(crate) use tags::settled;

@@ -9,6 +9,7 @@ use stele_documents::{
 use stele_lake::{LakeError, Snapshot};
 use stele_model::{Document, FileEntry, FileId};
 
+use super::annotating::Annotating;
 use crate::EngineError;
 use crate::progress::Cancel;
 
@@ -34,6 +35,8 @@ pub(super) struct Parser<'a> {
     pub(super) reader: &'a (dyn Isolation + Send + Sync),
     pub(super) threads: usize,
     pub(super) cancel: &'a Cancel,
+    /// A model that claims more than the rules find, if one is asked.
+    pub(super) annotating: Option<&'a Annotating>,
 }
 
 impl Parser<'_> {
@@ -136,6 +139,9 @@ impl Parser<'_> {
             Ok(parsed) => {
                 let documents = parsed.documents.into_iter().map(|document| {
                     let mut found = extract(&document);
+                    if let Some(model) = self.annotating {
+                        model.add(&document, &mut found, self.cancel);
+                    }
                     found.edges.extend(structure(&document));
                     (document, found)
                 });

@@ -7,12 +7,13 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use serde::Serialize;
-use stele_documents::{DocumentError, EXTRACTOR};
+use stele_documents::DocumentError;
 use stele_graph::{Follows, GraphError, Home, Piece, Unread, Writer};
 use stele_lake::Snapshot;
 use stele_model::error::in_full;
 use stele_model::{DocumentId, FileEntry, FileState};
 
+use super::annotating::{self, Annotating};
 use super::parsing::{Parser, Said};
 use super::{is_document, whole};
 use crate::EngineError;
@@ -45,6 +46,8 @@ pub struct GraphSummary {
     pub warnings: u64,
     /// References whose target is not there.
     pub pending_references: u64,
+    /// What a language model was asked, if the settings name one.
+    pub annotations: Option<stele_annotate::Summary>,
     /// Inputs that cannot be read; what they said before, if anything, still stands.
     pub failures: Vec<InputFailure>,
     /// The snapshot of the lake that the graph follows.
@@ -118,7 +121,9 @@ impl Engine {
     ) -> Result<GraphSummary, EngineError> {
         let started = self.now();
         let base = writer.base().follows.clone();
-        let same = !anew && base.lake == snapshot.lake_id() && base.extractor == EXTRACTOR;
+        let annotating = Annotating::of(self)?;
+        let extractor = annotating::wanted(annotating.as_ref());
+        let same = !anew && base.lake == snapshot.lake_id() && base.extractor == extractor;
         let mut summary = GraphSummary { lake_version: snapshot.version(), ..GraphSummary::default() };
         if same && base.lake_version == snapshot.version() {
             summary.documents = writer.base().documents();
@@ -162,6 +167,7 @@ impl Engine {
             reader: self.reader(),
             threads: self.threads(),
             cancel,
+            annotating: annotating.as_ref(),
         };
         parser.each(snapshot, wanted, &mut |said| {
             progress.update(&Update {
@@ -180,6 +186,7 @@ impl Engine {
         }
         let records_changed = !same || self.records_changed(snapshot, base.lake_version);
         let Following { mut writer, unread, changed, mut summary, .. } = update;
+        summary.annotations = annotating.map(Annotating::finish).transpose()?;
         match changed || records_changed {
             true => summary.pending_references = whole::say(self, snapshot, &mut writer)?,
             false => writer.keep_whole(),
@@ -188,7 +195,7 @@ impl Engine {
         let applied = writer.commit(Follows {
             lake: snapshot.lake_id().to_owned(),
             lake_version: snapshot.version(),
-            extractor: EXTRACTOR.to_owned(),
+            extractor: annotating::found_by(extractor, summary.annotations.as_ref()),
             unread: unread.into_values().collect(),
         })?;
         summary.documents = applied.documents;
