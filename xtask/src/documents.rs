@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 
@@ -12,9 +12,6 @@ use crate::peers::{Run, Tools};
 
 /// Tools that read Markdown.
 const PEERS: [&str; 3] = ["markdown-it-py", "markitdown", "unstructured"];
-
-/// Exit code of the helper where a tool is not installed.
-const NOT_INSTALLED: i32 = 3;
 
 /// What to measure.
 #[derive(Debug, Clone)]
@@ -42,6 +39,7 @@ pub fn documents(plan: &Documents) -> Result<String> {
     fs::write(&script, include_str!("../documents.py"))?;
     let lake = plan.tools.scratch.join("documents-lake");
     let mut rows: Vec<(String, Vec<Run>)> = Vec::new();
+    let mut left_out = String::new();
     let ours = [("stele, one thread", "1"), ("stele, two threads", "2")];
     for round in 0..=plan.runs {
         let mut all = Vec::new();
@@ -55,7 +53,10 @@ pub fn documents(plan: &Documents) -> Result<String> {
         for peer in PEERS {
             let mut work = Command::new(&plan.tools.python);
             work.arg(&script).arg(peer).arg(&dir);
-            if round == 0 && !is_whole(&mut work, files)? {
+            if round == 0
+                && let Some(why) = why_not(&mut work, files)?
+            {
+                let _ = writeln!(left_out, "{peer} is not measured: {why}");
                 continue;
             }
             if round == 0 || rows.iter().any(|(name, _)| name == peer) {
@@ -71,18 +72,20 @@ pub fn documents(plan: &Documents) -> Result<String> {
             }
         }
     }
-    Ok(table(&rows, files, bytes))
+    Ok(table(&rows, files, bytes) + &left_out)
 }
 
-/// Whether a tool is there; then it has to read all files.
-fn is_whole(work: &mut Command, files: u64) -> Result<bool> {
-    let output = work.stderr(Stdio::null()).output().context("cannot run the Python of the others")?;
-    if output.status.code() == Some(NOT_INSTALLED) {
-        return Ok(false);
+/// Why a tool cannot be measured here, in its own last words; one that runs has to read all files.
+fn why_not(work: &mut Command, files: u64) -> Result<Option<String>> {
+    let output = work.output().context("cannot run the Python of the others")?;
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr);
+        let last = said.lines().rfind(|line| !line.trim().is_empty()).unwrap_or("it says nothing");
+        return Ok(Some(format!("{}: {last}", output.status)));
     }
     let read = String::from_utf8_lossy(&output.stdout);
-    ensure!(read.trim() == files.to_string(), "{read} of {files} files were read: {}", output.status);
-    Ok(true)
+    ensure!(read.trim() == files.to_string(), "{read} of {files} files were read");
+    Ok(None)
 }
 
 fn table(rows: &[(String, Vec<Run>)], files: u64, bytes: u64) -> String {

@@ -93,6 +93,35 @@ impl DocumentError {
         }
     }
 
+    /// The document that it is about.
+    pub fn source_uri(&self) -> &str {
+        match self {
+            DocumentError::Unrecognised { source_uri }
+            | DocumentError::TooLarge { source_uri, .. }
+            | DocumentError::Refused { source_uri, .. }
+            | DocumentError::Damaged { source_uri, .. }
+            | DocumentError::Locked { source_uri }
+            | DocumentError::Limit { source_uri, .. }
+            | DocumentError::ToolMissing { source_uri, .. }
+            | DocumentError::Child { source_uri, .. } => source_uri,
+        }
+    }
+
+    /// The same about another document: of an archive, about the page in it.
+    pub(crate) fn about(mut self, uri: &str) -> Self {
+        match &mut self {
+            DocumentError::Unrecognised { source_uri }
+            | DocumentError::TooLarge { source_uri, .. }
+            | DocumentError::Refused { source_uri, .. }
+            | DocumentError::Damaged { source_uri, .. }
+            | DocumentError::Locked { source_uri }
+            | DocumentError::Limit { source_uri, .. }
+            | DocumentError::ToolMissing { source_uri, .. }
+            | DocumentError::Child { source_uri, .. } => uri.clone_into(source_uri),
+        }
+        self
+    }
+
     /// A word for machines that tells the cases apart.
     pub fn code(&self) -> &'static str {
         match self {

@@ -26,7 +26,8 @@ pub struct Request {
 pub struct Parsed {
     /// The document; the pages of an archive are one each.
     pub documents: Vec<Document>,
-    /// Pages of an archive that could not be read.
+    /// Pages of an archive that could not be read, each under its own URI; an archive inside that could not
+    /// be opened stands for all of its pages.
     pub failed: Vec<DocumentError>,
     /// Members of an archive that are no documents, such as pictures.
     pub ignored: Vec<String>,

@@ -174,6 +174,12 @@ impl Known {
         gone
     }
 
+    /// The documents that are called so and hold something.
+    pub(crate) fn gone_by_name(&self, names: &[String]) -> Vec<FileEntry> {
+        let there = |entry: &&FileEntry| is_document(entry) && entry.gone_at.is_none();
+        names.iter().filter_map(|uri| self.get(uri)).filter(there).cloned().collect()
+    }
+
     /// Decides about `input`.
     pub(crate) fn admit(&self, tenant: &str, input: &Input) -> Result<Admission, EngineError> {
         if input.size_on_disk == 0

@@ -8,10 +8,12 @@ use serde::Deserialize;
 use stele_annotate::AnnotationConfig;
 use stele_discover::Folding;
 use stele_http::without_passwords;
+use stele_jobs::Mark;
 use stele_sinks::SinkConfig;
 
 use crate::answering::{EmbeddingConfig, KEY_VARIABLE, user_models_dir};
 use crate::error::EngineError;
+use crate::jobs::QueueHome;
 
 /// The configuration file that is read from the working directory if it is there.
 pub const CONFIG_FILE: &str = "stele.toml";
@@ -22,6 +24,9 @@ const DATA_DIR: &str = ".stele";
 /// Most worker threads. Each holds some tens of megabytes of rows while it ingests; beyond the
 /// cores of a large machine more only take memory.
 pub const THREADS_MAX: u16 = 256;
+
+/// Attempts before a job is a dead letter: three tell a passing fault from a lasting one.
+const ATTEMPTS_MAX: u32 = 3;
 
 /// Everything that can be set.
 #[derive(Debug, Clone, PartialEq)]
@@ -58,6 +63,14 @@ pub struct Settings {
     pub sinks: BTreeMap<String, SinkConfig>,
     /// Their keys, as far as the environment has them.
     pub sink_keys: BTreeMap<String, String>,
+    /// Where jobs are kept.
+    pub queue: QueueHome,
+    /// What the names of a queue in Redis begin with; [`crate::jobs::NAMESPACE`] if unset.
+    pub queue_namespace: Option<String>,
+    /// Attempts before a job is a dead letter.
+    pub job_attempts_max: u32,
+    /// What holds new jobs back; what fits the machine if there are none.
+    pub job_marks: Vec<Mark>,
 }
 
 impl Default for Settings {
@@ -79,6 +92,10 @@ impl Default for Settings {
             sample_queries: Vec::new(),
             sinks: BTreeMap::new(),
             sink_keys: BTreeMap::new(),
+            queue: QueueHome::default(),
+            queue_namespace: None,
+            job_attempts_max: ATTEMPTS_MAX,
+            job_marks: Vec::new(),
         }
     }
 }
@@ -111,6 +128,23 @@ struct File {
     sample_queries: Option<Vec<String>>,
     /// Collections outside that are kept a copy of the index; see `docs/guide/search.md`.
     sinks: Option<BTreeMap<String, SinkConfig>>,
+    /// Jobs; see `docs/guide/jobs.md`.
+    jobs: Option<JobsFile>,
+}
+
+/// `[jobs]` of `stele.toml`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct JobsFile {
+    /// `sqlite`, or the address of a Redis.
+    queue: Option<String>,
+    /// What names in Redis begin with.
+    namespace: Option<String>,
+    /// Attempts before a job is a dead letter, 1 or more.
+    attempts_max: Option<u32>,
+    /// What holds new jobs back, and where it lets go.
+    #[serde(default)]
+    marks: Vec<Mark>,
 }
 
 impl Settings {
@@ -151,6 +185,10 @@ impl Settings {
         }
         settings.embedding_key = text("STELE_EMBEDDING_KEY")?;
         settings.annotation_key = text("STELE_ANNOTATION_KEY")?;
+        if let Some(queue) = text("STELE_QUEUE")? {
+            settings.queue = QueueHome::parse(&queue)
+                .map_err(|reason| EngineError::Config { origin: "STELE_QUEUE".to_owned(), reason })?;
+        }
         if let Some(yes) = text("STELE_INDEX_ON_INGEST")? {
             settings.index_on_ingest = yes.parse().map_err(|_| EngineError::Config {
                 origin: "STELE_INDEX_ON_INGEST".to_owned(),
@@ -210,6 +248,12 @@ impl Settings {
         }
         self.sinks = file.sinks.unwrap_or(std::mem::take(&mut self.sinks));
         self.index_on_ingest = file.index_on_ingest.unwrap_or(self.index_on_ingest);
+        if let Some(jobs) = file.jobs {
+            self.read_jobs(jobs).map_err(|reason| EngineError::Config {
+                origin: path.display().to_string(),
+                reason: format!("jobs.{reason}"),
+            })?;
+        }
         if let Some(profiles) = file.profiles {
             self.profiles = profiles.into_iter().map(|profile| base.join(profile)).collect();
         }
@@ -218,6 +262,21 @@ impl Settings {
                 origin: path.display().to_string(),
                 reason: format!("threads: expected a number from 1 to {THREADS_MAX}, got {number}"),
             })?);
+        }
+        Ok(())
+    }
+}
+
+impl Settings {
+    fn read_jobs(&mut self, jobs: JobsFile) -> Result<(), String> {
+        if let Some(queue) = jobs.queue {
+            self.queue = QueueHome::parse(&queue).map_err(|reason| format!("queue: {reason}"))?;
+        }
+        self.queue_namespace = jobs.namespace.or(self.queue_namespace.take());
+        self.job_attempts_max = jobs.attempts_max.unwrap_or(self.job_attempts_max);
+        self.job_marks = jobs.marks;
+        if self.job_attempts_max == 0 {
+            return Err("attempts_max: it is 0, so that nothing would ever be begun; 1 or more do".to_owned());
         }
         Ok(())
     }

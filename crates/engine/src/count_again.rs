@@ -5,7 +5,7 @@
 //! sequence. [`count_under`] counts only the records, under other fold rules; what is known about the
 //! files does not depend on those.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use stele_discover::{Catalogue, FoldRule, Folding, Observed};
@@ -18,7 +18,7 @@ use crate::EngineError;
 use crate::catalogue_store::CatalogueStore;
 use crate::engine::Engine;
 use crate::judge::{Judge, Refused};
-use crate::progress::{Cancel, Progress, Unit, Update};
+use crate::progress::{Cancel, NoProgress, Progress, Unit, Update};
 use crate::scan;
 
 /// Records between two reports of progress, and looks at whether somebody said stop.
@@ -110,6 +110,33 @@ pub(crate) fn count_under(
     let mut work =
         Work { judge: Judge::default(), progress, cancel, total: snapshot.totals().records, done: 0 };
     scan::records(snapshot, |row| {
+        let format = formats.get(&row).ok_or_else(|| unreadable(row.source, row.line_no))?;
+        catalogue.revisit(row.source, format.name());
+        let piece = record(row.line_no, row.byte_offset, row.raw.as_bytes());
+        work.observe(&mut catalogue, format, row.source, &piece, row.event_type)
+    })?;
+    Ok(catalogue)
+}
+
+/// The catalogue of what the engine's tenant has: of a lake that is all its own the one that there is, and
+/// else one that is counted over its records alone, under the same fold rules. It knows nothing of files.
+pub(crate) fn own(engine: &Engine, snapshot: &Snapshot) -> Result<Catalogue, EngineError> {
+    let all = engine.catalogue_of(snapshot)?;
+    let contents = snapshot.contents()?;
+    let count = contents.len();
+    let own: HashSet<String> = engine.own(contents).iter().map(|entry| entry.file_id.to_string()).collect();
+    if own.len() == count {
+        return Ok(all);
+    }
+    let mut catalogue = Catalogue::new(engine.settings().fold, all.rules().to_vec());
+    let formats = engine.formats_of(snapshot)?;
+    let (progress, cancel) = (&NoProgress, &Cancel::default());
+    let mut work =
+        Work { judge: Judge::default(), progress, cancel, total: snapshot.totals().records, done: 0 };
+    scan::records(snapshot, |row| {
+        if !own.contains(row.file_id) {
+            return Ok(());
+        }
         let format = formats.get(&row).ok_or_else(|| unreadable(row.source, row.line_no))?;
         catalogue.revisit(row.source, format.name());
         let piece = record(row.line_no, row.byte_offset, row.raw.as_bytes());

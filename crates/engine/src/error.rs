@@ -7,9 +7,11 @@ use stele_annotate::AnnotateError;
 use stele_embed::EmbedError;
 use stele_graph::GraphError;
 use stele_index::IndexError;
+use stele_jobs::JobsError;
 use stele_lake::LakeError;
 use stele_lake::sql::SqlError;
 use stele_model::ErrorKind;
+use stele_model::error::is_disk_full;
 use stele_search::SearchError;
 use stele_sinks::SinkError;
 use stele_sources::SourceError;
@@ -42,6 +44,9 @@ pub enum EngineError {
     /// From a language model that is asked about documents.
     #[error(transparent)]
     Annotate(#[from] AnnotateError),
+    /// From the queue of jobs.
+    #[error(transparent)]
+    Jobs(#[from] JobsError),
     /// An index without vectors, where vectors are asked for.
     #[error(
         "the index holds texts alone, and a vector store needs vectors: `stele models pull`, then `stele index rebuild`"
@@ -164,6 +169,7 @@ impl EngineError {
             Self::Annotate(error) => error.kind(),
             Self::Search(error) => error.kind(),
             Self::Sink(error) => error.kind(),
+            Self::Jobs(error) => error.kind(),
             Self::Collection { .. } => ErrorKind::Fix,
             Self::Cancelled(_) => ErrorKind::Cancelled,
             Self::Source(error) => error.kind(),
@@ -179,6 +185,44 @@ impl EngineError {
             | Self::AmbiguousInput { .. } => ErrorKind::Fix,
             Self::Manifest { .. } | Self::Unreadable { .. } | Self::WorkerLost => ErrorKind::Report,
         }
+    }
+}
+
+impl EngineError {
+    /// Whether somebody else writes at the moment, so that nothing is wrong and it is enough to wait.
+    pub fn is_busy(&self) -> bool {
+        matches!(
+            self,
+            Self::Lake(LakeError::Busy { .. })
+                | Self::Index(IndexError::Busy { .. })
+                | Self::Graph(GraphError::Busy { .. })
+        )
+    }
+
+    /// Whether the file system had no room left.
+    pub fn is_disk_full(&self) -> bool {
+        match self {
+            Self::Lake(error) => error.is_disk_full(),
+            Self::Index(error) => error.is_disk_full(),
+            Self::Graph(error) => error.is_disk_full(),
+            Self::Io { source, .. } => is_disk_full(source),
+            _ => false,
+        }
+    }
+
+    /// Whether the same may work later although nobody changes an input or a setting: disks, services and
+    /// threads come and go.
+    pub fn may_pass(&self) -> bool {
+        !matches!(
+            self,
+            Self::Config { .. }
+                | Self::Source(_)
+                | Self::NoInputs(_)
+                | Self::Collection { .. }
+                | Self::ModelGone { .. }
+                | Self::NoVectors
+                | Self::NoGraph
+        )
     }
 }
 

@@ -44,6 +44,8 @@ pub struct IngestOptions {
     /// What every input is filed under from now on, in the place of what it was; without it each stays
     /// filed as it is.
     pub tags: Option<Vec<String>>,
+    /// Names of inputs that are known to hold nothing any more; documents among them are not shown after it.
+    pub gone: Vec<String>,
 }
 
 impl Engine {
@@ -64,7 +66,10 @@ impl Engine {
         let timezone = self.timezone()?;
         let InputOptions { format, stdin_name } = options.inputs.clone();
         self.check_format(format.as_deref())?;
-        let Found { inputs, skipped, failures } = self.find(targets, stdin_name)?;
+        let Found { inputs, skipped, failures } = match targets.is_empty() && !options.gone.is_empty() {
+            true => Found::default(),
+            false => self.find(targets, stdin_name)?,
+        };
         // A directory that has become empty tells that its documents are gone.
         let mut nothing = inputs.is_empty().then(|| no_inputs(targets, &skipped, &failures));
         let there = Lake::open_existing(self.data_dir()).is_ok_and(|lake| lake.exists());
@@ -85,8 +90,9 @@ impl Engine {
         let base = store.load(self, &before)?;
         let bytes_total = inputs.iter().map(|input| input.size_on_disk).sum();
         let known = Known::new(&self.settings().tenant, &before)?;
-        let gone = known.gone(targets);
-        if let Some(nothing) = nothing.filter(|_| gone.is_empty()) {
+        let mut gone = known.gone(targets);
+        gone.extend(known.gone_by_name(&options.gone));
+        if let Some(nothing) = nothing.filter(|_| gone.is_empty() && options.gone.is_empty()) {
             return Err(nothing);
         }
         let mut run = Run {
@@ -445,6 +451,7 @@ impl Run<'_> {
             entries.push(noted);
         }
         entries.sort_by(|a, b| a.uri.cmp(&b.uri));
+        self.cancel.check_commit()?;
         let catalogue = Some(self.store.put_delta(&delta)?);
         let withdrawn = std::mem::take(&mut self.batch.withdrawn);
         let note = CommitNote { catalogue, withdrawn };

@@ -26,6 +26,7 @@ mod error;
 mod failpoints;
 mod file_check;
 mod ingest;
+pub mod jobs;
 mod judge;
 mod maintain;
 mod manifests;
@@ -44,7 +45,7 @@ mod worker;
 
 pub use answering::{
     Asked, CollectionCounts, DRIFT_MAX, EmbeddingConfig, EvalOptions, EvalReport, IndexReport, IndexSummary,
-    IndexVerification, Ready, SampleQuery, SearchAnswer, SinkEntry, SinkReport, VerifyReport,
+    IndexVerification, Ready, RepairReport, SampleQuery, SearchAnswer, SinkEntry, SinkReport, VerifyReport,
 };
 pub use answers::Removed;
 pub use config::{Settings, THREADS_MAX};

@@ -1,5 +1,6 @@
 //! What is going on, for whoever shows it; and how they say stop.
 
+use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::EngineError;
@@ -48,22 +49,46 @@ impl Progress for NoProgress {
 }
 
 /// A request to stop at the next safe place.
-#[derive(Debug, Default)]
-pub struct Cancel(AtomicBool);
+#[derive(Default)]
+pub struct Cancel {
+    asked: AtomicBool,
+    /// Asked before something is made durable: whether whoever wants it still may have it done.
+    may_commit: Option<Box<dyn Fn() -> bool + Send + Sync>>,
+}
+
+impl fmt::Debug for Cancel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cancel").field("asked", &self.asked).finish_non_exhaustive()
+    }
+}
 
 impl Cancel {
+    /// One that is also asked before each commit to the lake. Work that is done under a lease is not
+    /// committed once somebody else may have taken it over.
+    pub fn guarding(may_commit: impl Fn() -> bool + Send + Sync + 'static) -> Self {
+        Self { may_commit: Some(Box::new(may_commit)), ..Self::default() }
+    }
+
     /// Asks for the stop.
     pub fn cancel(&self) {
-        self.0.store(true, Ordering::Relaxed);
+        self.asked.store(true, Ordering::Relaxed);
     }
 
     /// Whether somebody asked.
     pub fn is_cancelled(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+        self.asked.load(Ordering::Relaxed)
     }
 
     /// Ends the work here if somebody asked; `before` says what was not reached.
     pub(crate) fn check(&self, before: &'static str) -> Result<(), EngineError> {
         if self.is_cancelled() { Err(EngineError::Cancelled(before)) } else { Ok(()) }
+    }
+
+    /// Ends the work here if what was done may not be committed any more.
+    pub(crate) fn check_commit(&self) -> Result<(), EngineError> {
+        match &self.may_commit {
+            Some(may) if !may() => Err(EngineError::Cancelled("anything more was committed")),
+            _ => Ok(()),
+        }
     }
 }

@@ -12,7 +12,7 @@ use stele_model::{
     Node, Provenance, RawHash, RecordId, Reference, ReferenceKind, SectionId,
 };
 
-use crate::rows::{DocumentRow, EdgeRow, EntityRow, MentionRow, ReferenceRow, Said, SectionRow};
+use crate::rows::{AnchorRow, DocumentRow, EdgeRow, EntityRow, MentionRow, ReferenceRow, Said, SectionRow};
 use crate::tables::{DOCUMENT, Table};
 
 /// Why a batch is not what was written; for a message about the file that it is from.
@@ -22,7 +22,10 @@ pub(crate) type Bad = String;
 pub(crate) trait Row: Sized {
     const TABLE: Table;
 
-    /// All rows of a batch that has every column of the table.
+    /// The columns that it is made of; none names all of them.
+    const COLUMNS: &'static [&'static str] = &[];
+
+    /// All rows of a batch that has these columns, and says which document each is of.
     fn decode(batch: &RecordBatch) -> Result<Vec<Self>, Bad>;
 }
 
@@ -169,6 +172,28 @@ impl Row for DocumentRow {
                     sections: sections.value(row),
                 },
                 file_id: file.value(row).to_owned(),
+            })
+        };
+        (0..batch.num_rows()).map(row).collect()
+    }
+}
+
+impl Row for AnchorRow {
+    const TABLE: Table = Table::Sections;
+
+    // The texts are by far the most of the table.
+    const COLUMNS: &'static [&'static str] = &["section_id", DOCUMENT, "anchor", "aliases"];
+
+    fn decode(batch: &RecordBatch) -> Result<Vec<Self>, Bad> {
+        let all = Columns(batch);
+        let (ids, documents) = (all.text("section_id")?, all.text(DOCUMENT)?);
+        let (anchors, aliases) = (all.text("anchor")?, all.texts("aliases")?);
+        let row = |row: usize| {
+            Ok(Self {
+                id: SectionId(id(ids.value(row))?),
+                document: DocumentId(id(documents.value(row))?),
+                anchor: anchors.value(row).to_owned(),
+                aliases: list(aliases, row)?,
             })
         };
         (0..batch.num_rows()).map(row).collect()

@@ -8,7 +8,7 @@ use stele_model::{Faults, NoFaults};
 
 use crate::durable::damaged;
 use crate::error::{At, GraphError};
-use crate::pointer::Current;
+use crate::pointer::{Current, Version};
 use crate::reader::Reader;
 use crate::writer::Writer;
 
@@ -57,6 +57,16 @@ impl Home {
     /// The directory, absolute.
     pub fn dir(&self) -> &Path {
         &self.dir
+    }
+
+    /// The version that answers now, by the pointer file alone: no part is opened. Nothing where there is
+    /// no graph.
+    ///
+    /// # Errors
+    ///
+    /// [`GraphError::Damaged`] or [`GraphError::NewerFormat`] for a pointer that cannot be read.
+    pub fn version(&self) -> Result<Option<Version>, GraphError> {
+        Ok(Current::load(&self.dir)?.map(|current| current.now))
     }
 
     /// A reader of the version that answers now. It goes on reading that one, whatever is written.

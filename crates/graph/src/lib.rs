@@ -32,7 +32,8 @@
 //!     # let _ = reference?;
 //!     // … find the target, make the edge, and `writer.say_edge(Some(document), &edge)?`
 //! }
-//! let follows = Follows { lake: "7f3a".into(), lake_version: 1, extractor: "rules 1".into(), unread: vec![] };
+//! let follows =
+//!     Follows { lake: "7f3a".into(), lake_version: 1, extractor: "rules 1".into(), ..Follows::default() };
 //! assert_eq!(writer.commit(follows)?.documents, 2);
 //!
 //! let reader = home.reader()?;
@@ -51,6 +52,7 @@
 //! [`Piece`], and whether it keeps the contract of a graph is checked by whoever found it.
 
 mod cells;
+mod counts;
 mod decode;
 mod describe;
 mod digest;
@@ -84,7 +86,7 @@ pub use names::{Fit, NAMES_MAX, Named};
 pub use piece::Piece;
 pub use pointer::{FORMAT, Follows, Part, PartTable, Unread, Version};
 pub use reader::{MENTIONS_MAX, PartFile, Reader};
-pub use rows::{DocumentRow, EdgeRow, EntityRow, MentionRow, ReferenceRow, Said, SectionRow};
+pub use rows::{AnchorRow, DocumentRow, EdgeRow, EntityRow, MentionRow, ReferenceRow, Said, SectionRow};
 pub use tables::Table;
 pub use walk::{
     DEPTH_MAX, Direction, Follow, Followed, LimitReason, Neighborhood, PATH_DEPTH_MAX, PATHS_MAX, Path,

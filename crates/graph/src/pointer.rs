@@ -35,12 +35,16 @@ pub struct Follows {
     pub lake_version: u64,
     /// The version of the rules by which things were found, in the caller's words.
     pub extractor: String,
-    /// Inputs that could not be read in their present state. What they said before still counts.
+    /// References whose target is not there; nothing where that was not counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unresolved: Option<u64>,
+    /// Inputs, and pages of archives, that could not be read in their present state. What they said before
+    /// still counts.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unread: Vec<Unread>,
 }
 
-/// An input that could not be read.
+/// An input, or a page of an archive, that could not be read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Unread {
     /// Its name.

@@ -16,7 +16,7 @@ use crate::durable::damaged;
 use crate::error::GraphError;
 use crate::home::Home;
 use crate::pointer::{Current, Version};
-use crate::rows::{DocumentRow, EdgeRow, EntityRow, MentionRow, ReferenceRow, SectionRow};
+use crate::rows::{AnchorRow, DocumentRow, EdgeRow, EntityRow, MentionRow, ReferenceRow, SectionRow};
 use crate::store::{Batches, OpenPart};
 use crate::tables::{DOCUMENT, Table};
 
@@ -105,6 +105,11 @@ impl Reader {
     /// Every section with its text; those of one document follow one another in order.
     pub fn sections(&self) -> impl Iterator<Item = Result<SectionRow, GraphError>> + Send + use<> {
         Rows::<SectionRow>::new(self)
+    }
+
+    /// The names of every section's place, without its text.
+    pub fn anchors(&self) -> impl Iterator<Item = Result<AnchorRow, GraphError>> + Send + use<> {
+        Rows::<AnchorRow>::new(self)
     }
 
     /// Every thing, as often as documents speak of it.
@@ -315,7 +320,7 @@ pub(crate) fn rows_at<T: Row>(open: &OpenPart, rows: &[Range<usize>]) -> Result<
     if rows.iter().all(|rows| rows.is_empty()) {
         return Ok(found);
     }
-    for batch in open.batches(T::TABLE, &[], Some(rows))? {
+    for batch in open.batches(T::TABLE, T::COLUMNS, Some(rows))? {
         found.extend(T::decode(&batch?).map_err(|bad| open.damaged(T::TABLE, &bad))?);
     }
     Ok(found)
@@ -350,7 +355,7 @@ impl<T: Row> Rows<T> {
                 return Ok(true);
             }
             let Some(open) = self.reader.shared.parts.get(self.next_part) else { return Ok(false) };
-            self.batches = Some(open.batches(T::TABLE, &[], None)?);
+            self.batches = Some(open.batches(T::TABLE, T::COLUMNS, None)?);
             self.next_part += 1;
         }
     }

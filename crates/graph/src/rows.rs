@@ -77,6 +77,19 @@ pub struct SectionRow {
     pub line_end: u32,
 }
 
+/// The names of a section's place: what references look for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AnchorRow {
+    /// Which section.
+    pub id: SectionId,
+    /// Whose it is.
+    pub document: DocumentId,
+    /// Name of the place within the document.
+    pub anchor: String,
+    /// Other names of the place.
+    pub aliases: Vec<String>,
+}
+
 impl SectionRow {
     /// Where it stands in the document from `source`: at a line, on a page, or at its anchor.
     pub fn place(&self, source: &str) -> String {

@@ -94,12 +94,15 @@ impl Writer {
         fs::create_dir_all(&home.dir).at("create", &home.dir)?;
         let lock = WriterLock::take(&home.dir)?;
         let current = match Current::load(&home.dir) {
-            // Nothing of it is needed, and making the graph anew is the cure.
-            Err(GraphError::Damaged { .. } | GraphError::NewerFormat { .. }) if anew => None,
-            current => current?,
+            // Nothing of it is needed, and making the graph anew is the cure. What it named is not known,
+            // so all parts stay until the commit: a pointer that is put back, or a newer program, finds them.
+            Err(GraphError::Damaged { .. } | GraphError::NewerFormat { .. }) if anew => Current::default(),
+            current => {
+                let current = current?.unwrap_or_default();
+                tidy(home, &current)?;
+                current
+            }
         };
-        let current = current.unwrap_or_default();
-        tidy(home, &current)?;
         let mut next = current.now.clone();
         let mut there = HashMap::default();
         if anew {

@@ -18,6 +18,9 @@ use crate::{Cancelled, ClientConfig, HttpError, Key};
 const REFUSAL_BYTES_MAX: u64 = 64 << 10;
 const SHOWN_CHARS_MAX: usize = 300;
 
+/// Longest `ETag` that is kept and sent back. Services use some dozens of bytes.
+const VERSION_BYTES_MAX: usize = 1024;
+
 /// How often it is asked whether to stop while an answer is awaited: soon enough for a person.
 const ASK_EVERY: Duration = Duration::from_millis(50);
 
@@ -39,10 +42,48 @@ pub enum Method {
 /// What a service said: a status of 2xx, and all of its words.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
-    /// 200 to 299.
+    /// 200 to 299; 304 where [`crate::Client::read_unless`] was told that nothing changed.
     pub status: u16,
     /// As it came.
     pub body: Vec<u8>,
+    /// What tells this state of it from others.
+    pub version: Version,
+}
+
+/// What tells one state of a page from others, in the words of its service.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Version {
+    /// `ETag`, with its quotes and its `W/`.
+    pub etag: Option<String>,
+    /// `Last-Modified`.
+    pub modified: Option<String>,
+    /// `Content-Length`.
+    pub length: Option<u64>,
+}
+
+impl Version {
+    /// Whether it tells nothing.
+    pub fn is_empty(&self) -> bool {
+        self.etag.is_none() && self.modified.is_none()
+    }
+
+    fn of(response: &Response) -> Version {
+        let header = |name: &str| {
+            let value = response.headers().get(name)?.to_str().ok()?.trim();
+            (!value.is_empty() && value.len() <= VERSION_BYTES_MAX).then(|| value.to_owned())
+        };
+        let length = header("content-length").and_then(|length| length.parse().ok());
+        Version { etag: header("etag"), modified: header("last-modified"), length }
+    }
+}
+
+/// A request that is only answered in full if something changed.
+#[derive(Debug, Clone, Default)]
+pub struct Unless {
+    /// What is known. Nothing in it: nothing is.
+    pub version: Version,
+    /// Whether the words are left unread where the service says which state they are.
+    pub version_is_enough: bool,
 }
 
 /// A request as it is made, each time it is made.
@@ -50,6 +91,7 @@ pub(crate) struct Request {
     pub(crate) method: Method,
     pub(crate) url: Url,
     pub(crate) body: Option<Vec<u8>>,
+    pub(crate) unless: Option<Unless>,
 }
 
 /// What became of a request.
@@ -205,11 +247,26 @@ impl Asker {
         if let Some((name, value)) = &self.header {
             asking = asking.header(name, value);
         }
+        if let Some(Unless { version, .. }) = &request.unless {
+            for (name, value) in [("if-none-match", &version.etag), ("if-modified-since", &version.modified)]
+            {
+                if let Some(value) = value {
+                    asking = asking.header(name, value);
+                }
+            }
+        }
         let response = asking.send()?;
         let status = response.status().as_u16();
+        let version = Version::of(&response);
+        let enough = |unless: &Unless| unless.version_is_enough && !version.is_empty();
+        let unchanged =
+            status == 304 && request.unless.as_ref().is_some_and(|unless| !unless.version.is_empty());
+        if unchanged || (status == 200 && request.unless.as_ref().is_some_and(enough)) {
+            return Ok(Asked::Answer(Answer { status, body: Vec::new(), version }));
+        }
         if response.status().is_success() {
             return Ok(match read(response, self.answer_bytes_max) {
-                (body, Ended::Whole) => Asked::Answer(Answer { status, body }),
+                (body, Ended::Whole) => Asked::Answer(Answer { status, body, version }),
                 (body, Ended::Broken(error)) => Asked::Broken {
                     reason: self.clean(&format!("the answer broke off after {} bytes: {error}", body.len())),
                 },

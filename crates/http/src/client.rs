@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crate::address::shown;
 use crate::ask::{Asked, Asker, Request};
 use crate::pace::{Limiter, wait};
-use crate::{Answer, Cancelled, ClientConfig, HttpError, Key, Method, Pace};
+use crate::{Answer, Cancelled, ClientConfig, HttpError, Key, Method, Pace, Unless};
 
 /// A service at one address.
 pub struct Client {
@@ -71,7 +71,27 @@ impl Client {
         body: Option<Vec<u8>>,
         cancelled: Cancelled<'_>,
     ) -> Result<Answer, HttpError> {
-        let request = Arc::new(Request { method, url: self.asker.url(path)?, body });
+        let request = Request { method, url: self.asker.url(path)?, body, unless: None };
+        self.send_request(request, cancelled)
+    }
+
+    /// Reads a page, unless it is in a state that is known: then the answer has the status 304 and no words. A service
+    /// that knows no conditions answers with all of it, with or without a [`crate::Version`].
+    ///
+    /// # Errors
+    /// As [`Client::send`].
+    pub fn read_unless(
+        &self,
+        path: &str,
+        unless: Unless,
+        cancelled: Cancelled<'_>,
+    ) -> Result<Answer, HttpError> {
+        let (method, url) = (Method::Get, self.asker.url(path)?);
+        self.send_request(Request { method, url, body: None, unless: Some(unless) }, cancelled)
+    }
+
+    fn send_request(&self, request: Request, cancelled: Cancelled<'_>) -> Result<Answer, HttpError> {
+        let request = Arc::new(request);
         let service = || shown(&request.url);
         let mut tries = 0;
         loop {

@@ -83,7 +83,7 @@ impl Kept {
 
     /// The number that the system gave it.
     pub fn id(&self) -> u32 {
-        self.process.child.id()
+        self.process.pid().as_raw_nonzero().get().unsigned_abs()
     }
 
     /// Ends it, and waits until it has ended.
@@ -110,7 +110,7 @@ impl Kept {
                     if (answer.len() as u64) < self.limits.output_bytes_max {
                         return Err(self.gone());
                     }
-                    self.process.handle.kill();
+                    self.process.kill();
                     return Err(IsolateError::Output { bytes_max: self.limits.output_bytes_max });
                 }
                 recv(stop) -> _ => {
@@ -119,7 +119,7 @@ impl Kept {
                     stop = &deaf;
                 }
                 default(deadline.saturating_duration_since(Instant::now())) => {
-                    self.process.handle.kill();
+                    self.process.kill();
                     return Err(IsolateError::Seconds { seconds_max: self.limits.seconds_max });
                 }
             }

@@ -5,14 +5,22 @@ use std::io;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 
-use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, kill_process_group, prlimit};
+use rustix::io::Errno;
+use rustix::process::{
+    Pid, Resource, Rlimit, Signal, WaitId, WaitIdOptions, getrlimit, kill_process, kill_process_group,
+    prlimit, waitid,
+};
 
 use crate::{IsolateError, Limits};
 
-/// A process that was started.
+/// A process that was started. It keeps its number until [`Process::end`] has asked how it ended: from then
+/// on the system may give the number to another process, and no signal is sent to it any more.
 pub(crate) struct Process {
-    pub(crate) child: Child,
-    pub(crate) handle: Handle,
+    child: Child,
+    pid: Pid,
+    group: bool,
+    /// Whether its number may be that of another process.
+    is_reaped: bool,
 }
 
 /// Its pipes.
@@ -20,23 +28,6 @@ pub(crate) struct Pipes {
     pub(crate) stdin: ChildStdin,
     pub(crate) stdout: ChildStdout,
     pub(crate) stderr: ChildStderr,
-}
-
-/// What ends it, from any thread.
-#[derive(Clone, Copy)]
-pub(crate) struct Handle {
-    pid: Pid,
-    group: bool,
-}
-
-impl Handle {
-    pub(crate) fn kill(self) {
-        // It may be gone already, which is what is wanted.
-        let _ = match self.group {
-            true => kill_process_group(self.pid, Signal::KILL),
-            false => kill_process(self.pid, Signal::KILL),
-        };
-    }
 }
 
 /// Starts a program that gets so many seconds of the processor in all. With `group`, it leads a group of
@@ -56,15 +47,15 @@ pub(crate) fn start(
         command.process_group(0);
     }
     let mut child = command.spawn()?;
-    let handle = Handle { pid: Pid::from_child(&child), group };
+    let pid = Pid::from_child(&child);
     let pipes = (child.stdin.take(), child.stdout.take(), child.stderr.take());
-    let mut process = Process { child, handle };
+    let mut process = Process { child, pid, group, is_reaped: false };
     let (Some(stdin), Some(stdout), Some(stderr)) = pipes else {
         process.end();
         return Err(io::Error::other("no pipe").into());
     };
     // Until it is given its input it has done nothing, so the limits come in time.
-    if let Err(error) = limit(handle.pid, limits, processor_seconds_max) {
+    if let Err(error) = limit(pid, limits, processor_seconds_max) {
         process.end();
         return Err(error.into());
     }
@@ -72,10 +63,39 @@ pub(crate) fn start(
 }
 
 impl Process {
-    /// Ends it, if it has not ended by itself, and says how it did.
+    /// The number that the system gave it.
+    pub(crate) fn pid(&self) -> Pid {
+        self.pid
+    }
+
+    /// Sends it the signal that nobody survives; says whether one was sent.
+    pub(crate) fn kill(&self) -> bool {
+        if self.is_reaped {
+            return false;
+        }
+        // It may have ended by itself, which is what is wanted.
+        let _ = match self.group {
+            true => kill_process_group(self.pid, Signal::KILL),
+            false => kill_process(self.pid, Signal::KILL),
+        };
+        true
+    }
+
+    /// Ends it, if it has not ended by itself, with all that is left of its group, and says how it did.
     pub(crate) fn end(&mut self) -> Option<ExitStatus> {
-        self.handle.kill();
+        self.kill();
+        self.is_reaped = true;
         self.child.wait().ok()
+    }
+}
+
+/// Waits until a process has ended, and leaves it its number.
+pub(crate) fn wait_for_end(pid: Pid) -> io::Result<()> {
+    loop {
+        match waitid(WaitId::Pid(pid), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT) {
+            Err(Errno::INTR) => {}
+            ended => return Ok(ended.map(drop)?),
+        }
     }
 }
 
@@ -128,5 +148,39 @@ pub(crate) fn how(status: Option<ExitStatus>, complaint: &str) -> String {
     match complaint.lines().next().unwrap_or_default() {
         "" => how,
         said => format!("{how}: {said}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::OsStr;
+    use std::os::unix::process::ExitStatusExt;
+
+    use super::{start, wait_for_end};
+    use crate::Limits;
+
+    const LIMITS: Limits = Limits {
+        seconds_max: 60,
+        threads_max: 1,
+        memory_bytes_max: 256 << 20,
+        output_bytes_max: 1 << 10,
+        file_bytes_max: 0,
+    };
+
+    #[test]
+    fn a_number_that_was_given_back_gets_no_signal() {
+        for (program, signal) in [("cat", Some(9)), ("true", None)] {
+            let (mut process, pipes) = start(OsStr::new(program), &[], &LIMITS, 60, true).unwrap();
+            if signal.is_none() {
+                wait_for_end(process.pid()).unwrap();
+            }
+            // One that has ended by itself keeps its number until it is asked how.
+            assert!(process.kill(), "{program}");
+            let status = process.end().unwrap();
+            assert_eq!(status.signal(), signal, "{program}");
+            assert!(!process.kill(), "{program}");
+            assert_eq!(process.end(), Some(status), "{program}");
+            drop(pipes);
+        }
     }
 }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
 use crate::limits::COMPLAINT_BYTES_MAX;
-use crate::process::{Pipes, exceeded, how, start};
+use crate::process::{Pipes, exceeded, how, start, wait_for_end};
 use crate::{IsolateError, Limits};
 
 /// A program that ran to its end.
@@ -35,7 +35,7 @@ impl Ran {
 enum Event {
     Output(io::Result<Vec<u8>>),
     Complaint(Vec<u8>),
-    Exit(io::Result<ExitStatus>),
+    Exit(io::Result<()>),
 }
 
 /// Runs a program. With `group`, it leads a group of its own, so that what it starts ends with it; a
@@ -55,7 +55,7 @@ pub fn run(
     let processor_seconds_max = limits.seconds_max.saturating_mul(limits.threads_max);
     let (mut process, pipes) = start(program, arguments, limits, processor_seconds_max, group)?;
     let Pipes { mut stdin, stdout, stderr } = pipes;
-    let handle = process.handle;
+    let pid = process.pid();
     // As many as there are events.
     let (sender, events) = bounded::<Event>(3);
     thread::scope(|scope| {
@@ -68,13 +68,17 @@ pub fn run(
             Event::Complaint(read.unwrap_or_default())
         });
         scope.spawn(move || {
-            let _ = sender.send(Event::Exit(process.child.wait()));
+            let _ = sender.send(Event::Exit(wait_for_end(pid)));
         });
         let outcome = wait(&events, begin, limits);
-        if outcome.is_err() {
-            handle.kill();
+        // Nobody has asked how it ended before this, so what gets the signal is this process and no other.
+        let status = process.end();
+        let (output, complaint) = outcome?;
+        let status = status.ok_or_else(|| io::Error::other("nobody knows how the process ended"))?;
+        match exceeded(status, &complaint, limits) {
+            Some(error) => Err(error),
+            None => Ok(Ran { output, complaint, status, took: begin.elapsed() }),
         }
-        outcome
     })
 }
 
@@ -95,11 +99,16 @@ fn spawn_reader<'s>(
     });
 }
 
-fn wait(events: &Receiver<Event>, begin: Instant, limits: &Limits) -> Result<Ran, IsolateError> {
+/// Waits for all three events; gives what the program answered, and what it complained of.
+fn wait(
+    events: &Receiver<Event>,
+    begin: Instant,
+    limits: &Limits,
+) -> Result<(Vec<u8>, String), IsolateError> {
     let late = || IsolateError::Seconds { seconds_max: limits.seconds_max };
     let deadline = begin + Duration::from_secs(limits.seconds_max);
-    let (mut output, mut complaint, mut exit) = (None, None, None);
-    while output.is_none() || complaint.is_none() || exit.is_none() {
+    let (mut output, mut complaint, mut has_ended) = (None, None, false);
+    while output.is_none() || complaint.is_none() || !has_ended {
         match events.recv_deadline(deadline) {
             Ok(Event::Output(bytes)) => {
                 let bytes = bytes?;
@@ -111,18 +120,15 @@ fn wait(events: &Receiver<Event>, begin: Instant, limits: &Limits) -> Result<Ran
             Ok(Event::Complaint(bytes)) => {
                 complaint = Some(String::from_utf8_lossy(&bytes).trim().to_owned())
             }
-            Ok(Event::Exit(status)) => exit = Some(status?),
+            Ok(Event::Exit(ended)) => {
+                ended?;
+                has_ended = true;
+            }
             Err(RecvTimeoutError::Timeout) => return Err(late()),
             Err(RecvTimeoutError::Disconnected) => {
                 return Err(io::Error::other("a reader ended early").into());
             }
         }
     }
-    let (Some(output), Some(complaint), Some(status)) = (output, complaint, exit) else {
-        return Err(late());
-    };
-    match exceeded(status, &complaint, limits) {
-        Some(error) => Err(error),
-        None => Ok(Ran { output, complaint, status, took: begin.elapsed() }),
-    }
+    output.zip(complaint).ok_or_else(late)
 }

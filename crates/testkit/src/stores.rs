@@ -1,10 +1,11 @@
-//! Real stores of vectors and graphs, each on a free port of the loopback and in a directory of its own, gone with the
+//! Real stores of vectors, graphs and objects, and a real Redis, each on a free port of the loopback and in a directory of its own, gone with the
 //! test.
 
 #![allow(clippy::unwrap_used, reason = "a test ends where it breaks")]
 
 use std::fs::File;
-use std::net::TcpListener;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
@@ -25,7 +26,20 @@ pub enum Store {
     Qdrant,
     /// ArcadeDB, a Java program: a graph database that speaks Bolt as Neo4j does.
     ArcadeDb,
+    /// Redis, which writes down everything before it answers.
+    Redis,
+    /// SeaweedFS, which speaks S3. A bucket is made by the first object in it.
+    S3,
 }
+
+/// The only key of the S3 server, and its id.
+pub const S3_ACCESS_KEY: &str = "key";
+/// See [`S3_ACCESS_KEY`].
+pub const S3_SECRET_KEY: &str = "geheim-geheim";
+
+/// Who may do what there: everything, with that key.
+const S3_IDENTITIES: &str = r#"{"identities": [{"name": "test", "actions": ["Admin", "Read", "List", "Write"],
+    "credentials": [{"accessKey": "key", "secretKey": "geheim-geheim"}]}]}"#;
 
 /// The only user of ArcadeDB, its password, and the database that it begins with.
 pub const GRAPH_USER: &str = "root";
@@ -57,7 +71,11 @@ impl Server {
         let program = program(kind)?;
         for _ in 0..PORTS_MAX {
             let port = free_port();
-            let scheme = if kind == Store::ArcadeDb { "bolt" } else { "http" };
+            let scheme = match kind {
+                Store::ArcadeDb => "bolt",
+                Store::Redis => "redis",
+                Store::Chroma | Store::Qdrant => "http",
+            };
             let (url, program) = (format!("{scheme}://127.0.0.1:{port}"), program.clone());
             let (dir, child, side_url) = (tempfile::tempdir().unwrap(), Mutex::default(), Mutex::default());
             let server = Server { url, side_url, kind, program, port, dir, child };
@@ -104,6 +122,30 @@ impl Server {
                 // It listens there too, and nobody may be in its way.
                 .env("QDRANT__SERVICE__GRPC_PORT", free_port().to_string())
                 .env("QDRANT__TELEMETRY_DISABLED", "true"),
+            Store::Redis => command.args(["--bind", "127.0.0.1", "--port", &self.port.to_string()]).args([
+                "--save",
+                "",
+                "--appendonly",
+                "yes",
+                "--appendfsync",
+                "always",
+            ]),
+            Store::S3 => {
+                std::fs::write(self.dir.path().join("s3.json"), S3_IDENTITIES).unwrap();
+                // Four servers in one, each with a second port that would be 10,000 above the first.
+                let parts = ["master", "volume", "filer"];
+                let ports = parts.map(|part| format!("-{part}.port={}", free_port()));
+                let second = ["master", "volume", "filer", "s3"];
+                let second = second.map(|part| format!("-{part}.port.grpc={}", free_port()));
+                command
+                    .args(["server", "-dir=.", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-volume.max=4"])
+                    .args(["-master.volumeSizeLimitMB=64", "-filer.localSocket=filer.sock"])
+                    .args(["-s3", "-s3.config=s3.json", "-s3.localSocket=s3.sock"])
+                    .args(["-s3.port.iceberg=0", "-s3.port.lance=0"])
+                    .arg(format!("-s3.port={}", self.port))
+                    .args(ports)
+                    .args(second)
+            }
             Store::ArcadeDb => {
                 // It is ready when it says so over HTTP.
                 let side = free_port();
@@ -140,6 +182,8 @@ impl Server {
             Store::Chroma => "/api/v2/heartbeat",
             Store::Qdrant => "/readyz",
             Store::ArcadeDb => "/api/v1/ready",
+            Store::Redis => return self.answers_to_ping(),
+            Store::S3 => "/healthz",
         };
         // A minute: Python and Java have a slow start beside a compiler.
         let patient =
@@ -147,6 +191,24 @@ impl Server {
         let client = self.client(patient);
         let answers = client.send(Method::Get, ready, None, &|| !self.runs()).is_ok();
         answers && self.runs()
+    }
+
+    /// Redis speaks no HTTP.
+    fn answers_to_ping(&self) -> bool {
+        let started = Instant::now();
+        while self.runs() && started.elapsed() < Duration::from_secs(60) {
+            let said = TcpStream::connect(("127.0.0.1", self.port)).and_then(|mut stream| {
+                let mut said = [0; 5];
+                stream.write_all(b"PING\r\n")?;
+                stream.read_exact(&mut said)?;
+                Ok(said)
+            });
+            if said.is_ok_and(|said| &said == b"+PONG") {
+                return self.runs();
+            }
+            std::thread::park_timeout(Duration::from_millis(20));
+        }
+        false
     }
 
     fn runs(&self) -> bool {
@@ -218,6 +280,8 @@ fn program(kind: Store) -> Option<PathBuf> {
         Store::Chroma => "STELE_TEST_CHROMA",
         Store::Qdrant => "STELE_TEST_QDRANT",
         Store::ArcadeDb => "STELE_TEST_ARCADEDB",
+        Store::Redis => "STELE_TEST_REDIS",
+        Store::S3 => "STELE_TEST_S3",
     };
     let path = std::env::var_os(variable).map(PathBuf::from).filter(|path| Path::is_file(path));
     if path.is_none() {

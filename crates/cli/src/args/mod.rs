@@ -3,6 +3,7 @@
 
 mod answers;
 mod graph;
+mod jobs;
 mod lake;
 mod read;
 mod run;
@@ -19,13 +20,18 @@ pub use answers::{
     EvalArgs, IndexAction, IndexArgs, ModelsAction, ModelsArgs, SearchArgs, SinkAction, SinkArgs,
 };
 pub use graph::{FollowArgs, GraphAction, GraphArgs, GraphFormat};
+pub use jobs::{
+    CleanArgs, ControlArgs, DeadLetters, DeadLettersArgs, JobsArgs, QueueArgs, ReportArgs, ReportFormat,
+    TailArgs, TopArgs, WorkerArgs,
+};
 pub use lake::{LakeAction, LakeArgs, PruneArgs, VacuumArgs};
 pub use read::{
     CoverageArgs, ExplainArgs, ExportAction, ExportArgs, OrderArg, ReplayArgs, SchemaAction, SchemaArgs,
     SelectionArgs, SliceFormat, SqlArgs, SqlFormat, StatusArgs,
 };
 pub use run::{
-    DiscoverArgs, DiscoverFormat, DoctorArgs, IngestArgs, MigrateArgs, Reading, ValidateArgs, View,
+    DiscoverArgs, DiscoverFormat, DoctorArgs, IngestArgs, MigrateArgs, Reading, ValidateArgs, VerifyArgs,
+    View,
 };
 pub use serve::ServeArgs;
 
@@ -102,8 +108,8 @@ pub enum Command {
     Models(ModelsArgs),
     /// Measure search on a labelled collection
     Eval(EvalArgs),
-    /// Compare the index with the lake and ask the sample queries: is it ready?
-    Verify,
+    /// Compare graph and index with the lake and ask the sample queries: is it ready?
+    Verify(VerifyArgs),
     /// Copies outside, of the index in vector stores and of the graph in Neo4j: list, sync, verify
     Sink(SinkArgs),
     /// Serve the tools for agents on standard input and output (MCP)
@@ -118,8 +124,30 @@ pub enum Command {
     Validate(ValidateArgs),
     /// Backfill old recording directories and report what can be doubted
     Migrate(MigrateArgs),
-    /// One page: snapshot, inputs, ledger, events
+    /// One page: snapshot, inputs, ledger, events; or how far a job is
     Status(StatusArgs),
+    /// The jobs of the queue, the newest first
+    Jobs(JobsArgs),
+    /// Work on the queue until asked to stop
+    Worker(WorkerArgs),
+    /// What happens to a job, as it happens
+    Tail(TailArgs),
+    /// What a job came to, and whether it can be asked
+    Report(ReportArgs),
+    /// A job is not wanted any more; one that runs ends at its next checkpoint
+    Cancel(ControlArgs),
+    /// Hold a job; one that runs is given back at its next checkpoint
+    Pause(ControlArgs),
+    /// Hold a job no longer
+    Resume(ControlArgs),
+    /// Give a job that failed, was cancelled or is dead all its attempts again
+    Retry(ControlArgs),
+    /// Jobs that were tried as often as they may be: list, retry, purge
+    Dlq(DeadLettersArgs),
+    /// Forget jobs that ended long ago
+    Clean(CleanArgs),
+    /// The queue, its workers and the lake on one screen, alive
+    Top(TopArgs),
     /// Look after the lake: sizes, compaction, retention
     Lake(LakeArgs),
     /// Check the installation and the lake, and say what to do
@@ -193,4 +221,17 @@ mod tests {
     fn the_command_line_is_well_formed() {
         super::Cli::command().debug_assert();
     }
+}
+
+/// A time such as `90s`, `12h` or `7d`; days have 24 hours.
+///
+/// # Errors
+///
+/// What it would have to be.
+pub fn duration(text: &str) -> Result<std::time::Duration, String> {
+    let wrong = || format!("expected a time such as 90s, 12h or 7d, got {text:?}");
+    let span: jiff::Span = text.parse().map_err(|_| wrong())?;
+    let relative = jiff::SpanRelativeTo::days_are_24_hours();
+    let duration = span.to_duration(relative).map_err(|_| wrong())?;
+    std::time::Duration::try_from(duration).map_err(|_| wrong())
 }

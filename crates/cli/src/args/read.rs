@@ -219,6 +219,11 @@ pub struct ExplainArgs {
 /// `stele status`
 #[derive(Debug, Args)]
 pub struct StatusArgs {
+    /// A job; without one the lake is shown
+    #[arg(value_name = "JOB")]
+    pub job: Option<String>,
+    #[command(flatten)]
+    pub home: super::QueueArgs,
     /// List every input
     #[arg(long)]
     pub files: bool,

@@ -110,6 +110,17 @@ pub struct IngestArgs {
     /// Decide and report, but write nothing
     #[arg(long)]
     pub dry_run: bool,
+    /// Put it into the queue and come back at once; `stele worker` or `stele serve` does it
+    #[arg(long, conflicts_with = "dry_run")]
+    pub no_wait: bool,
+    /// With --no-wait: a word to find the job by
+    #[arg(long, value_name = "TAG", requires = "no_wait")]
+    pub tag: Option<String>,
+    /// With --no-wait: also inputs that a job has done already
+    #[arg(long, requires = "no_wait")]
+    pub force: bool,
+    #[command(flatten)]
+    pub home: super::QueueArgs,
 }
 
 /// Tags that were written as one argument.
@@ -171,4 +182,12 @@ pub struct DoctorArgs {
     /// Do what `--salvage` shows; without this the plan is shown and nothing happens
     #[arg(long, requires = "salvage")]
     pub yes: bool,
+}
+
+/// `stele verify`.
+#[derive(Debug, Args)]
+pub struct VerifyArgs {
+    /// Bring what drifts back to the lake: follow it first, make it anew where that does not help
+    #[arg(long)]
+    pub repair: bool,
 }

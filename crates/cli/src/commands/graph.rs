@@ -149,6 +149,9 @@ fn status(context: &Context, engine: &Engine) -> Result<Exit, Failure> {
     ] {
         rows.row([name, &human::count(count)]);
     }
+    if let Some(unresolved) = status.unresolved_references {
+        rows.row(["references to what is not there", &human::count(unresolved)]);
+    }
     context.out.text(rows)?;
     context.out.text(format!(
         "The graph follows version {} of the lake, which is at {}\n",
@@ -215,7 +218,7 @@ fn show(context: &Context, engine: &Engine, name: &str) -> Result<Exit, Failure>
         text.push_str(&format!("  edges: {}\n", edges.join(", ")));
     }
     if view.mention_count > 0 {
-        text.push_str(&format!("  named in {}\n", human::many(view.mention_count as u64, "place")));
+        text.push_str(&format!("  named in {}\n", human::many(view.mention_count, "place")));
     }
     for mention in &view.mentions {
         text.push_str(&format!("    {}  {}\n      {}\n", mention.at, mention.title, mention.snippet));

@@ -1,8 +1,9 @@
 //! `stele ingest`: recordings into the lake.
 
+use stele_engine::jobs::Options;
 use stele_engine::{EngineError, IngestOptions, IngestSummary};
 
-use super::{Context, exit_of, failed_run, index};
+use super::{Context, exit_of, failed_run, index, jobs};
 use crate::args::IngestArgs;
 use crate::errors::{Exit, Failure};
 use crate::interrupt::Interrupt;
@@ -15,11 +16,18 @@ pub const KEPT: &str = "everything committed before this is in the lake; nothing
 
 /// Runs the command.
 pub fn run(context: &Context, args: IngestArgs) -> Result<Exit, Failure> {
+    if args.no_wait {
+        let tenant = context.settings()?.tenant;
+        let embed = !args.intake.no_embed;
+        let options = Options { tag: args.tag, embed, force: args.force, tenant };
+        return jobs::submit(context, &args.targets, &args.home, &options);
+    }
     let engine = context.engine_for(&args.intake.reading, None)?;
     let interrupt = Interrupt::start()?;
     let reporter = Reporter::events(context.out);
     let tags = args.tags().map_err(Failure::usage)?;
-    let options = IngestOptions { inputs: args.intake.reading.options(), dry_run: args.dry_run, tags };
+    let inputs = args.intake.reading.options();
+    let options = IngestOptions { inputs, dry_run: args.dry_run, tags, ..IngestOptions::default() };
     let result = engine.ingest(&args.targets, &options, &reporter, &interrupt.cancel);
     reporter.clear();
     let mut summary = result.map_err(|error| failed_run(error, &args.intake.reading, KEPT))?;

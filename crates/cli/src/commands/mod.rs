@@ -13,25 +13,31 @@ mod graph;
 mod graph_export;
 mod index;
 mod ingest;
+mod jobs;
 mod lake;
 mod mcp;
 mod migrate;
 mod models;
 mod read_document;
 mod replay;
+mod report;
 mod schema;
 mod search;
 mod serve;
 mod sink;
 mod sql;
 mod status;
+mod tail;
+mod top;
 mod validate;
 mod verify;
+mod worker;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::Parser;
+use stele_engine::jobs::Control;
 use stele_engine::{Engine, EngineError, Environment, InputFailure, Settings, SourceError};
 use stele_model::ErrorKind;
 use tracing_subscriber::filter::{LevelFilter, Targets};
@@ -66,7 +72,7 @@ pub fn main(line: impl Iterator<Item = OsString>) -> Exit {
         Command::Index(args) => index::run(&context, args.action),
         Command::Models(args) => models::run(&context, args.action),
         Command::Eval(args) => eval::run(&context, args),
-        Command::Verify => verify::run(&context),
+        Command::Verify(args) => verify::run(&context, &args),
         Command::Sink(args) => sink::run(&context, args.action),
         Command::Mcp => mcp::run(&context),
         Command::Serve(args) => serve::run(&context, args),
@@ -75,6 +81,17 @@ pub fn main(line: impl Iterator<Item = OsString>) -> Exit {
         Command::Validate(args) => validate::run(&context, args),
         Command::Migrate(args) => migrate::run(&context, args),
         Command::Status(args) => status::run(&context, &args),
+        Command::Jobs(args) => jobs::list(&context, &args),
+        Command::Worker(args) => worker::run(&context, &args),
+        Command::Tail(args) => tail::run(&context, &args),
+        Command::Report(args) => report::run(&context, &args),
+        Command::Cancel(args) => jobs::control(&context, &args, Control::Cancel),
+        Command::Pause(args) => jobs::control(&context, &args, Control::Pause),
+        Command::Resume(args) => jobs::control(&context, &args, Control::Resume),
+        Command::Retry(args) => jobs::control(&context, &args, Control::Retry),
+        Command::Dlq(args) => jobs::dead_letters(&context, args),
+        Command::Clean(args) => jobs::clean(&context, &args),
+        Command::Top(args) => top::run(&context, &args),
         Command::Lake(args) => lake::run(&context, args.action),
         Command::Doctor(args) => doctor::run(&context, &args),
         Command::ReadDocument => read_document::run(),
@@ -82,11 +99,11 @@ pub fn main(line: impl Iterator<Item = OsString>) -> Exit {
         Command::Completions { shell } => generate::completions(shell),
         Command::Man { dir } => generate::man(&context, dir.as_deref()),
     };
-    result.unwrap_or_else(|failure| report(context.out, &failure))
+    result.unwrap_or_else(|failure| complain(context.out, &failure))
 }
 
 /// Says what failed, and gives the exit code.
-fn report(out: Out, failure: &Failure) -> Exit {
+fn complain(out: Out, failure: &Failure) -> Exit {
     if out.json {
         // Where standard output is broken too, the exit code is all that is left to say.
         let _ = crate::output::write_stdout(|stdout| writeln!(stdout, "{}", failure.to_json()));
@@ -168,9 +185,18 @@ impl Context {
             settings.fold = fold.into();
         }
         settings.profiles.extend(reading.profile.iter().cloned());
-        let environment =
-            Environment::from_process(variable)?.reading_with(this_program(), read_document::ARGUMENT);
-        Ok(Engine::new(settings, environment)?)
+        Ok(Engine::new(settings, self.environment()?)?)
+    }
+
+    /// An engine for the data of a tenant.
+    pub fn engine_of_tenant(&self, tenant: &str) -> Result<Engine, Failure> {
+        let settings = Settings { tenant: tenant.to_owned(), ..self.settings()? };
+        Ok(Engine::new(settings, self.environment()?)?)
+    }
+
+    /// What the engine takes from the world around it.
+    pub fn environment(&self) -> Result<Environment, Failure> {
+        Ok(Environment::from_process(variable)?.reading_with(this_program(), read_document::ARGUMENT))
     }
 
     /// A command line to suggest: `stele REST`, with the data directory if it was named.

@@ -17,6 +17,9 @@ const SHOWN_MAX: usize = 15;
 
 /// Runs the command.
 pub fn run(context: &Context, args: &StatusArgs) -> Result<Exit, Failure> {
+    if let Some(job) = &args.job {
+        return super::jobs::show(context, job, &args.home);
+    }
     let engine = context.engine()?;
     let snapshot = engine.snapshot()?;
     let entries = snapshot.files()?;

@@ -16,6 +16,7 @@ mod eval;
 mod graph_sinks;
 mod health;
 mod index;
+mod jobs;
 mod lake;
 mod screens;
 mod search;

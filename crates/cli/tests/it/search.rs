@@ -218,6 +218,15 @@ fn it_is_ready_only_if_somebody_said_what_has_to_be_found() {
     world.ok("ingest new.jsonl --data-dir d --no-embed");
     let report = verify(&world).is(4).last();
     assert!(report["ready_for_queries"] == "no" && report["index"]["missing"].as_u64() > Some(0), "{report}");
+    let reason = report["reasons"][0].as_str().unwrap();
+    assert!(reason.contains("drifts") && reason.contains("stele index build"), "{report}");
+    let repaired = world.run("verify --repair --data-dir d --json").is(0).events();
+    let repaired = repaired.iter().find(|event| event["event"] == "repair").unwrap();
+    assert_eq!(repaired["before"]["ready_for_queries"], "no");
+    assert!(repaired["done"][0].as_str().unwrap().contains("brought up to the lake"), "{repaired}");
+    assert_eq!(repaired["after"]["ready_for_queries"], "yes");
+    let again = world.run("verify --repair --data-dir d").is(0);
+    assert!(again.stdout.contains("nothing to repair"), "{}", again.stdout);
 }
 
 #[test]

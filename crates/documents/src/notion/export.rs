@@ -32,7 +32,7 @@ fn archive(
             "html" | "htm" => DocumentFormat::Html,
             "csv" => DocumentFormat::Csv,
             "zip" if outermost => {
-                let inner = archive_of.bytes(&name);
+                let inner = archive_of.bytes(&name).map_err(|error| error.about(&member));
                 let read = inner.and_then(|inner| archive(request, &member, &inner, tools, false, parsed));
                 parsed.failed.extend(read.err());
                 continue;
@@ -45,7 +45,8 @@ fn archive(
         let request = Request { source_uri: member, format: Some(format), tenant: request.tenant.clone() };
         match archive_of.bytes(&name).and_then(|bytes| read(&request, &bytes, tools)) {
             Ok(page) => parsed.documents.extend(page.documents.into_iter().map(named)),
-            Err(error) => parsed.failed.push(error),
+            // Whoever keeps what the page said before has to know which one it is.
+            Err(error) => parsed.failed.push(error.about(&request.source_uri)),
         }
     }
     Ok(())

@@ -72,7 +72,7 @@ impl Engine {
     /// model fails. What was done before is kept.
     pub fn index_build(&self, progress: &dyn Progress, cancel: &Cancel) -> Result<IndexSummary, EngineError> {
         let started = self.now();
-        self.graph_build(progress, cancel)?;
+        self.graph_follow(progress, cancel)?;
         let index = self.index()?;
         let meaning = self.meaning_that_works(index)?;
         self.refuse_words_beside_meaning(&meaning, index)?;
@@ -103,7 +103,7 @@ impl Engine {
         cancel: &Cancel,
     ) -> Result<IndexSummary, EngineError> {
         let started = self.now();
-        self.graph_build(progress, cancel)?;
+        self.graph_follow(progress, cancel)?;
         let meaning = self.meaning()?;
         let mut rebuild = self.index()?.rebuild(&spec_of(&meaning)?)?;
         let snapshot = self.snapshot()?;

@@ -31,4 +31,4 @@ pub use eval::{Asked, CollectionCounts, EvalOptions, EvalReport};
 pub(crate) use sinks::KEY_VARIABLE;
 pub use sinks::{Opening, SinkEntry, SinkKind, SinkReport};
 pub use status::{IndexReport, IndexVerification};
-pub use verify::{DRIFT_MAX, Ready, SampleQuery, VerifyReport};
+pub use verify::{DRIFT_MAX, Ready, RepairReport, SampleQuery, VerifyReport};

@@ -1,7 +1,8 @@
 //! The graph as others see it: a reader of what it says now, and its tables in SQL.
 
+use std::any::Any;
 use std::collections::HashMap;
-use std::sync::PoisonError;
+use std::sync::{Arc, PoisonError};
 
 use stele_graph::{Reader, Table};
 use stele_lake::Snapshot;
@@ -33,15 +34,13 @@ impl Engine {
     pub fn graph(&self, snapshot: &Snapshot) -> Result<Option<Reader>, EngineError> {
         let home = self.graph_home()?;
         let mut kept = self.kept.graph.lock().unwrap_or_else(PoisonError::into_inner);
-        if !home.exists() {
+        let Some(newest) = home.version()? else {
             *kept = None;
             return Ok(None);
-        }
+        };
         // What was opened before keeps what it learned as long as it is the newest.
-        let newest = home.reader()?;
-        let same = kept.as_ref().is_some_and(|kept| kept.version() == newest.version());
-        if !same {
-            *kept = Some(newest);
+        if kept.as_ref().is_none_or(|kept| *kept.version() != newest) {
+            *kept = Some(home.reader()?);
         }
         Ok(kept.clone().filter(|graph| graph.version().follows.lake == snapshot.lake_id()))
     }
@@ -64,7 +63,10 @@ impl Engine {
                 path: file.path,
                 gone: file.gone.iter().map(ToString::to_string).collect(),
             };
-            Derived { name, schema: table.schema(), parts: files.into_iter().map(part).collect() }
+            let parts = files.into_iter().map(part).collect();
+            // Whoever reads has a share in each part, so no writer removes one under a query that takes long.
+            let held = graph.clone().map(|graph| Arc::new(graph) as Arc<dyn Any + Send + Sync>);
+            Derived { name, schema: table.schema(), parts, held }
         };
         Ok(VIEWS.into_iter().map(table).collect())
     }

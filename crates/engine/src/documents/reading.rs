@@ -1,29 +1,26 @@
 //! Bringing the graph up to a snapshot: documents that are new or changed are read, those that are gone
 //! are taken out, and all of it counts at once.
 //!
-//! A document that cannot be read in its new state keeps what it said before; the graph remembers that,
-//! and does not try the same bytes again.
+//! A document that cannot be read in its new state keeps what it said before; the graph remembers that, and
+//! does not try the same bytes again, unless something else was missing than the bytes.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use serde::Serialize;
-use stele_documents::DocumentError;
 use stele_graph::{Follows, GraphError, Home, Piece, Unread, Writer};
 use stele_lake::Snapshot;
-use stele_model::error::in_full;
-use stele_model::{DocumentId, FileEntry, FileState};
+use stele_model::{DocumentId, FileEntry};
 
 use super::annotating::{self, Annotating};
+use super::inputs::{content_of, input_of};
 use super::parsing::{Parser, Said};
-use super::{is_document, whole};
+use super::unread::{Unreadable, around};
+use super::whole;
 use crate::EngineError;
 use crate::answering::graph_dir;
 use crate::engine::Engine;
 use crate::progress::{Cancel, Progress, Unit, Update};
 use crate::summary::InputFailure;
-
-/// What is between the name of an archive and the name of a page in it.
-const INSIDE: &str = "!/";
 
 /// What bringing the graph up came to.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
@@ -48,7 +45,8 @@ pub struct GraphSummary {
     pub pending_references: u64,
     /// What a language model was asked, if the settings name one.
     pub annotations: Option<stele_annotate::Summary>,
-    /// Inputs that cannot be read; what they said before, if anything, still stands.
+    /// Inputs, and pages of archives, that cannot be read or that the lake does not hold as a whole; what
+    /// they said before, if anything, still stands.
     pub failures: Vec<InputFailure>,
     /// The snapshot of the lake that the graph follows.
     pub lake_version: u64,
@@ -71,14 +69,41 @@ impl Engine {
     /// If there is no lake, somebody else writes to the graph, or the disk fails. What was there before
     /// answers then.
     pub fn graph_build(&self, progress: &dyn Progress, cancel: &Cancel) -> Result<GraphSummary, EngineError> {
+        self.graph_update(true, progress, cancel)
+    }
+
+    /// The same for whoever goes on from it: where the graph follows the newest snapshot already, nothing is
+    /// tried again.
+    pub(crate) fn graph_follow(
+        &self,
+        progress: &dyn Progress,
+        cancel: &Cancel,
+    ) -> Result<GraphSummary, EngineError> {
+        self.graph_update(false, progress, cancel)
+    }
+
+    fn graph_update(
+        &self,
+        try_again: bool,
+        progress: &dyn Progress,
+        cancel: &Cancel,
+    ) -> Result<GraphSummary, EngineError> {
         let home = self.graph_home()?;
         if home.exists() && !is_whole(&home)? {
             progress.note("files of the graph are missing or damaged: it is made anew");
             return self.graph_rebuild(progress, cancel);
         }
-        // After the lock is held, so that nobody has followed a newer one meanwhile.
         let writer = home.writer()?;
-        self.follow(&self.snapshot()?, writer, false, progress, cancel)
+        // After the lock is held, so that nobody has followed a newer one meanwhile.
+        let snapshot = self.snapshot()?;
+        let base = writer.base();
+        if base.version > 0 && base.follows.lake != snapshot.lake_id() {
+            progress.note("the graph is that of another lake: it is made anew");
+            drop(writer);
+            return self.graph_rebuild(progress, cancel);
+        }
+        let how = How { anew: false, try_again };
+        self.follow(&snapshot, writer, how, progress, cancel)
     }
 
     /// Makes the graph anew from nothing but the lake. The old one answers until then.
@@ -92,30 +117,15 @@ impl Engine {
         cancel: &Cancel,
     ) -> Result<GraphSummary, EngineError> {
         let writer = self.graph_home()?.rebuild()?;
-        self.follow(&self.snapshot()?, writer, true, progress, cancel)
-    }
-
-    /// The documents of this engine's tenant as a snapshot has them, by name.
-    pub(crate) fn documents_in(
-        &self,
-        snapshot: &Snapshot,
-    ) -> Result<BTreeMap<String, FileEntry>, EngineError> {
-        let pruned = snapshot.pruned()?;
-        let there = |entry: &FileEntry| {
-            is_document(entry)
-                && entry.gone_at.is_none()
-                && entry.state != FileState::Partial
-                && !pruned.iter().any(|one| one.file_id == entry.file_id && one.affects(entry))
-        };
-        let entries = self.own(snapshot.files()?).into_iter().filter(there);
-        Ok(entries.map(|entry| (entry.uri.clone(), entry)).collect())
+        let how = How { anew: true, try_again: true };
+        self.follow(&self.snapshot()?, writer, how, progress, cancel)
     }
 
     fn follow(
         &self,
         snapshot: &Snapshot,
         writer: Writer,
-        anew: bool,
+        how: How,
         progress: &dyn Progress,
         cancel: &Cancel,
     ) -> Result<GraphSummary, EngineError> {
@@ -123,44 +133,42 @@ impl Engine {
         let base = writer.base().follows.clone();
         let annotating = Annotating::of(self)?;
         let extractor = annotating::wanted(annotating.as_ref());
-        let same = !anew && base.lake == snapshot.lake_id() && base.extractor == extractor;
-        let mut summary = GraphSummary { lake_version: snapshot.version(), ..GraphSummary::default() };
-        if same && base.lake_version == snapshot.version() {
-            summary.documents = writer.base().documents();
-            summary.unchanged = summary.documents;
-            summary.failures = base.unread.into_iter().map(failure).collect();
-            return Ok(summary);
+        let same = !how.anew && base.lake == snapshot.lake_id() && base.extractor == extractor;
+        let is_due = how.try_again && base.unread.iter().any(|unread| unread.again);
+        let at_rest = GraphSummary {
+            lake_version: snapshot.version(),
+            documents: writer.base().documents(),
+            pending_references: base.unresolved.unwrap_or_default(),
+            ..GraphSummary::default()
+        };
+        if same && base.lake_version == snapshot.version() && base.unresolved.is_some() && !is_due {
+            let failures = base.unread.into_iter().map(failure).collect();
+            return Ok(GraphSummary { unchanged: at_rest.documents, failures, ..at_rest });
         }
-        let current = self.documents_in(snapshot)?;
-        let known = match self.graph_home()?.exists() && !anew {
-            true => Known::of(&self.graph_home()?, &current)?,
+        let inputs = self.document_inputs(snapshot)?;
+        let known = match self.graph_home()?.exists() && !how.anew {
+            true => Known::of(&self.graph_home()?, &inputs.whole)?,
             false => Known::default(),
         };
-        let mut update = Following { writer, known, unread: BTreeMap::new(), changed: anew, summary };
+        let before = Unreadable::of(&base.unread, &inputs.whole);
+        let unread = Unreadable::default();
+        let summary = GraphSummary { documents: 0, pending_references: 0, ..at_rest };
+        let mut update = Following { writer, known, unread, changed: how.anew, taken: 0, summary };
         let mut wanted = Vec::new();
-        for entry in current.values() {
+        for entry in inputs.whole.values() {
             let content = content_of(entry);
-            let before = base.unread.iter().find(|unread| unread.source == entry.uri);
-            match (update.known.contents.get(&entry.uri), before) {
-                _ if !same => wanted.push(entry.clone()),
-                // A program that was not there may have been installed.
-                (_, Some(unread)) if unread.file_id == content && !unread.again => {
-                    update.unread.insert(entry.uri.clone(), unread.clone());
-                }
-                (Some(known), _) if *known == content => update.summary.unchanged += 1,
-                _ => wanted.push(entry.clone()),
+            let failed = before.of_input(&entry.uri);
+            let is_known = update.known.contents.get(&entry.uri) == Some(&content);
+            if same && !failed.is_empty() && failed.iter().all(|one| one.file_id == content && !one.again) {
+                update.unread.keep(&entry.uri, failed);
+                update.summary.unchanged += u64::from(is_known);
+            } else if same && failed.is_empty() && is_known {
+                update.summary.unchanged += 1;
+            } else {
+                wanted.push(entry.clone());
             }
         }
-        // One that is being read, or whose reading was stopped, keeps what it said.
-        let unfinished: HashSet<String> = self
-            .own(snapshot.files()?)
-            .into_iter()
-            .filter(|entry| {
-                is_document(entry) && entry.gone_at.is_none() && entry.state == FileState::Partial
-            })
-            .map(|entry| entry.uri)
-            .collect();
-        update.take_out(|input| !current.contains_key(input) && !unfinished.contains(input));
+        update.take_out(|input| !inputs.whole.contains_key(input) && !inputs.unfinished.contains_key(input));
         let total = wanted.len() as u64;
         let parser = Parser {
             tenant: &self.settings().tenant,
@@ -173,7 +181,7 @@ impl Engine {
             progress.update(&Update {
                 stage: "read",
                 item: said.entry.uri.clone(),
-                done: update.summary.read + update.unread.len() as u64,
+                done: update.taken,
                 total: Some(total),
                 unit: Unit::Records,
                 records: update.summary.sections,
@@ -187,18 +195,30 @@ impl Engine {
         let records_changed = !same || self.records_changed(snapshot, base.lake_version);
         let Following { mut writer, unread, changed, mut summary, .. } = update;
         summary.annotations = annotating.map(Annotating::finish).transpose()?;
-        match changed || records_changed {
-            true => summary.pending_references = whole::say(self, snapshot, &mut writer)?,
-            false => writer.keep_whole(),
-        }
-        summary.failures.extend(unread.values().cloned().map(failure));
-        let applied = writer.commit(Follows {
+        let mut all = unread.into_all();
+        all.extend(inputs.not_whole());
+        all.sort_by(|one, two| one.source.cmp(&two.source));
+        let unresolved = match base.unresolved {
+            Some(unresolved) if !changed && !records_changed => {
+                writer.keep_whole();
+                unresolved
+            }
+            _ => whole::say(self, snapshot, &mut writer)?,
+        };
+        summary.pending_references = unresolved;
+        summary.failures.extend(all.iter().cloned().map(failure));
+        let follows = Follows {
             lake: snapshot.lake_id().to_owned(),
             lake_version: snapshot.version(),
             extractor: annotating::found_by(extractor, summary.annotations.as_ref()),
-            unread: unread.into_values().collect(),
-        })?;
-        summary.documents = applied.documents;
+            unresolved: Some(unresolved),
+            unread: all,
+        };
+        // What was tried again in vain is no new version.
+        summary.documents = match !changed && !records_changed && follows == base {
+            true => writer.base().documents(),
+            false => writer.commit(follows)?.documents,
+        };
         summary.seconds = (self.now() - started) as f64 / 1e6;
         Ok(summary)
     }
@@ -230,21 +250,16 @@ fn is_whole(home: &Home) -> Result<bool, EngineError> {
     }))
 }
 
-/// The bytes that an input stands for, in the words of the graph.
-pub(super) fn content_of(entry: &FileEntry) -> String {
-    format!("{}:{}", entry.file_id, entry.bytes_done)
-}
-
-/// The input of a document: its own, or the archive that it is a page of.
-pub(super) fn input_of<'a>(source: &'a str, inputs: &BTreeMap<String, FileEntry>) -> &'a str {
-    match source.split_once(INSIDE) {
-        Some((archive, _)) if !inputs.contains_key(source) => archive,
-        _ => source,
-    }
-}
-
 fn failure(unread: Unread) -> InputFailure {
     InputFailure { uri: unread.source, reason: unread.reason }
+}
+
+/// How a graph is brought up.
+struct How {
+    /// From nothing.
+    anew: bool,
+    /// Whether what could not be read for want of something else than its bytes is tried again.
+    try_again: bool,
 }
 
 /// What the graph has.
@@ -252,8 +267,8 @@ fn failure(unread: Unread) -> InputFailure {
 struct Known {
     /// What each input stood for when it was read.
     contents: HashMap<String, String>,
-    /// Its documents.
-    documents: HashMap<String, Vec<DocumentId>>,
+    /// Its documents, each with its source.
+    documents: HashMap<String, Vec<(DocumentId, String)>>,
 }
 
 impl Known {
@@ -263,7 +278,7 @@ impl Known {
             let row = row?;
             let input = input_of(&row.source, current);
             known.contents.insert(input.to_owned(), row.file_id);
-            known.documents.entry(input.to_owned()).or_default().push(row.id);
+            known.documents.entry(input.to_owned()).or_default().push((row.id, row.source));
         }
         Ok(known)
     }
@@ -273,9 +288,11 @@ impl Known {
 struct Following {
     writer: Writer,
     known: Known,
-    unread: BTreeMap<String, Unread>,
+    unread: Unreadable,
     /// Whether any document came, went or changed.
     changed: bool,
+    /// Inputs that were looked at, whether they could be read or not.
+    taken: u64,
     summary: GraphSummary,
 }
 
@@ -283,7 +300,7 @@ impl Following {
     /// Takes out the documents of inputs that are gone.
     fn take_out(&mut self, is_gone: impl Fn(&str) -> bool) {
         let gone = self.known.documents.iter().filter(|(input, _)| is_gone(input));
-        for id in gone.flat_map(|(_, ids)| ids) {
+        for (id, _) in gone.flat_map(|(_, documents)| documents) {
             self.summary.removed += u64::from(self.writer.remove(*id));
             self.changed = true;
         }
@@ -291,21 +308,19 @@ impl Following {
 
     /// Puts in what an input says.
     fn take(&mut self, said: Said) -> Result<(), EngineError> {
-        let Said { entry, documents, failed } = said;
-        let file_id = content_of(&entry);
+        self.taken += 1;
+        let Said { entry, documents, failed, .. } = said;
         let documents = match documents {
             Ok(documents) => documents,
-            Err(error) => {
-                let reason = in_full(&error);
-                let again = matches!(error, DocumentError::ToolMissing { .. });
-                let unread = Unread { source: entry.uri.clone(), file_id, reason, again };
-                self.unread.insert(entry.uri, unread);
+            Err(failure) => {
+                self.unread.add(&entry, failure);
                 return Ok(());
             }
         };
-        for error in failed {
-            self.summary.failures.push(InputFailure { uri: entry.uri.clone(), reason: in_full(&error) });
+        if !failed.is_empty() {
+            self.unread.add_pages(&entry, &failed);
         }
+        let file_id = content_of(&entry);
         self.summary.read += 1;
         self.changed = true;
         let mut given = HashSet::new();
@@ -324,10 +339,12 @@ impl Following {
                 references: found.references,
             })?;
         }
-        // Pages that an archive has no more.
-        for id in self.known.documents.get(&entry.uri).into_iter().flatten().filter(|id| !given.contains(*id))
-        {
-            self.summary.removed += u64::from(self.writer.remove(*id));
+        // Pages that an archive has no more; one that is there and cannot be read says what it said.
+        let failed: HashSet<&str> = failed.iter().map(|page| page.source_uri()).collect();
+        for (id, source) in self.known.documents.get(&entry.uri).into_iter().flatten() {
+            if !given.contains(id) && !around(source).any(|name| failed.contains(name)) {
+                self.summary.removed += u64::from(self.writer.remove(*id));
+            }
         }
         Ok(())
     }

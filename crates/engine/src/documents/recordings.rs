@@ -9,6 +9,7 @@ use stele_lake::sql::{Params, Sql, SqlOptions};
 use stele_model::RecordId;
 
 use crate::EngineError;
+use crate::count_again;
 use crate::engine::Engine;
 
 /// Memory for the queries, which hold one row an event, a game or a player.
@@ -27,10 +28,11 @@ const EVENTS: &str = "SELECT event_type, arg_min(record_id, (source, byte_offset
 const GAMES: &str = "SELECT game_id, arg_min(record_id, (source, byte_offset)) FROM events \
      WHERE tenant_id = $tenant AND game_id IS NOT NULL GROUP BY game_id ORDER BY game_id LIMIT $limit";
 
-const PLAYERS: &str = "SELECT p.player_id, p.username, e.record_id FROM players p JOIN \
-     (SELECT player_id, arg_min(record_id, (source, byte_offset)) AS record_id FROM events \
-     WHERE tenant_id = $tenant AND player_id IS NOT NULL GROUP BY player_id) e USING (player_id) \
-     ORDER BY p.player_id LIMIT $limit";
+/// The name that a player had last, as in the view of players, which knows no tenants.
+const PLAYERS: &str = "SELECT player_id, \
+     arg_max(username, (coalesce(moment(ts, ts_raw), TIMESTAMP '0001-01-01'), file_id, byte_offset)), \
+     arg_min(record_id, (source, byte_offset)) FROM events \
+     WHERE tenant_id = $tenant AND player_id IS NOT NULL GROUP BY player_id ORDER BY player_id LIMIT $limit";
 
 const PLAYED: &str = "SELECT player_id, game_id, arg_min(record_id, (source, byte_offset)) FROM events \
      WHERE tenant_id = $tenant AND player_id IS NOT NULL AND game_id IS NOT NULL \
@@ -80,14 +82,14 @@ pub(super) fn facts(engine: &Engine, snapshot: &Snapshot) -> Result<RecordingFac
     Ok(facts)
 }
 
-/// The events with their fields, as the catalogue has them.
+/// The events with their fields, as the records of the tenant have them.
 fn fields(
     engine: &Engine,
     snapshot: &Snapshot,
     ask: &Ask<'_>,
     firsts: &BTreeMap<String, RecordId>,
 ) -> Result<Vec<EventFacts>, EngineError> {
-    let catalogue = engine.catalogue_of(snapshot)?;
+    let catalogue = count_again::own(engine, snapshot)?;
     let view = catalogue.view();
     let places = view.events.iter().flat_map(|event| &event.tree).map(|path| &path.first_seen);
     let at: HashSet<(&str, u64)> = places.map(|place| (&*place.file, place.line)).collect();

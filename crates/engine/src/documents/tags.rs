@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use stele_lake::Snapshot;
 use stele_model::FileEntry;
 
-use super::reading::input_of;
+use super::inputs::input_of;
 use crate::EngineError;
 use crate::engine::Engine;
 

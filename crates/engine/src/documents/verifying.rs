@@ -1,13 +1,14 @@
 //! Is the graph what the lake comes to, does it keep its contract, and what did documents lose?
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{HashMap, HashSet};
 
 use serde::Serialize;
 use stele_documents::{Graph, Place, contract};
-use stele_graph::{GraphError, Reader};
+use stele_graph::{Reader, Table};
 use stele_model::{Entity, EntityId};
 
-use super::reading::{content_of, input_of};
+use super::inputs::{content_of, input_of};
+use super::unread::Unreadable;
 use crate::EngineError;
 use crate::engine::Engine;
 use crate::summary::InputFailure;
@@ -30,7 +31,10 @@ pub struct GraphStatus {
     pub edges: u64,
     /// References, found or not.
     pub references: u64,
-    /// Inputs that could not be read in their present state.
+    /// Those whose target is not there; nothing in a graph of an older program, which did not count them.
+    pub unresolved_references: Option<u64>,
+    /// Inputs, and pages of archives, that could not be read in their present state, or that the lake does
+    /// not hold as a whole.
     pub unread: Vec<InputFailure>,
     /// The snapshot of the lake that it follows.
     pub follows: u64,
@@ -63,8 +67,8 @@ pub struct GraphVerification {
     pub stale: Vec<String>,
     /// Documents that lost more of their text than they may, with how much is left.
     pub lossy: Vec<String>,
-    /// Inputs that could not be read in their present state, with the reason: they are accounted for,
-    /// and no problem of the graph.
+    /// Inputs, and pages of archives, that could not be read in their present state or that the lake does
+    /// not hold as a whole, with the reason: they are accounted for, and no problem of the graph.
     pub unread: Vec<String>,
     /// How many there are.
     pub unread_count: u64,
@@ -89,12 +93,13 @@ impl Engine {
         let follows = &graph.version().follows;
         let unread = follows.unread.iter();
         Ok(GraphStatus {
-            documents: counted(graph.documents())?,
-            sections: counted(graph.sections())?,
-            entities: entities_of(&graph)?.len() as u64,
-            mentions: counted(graph.mentions())?,
-            edges: counted(graph.edges())?,
-            references: counted(graph.references())?,
+            documents: graph.count(Table::Documents)?,
+            sections: graph.count(Table::Sections)?,
+            entities: graph.entity_count()?,
+            mentions: graph.count(Table::Mentions)?,
+            edges: graph.count(Table::Edges)?,
+            references: graph.count(Table::References)?,
+            unresolved_references: follows.unresolved,
             unread: unread
                 .map(|one| InputFailure { uri: one.source.clone(), reason: one.reason.clone() })
                 .collect(),
@@ -113,10 +118,12 @@ impl Engine {
         let snapshot = self.snapshot()?;
         let graph = self.graph(&snapshot)?.ok_or(EngineError::NoGraph)?;
         graph.verify()?;
-        let wanted = self.documents_in(&snapshot)?;
+        let inputs = self.document_inputs(&snapshot)?;
+        let wanted = &inputs.whole;
         let mut report = GraphVerification { lake_version: snapshot.version(), ..<_>::default() };
-        let mut there: BTreeMap<String, ()> = BTreeMap::new();
+        let mut there: HashSet<String> = HashSet::new();
         let unread = &graph.version().follows.unread;
+        let unreadable = Unreadable::of(unread, wanted);
         let listed = unread.iter().take(LISTED_MAX);
         report.unread.extend(listed.map(|one| format!("{}: {}", one.source, one.reason)));
         report.unread_count = unread.len() as u64;
@@ -133,20 +140,21 @@ impl Engine {
                 );
                 report.problem(|report| &mut report.lossy, said);
             }
-            let input = input_of(&row.source, &wanted);
-            let is_unread = || unread.iter().any(|one| one.source == input);
+            let input = input_of(&row.source, wanted);
             match wanted.get(input) {
+                // One that is being read says what it said until it is whole.
+                None if inputs.unfinished.contains_key(input) => {}
                 None => report.problem(|report| &mut report.extra, row.source.clone()),
-                Some(entry) if content_of(entry) != row.file_id && !is_unread() => {
+                Some(entry) if content_of(entry) != row.file_id && !unreadable.covers(entry, &row.source) => {
                     report.problem(|report| &mut report.stale, row.source.clone());
                 }
                 Some(_) => {}
             }
-            there.insert(input.to_owned(), ());
+            there.insert(input.to_owned());
         }
-        let missing = wanted.keys().filter(|uri| !there.contains_key(*uri));
+        let missing = wanted.iter().filter(|(uri, _)| !there.contains(*uri));
         // An archive may hold no page at all, and what cannot be read is told already.
-        for uri in missing.filter(|uri| !unread.iter().any(|one| one.source == **uri)) {
+        for (uri, _) in missing.filter(|(uri, _)| unreadable.of_input(uri).is_empty()) {
             report.problem(|report| &mut report.missing, uri.clone());
         }
         let whole = self.whole_graph(&graph)?;
@@ -194,15 +202,6 @@ impl GraphVerification {
             list.push(what);
         }
     }
-}
-
-fn counted<T>(rows: impl Iterator<Item = Result<T, GraphError>>) -> Result<u64, EngineError> {
-    let mut count = 0;
-    for row in rows {
-        row?;
-        count += 1;
-    }
-    Ok(count)
 }
 
 /// Things, each once, with what all documents say about them.

@@ -113,10 +113,10 @@ pub struct ThingView {
     pub properties: BTreeMap<String, String>,
     /// Places that name it, some of them.
     pub mentions: Vec<MentionView>,
-    /// How many places name it, at least.
-    pub mention_count: usize,
-    /// Edges by kind.
-    pub edges: BTreeMap<&'static str, usize>,
+    /// How many places name it, all of them.
+    pub mention_count: u64,
+    /// How many edges of each kind it has, all of them.
+    pub edges: BTreeMap<&'static str, u64>,
     /// The snapshot of the lake that the graph follows.
     pub lake_version: u64,
 }
@@ -223,7 +223,7 @@ impl Engine {
                 view.properties = entity.properties.into_iter().collect();
             }
             let mentions = graph.mentions_of(id)?;
-            view.mention_count = mentions.len();
+            view.mention_count = graph.mention_count(id)?;
             for mention in mentions.into_iter().take(MENTIONS_SHOWN) {
                 let Some(section) = graph.section(mention.section)? else { continue };
                 let place = words.node(Node::Section(section.id))?;
@@ -235,10 +235,8 @@ impl Engine {
                 });
             }
         }
-        let beside = graph.neighbors(of, 1, ROWS_MAX, &Follow::default())?;
-        for followed in beside.edges {
-            *view.edges.entry(followed.edge.what.kind.name()).or_default() += 1;
-        }
+        let counts = graph.edge_counts(of)?;
+        view.edges = counts.into_iter().map(|(kind, count)| (kind.name(), count)).collect();
         Ok(view)
     }
 

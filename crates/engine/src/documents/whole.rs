@@ -19,7 +19,7 @@ pub(super) fn say(engine: &Engine, snapshot: &Snapshot, writer: &mut Writer) -> 
         let row = row?;
         targets.place(row.id, &row.source, &row.title);
     }
-    for row in staged.sections() {
+    for row in staged.anchors() {
         let row = row?;
         targets.place_section(row.document, row.id, row.aliases.iter().chain([&row.anchor]));
     }

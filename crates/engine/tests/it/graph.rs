@@ -15,10 +15,10 @@ const GUIDE: &str = "# crane\n\nLift things from ships.\n\n## Options\n\n| Optio
     | `--load` | How much to lift |\n\n## Set-up\n\n1. Fix the crane.\n2. Run `crane --load 3`.\n\n\
     See [the harbour](harbour.md).\n";
 
-const HARBOUR: &str = "---\ntags: [ports, cli]\n---\n# The harbour\n\nWhere ships lie at anchor.\n\n## Tides\n\nHigh water comes twice a day.\n";
+pub const HARBOUR: &str = "---\ntags: [ports, cli]\n---\n# The harbour\n\nWhere ships lie at anchor.\n\n## Tides\n\nHigh water comes twice a day.\n";
 
 /// Two documents and a recording, brought in by a test's double for a model.
-fn place() -> Place {
+pub fn place() -> Place {
     let mut place = Place::new();
     place.settings.embedding = EmbeddingConfig::TestDouble { dimension: 8 };
     place.write("docs/crane.md", GUIDE);
@@ -31,7 +31,7 @@ fn place() -> Place {
 }
 
 /// Brings everything up to what is on disk.
-fn bring_up(place: &Place) -> (GraphSummary, IndexSummary) {
+pub fn bring_up(place: &Place) -> (GraphSummary, IndexSummary) {
     place.ingest("docs");
     let engine = place.engine();
     let graph = engine.graph_build(&NoProgress, &Cancel::default()).unwrap();
@@ -50,20 +50,27 @@ fn holds(engine: &Engine) {
     assert_eq!(report.ready_for_queries, Ready::Unverified);
 }
 
+/// The graph is what the lake comes to.
+#[track_caller]
+pub fn holds_graph(engine: &Engine) {
+    let graph = engine.graph_verify().unwrap();
+    assert!(graph.holds, "{graph:?}");
+}
+
 /// Texts that stand in the first results for a question.
-fn found(engine: &Engine, question: Question) -> Vec<String> {
+pub fn found(engine: &Engine, question: Question) -> Vec<String> {
     let answer = engine.search(&question, &Cancel::default()).unwrap();
     assert!(answer.complete);
     answer.answer.results.into_iter().map(|found| found.text).collect()
 }
 
-fn names(engine: &Engine, name: &str, kind: EdgeKind) -> Vec<String> {
+pub fn names(engine: &Engine, name: &str, kind: EdgeKind) -> Vec<String> {
     let follow = Follow { kinds: vec![kind], ..Follow::default() };
     let around = engine.neighbors(name, 1, 50, &follow).unwrap();
     around.nodes.into_iter().map(|node| node.name).collect()
 }
 
-fn sql(engine: &Engine, query: &str) -> String {
+pub fn sql(engine: &Engine, query: &str) -> String {
     let options = SqlOptions { memory_limit: 256 << 20, threads: 1, temp_dir: engine.sql_temp_dir() };
     let sql = engine.sql(&engine.snapshot().unwrap(), &options).unwrap();
     let mut all = Vec::new();

@@ -6,6 +6,8 @@
 mod again;
 mod documents;
 mod graph;
+mod graph_asked;
+mod graph_follows;
 mod many;
 mod place;
 mod prune;

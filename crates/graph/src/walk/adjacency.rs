@@ -3,6 +3,8 @@
 //! A node takes 25 bytes in here, an edge 32, and for as long as it is made twice that. What an edge
 //! says beside its ends is read from the parts when it is asked for.
 
+use std::collections::BTreeMap;
+
 use arrow::array::RecordBatch;
 use arrow::datatypes::Float32Type;
 use stele_model::{EdgeKind, Node};
@@ -149,6 +151,15 @@ impl Adjacency {
     pub(super) fn place(&self, edge: u32) -> (u32, u32) {
         let link = &self.links[edge as usize];
         (link.part, link.row)
+    }
+
+    /// How many edges of each kind meet a node.
+    pub(crate) fn counts(&self, node: Node) -> BTreeMap<EdgeKind, u64> {
+        let mut counts = BTreeMap::new();
+        for edge in self.number(node).into_iter().flat_map(|node| self.edges(node, Direction::Both)) {
+            *counts.entry(self.kind(edge)).or_default() += 1;
+        }
+        counts
     }
 
     /// The edges of a node that can be followed this way, in their order.

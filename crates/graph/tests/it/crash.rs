@@ -139,3 +139,30 @@ fn a_writer_that_failed_refuses_to_go_on() {
     assert!(matches!(writer.commit(follows(2)), Err(GraphError::Poisoned)));
     assert_eq!(world.reader().version().documents(), 3);
 }
+
+#[test]
+fn a_pointer_that_cannot_be_read_takes_nothing_along() {
+    let world = World::with(&three());
+    let pointer = world.path.join("CURRENT.json");
+    let text = std::fs::read_to_string(&pointer).unwrap();
+    for bad in ["{".to_owned(), text.replace("\"format\": 1", "\"format\": 99")] {
+        std::fs::write(&pointer, &bad).unwrap();
+        let mut writer = world.home().rebuild().unwrap();
+        writer.put(&piece("d.md", &["d"], &[], &[])).unwrap();
+        drop(writer);
+        // Nothing was committed, so whoever can read it, or puts it right, has all of it.
+        std::fs::write(&pointer, &text).unwrap();
+        world.reader().verify().unwrap();
+        assert_eq!(world.reader().version().documents(), 3, "{bad}");
+    }
+    std::fs::write(&pointer, "{").unwrap();
+    let mut writer = world.home().rebuild().unwrap();
+    fill(&mut writer, &[piece("d.md", &["d"], &[], &[])], &[]).unwrap();
+    writer.commit(follows(2)).unwrap();
+    let version = world.reader().version().clone();
+    assert_eq!(
+        (version.documents(), world.parts().len()),
+        (1, version.parts.len()),
+        "the rest is tidied away"
+    );
+}

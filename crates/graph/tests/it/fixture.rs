@@ -92,7 +92,7 @@ pub fn fill(
 }
 
 pub fn follows(lake_version: u64) -> Follows {
-    Follows { lake: "lake".to_owned(), lake_version, extractor: EXTRACTOR.to_owned(), unread: Vec::new() }
+    Follows { lake: "lake".to_owned(), lake_version, extractor: EXTRACTOR.to_owned(), ..Follows::default() }
 }
 
 pub fn why(source: Node, confidence: f32) -> Provenance {

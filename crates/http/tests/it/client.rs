@@ -2,7 +2,9 @@
 
 use std::sync::{Arc, Mutex};
 
-use stele_http::{Answer, Client, ClientConfig, HttpError, Key, Method, Pace, Secret, Still, never};
+use stele_http::{
+    Answer, Client, ClientConfig, HttpError, Key, Method, Pace, Secret, Still, Unless, Version, never,
+};
 use stele_model::ErrorKind;
 use stele_testkit::server::{Reply, Server};
 
@@ -27,7 +29,7 @@ fn requests_are_made_as_they_are_asked_for() {
         let (client, _) = client(&format!("{}/base/", server.url), ClientConfig::default());
         let sent = body.map(|body| body.as_bytes().to_vec());
         let answer = client.send(method, "/things?wait=true", sent, &never).unwrap();
-        assert_eq!(answer, Answer { status: 201, body: b"made".to_vec() });
+        assert_eq!((answer.status, answer.body.as_slice()), (201, &b"made"[..]));
         let request = &server.requests()[0];
         assert_eq!((request.method.as_str(), request.path.as_str()), (name, "/base/things?wait=true"));
         assert_eq!(request.header("content-type"), body.map(|_| "application/json"));
@@ -250,4 +252,50 @@ fn settings_are_checked_and_secrets_kept() {
     assert_eq!(client.shown(), "http://127.0.0.1:9");
     let error = post(&client).unwrap_err();
     assert!(!format!("{error} {error:?}").contains("geheim"), "{error}");
+}
+
+#[test]
+fn a_page_is_only_read_if_it_changed() {
+    type Known = (Option<&'static str>, Option<&'static str>);
+    let check = |known: Known,
+                 enough: bool,
+                 reply: fn() -> Reply,
+                 expect: Result<(u16, &str, Known), u16>| {
+        let server = Server::new(move |_, _| reply());
+        let (client, _) =
+            client(&server.url, ClientConfig { answer_bytes_max: 10, ..ClientConfig::default() });
+        let version = |(etag, modified): Known| Version {
+            etag: etag.map(str::to_owned),
+            modified: modified.map(str::to_owned),
+            length: None,
+        };
+        let unless = Unless { version: version(known), version_is_enough: enough };
+        let answer = client.read_unless("/page", unless, &never);
+        let request = &server.requests()[0];
+        assert_eq!((request.header("if-none-match"), request.header("if-modified-since")), known);
+        match expect {
+            Err(status) => assert_eq!(answer.unwrap_err().refused_with(), Some(status)),
+            Ok((status, body, now)) => {
+                let answer = answer.unwrap();
+                assert_eq!((answer.status, String::from_utf8(answer.body).unwrap().as_str()), (status, body));
+                assert_eq!(Version { length: None, ..answer.version }, version(now));
+            }
+        }
+    };
+    const TAG: Known = (Some("W/\"1\""), None);
+    const DAY: Known = (None, Some("Wed, 21 Oct 2015 07:28:00 GMT"));
+    let tagged = || Reply::Say(200, "etag: W/\"1\"\r\n", "words".to_owned());
+    let dated = || Reply::Say(200, "last-modified: Wed, 21 Oct 2015 07:28:00 GMT\r\n", "words".to_owned());
+    let unchanged = || Reply::Say(304, "etag: W/\"1\"\r\n", String::new());
+    check((None, None), false, tagged, Ok((200, "words", TAG)));
+    check((None, None), true, tagged, Ok((200, "", TAG)));
+    check((None, None), true, dated, Ok((200, "", DAY)));
+    check((None, None), true, || Reply::Say(200, "", "words".to_owned()), Ok((200, "words", (None, None))));
+    check(TAG, false, unchanged, Ok((304, "", TAG)));
+    check((TAG.0, DAY.1), false, unchanged, Ok((304, "", TAG)));
+    check(DAY, true, dated, Ok((200, "", DAY)));
+    // Too long to be read, and it need not be.
+    check(TAG, true, || Reply::Say(200, "etag: W/\"1\"\r\n", "x".repeat(100)), Ok((200, "", TAG)));
+    // Nobody asked under a condition.
+    check((None, None), false, unchanged, Err(304));
 }

@@ -1,6 +1,8 @@
 //! Views over Parquet files that are no part of the lake but follow from it, such as the graph's.
 
+use std::any::Any;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use arrow::datatypes::{DataType, SchemaRef};
 use duckdb::Connection;
@@ -17,7 +19,12 @@ pub struct Derived {
     pub schema: SchemaRef,
     /// Its files.
     pub parts: Vec<DerivedPart>,
+    /// What keeps the files where they are for as long as it lives, in whatever way their owner does that.
+    pub held: Held,
 }
+
+/// Something that is kept for as long as a query may read.
+pub type Held = Option<Arc<dyn Any + Send + Sync>>;
 
 /// One file of such a table.
 #[derive(Debug, Clone)]

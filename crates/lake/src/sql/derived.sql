@@ -22,18 +22,26 @@ LEFT JOIN stele_internal.files AS own ON own.tenant_id = document.tenant AND own
 LEFT JOIN stele_internal.files AS archive
   ON archive.tenant_id = document.tenant AND archive.uri = split_part(document.source, '!/', 1);
 
--- One row a thing: what all documents say about it, put together.
+-- One row a thing: what all documents say about it, put together. Where they differ, the one counts whose
+-- source comes first, and what follows from all of them comes last.
 CREATE VIEW entities AS
+WITH ranked AS (
+  SELECT
+    entity_rows.*,
+    row(entity_rows.document_id IS NULL, coalesce(source, ''), coalesce(entity_rows.document_id, '')) AS place
+  FROM entity_rows LEFT JOIN document_rows ON document_rows.document_id = entity_rows.document_id
+)
 SELECT
   entity_id,
   any_value(kind) AS kind,
   any_value(key) AS key,
-  arg_min(name, coalesce(document_id, '')) AS name,
+  arg_min(name, place) AS name,
   list_sort(list_distinct(flatten(list(aliases)))) AS aliases,
-  arg_min(description, coalesce(document_id, '')) FILTER (WHERE description IS NOT NULL) AS description,
-  arg_min(properties, coalesce(document_id, '')) AS properties,
+  arg_min(description, place) FILTER (WHERE description IS NOT NULL) AS description,
+  -- The patch that comes last is the one that stays.
+  list_reduce(list(properties ORDER BY place DESC), lambda said, first: json_merge_patch(said, first)::VARCHAR) AS properties,
   count(DISTINCT document_id) AS documents
-FROM entity_rows
+FROM ranked
 GROUP BY entity_id
 ORDER BY kind, name, entity_id;
 

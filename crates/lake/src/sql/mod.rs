@@ -38,7 +38,7 @@ use crate::part::PartInfo;
 use crate::snapshot::{Pruned, Snapshot};
 use crate::tables::NULL_PARTITION;
 
-pub use derived::{Derived, DerivedPart};
+pub use derived::{Derived, DerivedPart, Held};
 pub use error::SqlError;
 pub use query::{Column, Param, Params, Rows, Shape};
 
@@ -111,6 +111,8 @@ pub struct Sql {
     connection: Connection,
     names: Arc<Names>,
     cancelled: Arc<AtomicBool>,
+    /// Files are opened as queries come to them, so they have to stay until the last one has ended.
+    held: Vec<Held>,
 }
 
 /// What a query may name.
@@ -137,7 +139,8 @@ impl Sql {
             table_macros: list(&connection, TABLE_MACROS)?,
             memory_limit,
         };
-        Ok(Self { connection, names: Arc::new(names), cancelled: Arc::default() })
+        let held = tables.derived.iter().map(|table| table.held.clone()).collect();
+        Ok(Self { connection, names: Arc::new(names), cancelled: Arc::default(), held })
     }
 
     /// Another door to the same open snapshot, with its own [`Canceller`]: cheap, so that every
@@ -148,7 +151,8 @@ impl Sql {
     /// If the engine refuses another connection.
     pub fn try_clone(&self) -> Result<Self, SqlError> {
         let connection = self.connection.try_clone().map_err(engine("open another connection"))?;
-        Ok(Self { connection, names: Arc::clone(&self.names), cancelled: Arc::default() })
+        let (names, held) = (Arc::clone(&self.names), self.held.clone());
+        Ok(Self { connection, names, cancelled: Arc::default(), held })
     }
 
     /// Runs one statement that reads. The rows arrive as they are asked for, so memory does not

@@ -92,7 +92,8 @@ impl Tool for ReadExcerpt {
         if let Some(text) = desk.engine.document_text(&snapshot, &entry)? {
             let lines = lines_of(&text, line.saturating_sub(before), line.saturating_add(after));
             let given = lines.len();
-            let lines = fitting(lines, LINES_BYTES);
+            let mut lines = fitting(nearest_first(lines, line), LINES_BYTES);
+            lines.sort_by_key(|one| one.byte_offset);
             let reason = (lines.len() < given).then_some(LimitReason::Bytes);
             return Ok(Excerpt {
                 head: Head::of(snapshot.version()).limited(reason),
@@ -107,9 +108,8 @@ impl Tool for ReadExcerpt {
             .with("line", long(line))
             .with("from", long(line.saturating_sub(before)))
             .with("to", long(line.saturating_add(after)));
-        let mut found: Vec<Line> = rows(&sql, &query(), &params)?.into_iter().map(line_of).collect();
-        // Those nearest to the place are kept if not all fit.
-        found.sort_by_key(|one| (one.line.abs_diff(line), one.byte_offset));
+        let found = rows(&sql, &query(), &params)?.into_iter().map(line_of).collect();
+        let mut found = nearest_first(found, line);
         let many = found.len() > PIECES_MAX;
         found.truncate(PIECES_MAX);
         let pieces = found.len();
@@ -127,6 +127,14 @@ impl Tool for ReadExcerpt {
             lines,
         })
     }
+}
+
+/// Those nearest to the line come first, and are kept if not all fit; before all of them comes what stands
+/// in the line itself, wherever it begins.
+fn nearest_first(mut lines: Vec<Line>, line: u64) -> Vec<Line> {
+    let itself = lines.iter().map(|one| one.line).filter(|begin| *begin <= line).max();
+    lines.sort_by_key(|one| (Some(one.line) != itself, one.line.abs_diff(line), one.byte_offset));
+    lines
 }
 
 /// Lines of a document, from one to another.
@@ -172,10 +180,10 @@ fn query() -> String {
          FROM residue WHERE file_id = $file"
     );
     format!(
-        "WITH pieces AS ({events} UNION ALL {residue}) \
-         SELECT * FROM pieces WHERE line_no BETWEEN $from AND $to \
-           OR line_no = (SELECT max(line_no) FROM pieces WHERE line_no <= $line) \
-         ORDER BY abs(line_no - $line), byte_offset LIMIT {}",
+        "WITH pieces AS ({events} UNION ALL {residue}), \
+         itself AS (SELECT max(line_no) AS begins FROM pieces WHERE line_no <= $line) \
+         SELECT pieces.* FROM pieces, itself WHERE line_no BETWEEN $from AND $to OR line_no = begins \
+         ORDER BY line_no IS DISTINCT FROM begins, abs(line_no - $line), byte_offset LIMIT {}",
         PIECES_MAX + 1
     )
 }

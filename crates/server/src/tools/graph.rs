@@ -240,11 +240,15 @@ impl Tool for ExpandExcerpt {
         let tokens = arguments::count("tokens", arguments.tokens, TOKENS_DEFAULT, most)? as u32;
         let context = desk.engine.context(section, tokens)?;
         let mut left = ENTRIES_BYTES;
-        let mut sections = Vec::new();
+        let mut sections: Vec<(usize, Section)> = Vec::new();
         let mut is_cut = false;
-        for one in &context.sections {
-            // The one that was asked for may be as long as the result allows; of the others, a part says
-            // what they are about.
+        // The one that was asked for comes before all others, and then those that stand nearest to it.
+        let asked = context.sections.iter().position(|one| one.relation == "itself").unwrap_or_default();
+        let mut order: Vec<usize> = (0..context.sections.len()).collect();
+        order.sort_by_key(|place| place.abs_diff(asked));
+        for place in order {
+            let one = &context.sections[place];
+            // It may be as long as the result allows; of the others, a part says what they are about.
             let most = if one.relation == "itself" { left / 2 } else { left.min(2 * TEXT_BYTES_MAX) };
             let (text, cut_here) = cut(&one.text, most);
             let section = Section {
@@ -263,8 +267,9 @@ impl Tool for ExpandExcerpt {
             }
             left = left.saturating_sub(bytes);
             is_cut |= cut_here;
-            sections.push(section);
+            sections.push((place, section));
         }
+        sections.sort_by_key(|(place, _)| *place);
         Ok(Around {
             head: Head::of(context.lake_version).limited(match (is_cut, context.limit_reason) {
                 (true, _) => Some(LimitReason::Bytes),
@@ -273,7 +278,7 @@ impl Tool for ExpandExcerpt {
             }),
             source: fact(&context.source),
             title: fact(&context.title),
-            sections,
+            sections: sections.into_iter().map(|(_, section)| section).collect(),
         })
     }
 }

@@ -66,9 +66,14 @@ impl World {
         self
     }
 
-    #[allow(clippy::field_reassign_with_default, reason = "some settings are the engine's own")]
     pub fn engine(&self) -> Engine {
+        self.engine_of(&Settings::default().tenant)
+    }
+
+    #[allow(clippy::field_reassign_with_default, reason = "some settings are the engine's own")]
+    pub fn engine_of(&self, tenant: &str) -> Engine {
         let mut settings = Settings::default();
+        settings.tenant = tenant.to_owned();
         settings.data_dir = self.dir.path().join("data");
         settings.embedding = EmbeddingConfig::TestDouble { dimension: 16 };
         settings.threads = Some(2);
@@ -80,11 +85,15 @@ impl World {
     }
 
     pub fn ingest(&self, name: &str, content: &str) {
+        self.ingest_of(&self.engine(), name, content);
+    }
+
+    /// Into the part of the lake that is the engine's tenant's own.
+    pub fn ingest_of(&self, engine: &Engine, name: &str, content: &str) {
         let path = self.path(name);
         std::fs::write(&path, content).unwrap();
         let targets = [path.display().to_string()];
-        let summary =
-            self.engine().ingest(&targets, &IngestOptions::default(), &NoProgress, &Cancel::default());
+        let summary = engine.ingest(&targets, &IngestOptions::default(), &NoProgress, &Cancel::default());
         assert!(summary.unwrap().failures.is_empty());
     }
 

@@ -1,0 +1,231 @@
+//! Jobs, as people and programs use them: put into the queue, worked on, controlled, reported.
+
+use std::fs;
+
+use serde_json::Value;
+
+use crate::world::{Ran, World};
+
+/// An index of words: what is tried here is the machinery.
+const WORDS: &str = "[embedding]\nprovider = \"none\"\n";
+
+/// A directory with a recording, a damaged one and a document.
+fn inbox(world: &World) {
+    world.write("stele.toml", format!("sample_queries = [\"tide level\"]\n{WORDS}"));
+    world.write("in/tides.jsonl", "{\"event\":\"tide\",\"data\":{\"level\":3}}\n".repeat(20));
+    world.write("in/damaged.jsonl", "{\"event\":\"wind\",\"data\":{\"force\":7}}\n{\"event\":\n");
+    world.write(
+        "in/harbour.md",
+        "# Harbour\n\nThe tide level is read at the pier.\n\n## Pier\n\nIt is long.\n",
+    );
+}
+
+/// Puts `targets` into the queue and gives the names of the jobs.
+fn queue(world: &World, targets: &str) -> Vec<String> {
+    let queued = world.run(&format!("ingest {targets} --data-dir d --no-wait --json")).is(0).last();
+    assert_eq!(queued["event"], "queued");
+    queued["job_ids"].as_array().unwrap().iter().map(|id| id.as_str().unwrap().to_owned()).collect()
+}
+
+fn one(world: &World, targets: &str) -> String {
+    let [id] = queue(world, targets).try_into().expect("one job");
+    id
+}
+
+/// Works until there is nothing left; what jobs are indexed with is the world's business.
+fn work(world: &World) -> Ran {
+    let mut worker = world.stele("worker --data-dir d --until-idle --lease 2s");
+    Ran::of(worker.env("STELE_INDEX_ON_INGEST", "true").output().unwrap())
+}
+
+fn status(world: &World, id: &str) -> Value {
+    world.run(&format!("status {id} --data-dir d --json")).is(0).last()
+}
+
+fn report(world: &World, id: &str) -> Value {
+    world.run(&format!("report {id} --data-dir d --json")).last()
+}
+
+#[test]
+fn a_job_from_the_queue_to_its_report() {
+    let world = World::of_size(91, 20_000);
+    inbox(&world);
+    let id = one(&world, "in");
+    let waiting = status(&world, &id);
+    assert_eq!(
+        (&waiting["state"], &waiting["progress"]["percent"]),
+        (&"queued".into(), &0.0.into()),
+        "{waiting}"
+    );
+    assert!(waiting["cause"].as_str().is_some_and(|cause| !cause.is_empty()), "{waiting}");
+    work(&world).is(0);
+    let done = status(&world, &id);
+    assert_eq!((&done["state"], &done["progress"]["percent"]), (&"done".into(), &100.0.into()), "{done}");
+    assert_eq!(done["result"]["ready_for_queries"], "yes", "{done}");
+
+    let told = report(&world, &id);
+    let schema: Value =
+        serde_json::from_str(include_str!("../../../../docs/formats/job_report.schema.json")).unwrap();
+    let mut body = told.clone();
+    body.as_object_mut().unwrap().remove("event");
+    let errors: Vec<String> = jsonschema::validator_for(&schema)
+        .unwrap()
+        .iter_errors(&body)
+        .map(|error| error.to_string())
+        .collect();
+    assert!(errors.is_empty(), "{errors:?}\n{told}");
+    // Counted by nobody who counted before: lines of files, and rows in SQL.
+    let bytes: u64 = ["tides.jsonl", "damaged.jsonl", "harbour.md"]
+        .iter()
+        .map(|name| fs::metadata(world.path(&format!("in/{name}"))).unwrap().len())
+        .sum();
+    assert_eq!(told["ledger"]["bytes_in"], bytes);
+    assert_eq!((&told["ledger"]["records"], &told["ledger"]["quarantined"]), (&21.into(), &1.into()));
+    for view in ["documents", "sections", "entities", "mentions", "edges"] {
+        let rows = world.sql(&format!("SELECT count(*) FROM {view}"));
+        assert_eq!(
+            told["graph"]["counted"][view].to_string(),
+            rows.trim().lines().last().unwrap(),
+            "{view}: {told}"
+        );
+    }
+    let chunks = world.run("export chunks --data-dir d").is(0).stdout.lines().count() as u64;
+    assert_eq!((&told["vectors"]["texts"], &told["vectors"]["wanted"]), (&chunks.into(), &chunks.into()));
+    assert_eq!((&told["drift"]["missing"], &told["drift"]["extra"]), (&0.into(), &0.into()));
+    let stages: Vec<&str> =
+        told["stages"].as_array().unwrap().iter().map(|stage| stage["stage"].as_str().unwrap()).collect();
+    assert_eq!(
+        stages,
+        ["parsing", "extracting", "graphing", "embedding", "indexing", "postchecks", "reporting"]
+    );
+
+    let page = world.run(&format!("report {id} --data-dir d")).is(0).stdout;
+    assert!(page.contains("Ready for queries") && page.contains("harbour.md"), "{page}");
+    let html = world.run(&format!("report {id} --data-dir d --format html")).is(0).stdout;
+    assert!(
+        html.starts_with("<!doctype html>") && !html.contains("<script") && !html.contains("http"),
+        "{html}"
+    );
+    let events = world.run(&format!("tail {id} --data-dir d --json")).is(0).events();
+    let percents: Vec<f64> =
+        events.iter().filter_map(|event| event["progress"]["percent"].as_f64()).collect();
+    assert!(percents.is_sorted() && percents.last() == Some(&100.0), "{percents:?}");
+}
+
+#[test]
+fn what_was_done_is_not_done_again_unless_it_is_asked_for() {
+    let world = World::of_size(92, 20_000);
+    inbox(&world);
+    let first = one(&world, "in/tides.jsonl");
+    let again = world.run("ingest in/tides.jsonl --data-dir d --no-wait --json").is(0).last();
+    assert_eq!(
+        (again["job_ids"].as_array().unwrap().len(), &again["duplicates"][0]["in_flight"]),
+        (0, &true.into())
+    );
+    work(&world).is(0);
+    let again = world.run("ingest in/tides.jsonl --data-dir d --no-wait --json").is(0).last();
+    assert_eq!(again["duplicates"][0]["of"], first, "{again}");
+    assert_eq!(again["duplicates"][0]["in_flight"], false);
+    let forced = world.run("ingest in/tides.jsonl --data-dir d --no-wait --force --json").is(0).last();
+    assert_eq!(forced["job_ids"].as_array().unwrap().len(), 1);
+    work(&world).is(0);
+    world.write("in/tides.jsonl", "{\"event\":\"tide\",\"data\":{\"level\":4}}\n".repeat(21));
+    assert_eq!(queue(&world, "in/tides.jsonl").len(), 1, "it holds something else now");
+}
+
+#[test]
+fn a_worker_that_dies_at_any_boundary_leaves_nothing_undone_or_done_twice() {
+    let points = ["begin", "done"].iter().flat_map(|end| {
+        ["parsing", "extracting", "graphing", "embedding", "indexing", "postchecks", "reporting"]
+            .map(|stage| format!("jobs.{stage}.{end}"))
+    });
+    let hashes = |world: &World| {
+        let index = world.run("index verify --data-dir d --json").is(0).last();
+        let graph = world.run("graph status --data-dir d --json").is(0).last();
+        let rows = world.sql("SELECT raw_hash, line_no FROM events ORDER BY ALL");
+        (index["logical_hash"].clone(), graph["logical_hash"].clone(), rows)
+    };
+    let undisturbed = World::of_size(93, 20_000);
+    inbox(&undisturbed);
+    one(&undisturbed, "in");
+    work(&undisturbed).is(0);
+    let expected = hashes(&undisturbed);
+    for point in points {
+        fs::remove_dir_all(undisturbed.path("d")).unwrap();
+        let world = &undisturbed;
+        let id = one(world, "in");
+        let mut worker = world.stele("worker --data-dir d --until-idle --lease 1s");
+        worker.env("STELE_FAILPOINT", format!("{point}:1:kill")).env("STELE_INDEX_ON_INGEST", "true");
+        let ended = worker.output().unwrap();
+        assert!(ended.status.code().is_none(), "{point} was not reached: {ended:?}");
+        assert_ne!(status(world, &id)["state"], "done", "{point}");
+        work(world).is(0);
+        assert_eq!(status(world, &id)["state"], "done", "{point}");
+        assert_eq!(hashes(world), expected, "{point}");
+        assert_eq!(report(world, &id)["ready_for_queries"], "yes", "{point}");
+    }
+}
+
+#[test]
+fn jobs_are_held_and_given_up_on_request() {
+    let world = World::of_size(94, 20_000);
+    inbox(&world);
+    let (tides, harbour) = (one(&world, "in/tides.jsonl"), one(&world, "in/harbour.md"));
+    world.ok(&format!("cancel {tides} --data-dir d"));
+    world.ok(&format!("pause {harbour} --data-dir d"));
+    work(&world).is(0);
+    assert_eq!(status(&world, &tides)["state"], "cancelled");
+    let held = status(&world, &harbour);
+    assert_eq!((&held["state"], &held["paused"]), (&"queued".into(), &true.into()), "{held}");
+    assert!(held["next_action"].as_str().unwrap().contains("resume"), "{held}");
+    // What was cancelled has a report that says so.
+    let told = report(&world, &tides);
+    assert_eq!((&told["state"], &told["ready_for_queries"]), (&"cancelled".into(), &"no".into()), "{told}");
+    world.ok(&format!("resume {harbour} --data-dir d"));
+    world.ok(&format!("retry {tides} --data-dir d"));
+    work(&world).is(0);
+    assert_eq!(
+        (&status(&world, &tides)["state"], &status(&world, &harbour)["state"]),
+        (&"done".into(), &"done".into())
+    );
+    let refused = world.run(&format!("cancel {tides} --data-dir d"));
+    refused.is(1).says(&["it has ended"]);
+    world.run("status j000000000000 --data-dir d").is(1).says(&["j000000000000", "stele jobs"]);
+}
+
+#[test]
+fn what_cannot_be_done_ends_with_its_reason_and_keeps_nobody_waiting() {
+    let world = World::of_size(95, 20_000);
+    inbox(&world);
+    world.write("stele.toml", format!("{WORDS}[jobs]\nattempts_max = 1\n"));
+    let gone = one(&world, "in/tides.jsonl");
+    let fine = one(&world, "in/harbour.md");
+    fs::remove_file(world.path("in/tides.jsonl")).unwrap();
+    work(&world).is(0);
+    let failed = status(&world, &gone);
+    assert_eq!(failed["state"], "failed", "{failed}");
+    assert!(failed["last_error"]["message"].as_str().unwrap().contains("tides.jsonl"), "{failed}");
+    assert_eq!(status(&world, &fine)["state"], "done");
+    let told = report(&world, &gone);
+    assert_eq!((&told["state"], &told["ready_for_queries"]), (&"failed".into(), &"no".into()), "{told}");
+    assert_eq!(told["inputs"][0]["state"], "absent");
+
+    // A file where the directory of reports should be: every attempt fails, and may work later.
+    fs::remove_dir_all(world.path("d/manifests/jobs")).unwrap();
+    world.write("d/manifests/jobs", "in the way");
+    world.write("in/more.md", "# More\n\nWords.\n");
+    let dead = one(&world, "in/more.md");
+    work(&world).is(0);
+    assert_eq!(status(&world, &dead)["state"], "dead");
+    let letters = world.run("dlq list --data-dir d --json").is(0).last();
+    assert_eq!(letters["jobs"][0]["id"], dead, "{letters}");
+    fs::remove_file(world.path("d/manifests/jobs")).unwrap();
+    world.ok("dlq retry --data-dir d");
+    work(&world).is(0);
+    assert_eq!(status(&world, &dead)["state"], "done");
+    world.run("clean --older-than 0s --dry-run --data-dir d").is(0);
+    world.ok("clean --older-than 0s --data-dir d");
+    assert_eq!(world.run("jobs --data-dir d --json").is(0).last()["jobs"], Value::Array(Vec::new()));
+    // What they wrote stays.
+    assert_eq!(report(&world, &dead)["job"], dead);
+}

@@ -1,0 +1,182 @@
+//! The queue as front ends that know no runtime use it: one call after the other.
+
+use std::future::Future;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use stele_jobs::{Input, JobsError, Limits, Queue, RedisConfig, WorkerSettings};
+use stele_model::id::to_hex;
+use stele_model::{Clock, Micros};
+
+use super::work::EngineWork;
+use crate::error::At;
+use crate::{EngineError, Environment, Settings};
+
+/// The file in the data directory in which jobs are kept, unless somebody says otherwise.
+pub const STATE_FILE: &str = "state.db";
+
+/// Names in Redis begin with this, unless the configuration says otherwise.
+pub const NAMESPACE: &str = "ingest";
+
+/// Bytes that are read at once for a checksum.
+const READ_BYTES: usize = 1 << 20;
+
+/// Where jobs are kept.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum QueueHome {
+    /// [`STATE_FILE`] in the data directory.
+    #[default]
+    Sqlite,
+    /// A server that speaks Redis; the address may hold a password.
+    Redis(String),
+}
+
+impl QueueHome {
+    /// `sqlite`, or the address of a Redis.
+    ///
+    /// # Errors
+    ///
+    /// What it would have to be. The text is not repeated: it may hold a password.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        match text {
+            "sqlite" => Ok(Self::Sqlite),
+            url if ["redis://", "rediss://", "redis+unix://"]
+                .iter()
+                .any(|scheme| url.starts_with(scheme)) =>
+            {
+                Ok(Self::Redis(url.to_owned()))
+            }
+            _ => Err("expected `sqlite`, or an address such as redis://127.0.0.1:6379/0".to_owned()),
+        }
+    }
+}
+
+impl Settings {
+    /// The queue that these settings name; a file is made if it is not there.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be opened.
+    pub async fn open_queue(&self, clock: Arc<dyn Clock>) -> Result<Queue, EngineError> {
+        let limits = Limits { attempts_max: self.job_attempts_max, ..Limits::default() };
+        Ok(match &self.queue {
+            QueueHome::Sqlite => {
+                std::fs::create_dir_all(&self.data_dir).at("create", &self.data_dir)?;
+                Queue::sqlite(&self.data_dir.join(STATE_FILE), limits, clock).await?
+            }
+            QueueHome::Redis(url) => {
+                let namespace = self.queue_namespace.clone().unwrap_or_else(|| NAMESPACE.to_owned());
+                Queue::redis(&RedisConfig { url: url.clone(), namespace }, limits, clock).await?
+            }
+        })
+    }
+}
+
+/// A queue with a runtime of its own.
+pub struct JobDesk {
+    runtime: tokio::runtime::Runtime,
+    queue: Queue,
+    settings: Settings,
+    environment: Environment,
+}
+
+impl JobDesk {
+    /// Opens the queue that the settings name.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be opened.
+    pub fn open(settings: Settings, environment: Environment) -> Result<Self, EngineError> {
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(EngineError::Thread)?;
+        let queue = runtime.block_on(settings.open_queue(Arc::clone(&environment.clock)))?;
+        Ok(Self { runtime, queue, settings, environment })
+    }
+
+    /// Waits for an answer of the queue.
+    ///
+    /// # Errors
+    ///
+    /// Those of the queue.
+    pub fn ask<'a, T, F: Future<Output = Result<T, JobsError>> + 'a>(
+        &'a self,
+        question: impl FnOnce(&'a Queue) -> F,
+    ) -> Result<T, EngineError> {
+        Ok(self.runtime.block_on(question(&self.queue))?)
+    }
+
+    /// Now, by the clock of the queue.
+    pub fn now(&self) -> Micros {
+        self.environment.clock.now()
+    }
+
+    /// Waits as long.
+    pub fn wait(&self, time: Duration) {
+        self.runtime.block_on(tokio::time::sleep(time));
+    }
+
+    /// The queue.
+    pub fn queue(&self) -> &Queue {
+        &self.queue
+    }
+
+    /// Works through the queue until it is asked to stop.
+    ///
+    /// # Errors
+    ///
+    /// If the queue refuses for a reason that does not pass.
+    pub fn work(
+        &self,
+        worker: &WorkerSettings,
+        stop: &stele_jobs::Stop,
+    ) -> Result<stele_jobs::Worked, EngineError> {
+        let work = Arc::new(EngineWork::new(self.settings.clone(), self.environment.clone())?);
+        Ok(self.runtime.block_on(stele_jobs::run_worker(&self.queue, work, worker, stop))?)
+    }
+}
+
+/// A name for a worker that nobody named: its host and its process, so that each run has its own.
+pub fn worker_name() -> String {
+    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    format!("{host}-{}", std::process::id())
+}
+
+/// The inputs of a job on these targets: absolute paths, and what tells the state of a file from another.
+/// A directory is looked through when the job is done.
+///
+/// # Errors
+///
+/// If one of them is not there, or cannot be read.
+pub fn inputs_of_targets(targets: &[String]) -> Result<Vec<Input>, EngineError> {
+    let mut inputs: Vec<Input> =
+        targets.iter().map(|target| input_of_target(target)).collect::<Result<_, _>>()?;
+    inputs.sort_by(|a, b| a.uri.cmp(&b.uri));
+    inputs.dedup_by(|a, b| a.uri == b.uri);
+    Ok(inputs)
+}
+
+fn input_of_target(target: &str) -> Result<Input, EngineError> {
+    let path = Path::new(target);
+    let absolute: PathBuf = path.canonicalize().at("find", path)?;
+    let uri =
+        absolute.to_str().ok_or_else(|| EngineError::NoInputs(format!("{target}: its name is not UTF-8")))?;
+    if absolute.is_dir() {
+        return Ok(Input::unread(uri));
+    }
+    Ok(Input::new(uri, format!("sha256:{}", sha256_of(&absolute)?)))
+}
+
+/// SHA-256 of a file as it lies on disk, as `sha256sum` prints it.
+fn sha256_of(path: &Path) -> Result<String, EngineError> {
+    use sha2::{Digest, Sha256};
+    use std::io::Read;
+    let mut file = std::fs::File::open(path).at("open", path)?;
+    let (mut hasher, mut buffer) = (Sha256::new(), vec![0; READ_BYTES]);
+    loop {
+        match file.read(&mut buffer).at("read", path)? {
+            0 => return Ok(to_hex(&hasher.finalize())),
+            read => hasher.update(&buffer[..read]),
+        }
+    }
+}

@@ -1,0 +1,29 @@
+//! Jobs: what a queue hands out, done stage by stage over the pipeline, and a report at the end.
+//!
+//! ```text
+//! parsing ─► extracting ─► graphing ─► embedding ─► indexing ─► postchecks ─► reporting
+//!  lake       graph         counted     vectors      counted     compared      manifests/jobs/<id>/
+//!                           twice       and words
+//! ```
+//!
+//! The queue and the loop over the stages are `stele-jobs`; here is what a stage does. Each can be done
+//! again: what is in the lake already is not read again, and what follows from it only follows.
+
+mod desk;
+mod page;
+mod pressure;
+mod report;
+mod stages;
+mod work;
+
+pub use desk::{JobDesk, NAMESPACE, QueueHome, STATE_FILE, inputs_of_targets, worker_name};
+pub use report::{
+    Drift, GraphCounts, JobReport, REPORT_VERSION, ReportFacts, ReportInput, StageError, StageReport,
+    VectorCounts,
+};
+pub use stele_jobs::{
+    Cleaned, Control, Counts, DEFAULT_TENANT, Duplicate, Event, EventKind, Filter, INPUTS_MAX, Input, Job,
+    JobId, JobsError, Options, Origin, Page, Progress, Queue, Spec, Stage, State, Stop, Submitted, Worked,
+    WorkerSettings, WorkerStatus, run_worker,
+};
+pub use work::EngineWork;

@@ -1,0 +1,262 @@
+//! What each stage of a job does, and what it hands on.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use stele_jobs::{Job, Stage};
+
+use super::report::{JobReport, ReportFacts, StageError, StageReport};
+use crate::durable::write_durably;
+use crate::engine::Engine;
+use crate::error::At;
+use crate::progress::{Cancel, Progress};
+use crate::summary::InputFailure;
+use crate::{EngineError, IngestOptions};
+
+/// Errors that are handed on from stage to stage. With the names and the reasons of all stages they stay
+/// far below what a queue keeps of a job.
+const ERRORS_KEPT_MAX: usize = 50;
+
+/// Characters of a reason that are handed on.
+const REASON_CHARS_MAX: usize = 600;
+
+/// Where the report of a job is, below the data directory.
+const REPORTS_DIR: &str = "manifests/jobs";
+
+/// The ending of content that its writer renamed when it was whole: `x.md.ready` holds `x.md`.
+const READY: &str = ".ready";
+
+/// What stages hand on to the next ones.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(super) struct Carried {
+    stages: Vec<StageReport>,
+    errors: Vec<StageError>,
+    /// Errors that were not kept.
+    errors_more: u64,
+}
+
+impl Carried {
+    /// What the stage before left; nothing, if it left nothing that can be understood.
+    pub(super) fn of(value: Option<Value>) -> Self {
+        value.and_then(|value| serde_json::from_value(value).ok()).unwrap_or_default()
+    }
+
+    pub(super) fn value(&self) -> Value {
+        json!(self)
+    }
+
+    fn fail(&mut self, stage: Stage, failures: &[InputFailure]) {
+        for failure in failures {
+            self.error(stage, Some(&failure.uri), &failure.reason);
+        }
+    }
+
+    pub(super) fn error(&mut self, stage: Stage, uri: Option<&str>, reason: &str) {
+        if self.errors.len() >= ERRORS_KEPT_MAX {
+            self.errors_more += 1;
+            return;
+        }
+        let reason: String = reason.chars().take(REASON_CHARS_MAX).collect();
+        let error = StageError { stage: stage.name().to_owned(), uri: uri.map(str::to_owned), reason };
+        // A stage that is done again fails again.
+        if !self.errors.contains(&error) {
+            self.errors.push(error);
+        }
+    }
+
+    fn done(&mut self, stage: Stage, seconds: f64, counts: &[(&str, u64)]) {
+        let counts: BTreeMap<String, u64> =
+            counts.iter().map(|(name, count)| ((*name).to_owned(), *count)).collect();
+        self.stages.retain(|known| known.stage != stage.name());
+        self.stages.push(StageReport { stage: stage.name().to_owned(), seconds, counts });
+    }
+
+    /// What was counted so far, by name, for whoever looks at the job meanwhile.
+    pub(super) fn counts(&self) -> BTreeMap<String, u64> {
+        self.stages.iter().flat_map(|stage| stage.counts.clone()).collect()
+    }
+}
+
+impl Engine {
+    /// Does one stage of a job.
+    ///
+    /// # Errors
+    ///
+    /// If the stage as a whole fails. Inputs that fail one by one are in `carried`.
+    pub(super) fn job_stage(
+        &self,
+        stage: Stage,
+        job: &Job,
+        carried: &mut Carried,
+        progress: &dyn Progress,
+        cancel: &Cancel,
+    ) -> Result<(), EngineError> {
+        let began = self.now();
+        let since = |engine: &Self| (engine.now() - began) as f64 / 1e6;
+        match stage {
+            Stage::Parsing => {
+                let (gone, there): (Vec<_>, Vec<_>) = job.spec.inputs.iter().partition(|input| input.removed);
+                let targets: Vec<String> = there.into_iter().map(|input| target_of(&input.uri)).collect();
+                let gone = gone.into_iter().map(|input| input.uri.clone()).collect();
+                let options = IngestOptions { gone, ..IngestOptions::default() };
+                let summary = self.ingest(&targets, &options, progress, cancel)?;
+                stop_if(summary.cancelled)?;
+                carried.fail(stage, &summary.failures);
+                let counts = [
+                    ("files", summary.files),
+                    ("records", summary.records),
+                    ("quarantined", summary.quarantined),
+                    ("documents", summary.documents),
+                    ("duplicates", summary.duplicates),
+                    ("removed", summary.removed),
+                    ("bytes_in", summary.bytes_in),
+                ];
+                carried.done(stage, since(self), &counts);
+            }
+            Stage::Extracting => {
+                let summary = self.graph_build(progress, cancel)?;
+                stop_if(summary.cancelled)?;
+                carried.fail(stage, &summary.failures);
+                let counts = [
+                    ("documents_read", summary.read),
+                    ("sections", summary.sections),
+                    ("pending_references", summary.pending_references),
+                ];
+                carried.done(stage, since(self), &counts);
+            }
+            Stage::Graphing => {
+                let snapshot = self.snapshot()?;
+                let graph = self.graph_counts(&snapshot)?;
+                let counts: Vec<(&str, u64)> = graph
+                    .iter()
+                    .flat_map(|graph| &graph.counted)
+                    .map(|(name, count)| (&**name, *count))
+                    .collect();
+                carried.done(stage, since(self), &counts);
+            }
+            Stage::Embedding if job.spec.options.embed && self.settings().index_on_ingest => {
+                let summary = self.index_build(progress, cancel)?;
+                stop_if(summary.cancelled)?;
+                let counts = [
+                    ("embedded", summary.embedded),
+                    ("reused", summary.reused),
+                    ("texts_in", summary.inserted + summary.changed),
+                    ("texts_out", summary.deleted),
+                ];
+                carried.done(stage, since(self), &counts);
+            }
+            Stage::Embedding => {}
+            Stage::Indexing => {
+                let there = match self.index_status() {
+                    Ok(reports) => reports.iter().map(|report| report.status.pointer.rows).max().unwrap_or(0),
+                    Err(EngineError::Index(stele_index::IndexError::NoIndex { .. })) => 0,
+                    Err(error) => return Err(error),
+                };
+                carried.done(stage, since(self), &[("texts", there)]);
+            }
+            Stage::Postchecks => {
+                let report = self.job_report(facts(job, "done", carried))?;
+                self.write_report(&report)?;
+                let missing = report.drift.as_ref().map_or(0, |drift| drift.missing);
+                let extra = report.drift.as_ref().map_or(0, |drift| drift.extra);
+                carried.done(stage, since(self), &[("missing", missing), ("extra", extra)]);
+            }
+            Stage::Reporting => {
+                let mut report = self
+                    .read_report(&job.id.to_string())?
+                    .map_or_else(|| self.job_report(facts(job, "done", carried)), Ok)?;
+                carried.done(stage, since(self), &[]);
+                report.stages.clone_from(&carried.stages);
+                self.write_report(&report)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes the report of a job that will not be done, with what is there all the same.
+    pub(super) fn report_failure(
+        &self,
+        job: &Job,
+        state: &str,
+        carried: &Carried,
+    ) -> Result<(), EngineError> {
+        let report = self.job_report(facts(job, state, carried))?;
+        self.write_report(&report)
+    }
+
+    /// The report of a job, as it was written when the job ended.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be read or understood. That there is none is no error.
+    pub fn read_report(&self, job: &str) -> Result<Option<JobReport>, EngineError> {
+        let path = self.report_dir(job).join("report.json");
+        let text = match std::fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error).at("read", &path),
+        };
+        serde_json::from_str(&text)
+            .map(Some)
+            .map_err(|error| EngineError::Manifest { path, reason: error.to_string() })
+    }
+
+    /// The report of a job that has not written one, such as one that was cancelled while it waited.
+    ///
+    /// # Errors
+    ///
+    /// As [`Engine::job_report`].
+    pub fn report_now(&self, job: &Job) -> Result<JobReport, EngineError> {
+        let mut carried = Carried::default();
+        if let Some(error) = &job.last_error {
+            carried.error(error.stage, None, &error.message);
+        }
+        self.job_report(facts(job, job.state.name(), &carried))
+    }
+
+    fn write_report(&self, report: &JobReport) -> Result<(), EngineError> {
+        let dir = self.report_dir(&report.job);
+        std::fs::create_dir_all(&dir).at("create", &dir)?;
+        let json = serde_json::to_vec_pretty(report)
+            .map_err(|error| EngineError::Manifest { path: dir.clone(), reason: error.to_string() })?;
+        write_durably(&dir.join("report.md"), report.to_markdown().as_bytes())?;
+        // Last: who finds it finds the other one, too.
+        write_durably(&dir.join("report.json"), &json)
+    }
+
+    fn report_dir(&self, job: &str) -> PathBuf {
+        self.data_dir().join(REPORTS_DIR).join(job)
+    }
+}
+
+fn stop_if(cancelled: bool) -> Result<(), EngineError> {
+    if cancelled { Err(EngineError::Cancelled("the stage was done")) } else { Ok(()) }
+}
+
+fn facts(job: &Job, state: &str, carried: &Carried) -> ReportFacts {
+    ReportFacts {
+        job: job.id.to_string(),
+        state: state.to_owned(),
+        tag: job.spec.options.tag.clone(),
+        origin: job.spec.origin.to_string(),
+        submitted: job.submitted,
+        started: job.started,
+        attempts: job.attempts,
+        targets: job.spec.inputs.iter().map(|input| input.uri.clone()).collect(),
+        stages: carried.stages.clone(),
+        errors: carried.errors.clone(),
+        errors_more: carried.errors_more,
+    }
+}
+
+/// What is read for an input.
+fn target_of(uri: &str) -> String {
+    let path = uri.strip_prefix("file://").unwrap_or(uri);
+    let ready = format!("{path}{READY}");
+    match !Path::new(path).exists() && Path::new(&ready).exists() {
+        true => ready,
+        false => path.to_owned(),
+    }
+}

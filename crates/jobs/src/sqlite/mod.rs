@@ -1,0 +1,421 @@
+//! Jobs in a file of SQLite: no service is needed, and several processes of one machine share it.
+//!
+//! `synchronous=FULL`: what is committed is on the disk, also after a power cut. In WAL mode that is one `fsync` a
+//! transaction, and a job makes a few dozen of them in its life.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde_json::json;
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteRow, SqliteSynchronous,
+};
+use sqlx::{Executor, Row, SqliteConnection};
+use stele_model::{ErrorKind, Micros};
+
+use crate::error::JobsError;
+use crate::home::{Asker, Change, Home, JobChange, Stored};
+use crate::job::{Event, JobId, State};
+use crate::limits::EVENTS_KEPT_MAX;
+use crate::record::{Record, Shelf, Source};
+use crate::spec::SourceKey;
+use crate::text::{self, version_of};
+use crate::view::{Counts, WorkerStatus};
+
+const SCHEMA: &str = include_str!("schema.sql");
+
+/// `Stel`: tells our files from other people's.
+const APPLICATION: i64 = 0x5374_656c;
+
+/// Raised when older programs could not read the file any more.
+const SCHEMA_VERSION: i64 = 1;
+
+/// Readers of one process at a time, beside one writer; more would wait for the disk.
+const CONNECTIONS_MAX: u32 = 4;
+
+/// How long one waits for the writers of other processes. A transaction takes milliseconds, so that this is a disk
+/// that stands still.
+const BUSY_MAX: Duration = Duration::from_secs(15);
+
+/// The first of each lane that are offered: as many workers can look at once without each wanting the same.
+const HEADS_MAX: i64 = 4;
+
+#[derive(Debug)]
+pub(crate) struct Sqlite {
+    file: PathBuf,
+    pool: SqlitePool,
+}
+
+impl Sqlite {
+    pub(crate) async fn open(file: &Path) -> Result<Self, JobsError> {
+        let options = SqliteConnectOptions::new()
+            .filename(file)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .busy_timeout(BUSY_MAX);
+        let failed = |what, error| failure(file, what, error);
+        let pool = SqlitePoolOptions::new()
+            .max_connections(CONNECTIONS_MAX)
+            .acquire_timeout(BUSY_MAX * 2)
+            .connect_with(options)
+            .await
+            .map_err(|error| failed("open", error))?;
+        let home = Self { file: file.to_owned(), pool };
+        home.prepare().await?;
+        Ok(home)
+    }
+
+    async fn prepare(&self) -> Result<(), JobsError> {
+        let wrong = |error| self.failed("open", error);
+        let mut tx = self.pool.begin_with("BEGIN IMMEDIATE").await.map_err(wrong)?;
+        let application: i64 =
+            sqlx::query_scalar("PRAGMA application_id").fetch_one(&mut *tx).await.map_err(wrong)?;
+        let version: i64 =
+            sqlx::query_scalar("PRAGMA user_version").fetch_one(&mut *tx).await.map_err(wrong)?;
+        let tables: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM sqlite_schema")
+            .fetch_one(&mut *tx)
+            .await
+            .map_err(wrong)?;
+        let foreign = |reason| Err(JobsError::Foreign { home: self.name(), reason });
+        match (application, version, tables) {
+            (APPLICATION, SCHEMA_VERSION, _) => return Ok(()),
+            (0, 0, 0) => {}
+            (APPLICATION, found, _) => {
+                return foreign(format!(
+                    "its layout is version {found}, and this program knows {SCHEMA_VERSION}"
+                ));
+            }
+            _ => return foreign("it is a database of another program".to_owned()),
+        }
+        tx.execute(SCHEMA).await.map_err(wrong)?;
+        tx.execute("PRAGMA application_id = 1400137068; PRAGMA user_version = 1").await.map_err(wrong)?;
+        tx.commit().await.map_err(wrong)
+    }
+
+    fn failed(&self, what: &'static str, error: sqlx::Error) -> JobsError {
+        failure(&self.file, what, error)
+    }
+
+    fn damaged(&self, what: String, reason: impl ToString) -> JobsError {
+        JobsError::Damaged { what, home: self.name(), reason: reason.to_string() }
+    }
+
+    fn stored(&self, row: &SqliteRow) -> Result<Stored, JobsError> {
+        let id: String = row.get("id");
+        let read = || -> Result<Record, String> {
+            let id = JobId::from_str(&id).map_err(|error| error.to_string())?;
+            let spec = serde_json::from_str(row.get("spec")).map_err(|error| error.to_string())?;
+            let body = serde_json::from_str(row.get("body")).map_err(|error| error.to_string())?;
+            Ok(Record { id, spec: Arc::new(spec), body })
+        };
+        let record = read().map_err(|reason| self.damaged(format!("job {id}"), reason))?;
+        Ok(Stored { record, version: row.get::<i64, _>("version").cast_unsigned() })
+    }
+
+    fn id(&self, text: &str) -> Result<JobId, JobsError> {
+        JobId::from_str(text).map_err(|error| self.damaged(format!("job {text}"), error))
+    }
+
+    fn ids(&self, texts: Vec<String>) -> Result<Vec<JobId>, JobsError> {
+        texts.iter().map(|text| self.id(text)).collect()
+    }
+}
+
+#[async_trait]
+impl Home for Sqlite {
+    fn name(&self) -> String {
+        format!("the queue in {}", self.file.display())
+    }
+
+    async fn jobs(&self, ids: &[JobId]) -> Result<Vec<Option<Stored>>, JobsError> {
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let rows = sqlx::query(
+            "SELECT id, version, spec, body FROM jobs WHERE id IN (SELECT value FROM json_each(?1))",
+        )
+        .bind(json!(ids).to_string())
+        .fetch_all(&self.pool)
+        .await
+        .map_err(|error| self.failed("read jobs of", error))?;
+        let mut found = HashMap::with_capacity(rows.len());
+        for row in &rows {
+            let stored = self.stored(row)?;
+            found.insert(stored.record.id, stored);
+        }
+        Ok(ids.iter().map(|id| found.get(id).cloned()).collect())
+    }
+
+    async fn sources(&self, keys: &[SourceKey]) -> Result<Vec<(Source, u64)>, JobsError> {
+        let rows = sqlx::query(
+            "SELECT key, version, body FROM sources WHERE key IN (SELECT value FROM json_each(?1))",
+        )
+        .bind(json!(keys).to_string())
+        .fetch_all(&self.pool)
+        .await
+        .map_err(|error| self.failed("read sources of", error))?;
+        let mut found = HashMap::with_capacity(rows.len());
+        for row in &rows {
+            let key: String = row.get("key");
+            let source: Source = serde_json::from_str(row.get("body"))
+                .map_err(|error| self.damaged(format!("source {key}"), error))?;
+            found.insert(key, (source, row.get::<i64, _>("version").cast_unsigned()));
+        }
+        Ok(keys.iter().map(|key| found.get(&key.0).cloned().unwrap_or_default()).collect())
+    }
+
+    async fn commit(&self, change: &Change) -> Result<bool, JobsError> {
+        let wrong = |error| self.failed("write to", error);
+        let mut tx = self.pool.begin_with("BEGIN IMMEDIATE").await.map_err(wrong)?;
+        if !apply(&mut tx, change).await.map_err(wrong)? {
+            // Dropped, it is taken back; here so that the next one need not do it.
+            tx.rollback().await.map_err(wrong)?;
+            return Ok(false);
+        }
+        tx.commit().await.map_err(wrong)?;
+        Ok(true)
+    }
+
+    async fn candidates(&self, asker: &Asker<'_>) -> Result<Vec<JobId>, JobsError> {
+        let limit = i64::try_from(asker.limit).unwrap_or(i64::MAX);
+        let texts = sqlx::query_scalar(
+            "SELECT id FROM (SELECT id, 0 AS class, at AS rank, 0 AS place, '' AS lane FROM jobs WHERE worker = ?1
+               UNION ALL SELECT id, 1, at, 0, '' FROM jobs WHERE shelf = 'held' AND at <= ?2
+               UNION ALL SELECT id, 2, at, 0, '' FROM jobs WHERE shelf = 'due' AND at <= ?2
+               UNION ALL SELECT jobs.id, 3, lanes.served,
+                   ROW_NUMBER() OVER (PARTITION BY jobs.lane ORDER BY jobs.at, jobs.id), jobs.lane
+                 FROM lanes JOIN jobs ON jobs.id IN (SELECT id FROM jobs WHERE lane = lanes.lane AND shelf = 'ready'
+                   ORDER BY at, id LIMIT ?3))
+             GROUP BY id ORDER BY MIN(class), place, rank, lane, id LIMIT ?4",
+        )
+        .bind(asker.worker)
+        .bind(asker.now)
+        .bind(HEADS_MAX)
+        .bind(limit)
+        .fetch_all(&self.pool)
+        .await
+        .map_err(|error| self.failed("look for work in", error))?;
+        self.ids(texts)
+    }
+
+    async fn page(
+        &self,
+        states: &[State],
+        before: Option<(Micros, JobId)>,
+        limit: usize,
+    ) -> Result<Vec<JobId>, JobsError> {
+        let (at, id) = before.map_or((Micros::MAX, "~".to_owned()), |(at, id)| (at, id.to_string()));
+        let states = if states.is_empty() { &State::ALL[..] } else { states };
+        let texts = sqlx::query_scalar(
+            "SELECT id FROM jobs WHERE state IN (SELECT value FROM json_each(?1)) AND (submitted, id) < (?2, ?3)
+             ORDER BY submitted DESC, id DESC LIMIT ?4",
+        )
+        .bind(json!(states).to_string())
+        .bind(at)
+        .bind(id)
+        .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+        .fetch_all(&self.pool)
+        .await
+        .map_err(|error| self.failed("list the jobs of", error))?;
+        self.ids(texts)
+    }
+
+    async fn events(&self, job: JobId, after: u64, limit: usize) -> Result<Vec<Event>, JobsError> {
+        let texts: Vec<String> = sqlx::query_scalar(
+            "SELECT body FROM events WHERE job = ?1 AND number > ?2 ORDER BY number LIMIT ?3",
+        )
+        .bind(job.to_string())
+        .bind(i64::try_from(after).unwrap_or(i64::MAX))
+        .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+        .fetch_all(&self.pool)
+        .await
+        .map_err(|error| self.failed("read events of", error))?;
+        let read = |text: &String| {
+            serde_json::from_str(text).map_err(|error| self.damaged(format!("an event of job {job}"), error))
+        };
+        texts.iter().map(read).collect()
+    }
+
+    async fn counts(&self) -> Result<Counts, JobsError> {
+        let wrong = |error| self.failed("count the jobs of", error);
+        let rows: Vec<(String, i64, Micros)> =
+            sqlx::query_as("SELECT state, COUNT(*), MIN(submitted) FROM jobs GROUP BY state")
+                .fetch_all(&self.pool)
+                .await
+                .map_err(wrong)?;
+        let mut counts = text::no_counts();
+        for (state, count, oldest) in rows {
+            let state = State::from_str(&state).map_err(|error| self.damaged("a state".to_owned(), error))?;
+            counts.states.insert(state, count.cast_unsigned());
+            if state == State::Queued {
+                counts.oldest_waiting = Some(oldest);
+            }
+        }
+        Ok(counts)
+    }
+
+    async fn ended(&self, before: Micros, limit: usize) -> Result<Vec<JobId>, JobsError> {
+        let texts =
+            sqlx::query_scalar("SELECT id FROM jobs WHERE shelf = 'ended' AND at < ?1 ORDER BY at LIMIT ?2")
+                .bind(before)
+                .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+                .fetch_all(&self.pool)
+                .await
+                .map_err(|error| self.failed("list the jobs of", error))?;
+        self.ids(texts)
+    }
+
+    async fn greet(&self, name: &str, status: Option<&WorkerStatus>) -> Result<(), JobsError> {
+        let query = match status {
+            Some(status) => sqlx::query("INSERT OR REPLACE INTO workers VALUES (?1, ?2)")
+                .bind(name)
+                .bind(text::of(status)),
+            None => sqlx::query("DELETE FROM workers WHERE name = ?1").bind(name),
+        };
+        query.execute(&self.pool).await.map_err(|error| self.failed("write to", error))?;
+        Ok(())
+    }
+
+    async fn workers(&self) -> Result<Vec<WorkerStatus>, JobsError> {
+        let texts: Vec<String> = sqlx::query_scalar("SELECT body FROM workers")
+            .fetch_all(&self.pool)
+            .await
+            .map_err(|error| self.failed("read the workers of", error))?;
+        let read = |text: &String| {
+            serde_json::from_str(text).map_err(|error| self.damaged("a worker".to_owned(), error))
+        };
+        texts.iter().map(read).collect()
+    }
+}
+
+/// Whether what was read was still so; if not, nothing must be committed.
+async fn apply(tx: &mut SqliteConnection, change: &Change) -> Result<bool, sqlx::Error> {
+    for job in &change.jobs {
+        if !apply_job(tx, job).await? {
+            return Ok(false);
+        }
+        for event in &job.events {
+            sqlx::query("INSERT INTO events VALUES (?1, ?2, ?3)")
+                .bind(job.id.to_string())
+                .bind(event.number.cast_signed())
+                .bind(text::of(event))
+                .execute(&mut *tx)
+                .await?;
+        }
+        let kept = job.events.last().map_or(0, |event| event.number.saturating_sub(EVENTS_KEPT_MAX));
+        if kept > 0 {
+            sqlx::query("DELETE FROM events WHERE job = ?1 AND number <= ?2")
+                .bind(job.id.to_string())
+                .bind(kept.cast_signed())
+                .execute(&mut *tx)
+                .await?;
+        }
+    }
+    for source in &change.sources {
+        let body = text::of(&source.source);
+        let version = version_of(&body);
+        // Versions are hashes, and none is 0.
+        let done = sqlx::query(
+            "INSERT INTO sources SELECT ?1, ?2, ?3 WHERE ?4 = 0 OR EXISTS (SELECT 1 FROM sources WHERE key = ?1)
+             ON CONFLICT (key) DO UPDATE SET version = ?2, body = ?3 WHERE version = ?4",
+        )
+        .bind(&source.key.0)
+        .bind(version.cast_signed())
+        .bind(body)
+        .bind(source.read.cast_signed())
+        .execute(&mut *tx)
+        .await?;
+        if done.rows_affected() != 1 {
+            return Ok(false);
+        }
+    }
+    if let Some((lane, at)) = &change.served {
+        sqlx::query("UPDATE lanes SET served = MAX(served, ?2) WHERE lane = ?1")
+            .bind(lane)
+            .bind(at)
+            .execute(&mut *tx)
+            .await?;
+    }
+    Ok(true)
+}
+
+async fn apply_job(tx: &mut SqliteConnection, job: &JobChange) -> Result<bool, sqlx::Error> {
+    let id = job.id.to_string();
+    let read = job.read.map(u64::cast_signed);
+    let Some(record) = &job.record else {
+        let gone = sqlx::query("DELETE FROM jobs WHERE id = ?1 AND version = ?2")
+            .bind(&id)
+            .bind(read)
+            .execute(&mut *tx)
+            .await?;
+        sqlx::query("DELETE FROM events WHERE job = ?1").bind(&id).execute(&mut *tx).await?;
+        sqlx::query("DELETE FROM lanes WHERE NOT EXISTS (SELECT 1 FROM jobs WHERE jobs.lane = lanes.lane)")
+            .execute(&mut *tx)
+            .await?;
+        return Ok(gone.rows_affected() == 1);
+    };
+    let body = text::of(&record.body);
+    let (shelf, at, worker) = match record.shelf() {
+        Shelf::Held { until, worker } => ("held", until, Some(worker)),
+        Shelf::Due(at) => ("due", at, None),
+        Shelf::Ready => ("ready", record.body.submitted, None),
+        Shelf::Blocked => ("blocked", record.body.submitted, None),
+        Shelf::Ended(at) => ("ended", at, None),
+    };
+    let query = match read {
+        Some(read) => sqlx::query(
+            "UPDATE jobs SET version = ?2, state = ?3, shelf = ?4, at = ?5, worker = ?6, body = ?7
+             WHERE id = ?1 AND version = ?8",
+        )
+        .bind(&id)
+        .bind(version_of(&body).cast_signed())
+        .bind(record.body.state.name())
+        .bind(shelf)
+        .bind(at)
+        .bind(worker)
+        .bind(body)
+        .bind(read),
+        None => {
+            sqlx::query("INSERT OR IGNORE INTO lanes VALUES (?1, 0)")
+                .bind(record.spec.lane())
+                .execute(&mut *tx)
+                .await?;
+            sqlx::query(
+                "INSERT OR IGNORE INTO jobs (id, version, state, shelf, at, worker, body, lane, submitted, spec)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+            )
+            .bind(&id)
+            .bind(version_of(&body).cast_signed())
+            .bind(record.body.state.name())
+            .bind(shelf)
+            .bind(at)
+            .bind(worker)
+            .bind(body)
+            .bind(record.spec.lane())
+            .bind(record.body.submitted)
+            .bind(text::of(&*record.spec))
+        }
+    };
+    Ok(query.execute(&mut *tx).await?.rows_affected() == 1)
+}
+
+fn failure(file: &Path, what: &'static str, error: sqlx::Error) -> JobsError {
+    let code = error.as_database_error().and_then(|error| error.code());
+    let code = code.and_then(|code| code.parse::<u32>().ok()).map(|code| code & 0xff);
+    let kind = match (code, &error) {
+        // Busy, locked, input and output, full: other processes, or the disk.
+        (Some(5 | 6 | 10 | 13), _) | (None, sqlx::Error::PoolTimedOut | sqlx::Error::Io(_)) => {
+            ErrorKind::Retry
+        }
+        // Permissions, read only, cannot open, not a database.
+        (Some(3 | 8 | 14 | 26), _) => ErrorKind::Fix,
+        _ => ErrorKind::Report,
+    };
+    let home = format!("the queue in {}", file.display());
+    JobsError::Home { what, home, kind, source: Box::new(error) }
+}

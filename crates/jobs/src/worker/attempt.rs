@@ -1,0 +1,123 @@
+//! One attempt at a job: stage after stage, each begun only when what the one before leaves is kept.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::job::{Job, State};
+use crate::queue::Failure;
+use crate::worker::context::{Context, Halt, Why};
+use crate::worker::{Work, WorkerSettings};
+
+/// What became of an attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// The job is in this state now.
+    Became(State),
+    /// The lease is lost, and the job somebody else's.
+    Lost,
+}
+
+/// Works on a job until there is nothing more to do, with a heart that beats meanwhile.
+pub(crate) async fn attempt(work: Arc<dyn Work>, context: Context, settings: WorkerSettings) -> Outcome {
+    // The first beat says that the answer to the claim arrived; without it nothing is begun.
+    if context.confirm().await.is_err() && context.asked() == Some(Why::Fenced) {
+        return Outcome::Lost;
+    }
+    let end = tokio::select! {
+        biased;
+        end = stages(work, &context, settings.stop_grace) => end,
+        () = heart(&context, &settings) => Err(Halt::Asked(Why::Fenced)),
+    };
+    let became = match end {
+        Ok(result) => context.insist(|queue, lease| Box::pin(queue.finish(lease, result.clone()))).await,
+        Err(Halt::Failed(failure)) => fail(&context, &failure).await,
+        Err(Halt::Asked(Why::Fenced)) => return Outcome::Lost,
+        Err(Halt::Asked(why)) => {
+            context.insist(|queue, lease| Box::pin(queue.release(lease, why.text()))).await
+        }
+    };
+    match became {
+        Ok(state) => Outcome::Became(state),
+        // The result is refused, as too large: that will be so in every attempt.
+        Err(Halt::Failed(failure)) => fail(&context, &failure).await.map_or(Outcome::Lost, Outcome::Became),
+        Err(Halt::Asked(_)) => Outcome::Lost,
+    }
+}
+
+async fn fail(context: &Context, failure: &Failure) -> Result<State, Halt> {
+    context
+        .insist(|queue, lease| {
+            let failure = failure.clone();
+            Box::pin(async move { queue.fail(lease, &failure).await })
+        })
+        .await
+}
+
+/// Beats for ever: a third of the lease apart, and for news more often.
+async fn heart(context: &Context, settings: &WorkerSettings) {
+    let renewal = settings.lease / 3;
+    let beat = renewal.min(settings.progress_every);
+    let mut since = Duration::ZERO;
+    loop {
+        tokio::time::sleep(beat).await;
+        since += beat;
+        let renew = since >= renewal;
+        if renew {
+            since = Duration::ZERO;
+        }
+        context.beat(renew).await;
+    }
+}
+
+async fn stages(
+    work: Arc<dyn Work>,
+    context: &Context,
+    grace: Duration,
+) -> Result<Option<serde_json::Value>, Halt> {
+    let job = Arc::new(context.lease().job.clone());
+    let (mut stage, mut resume) = (context.lease().stage, context.lease().resume.clone());
+    loop {
+        context.go_on()?;
+        let left = one_stage(&work, stage, &job, resume.take(), context, grace).await?;
+        let Some(next) = stage.next() else { return Ok(left) };
+        context.enter(next, left.clone()).await?;
+        (stage, resume) = (next, left);
+    }
+}
+
+/// Runs a stage in a task of its own, so that one that panics fails alone.
+async fn one_stage(
+    work: &Arc<dyn Work>,
+    stage: crate::job::Stage,
+    job: &Arc<Job>,
+    resume: Option<serde_json::Value>,
+    context: &Context,
+    grace: Duration,
+) -> Result<Option<serde_json::Value>, Halt> {
+    let (work, job, inside) = (Arc::clone(work), Arc::clone(job), context.clone());
+    let mut task = Abort(tokio::spawn(async move { work.run(stage, &job, resume, &inside).await }));
+    let done = tokio::select! {
+        biased;
+        done = &mut task.0 => done,
+        () = async { context.ended().await; tokio::time::sleep(grace).await } => {
+            // Somebody may still be at it in a thread, so the job is not given back: its lease runs out.
+            tracing::warn!(job = %context.job(), %stage, "the stage does not stop; its lease is left to run out");
+            return Err(Halt::Asked(Why::Fenced));
+        }
+    };
+    match done {
+        Ok(done) => done,
+        Err(error) => {
+            Err(Failure::passing(format!("{stage} ended by a fault of the program: {error}")).into())
+        }
+    }
+}
+
+/// A task that does not outlive who waits for it.
+struct Abort(tokio::task::JoinHandle<Result<Option<serde_json::Value>, Halt>>);
+
+impl Drop for Abort {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}

@@ -1,0 +1,278 @@
+//! The loop that goes through a queue: it claims, works through the stages, and keeps what is done.
+
+mod attempt;
+mod context;
+mod stop;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde_json::Value;
+use stele_model::{ErrorKind, Micros};
+use tokio::task::JoinSet;
+
+use crate::error::JobsError;
+use crate::job::{Job, JobId, Stage, State};
+use crate::queue::{Queue, WorkerId};
+use crate::view::WorkerStatus;
+use attempt::{Outcome, attempt};
+
+pub use context::{Context, Halt, Report, Why};
+pub use stop::Stop;
+
+/// Jobs at once in one process; more would take each other's memory and disk.
+pub const CAPACITY_MAX: usize = 64;
+
+/// The longest wait between two questions to a queue that does not answer.
+const AGAIN_AFTER_MAX: Duration = Duration::from_secs(5);
+
+/// How often a worker says that it is alive: a third of the silence after which it is taken for dead, and less.
+const GREET_EVERY: Duration = Duration::from_secs(10);
+
+/// How often jobs that ended long ago are forgotten.
+const CLEAN_EVERY: Duration = Duration::from_secs(3600);
+
+/// What is done in each stage of a job. The loop below calls it: stage after stage, and again from the last checkpoint
+/// on after a failure, perhaps in another process. So whatever it does, it must do no harm to do it twice.
+#[async_trait]
+pub trait Work: Send + Sync {
+    /// Does this stage. `resume` is what the stage before left, or what [`Context::checkpoint`] kept in this one.
+    ///
+    /// Gives what the next stage needs; the last one gives the job's result. It is durable then, as what it tells of.
+    /// It looks at [`Context::asked`] as often as it can stop, and calls [`Context::confirm`] before it commits. What
+    /// blocks a thread belongs into `spawn_blocking`: the heart that keeps the lease beats on the same threads.
+    ///
+    /// # Errors
+    ///
+    /// [`Halt::Failed`] if it does not work; [`Halt::Asked`] with what [`Context::asked`] said.
+    async fn run(
+        &self,
+        stage: Stage,
+        job: &Job,
+        resume: Option<Value>,
+        context: &Context,
+    ) -> Result<Option<Value>, Halt>;
+
+    /// Why nothing new should begin, if it should not; asked before each claim. What runs goes on.
+    async fn held_back(&self) -> Option<String> {
+        None
+    }
+}
+
+/// How a worker works.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WorkerSettings {
+    /// Its name; see [`WorkerId::name`].
+    pub name: String,
+    /// Jobs at once, 1 to [`CAPACITY_MAX`].
+    pub capacity: usize,
+    /// How long it may be silent before others take its jobs.
+    pub lease: Duration,
+    /// Wait before an empty queue is asked again.
+    pub poll: Duration,
+    /// How often the queue hears of progress.
+    pub progress_every: Duration,
+    /// How long a stage has to stop when it is asked to.
+    pub stop_grace: Duration,
+    /// How long jobs that ended are kept, dead letters included.
+    pub keep_ended: Duration,
+    /// Whether it ends when there is nothing that it could begin.
+    pub until_idle: bool,
+}
+
+impl WorkerSettings {
+    /// One job at a time, and leases of half a minute.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            capacity: 1,
+            lease: Duration::from_secs(30),
+            poll: Duration::from_millis(500),
+            progress_every: Duration::from_secs(1),
+            stop_grace: Duration::from_secs(30),
+            keep_ended: Duration::from_secs(7 * 24 * 3600),
+            until_idle: false,
+        }
+    }
+
+    /// # Errors
+    ///
+    /// [`JobsError::Config`] names what cannot be used.
+    pub fn check(&self) -> Result<(), JobsError> {
+        let wrong = |setting, reason: String| Err(JobsError::Config { setting, reason });
+        if self.capacity == 0 || self.capacity > CAPACITY_MAX {
+            return wrong("capacity", format!("it is {}; 1 to {CAPACITY_MAX} do", self.capacity));
+        }
+        if self.poll.is_zero() || self.progress_every.is_zero() {
+            return wrong("poll", "it is 0, so that nothing else would be done; 1 ms or more do".to_owned());
+        }
+        Ok(())
+    }
+}
+
+/// What a worker did until it was asked to stop.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Worked {
+    /// How often a job left it in this state; `queued` are those that are to be tried again or were given back.
+    pub became: std::collections::BTreeMap<State, u64>,
+    /// How often it lost a lease.
+    pub lost: u64,
+}
+
+/// Goes through the queue until it is asked to stop. Then each stage that runs is asked to stop, and its job is given
+/// back without counting the attempt.
+///
+/// A queue that does not answer is asked again and again; that is logged, and no error.
+///
+/// # Errors
+///
+/// The settings cannot be used, or the queue refuses for a reason that does not pass.
+pub async fn run_worker(
+    queue: &Queue,
+    work: Arc<dyn Work>,
+    settings: &WorkerSettings,
+    stop: &Stop,
+) -> Result<Worked, JobsError> {
+    settings.check()?;
+    // If the loop ends by itself, what runs is asked to stop, and nobody else who listens to `stop`.
+    let stop = stop.part();
+    let started = queue.now();
+    let id = WorkerId { name: settings.name.clone(), run: started.cast_unsigned() };
+    let mut crew = Crew { queue, settings, id, started, tasks: JoinSet::new(), at: HashMap::new() };
+    let (mut worked, mut wait) = (Worked::default(), settings.poll);
+    let (mut greeted, mut cleaned): (Option<Micros>, Option<Micros>) = (None, None);
+    let mut told = false;
+    let ended = loop {
+        if stop.is_asked() {
+            break Ok(());
+        }
+        while let Some(done) = crew.tasks.try_join_next_with_id() {
+            crew.note(done, &mut worked);
+        }
+        let held_back = work.held_back().await;
+        let (now, mut idle) = (queue.now(), true);
+        // Whoever waits sees why, and soon when that is over.
+        if is_due(greeted, now, GREET_EVERY) || told != held_back.is_some() {
+            (greeted, told) = (Some(now), held_back.is_some());
+            crew.greet(held_back.clone()).await;
+        }
+        if is_due(cleaned, now, CLEAN_EVERY) {
+            cleaned = Some(now);
+            crew.clean(now).await;
+        }
+        if held_back.is_none() && crew.at.len() < settings.capacity {
+            match queue.claim(&crew.id, &crew.holding(), settings.lease).await {
+                Ok(Some(lease)) => {
+                    idle = false;
+                    let context = Context::new(queue.clone(), lease, settings.lease, stop.clone());
+                    let job = context.job();
+                    let task = crew.tasks.spawn(attempt(Arc::clone(&work), context, settings.clone()));
+                    crew.at.insert(task.id(), job);
+                    wait = settings.poll;
+                    greeted = None;
+                }
+                Ok(None) => wait = settings.poll,
+                Err(error) if error.kind() == ErrorKind::Retry => {
+                    tracing::warn!(error = %stele_model::error::in_full(&error), "the queue does not answer");
+                    wait = (wait * 2).min(AGAIN_AFTER_MAX);
+                }
+                Err(error) => break Err(error),
+            }
+        }
+        if idle && settings.until_idle && crew.at.is_empty() && is_empty(queue).await {
+            break Ok(());
+        }
+        if idle {
+            tokio::select! {
+                biased;
+                () = stop.asked() => {}
+                Some(done) = crew.tasks.join_next_with_id() => {
+                    crew.note(done, &mut worked);
+                    greeted = None;
+                }
+                () = tokio::time::sleep(wait) => {}
+            }
+        }
+    };
+    stop.ask();
+    while let Some(done) = crew.tasks.join_next_with_id().await {
+        crew.note(done, &mut worked);
+    }
+    if let Err(error) = queue.part(&crew.id.name).await {
+        tracing::debug!(error = %error, "cannot say good-bye");
+    }
+    ended.map(|()| worked)
+}
+
+/// What one worker has at hand.
+struct Crew<'a> {
+    queue: &'a Queue,
+    settings: &'a WorkerSettings,
+    id: WorkerId,
+    started: Micros,
+    tasks: JoinSet<Outcome>,
+    at: HashMap<tokio::task::Id, JobId>,
+}
+
+impl Crew<'_> {
+    fn holding(&self) -> Vec<JobId> {
+        self.at.values().copied().collect()
+    }
+
+    fn note(
+        &mut self,
+        done: Result<(tokio::task::Id, Outcome), tokio::task::JoinError>,
+        worked: &mut Worked,
+    ) {
+        let (task, outcome) = match done {
+            Ok(done) => done,
+            Err(error) => (error.id(), Outcome::Lost),
+        };
+        let job = self.at.remove(&task);
+        match outcome {
+            Outcome::Became(state) => *worked.became.entry(state).or_default() += 1,
+            Outcome::Lost => {
+                worked.lost += 1;
+                tracing::warn!(job = ?job, "the lease was lost");
+            }
+        }
+    }
+
+    async fn greet(&self, held_back: Option<String>) {
+        let mut jobs = self.holding();
+        jobs.sort_unstable();
+        let status = WorkerStatus {
+            name: self.id.name.clone(),
+            run: self.id.run,
+            started: self.started,
+            seen: self.queue.now(),
+            alive: true,
+            jobs,
+            capacity: self.settings.capacity,
+            held_back,
+        };
+        if let Err(error) = self.queue.greet(&status).await {
+            tracing::debug!(error = %error, "cannot say that the worker is alive");
+        }
+    }
+
+    async fn clean(&self, now: Micros) {
+        let keep = Micros::try_from(self.settings.keep_ended.as_micros()).unwrap_or(Micros::MAX);
+        if let Err(error) = self.queue.clean(now.saturating_sub(keep), false).await {
+            tracing::debug!(error = %error, "cannot forget old jobs");
+        }
+    }
+}
+
+fn is_due(last: Option<Micros>, now: Micros, every: Duration) -> bool {
+    let every = Micros::try_from(every.as_micros()).unwrap_or(Micros::MAX);
+    // A clock that was put back makes it due, rather than silent for as long as that was.
+    last.is_none_or(|last| now < last || now - last >= every)
+}
+
+/// Whether nothing waits that could still be begun by itself.
+async fn is_empty(queue: &Queue) -> bool {
+    queue.idle().await.unwrap_or(false)
+}

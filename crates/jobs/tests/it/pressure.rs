@@ -1,0 +1,89 @@
+//! When new work is held back, and when it goes on.
+
+use std::time::Duration;
+
+use stele_jobs::{Mark, Pressure, Signal};
+use stele_model::Micros;
+
+/// Marks, then what is measured second by second, then what comes of it: `.` goes on, and a letter holds back.
+fn check(marks: &[Mark], hold_s: u64, measured: &[&[(Signal, f64)]], expect: &str) {
+    let mut pressure = Pressure::new(marks.to_vec(), Duration::from_secs(hold_s)).unwrap();
+    let mut found = String::new();
+    for (second, measured) in measured.iter().enumerate() {
+        let now = 1_000_000 * second as Micros;
+        found.push(match pressure.update(measured, now).map(|held| held.signal) {
+            None => '.',
+            Some(Signal::DiskFree) => 'd',
+            Some(Signal::QueueDepth) => 'q',
+            Some(_) => '?',
+        });
+    }
+    assert_eq!(found, expect, "{measured:?}");
+}
+
+const QUEUE: Mark = Mark { signal: Signal::QueueDepth, high: 10.0, low: 5.0 };
+const DISK: Mark = Mark { signal: Signal::DiskFree, high: 100.0, low: 200.0 };
+
+fn depth(values: &[f64]) -> Vec<Vec<(Signal, f64)>> {
+    values.iter().map(|value| vec![(Signal::QueueDepth, *value)]).collect()
+}
+
+fn check_depth(hold_s: u64, values: &[f64], expect: &str) {
+    let measured = depth(values);
+    let measured: Vec<&[(Signal, f64)]> = measured.iter().map(Vec::as_slice).collect();
+    check(&[QUEUE], hold_s, &measured, expect);
+}
+
+#[test]
+fn marks_are_apart() {
+    check_depth(0, &[9.0, 10.0, 9.0, 6.0, 5.0, 9.0, 11.0], ".qqq..q");
+    check_depth(0, &[0.0, f64::NAN, 12.0, f64::NAN, 4.0], "..qq.");
+    // Held for three seconds at least, from when it began, and not from when it was last bad.
+    check_depth(3, &[10.0, 1.0, 1.0, 1.0, 1.0], "qqq..");
+    check_depth(3, &[10.0, 1.0, 10.0, 7.0, 5.0], "qqqq.");
+}
+
+#[test]
+fn there_can_be_too_little() {
+    let disk = |value| vec![(Signal::DiskFree, value)];
+    let measured = [disk(150.0), disk(100.0), disk(150.0), vec![], disk(200.0), disk(101.0)];
+    let measured: Vec<&[(Signal, f64)]> = measured.iter().map(Vec::as_slice).collect();
+    check(&[DISK], 0, &measured, ".ddd..");
+}
+
+#[test]
+fn one_of_several_is_enough() {
+    let both = |depth, free| vec![(Signal::QueueDepth, depth), (Signal::DiskFree, free)];
+    let measured = [both(1.0, 500.0), both(20.0, 50.0), both(20.0, 500.0), both(1.0, 50.0), both(1.0, 500.0)];
+    let measured: Vec<&[(Signal, f64)]> = measured.iter().map(Vec::as_slice).collect();
+    check(&[DISK, QUEUE], 0, &measured, ".dqd.");
+}
+
+#[test]
+fn it_says_why() {
+    let mut pressure =
+        Pressure::new(vec![Mark { signal: Signal::DiskFree, high: 1e9, low: 2e9 }], Duration::ZERO).unwrap();
+    let held = pressure.update(&[(Signal::DiskFree, 5e8)], 7).unwrap().clone();
+    assert_eq!(held.reason, "the free disk space is at 477 MiB; it goes on at 1.9 GiB");
+    assert_eq!((held.value, held.low, held.since), (5e8, 2e9, 7));
+    let held = pressure.update(&[(Signal::DiskFree, 6e8)], 9).unwrap().clone();
+    assert_eq!((held.value, held.since), (6e8, 7));
+    // A clock that was put back makes it no longer than it was.
+    assert_eq!(pressure.update(&[(Signal::DiskFree, 6e8)], 3).unwrap().since, 3);
+    assert_eq!(pressure.held_back().unwrap().since, 3);
+}
+
+#[test]
+fn marks_have_an_order() {
+    let wrong = [
+        vec![Mark { high: 5.0, low: 10.0, ..QUEUE }],
+        vec![Mark { high: 5.0, low: 5.0, ..QUEUE }],
+        vec![Mark { high: 5.0, low: f64::NAN, ..QUEUE }],
+        vec![Mark { high: 200.0, low: 100.0, ..DISK }],
+        vec![QUEUE, QUEUE],
+    ];
+    for marks in wrong {
+        let error = Pressure::new(marks.clone(), Duration::ZERO).unwrap_err();
+        assert_eq!(error.kind(), stele_model::ErrorKind::Config, "{marks:?}");
+    }
+}

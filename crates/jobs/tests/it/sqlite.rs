@@ -1,0 +1,93 @@
+//! What is special about SQLite: a file that is something else, or of another version, or damaged.
+
+use std::path::Path;
+use std::time::Duration;
+
+use sqlx::{Connection, Executor, SqliteConnection};
+use stele_jobs::{JobsError, Limits, Queue};
+use stele_model::ErrorKind;
+
+use crate::rig::{Ticking, spec};
+
+async fn open(file: &Path) -> Result<Queue, JobsError> {
+    Queue::sqlite(file, Limits::default(), Ticking::still()).await
+}
+
+async fn behind(file: &Path, statement: &'static str) {
+    let address = format!("sqlite://{}?mode=rwc", file.display());
+    let mut connection = SqliteConnection::connect(&address).await.unwrap();
+    connection.execute(statement).await.unwrap();
+    connection.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn what_is_wrong_is_said() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = |name: &str| dir.path().join(name);
+    behind(&file("theirs.db"), "CREATE TABLE theirs (a)").await;
+    open(&file("newer.db")).await.unwrap();
+    behind(&file("newer.db"), "PRAGMA user_version = 2").await;
+    std::fs::write(file("text.db"), "this is a text, and long enough to be looked at").unwrap();
+    for (name, kind, says) in [
+        ("theirs.db", ErrorKind::Fix, "theirs.db: it is a database of another program; nothing was touched"),
+        ("newer.db", ErrorKind::Fix, "its layout is version 2, and this program knows 1"),
+        ("text.db", ErrorKind::Fix, "not a database"),
+        ("absent/state.db", ErrorKind::Fix, "cannot open the queue in"),
+    ] {
+        let error = open(&file(name)).await.unwrap_err();
+        let text = stele_model::error::in_full(&error);
+        assert!(error.kind() == kind && text.contains(says), "{:?} {text}", error.kind());
+    }
+}
+
+#[tokio::test]
+async fn a_damaged_job_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("state.db");
+    let queue = open(&file).await.unwrap();
+    let id = queue.submit(spec("a@1")).await.unwrap().job.unwrap();
+    behind(&file, "UPDATE jobs SET body = '{}'").await;
+    let error = queue.get(id).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Report);
+    assert!(error.to_string().starts_with(&format!("job {id} in the queue in")), "{error}");
+}
+
+/// Whoever holds the write lock keeps others waiting, and no longer.
+#[tokio::test]
+async fn a_lock_is_waited_out() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("state.db");
+    let queue = open(&file).await.unwrap();
+    let mut other = SqliteConnection::connect(&format!("sqlite://{}", file.display())).await.unwrap();
+    other.execute("BEGIN IMMEDIATE").await.unwrap();
+    let submitting = tokio::spawn({
+        let queue = queue.clone();
+        async move { queue.submit(spec("a@1")).await }
+    });
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert!(!submitting.is_finished() && queue.counts().await.unwrap().in_flight() == 0);
+    other.execute("COMMIT").await.unwrap();
+    assert!(submitting.await.unwrap().unwrap().job.is_some());
+}
+
+/// What the page about the format says can be asked.
+#[tokio::test]
+async fn its_page_is_true() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("state.db");
+    let id = open(&file).await.unwrap().submit(spec("a@1")).await.unwrap().job.unwrap();
+    let page = include_str!("../../../../docs/formats/queue.md");
+    let question = page.split("```sql\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    let mut connection = SqliteConnection::connect(&format!("sqlite://{}", file.display())).await.unwrap();
+    let rows: Vec<(String, String, f64, String)> =
+        sqlx::query_as(question).fetch_all(&mut connection).await.unwrap();
+    assert_eq!(rows, [(id.to_string(), "queued".to_owned(), 0.0, String::new())]);
+    let tables: Vec<String> = sqlx::query_scalar("SELECT name FROM sqlite_schema WHERE type = 'table'")
+        .fetch_all(&mut connection)
+        .await
+        .unwrap();
+    assert_eq!(tables.len(), 5);
+    for table in tables {
+        assert!(page.contains(&format!("| `{table}` |")), "the page does not name {table}");
+    }
+}
