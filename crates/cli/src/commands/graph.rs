@@ -99,6 +99,12 @@ pub fn page(summary: &GraphSummary) -> String {
         text.push_str(&format!("; {:.2} % of the text is in sections", (kept * 10_000.0).floor() / 100.0));
     }
     text.push('\n');
+    if summary.warnings > 0 {
+        text.push_str(&format!(
+            "{} about what was read: `stele sql \"SELECT source, warnings FROM documents WHERE warnings <> '[]'\"`\n",
+            human::many(summary.warnings, "warning"),
+        ));
+    }
     text.push_str(&summary.annotations.as_ref().map_or_else(String::new, annotated));
     text
 }

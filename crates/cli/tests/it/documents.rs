@@ -224,7 +224,8 @@ fn a_scanned_page_is_found_by_its_words_and_without_ocr_is_a_finding() {
         Ran::of(command.output().unwrap())
     };
     let blank = "SELECT pages_without_text FROM documents WHERE source LIKE '%scan.pdf'";
-    run("ingest docs --data-dir without --no-embed", Some(world.path("bin"))).is(0);
+    let said = run("ingest docs --data-dir without --no-embed", Some(world.path("bin"))).is(0).stdout;
+    assert!(said.contains("1 warning about what was read"), "{said}");
     let sql = ["sql", blank, "--data-dir", "without", "--format", "csv"];
     assert_eq!(world.run_args(sql).is(0).stdout, "pages_without_text\n1\n");
     let why =
