@@ -189,7 +189,10 @@ impl Scanner<'_> {
             }
             Err(error) => {
                 self.missing = matches!(error, DocumentError::ToolMissing { .. });
-                find(&format!(", and OCR failed: {error}"))
+                let why = error.to_string();
+                // Whose warning it is, is known.
+                let why = why.strip_prefix(self.uri).map_or(&*why, |rest| rest.trim_start_matches(": "));
+                find(&format!(", and OCR failed: {why}"))
             }
         }
     }
