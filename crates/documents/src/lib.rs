@@ -52,7 +52,8 @@ mod writer;
 
 pub use error::DocumentError;
 pub use extract::{
-    EXTRACTOR, EventFacts, Extracted, GameFacts, PlayerFacts, RecordingFacts, extract, extract_recordings,
+    Claimed, EXTRACTOR, EventFacts, Extracted, Extractor, GameFacts, PlayerFacts, RecordingFacts, Rules,
+    extract, extract_recordings,
 };
 pub use format::recognise;
 pub use graph::{Graph, Place, Resolved, Rule, Targets, Violation, contract, resolve, structure};

@@ -20,7 +20,23 @@ const TESSERACT: &str = "tesseract-ocr";
 /// What a PDF says, a section a page.
 pub(crate) fn parse(request: &Request, bytes: &[u8], tools: &Tools) -> Result<Document, DocumentError> {
     let uri = &request.source_uri;
-    let info = use_tool(uri, &tools.pdfinfo, POPPLER, &["-enc", "UTF-8", "-"], bytes)?;
+    let mut outline = Outline::default();
+    let ask = |bytes: &[u8]| use_tool(uri, &tools.pdfinfo, POPPLER, &["-enc", "UTF-8", "-"], bytes);
+    let mut info = ask(bytes)?;
+    let mut mended = None;
+    if let Some(objects) = objects_there(&info.complaint) {
+        let message = format!(
+            "it says that it has more pages than the {objects} objects in it: pages are repeated, and that many are read"
+        );
+        outline.warnings.push(warning("damaged_pages", message, 0));
+        let Some(bytes) = counted_anew(bytes, objects) else {
+            return Ok(unread(request, bytes, outline));
+        };
+        info = ask(&bytes)?;
+        mended = Some(bytes);
+    }
+    // What it is, and what is read of it, differ where its count was put right.
+    let (whole, bytes) = (bytes, mended.as_deref().unwrap_or(bytes));
     if info.complaint.contains("Incorrect password") {
         return Err(DocumentError::Locked { source_uri: uri.clone() });
     }
@@ -47,7 +63,7 @@ pub(crate) fn parse(request: &Request, bytes: &[u8], tools: &Tools) -> Result<Do
         ));
     }
     let text = String::from_utf8_lossy(&read.output).into_owned();
-    let mut outline = Outline { title: field("Title"), last_edited: field("ModDate"), ..Outline::default() };
+    (outline.title, outline.last_edited) = (field("Title"), field("ModDate"));
     // Each page ends with a form feed.
     let mut texts: Vec<String> = text.split('\u{c}').map(str::to_owned).collect();
     if texts.last().is_some_and(|last| last.trim().is_empty()) {
@@ -70,7 +86,7 @@ pub(crate) fn parse(request: &Request, bytes: &[u8], tools: &Tools) -> Result<Do
         blank += u32::from(text.trim().is_empty());
         outline.drafts.push(page(number, format!("Page {number}"), text));
     }
-    let mut document = outline.finish(request, DocumentFormat::Pdf, bytes);
+    let mut document = outline.finish(request, DocumentFormat::Pdf, whole);
     let mut conservation = measure::conservation([text.as_str()], &document.sections);
     // What OCR read was in no text before.
     conservation.characters_in += if scanner.pages > 0 { conservation.characters_extra } else { 0 };
@@ -82,6 +98,45 @@ pub(crate) fn parse(request: &Request, bytes: &[u8], tools: &Tools) -> Result<Do
     conservation.pages_without_text = blank;
     document.conservation = conservation;
     Ok(document)
+}
+
+/// How many objects there are, if Poppler reads no page because there are fewer than pages: it takes a page that
+/// is repeated for a bomb.
+fn objects_there(complaint: &str) -> Option<u32> {
+    let (_, rest) = complaint.split_once("larger than number of objects (")?;
+    rest.split_once(')')?.0.parse().ok().filter(|objects| *objects > 0)
+}
+
+/// The same bytes with every count of pages at most `most`; nothing if no count can be found. A count that is
+/// packed with other objects cannot.
+fn counted_anew(bytes: &[u8], most: u32) -> Option<Vec<u8>> {
+    const COUNT: &[u8] = b"/Count";
+    let mut anew = bytes.to_vec();
+    let mut found = false;
+    for at in memchr::memmem::find_iter(bytes, COUNT) {
+        let rest = &bytes[at + COUNT.len()..];
+        let blanks = rest.iter().take_while(|byte| byte.is_ascii_whitespace()).count();
+        let digits = rest[blanks..].iter().take_while(|byte| byte.is_ascii_digit()).count();
+        let number =
+            std::str::from_utf8(&rest[blanks..blanks + digits]).ok().and_then(|n| n.parse::<u64>().ok());
+        if number.is_some_and(|number| number > u64::from(most)) {
+            // As long as before, so that everything behind it stays where the file says that it is.
+            let start = at + COUNT.len() + blanks;
+            anew[start..start + digits].copy_from_slice(format!("{most:<digits$}").as_bytes());
+            found = true;
+        }
+    }
+    found.then_some(anew)
+}
+
+/// A document of which nothing can be read, as a page without text.
+fn unread(request: &Request, bytes: &[u8], mut outline: Outline) -> Document {
+    outline.warnings.push(warning("page_without_text", "no page of it can be read", 1));
+    outline.drafts.push(page(1, "Page 1".to_owned(), String::new()));
+    let mut document = outline.finish(request, DocumentFormat::Pdf, bytes);
+    let counts = &mut document.conservation;
+    (counts.pages_in, counts.pages_out, counts.pages_without_text) = (1, 1, 1);
+    document
 }
 
 /// One page, in paragraphs.
@@ -134,7 +189,10 @@ impl Scanner<'_> {
             }
             Err(error) => {
                 self.missing = matches!(error, DocumentError::ToolMissing { .. });
-                find(&format!(", and OCR failed: {error}"))
+                let why = error.to_string();
+                // Whose warning it is, is known.
+                let why = why.strip_prefix(self.uri).map_or(&*why, |rest| rest.trim_start_matches(": "));
+                find(&format!(", and OCR failed: {why}"))
             }
         }
     }

@@ -99,6 +99,11 @@ impl Writer {
         self.page = Some(number);
     }
 
+    /// What follows is on no page.
+    pub(crate) fn off_pages(&mut self) {
+        self.page = None;
+    }
+
     /// Begins a section. On a page on which nothing is yet, the heading is the page's own.
     pub(crate) fn heading(&mut self, level: u8, run: Run, aliases: Vec<String>) {
         let title = run.text.split_whitespace().collect::<Vec<_>>().join(" ");

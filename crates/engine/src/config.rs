@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
+use stele_annotate::AnnotationConfig;
 use stele_discover::Folding;
 use stele_http::without_passwords;
 use stele_jobs::Mark;
@@ -50,6 +51,10 @@ pub struct Settings {
     pub user_models_dir: Option<PathBuf>,
     /// The key of an embedding service.
     pub embedding_key: Option<String>,
+    /// A language model that is asked about documents; none unless one is named.
+    pub annotation: Option<AnnotationConfig>,
+    /// Its key, if the environment has it.
+    pub annotation_key: Option<String>,
     /// Whether an ingest brings the index up to date.
     pub index_on_ingest: bool,
     /// Questions that `verify` asks; each has to find something.
@@ -81,6 +86,8 @@ impl Default for Settings {
             models_dir: None,
             user_models_dir: None,
             embedding_key: None,
+            annotation: None,
+            annotation_key: None,
             index_on_ingest: true,
             sample_queries: Vec::new(),
             sinks: BTreeMap::new(),
@@ -111,6 +118,8 @@ struct File {
     threads: Option<u16>,
     /// What gives texts their vectors; see `docs/guide/search.md`.
     embedding: Option<EmbeddingConfig>,
+    /// A language model that is asked about documents; see `docs/guide/documents.md`.
+    annotation: Option<AnnotationConfig>,
     /// Where models are, relative to the file.
     models_dir: Option<PathBuf>,
     /// Whether an ingest brings the index up to date; `--no-embed` says no for one run.
@@ -175,6 +184,7 @@ impl Settings {
             }
         }
         settings.embedding_key = text("STELE_EMBEDDING_KEY")?;
+        settings.annotation_key = text("STELE_ANNOTATION_KEY")?;
         if let Some(queue) = text("STELE_QUEUE")? {
             settings.queue = QueueHome::parse(&queue)
                 .map_err(|reason| EngineError::Config { origin: "STELE_QUEUE".to_owned(), reason })?;
@@ -224,6 +234,10 @@ impl Settings {
         self.timezone = file.timezone.or(self.timezone.take());
         self.fold = file.fold.unwrap_or(self.fold);
         self.embedding = file.embedding.unwrap_or(std::mem::take(&mut self.embedding));
+        if let Some(mut annotation) = file.annotation {
+            annotation.key_file = annotation.key_file.map(|file| base.join(file));
+            self.annotation = Some(annotation);
+        }
         self.models_dir = file.models_dir.map(|dir| base.join(dir)).or(self.models_dir.take());
         self.sample_queries = file.sample_queries.unwrap_or(std::mem::take(&mut self.sample_queries));
         if let Some(place) = self.sample_queries.iter().position(|query| query.trim().is_empty()) {

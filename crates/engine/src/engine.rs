@@ -80,9 +80,20 @@ impl Clock for SystemClock {
 /// Whether `path` lies in a directory that the data directory `own` keeps for itself. A spool may
 /// be ingested by name.
 fn is_own(path: &Path, own: &Path) -> bool {
-    ["lake", "manifests", "tmp", "index", "index-of", "graph", "graph-of", "models"]
-        .iter()
-        .any(|part| path.starts_with(own.join(part)))
+    [
+        "lake",
+        "manifests",
+        "tmp",
+        "index",
+        "index-of",
+        "graph",
+        "graph-of",
+        "annotations",
+        "annotations-of",
+        "models",
+    ]
+    .iter()
+    .any(|part| path.starts_with(own.join(part)))
 }
 
 /// Runs everything. Cheap to make: the snapshot, the index and the model that answer questions are

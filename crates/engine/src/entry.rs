@@ -34,13 +34,14 @@ pub(crate) fn entry_of(
         ledger: before.map_or_else(Ledger::default, |entry| entry.ledger),
         state: FileState::Partial,
         gone_at: None,
+        tags: Vec::new(),
         updated_at: now,
     }
 }
 
 /// The entry of an input whose content is in the lake as `original`; `None` if it is empty, which
 /// is no content to have twice.
-pub(crate) fn duplicate_of(original: FileEntry, input: &Input, now: Micros) -> Option<FileEntry> {
+pub(crate) fn duplicate_of(original: &FileEntry, input: &Input, now: Micros) -> Option<FileEntry> {
     if input.size_on_disk == 0 && original.bytes_done == 0 {
         return None;
     }
@@ -50,7 +51,7 @@ pub(crate) fn duplicate_of(original: FileEntry, input: &Input, now: Micros) -> O
         state: if original.uri == input.uri { original.state } else { FileState::Duplicate },
         gone_at: None,
         updated_at: now,
-        ..original
+        ..original.clone()
     })
 }
 

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use stele_annotate::AnnotateError;
 use stele_embed::EmbedError;
 use stele_graph::GraphError;
 use stele_index::IndexError;
@@ -40,6 +41,9 @@ pub enum EngineError {
     /// From a copy outside.
     #[error(transparent)]
     Sink(#[from] SinkError),
+    /// From a language model that is asked about documents.
+    #[error(transparent)]
+    Annotate(#[from] AnnotateError),
     /// From the queue of jobs.
     #[error(transparent)]
     Jobs(#[from] JobsError),
@@ -162,6 +166,7 @@ impl EngineError {
             Self::Index(error) => error.kind(),
             Self::Graph(error) => error.kind(),
             Self::Embed(error) => error.kind(),
+            Self::Annotate(error) => error.kind(),
             Self::Search(error) => error.kind(),
             Self::Sink(error) => error.kind(),
             Self::Jobs(error) => error.kind(),

@@ -17,7 +17,7 @@ use crate::EngineError;
 use crate::admission::{Admission, Known};
 use crate::catalogue_store::CatalogueStore;
 use crate::discover::{InputOptions, listed, no_inputs};
-use crate::documents::{WHOLE, is_document};
+use crate::documents::{WHOLE, is_document, settled};
 use crate::engine::Engine;
 use crate::entry::{checksum, duplicate_of, entry_of, going_on, resume_after, without_tail};
 use crate::pipeline::{Crew, Renewal, with_crew};
@@ -41,6 +41,9 @@ pub struct IngestOptions {
     pub inputs: InputOptions,
     /// Decide and report, but write nothing.
     pub dry_run: bool,
+    /// What every input is filed under from now on, in the place of what it was; without it each stays
+    /// filed as it is.
+    pub tags: Option<Vec<String>>,
     /// Names of inputs that are known to hold nothing any more; documents among them are not shown after it.
     pub gone: Vec<String>,
 }
@@ -100,6 +103,7 @@ impl Engine {
             blank: base.empty_copy(),
             catalogue: base,
             options: open_options,
+            tags: options.tags.clone().map(settled),
             progress,
             cancel,
             summary: met,
@@ -160,6 +164,7 @@ struct Run<'a> {
     /// Everything committed so far.
     catalogue: Catalogue,
     options: OpenOptions,
+    tags: Option<Vec<String>>,
     progress: &'a dyn Progress,
     cancel: &'a Cancel,
     summary: IngestSummary,
@@ -273,6 +278,7 @@ impl Run<'_> {
         }
         tracing::info!(input = %input.uri, format = source.format().name(), from = source.bytes_done(), "reading");
         let mut entry = entry_of(self.engine, input, &source, file_id, before.as_ref(), context.ingested_at);
+        entry.tags = self.tags_of(&input.uri);
         let slot = self.batch.slots;
         self.batch.slots += 1;
         let job =
@@ -354,6 +360,12 @@ impl Run<'_> {
         });
     }
 
+    /// What a name is filed under after this run.
+    fn tags_of(&self, uri: &str) -> Vec<String> {
+        let before = || self.known.get(uri).map(|entry| entry.tags.clone());
+        self.tags.clone().or_else(before).unwrap_or_default()
+    }
+
     /// Content that is there, as this name has it: whether it is a document is for each name to say. `None`
     /// if it is one under this name and was cut into lines under the other, so that it has to be kept anew.
     fn under_its_name(&self, input: &Input, original: FileEntry) -> Result<Option<FileEntry>, SourceError> {
@@ -375,10 +387,17 @@ impl Run<'_> {
         self.bytes_total = self.bytes_total.saturating_sub(input.size_on_disk);
         // A name that held something else meanwhile stands for this content again.
         let now = self.known.get(&input.uri);
-        let is_news = now.is_none_or(|now| now.file_id != original.file_id || now.gone_at.is_some());
+        let tags = self.tags_of(&input.uri);
+        let is_tagged = now.is_some_and(|now| now.tags != tags);
+        let is_news =
+            now.is_none_or(|now| now.file_id != original.file_id || now.gone_at.is_some()) || is_tagged;
         let known_as = original.uri.clone();
-        let Some(entry) = duplicate_of(original, input, context.ingested_at) else { return };
-        self.summary.duplicates += 1;
+        let twice = duplicate_of(&original, input, context.ingested_at);
+        self.summary.duplicates += u64::from(twice.is_some());
+        self.summary.tagged += u64::from(is_tagged);
+        // An empty input is no content to have twice, and is filed all the same.
+        let Some(entry) = twice.or(is_tagged.then_some(original)) else { return };
+        let entry = FileEntry { tags, updated_at: context.ingested_at, ..entry };
         tracing::info!(input = %input.uri, %known_as, "its content is in the lake already");
         if known_as != input.uri || is_news {
             self.known.put(entry.clone());

@@ -93,8 +93,9 @@ pub mod retrieval {
 /// The graph, as it is walked.
 pub mod graph {
     pub use crate::documents::{
-        CONTEXT_TOKENS_MAX, Context, ContextSection, EdgeView, GraphStatus, GraphSummary, GraphVerification,
-        MentionView, NeighborsView, NodeView, PathView, PathsView, ThingView,
+        Annotated, CONTEXT_TOKENS_MAX, Context, ContextLimit, ContextSection, EdgeView, GraphStatus,
+        GraphSummary, GraphVerification, MentionView, NeighborsView, NodeView, PathView, PathsView,
+        ThingView,
     };
     pub use stele_graph::{
         DEPTH_MAX, Direction, ExportFormat, Exported, Follow, GraphError, LimitReason, PATH_DEPTH_MAX,

@@ -91,7 +91,7 @@ impl Rehearsal<'_> {
         let tenant = &self.engine.settings().tenant;
         let (file_id, before) = match self.known.admit(tenant, input)? {
             Admission::Duplicate(original) => {
-                if let Some(entry) = duplicate_of(*original, input, self.now) {
+                if let Some(entry) = duplicate_of(&original, input, self.now) {
                     self.summary.duplicates += 1;
                     self.known.put(entry);
                 }

@@ -28,6 +28,8 @@ pub struct IngestSummary {
     pub removed: u64,
     /// Inputs whose content was in the lake already.
     pub duplicates: u64,
+    /// Inputs whose content was there and that are filed under other tags than before.
+    pub tagged: u64,
     /// Inputs that went on where an earlier run stopped.
     pub resumed: u64,
     /// Control lines, such as comments that the format defines.

@@ -29,7 +29,7 @@ pub enum JobsError {
         max: u64,
     },
     /// No such job.
-    #[error("there is no job {id}; `stele status` lists them")]
+    #[error("there is no job {id}; `stele jobs` lists them")]
     Unknown {
         /// What was asked for.
         id: String,

@@ -59,9 +59,9 @@ fn step(home: &Home, events: &mut DeltaLog, from: u32, now: Micros) -> Result<()
         let notes = DeltaLog::create(home, Table::Notes, &[], &[], now)?;
         change.pins.push((Table::Notes.app_id(), notes.version()));
     }
-    if from == 2 || from == 3 {
+    if (2..=4).contains(&from) {
         // Version 3 keeps where the unfinished last line of an input begins, version 4 when a document
-        // was found to be gone.
+        // was found to be gone, version 5 what an input is filed under.
         change.pins.push((Table::Files.app_id(), state_columns(home, Table::Files, events, now)?));
     }
     events.commit(change, "MIGRATE", now)?;

@@ -79,6 +79,7 @@ pub(crate) fn files_batch(rows: &[FileRow]) -> Result<RecordBatch, arrow::error:
         Arc::new(
             entries().map(|entry| entry.gone_at).collect::<TimestampMicrosecondArray>().with_timezone("UTC"),
         ),
+        Arc::new(entries().map(|entry| tags_text(&entry.tags)).collect::<StringArray>()),
         times(entries().map(|entry| entry.updated_at)),
         longs(rows.iter().map(|row| row.commit_no)),
         longs(rows.iter().map(|row| row.ordinal)),
@@ -98,6 +99,15 @@ pub(crate) fn notes_batch(rows: &[NoteRow]) -> Result<RecordBatch, arrow::error:
         versions(rows.len()),
     ];
     RecordBatch::try_new(Table::Notes.part_schema(), columns)
+}
+
+/// Tags as their column has them: a JSON list, which every reader knows how to take apart.
+fn tags_text(tags: &[String]) -> Option<String> {
+    (!tags.is_empty()).then(|| serde_json::Value::from(tags).to_string())
+}
+
+fn tags_in(text: Option<&str>) -> Option<Vec<String>> {
+    text.map_or_else(|| Some(Vec::new()), |text| serde_json::from_str(text).ok())
 }
 
 /// Reads every row of `files`, oldest first.
@@ -148,6 +158,7 @@ fn file_row(columns: &Columns<'_>, row: usize) -> Result<FileRow, LakeError> {
             },
             state: FileState::from_name(text("state")?).ok_or_else(|| bad("state"))?,
             gone_at: columns.maybe_time("gone_at", row)?,
+            tags: tags_in(columns.optional_text("tags", row)?).ok_or_else(|| bad("tags"))?,
             updated_at: columns.time("updated_at", row)?,
         },
     })
@@ -219,6 +230,14 @@ impl<'a> Columns<'a> {
     pub(crate) fn maybe_text(&self, name: &str, row: usize) -> Result<Option<&'a str>, LakeError> {
         let texts = self.texts(name)?;
         Ok(texts.is_valid(row).then(|| texts.value(row)))
+    }
+
+    /// A text that may be null, or whose column a lake of an earlier version does not have.
+    fn optional_text(&self, name: &str, row: usize) -> Result<Option<&'a str>, LakeError> {
+        match self.batch.column_by_name(name) {
+            Some(_) => self.maybe_text(name, row),
+            None => Ok(None),
+        }
     }
 
     /// A number that may be null, or whose column a lake of an earlier version does not have.

@@ -11,8 +11,9 @@ use arrow::datatypes::{DataType as Arrow, Field, Schema, SchemaRef, TimeUnit};
 use deltalake::kernel::{DataType as Delta, PrimitiveType, StructField};
 
 /// Version of everything that this page fixes. History: 1 had no `notes` table, 2 no
-/// `files.tail_offset`, 3 no `files.gone_at` and no residue of class `document`.
-pub const SCHEMA_VERSION: u32 = 4;
+/// `files.tail_offset`, 3 no `files.gone_at` and no residue of class `document`, 4 no
+/// `files.tags`.
+pub const SCHEMA_VERSION: u32 = 5;
 
 /// Table property that holds the version, on `events`.
 pub const SCHEMA_PROPERTY: &str = "stele.schema_version";
@@ -249,6 +250,7 @@ const FILES: &[Column] = &[
     required("nodes", Long),
     required("state", Text),
     optional("gone_at", Timestamp),
+    optional("tags", Text),
     required("updated_at", Timestamp),
     required("commit_no", Long),
     required("ordinal", Long),

@@ -249,7 +249,7 @@ pub enum EdgeKind {
     Resolves,
     /// Section to a document or section that it points to.
     References,
-    /// Section to a document or section that its author calls related.
+    /// Section to a document or section that its author calls related; thing to thing where a model claims it.
     RelatedTo,
     /// Event to one of its fields.
     HasField,

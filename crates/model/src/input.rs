@@ -72,6 +72,9 @@ pub struct FileEntry {
     /// no longer what is known. A recording stays true when its file is removed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gone_at: Option<Micros>,
+    /// What somebody filed it under when it was ingested: in lower case, sorted, each once.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
     /// When this entry was made.
     pub updated_at: Micros,
 }

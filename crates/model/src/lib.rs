@@ -6,6 +6,7 @@
 
 pub mod chunk;
 pub mod civil;
+pub mod claim;
 pub mod document;
 pub mod entity;
 pub mod error;
@@ -19,6 +20,7 @@ pub mod record;
 pub mod time;
 
 pub use chunk::{CHUNK_POLICY, Chunk, ChunkKind, ChunkMetadata};
+pub use claim::{Claim, Claims, Relation};
 pub use document::{Conservation, Document, DocumentFormat, Section};
 pub use entity::{Edge, EdgeKind, Entity, EntityKind, Mention, Node, Provenance, Reference, ReferenceKind};
 pub use error::ErrorKind;

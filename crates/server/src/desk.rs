@@ -41,6 +41,7 @@ impl Desk {
             view: Mutex::default(),
             sql: Mutex::default(),
             processes,
+            jobs: None,
             metrics,
             counted: Mutex::default(),
         }

@@ -26,6 +26,8 @@ pub(crate) enum LimitReason {
     Bytes,
     /// The row limit is reached.
     Rows,
+    /// The token budget is used up: the document has more.
+    Tokens,
     /// The time is over; this is what was found by then.
     Time,
 }

@@ -64,8 +64,7 @@ impl Service {
         sql: &SqlCommand,
         meters: &Meters,
         tokens: Tokens,
-        own: &str,
-        hosts: Vec<String>,
+        (own, hosts): (&str, Vec<String>),
         queue: Option<(Queue, Roots)>,
     ) -> Result<Self, EngineError> {
         let runtime = Handle::current();

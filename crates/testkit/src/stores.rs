@@ -74,7 +74,7 @@ impl Server {
             let scheme = match kind {
                 Store::ArcadeDb => "bolt",
                 Store::Redis => "redis",
-                Store::Chroma | Store::Qdrant => "http",
+                Store::Chroma | Store::Qdrant | Store::S3 => "http",
             };
             let (url, program) = (format!("{scheme}://127.0.0.1:{port}"), program.clone());
             let (dir, child, side_url) = (tempfile::tempdir().unwrap(), Mutex::default(), Mutex::default());

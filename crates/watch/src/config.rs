@@ -15,7 +15,7 @@ pub const WATCHERS_MAX: usize = 64;
 /// Characters of a name: it is part of a file's name and of a line of a table.
 const NAME_CHARS_MAX: usize = 64;
 
-/// Things that a watcher remembers at most, if nothing else is said: about 500 MB of memory.
+/// Things that a watcher remembers at most, if nothing else is said: 1 GB of memory, at the kilobyte each that was measured.
 pub const ENTRIES_MAX: usize = 1_000_000;
 
 /// Longest index document that is read, in bytes: a million entries.

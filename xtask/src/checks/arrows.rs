@@ -9,7 +9,7 @@ use super::metadata;
 
 /// Every crate and the crates of this workspace that it may depend on. A crate that is not listed
 /// is a finding: it comes with a line here and in `ARCHITECTURE.md`.
-const ALLOWED: [(&str, &[&str]); 19] = [
+const ALLOWED: [(&str, &[&str]); 20] = [
     ("stele-model", &[]),
     ("stele-discover", &["stele-model"]),
     ("stele-sources", &["stele-model"]),
@@ -18,6 +18,7 @@ const ALLOWED: [(&str, &[&str]); 19] = [
     ("stele-lake", &["stele-model"]),
     ("stele-http", &["stele-model"]),
     ("stele-embed", &["stele-model", "stele-http"]),
+    ("stele-annotate", &["stele-model", "stele-http"]),
     ("stele-graph", &["stele-model"]),
     ("stele-index", &["stele-model"]),
     ("stele-search", &["stele-model", "stele-embed", "stele-index"]),
@@ -34,6 +35,7 @@ const ALLOWED: [(&str, &[&str]); 19] = [
             "stele-lake",
             "stele-http",
             "stele-embed",
+            "stele-annotate",
             "stele-graph",
             "stele-index",
             "stele-search",

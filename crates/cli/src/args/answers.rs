@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::builder::{PossibleValuesParser, RangedU64ValueParser, TypedValueParser};
 use clap::{Args, Subcommand, ValueEnum};
+use stele_engine::graph::CONTEXT_TOKENS_MAX;
 use stele_engine::retrieval::{Arm, Fusion, Scope, TOP_MAX};
 use stele_model::ChunkKind;
 
@@ -40,6 +41,9 @@ pub struct SearchArgs {
     /// Most results from one source
     #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<u64>::new().range(1..))]
     pub per_source: Option<u64>,
+    /// With each document found, the section and those around it, as far as this many tokens go, from 1 to 4000
+    #[arg(long, value_name = "TOKENS", value_parser = RangedU64ValueParser::<u32>::new().range(1..=u64::from(CONTEXT_TOKENS_MAX)))]
+    pub context: Option<u32>,
     /// Do not look at what the best results lead to
     #[arg(long)]
     pub no_graph: bool,

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use stele_engine::InputOptions;
+use stele_engine::{InputOptions, documents};
 
 use super::{Drift, Fold};
 
@@ -100,6 +100,13 @@ pub struct IngestArgs {
     pub targets: Vec<String>,
     #[command(flatten)]
     pub intake: Intake,
+    /// File every input under this, in the place of the tags that an earlier ingest gave; --scope tag:NAME finds
+    /// its documents (may be repeated)
+    #[arg(long, value_name = "TAG", value_parser = tags)]
+    pub tag: Vec<Tags>,
+    /// Take away the tags that an earlier ingest gave
+    #[arg(long, conflicts_with = "tag")]
+    pub no_tags: bool,
     /// Decide and report, but write nothing
     #[arg(long)]
     pub dry_run: bool,
@@ -114,6 +121,32 @@ pub struct IngestArgs {
     pub force: bool,
     #[command(flatten)]
     pub home: super::QueueArgs,
+}
+
+/// Tags that were written as one argument.
+pub type Tags = std::sync::Arc<[String]>;
+
+fn tags(text: &str) -> Result<Tags, String> {
+    documents::tags_in(text).map(Tags::from)
+}
+
+impl IngestArgs {
+    /// What every input is to be filed under, if anything is said about that.
+    ///
+    /// # Errors
+    ///
+    /// If it is more than anybody can remember.
+    pub fn tags(&self) -> Result<Option<Vec<String>>, String> {
+        let tags: Vec<String> = self.tag.iter().flat_map(|tags| tags.iter().cloned()).collect();
+        if tags.len() > documents::TAGS_MAX {
+            return Err(format!(
+                "{} tags were given, and an input has at most {}",
+                tags.len(),
+                documents::TAGS_MAX
+            ));
+        }
+        Ok((self.no_tags || !tags.is_empty()).then_some(tags))
+    }
 }
 
 /// `stele migrate`

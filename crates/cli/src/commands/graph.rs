@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use stele_engine::Engine;
-use stele_engine::graph::{EdgeView, Follow, GraphSummary, LimitReason, NodeView};
+use stele_engine::graph::{Annotated, EdgeView, Follow, GraphSummary, LimitReason, NodeView};
 
 use super::Context;
 use crate::args::{FollowArgs, GraphAction};
@@ -99,6 +99,44 @@ pub fn page(summary: &GraphSummary) -> String {
         text.push_str(&format!("; {:.2} % of the text is in sections", (kept * 10_000.0).floor() / 100.0));
     }
     text.push('\n');
+    if summary.warnings > 0 {
+        text.push_str(&format!(
+            "{} about what was read: `stele sql \"SELECT source, warnings FROM documents WHERE warnings <> '[]'\"`\n",
+            human::many(summary.warnings, "warning"),
+        ));
+    }
+    text.push_str(&summary.annotations.as_ref().map_or_else(String::new, annotated));
+    text
+}
+
+/// What a language model was asked, what that took, and whether something is left.
+fn annotated(summary: &Annotated) -> String {
+    let spent = &summary.spent;
+    let mut text = format!(
+        "{} was asked about {}, and {} known already: {} and {} tokens",
+        summary.extractor,
+        human::many(summary.asked, "section"),
+        human::count(summary.known),
+        human::count(spent.input_tokens),
+        human::count(spent.output_tokens),
+    );
+    if spent.cost > 0.0 {
+        text.push_str(&format!(", which cost {:.4}", spent.cost));
+    }
+    if summary.unusable > 0 {
+        text.push_str(&format!(
+            "; {} said nothing that can be used",
+            human::many(summary.unusable, "answer")
+        ));
+    }
+    text.push('\n');
+    if summary.left > 0 {
+        let why = summary.stopped.as_deref().unwrap_or("some answers could not be used");
+        text.push_str(&format!(
+            "It was not asked about {}: {why}. `stele graph build` goes on there\n",
+            human::many(summary.left, "more section")
+        ));
+    }
     text
 }
 

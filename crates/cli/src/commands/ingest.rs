@@ -25,8 +25,9 @@ pub fn run(context: &Context, args: IngestArgs) -> Result<Exit, Failure> {
     let engine = context.engine_for(&args.intake.reading, None)?;
     let interrupt = Interrupt::start()?;
     let reporter = Reporter::events(context.out);
+    let tags = args.tags().map_err(Failure::usage)?;
     let inputs = args.intake.reading.options();
-    let options = IngestOptions { inputs, dry_run: args.dry_run, ..IngestOptions::default() };
+    let options = IngestOptions { inputs, dry_run: args.dry_run, tags, ..IngestOptions::default() };
     let result = engine.ingest(&args.targets, &options, &reporter, &interrupt.cancel);
     reporter.clear();
     let mut summary = result.map_err(|error| failed_run(error, &args.intake.reading, KEPT))?;
@@ -148,6 +149,7 @@ fn page(context: &Context, summary: &IngestSummary, args: &IngestArgs) -> String
         ("blank lines", summary.blank, "lake, counted with the records' bytes"),
         ("duplicates", summary.duplicates, "inputs whose content was there already"),
         ("removed", summary.removed, "documents that are not there any more; the lake keeps them"),
+        ("filed", summary.tagged, "of these, under other tags than before"),
         ("resumed", summary.resumed, "inputs that went on where an earlier run stopped"),
         ("skipped", summary.skipped.len() as u64, "not inputs; --json lists them"),
         ("failed", summary.failures.len() as u64, "inputs that could not be read to their end"),

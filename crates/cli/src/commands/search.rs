@@ -1,8 +1,10 @@
 //! `stele search`: questions in words, answers with evidence.
 
+use serde::Serialize;
 use serde_json::json;
+use stele_engine::graph::Context as Surroundings;
 use stele_engine::retrieval::{Filter, Found, Question};
-use stele_engine::{Cancel, SearchAnswer};
+use stele_engine::{Cancel, Engine, EngineError, SearchAnswer};
 
 use super::Context;
 use crate::args::SearchArgs;
@@ -15,10 +17,14 @@ const EVIDENCE_MAX: usize = 5;
 /// Runs the command.
 pub fn run(context: &Context, args: SearchArgs) -> Result<Exit, Failure> {
     let engine = context.engine()?;
-    let explain = args.explain;
-    let answer = engine.search(&question(args), &Cancel::default())?;
-    context.out.event("search", &as_json(&answer))?;
-    context.out.text(page(&answer, explain))?;
+    let (explain, budget) = (args.explain, args.context);
+    let mut answer = engine.search(&question(args), &Cancel::default())?;
+    let around = match budget {
+        Some(tokens) => around(&engine, &mut answer, tokens)?,
+        None => Vec::new(),
+    };
+    context.out.event("search", &as_json(&answer, budget.map(|_| &*around)))?;
+    context.out.text(page(&answer, &around, explain))?;
     for note in &answer.answer.notes {
         context.out.remark(note);
     }
@@ -46,8 +52,53 @@ fn question(args: SearchArgs) -> Question {
     }
 }
 
-fn as_json(answer: &SearchAnswer) -> serde_json::Value {
+/// What stands around a result.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(untagged)]
+enum Around {
+    /// The section and others.
+    Sections(Box<Surroundings>),
+    /// What stands around an earlier result, of the same section: its place, counted from 1.
+    SameAs { same_as: usize },
+    /// It is not of a document.
+    Nothing,
+}
+
+/// What stands around each result. A section that several of them are of is given once.
+fn around(engine: &Engine, answer: &mut SearchAnswer, tokens: u32) -> Result<Vec<Around>, Failure> {
+    let results = &answer.answer.results;
+    let (mut all, mut missing) = (Vec::with_capacity(results.len()), 0);
+    for (place, found) in results.iter().enumerate() {
+        let section = found.metadata.section.as_ref();
+        let before = results[..place].iter().position(|one| one.metadata.section.as_ref() == section);
+        all.push(match (section, before) {
+            (None, _) => Around::Nothing,
+            (Some(_), Some(before)) => Around::SameAs { same_as: before + 1 },
+            (Some(_), None) => match engine.context_of(&found.metadata, tokens) {
+                Ok(Some(around)) => Around::Sections(Box::new(around)),
+                Ok(None) | Err(EngineError::NoGraph) => {
+                    missing += 1;
+                    Around::Nothing
+                }
+                Err(error) => return Err(error.into()),
+            },
+        });
+    }
+    if missing > 0 {
+        answer.answer.notes.push(format!(
+            "the graph does not have the sections of {} (any more), so nothing is shown around them: `stele index \
+             build` brings graph and index up to the lake",
+            human::many(missing, "result")
+        ));
+    }
+    Ok(all)
+}
+
+fn as_json(answer: &SearchAnswer, around: Option<&[Around]>) -> serde_json::Value {
     let mut body = json!(answer);
+    for (place, around) in around.unwrap_or_default().iter().enumerate() {
+        body["results"][place]["context"] = json!(around);
+    }
     let evidence = answer.answer.results.iter().take(EVIDENCE_MAX).map(|found| {
         json!({
             "id": found.id,
@@ -61,7 +112,7 @@ fn as_json(answer: &SearchAnswer) -> serde_json::Value {
     body
 }
 
-fn page(answer: &SearchAnswer, explain: bool) -> String {
+fn page(answer: &SearchAnswer, around: &[Around], explain: bool) -> String {
     if answer.answer.results.is_empty() {
         return "Nothing was found. Fewer filters or other words may help; `stele status` lists the events\n"
             .to_owned();
@@ -76,6 +127,7 @@ fn page(answer: &SearchAnswer, explain: bool) -> String {
         if explain {
             text.push_str(&format!("          {}\n", explained(found)));
         }
+        text.push_str(&around.get(place).map_or_else(String::new, surrounded));
     }
     let pending = match answer.pending {
         Some(0) => String::new(),
@@ -88,6 +140,37 @@ fn page(answer: &SearchAnswer, explain: bool) -> String {
         answer.answer.index_snapshot.map_or_else(|| "none".to_owned(), |version| version.to_string()),
         answer.lake_snapshot,
     ));
+    text
+}
+
+/// What stands around a result, as it is written there.
+fn surrounded(around: &Around) -> String {
+    let around = match around {
+        Around::Nothing => return String::new(),
+        Around::SameAs { same_as } => return format!("          in the section shown at {same_as}\n"),
+        Around::Sections(around) => around,
+    };
+    let mut text = String::new();
+    for section in &around.sections {
+        let part = if section.cut { ", a part" } else { "" };
+        let at = match &section.lines {
+            Some(lines) => format!("{}:{}-{}", around.source, lines.start(), lines.end()),
+            None => section.at.clone(),
+        };
+        text.push_str(&format!(
+            "          ┌ {} ({}{part}), {at}\n",
+            section.headings.join(" › "),
+            section.relation
+        ));
+        for line in section.text.trim_matches('\n').lines() {
+            text.push_str(&format!("          │ {line}\n"));
+        }
+    }
+    let ends = match around.limit_reason {
+        Some(_) => ", and the document has more: a larger --context shows more of it",
+        None => ", all of the document",
+    };
+    text.push_str(&format!("          └ about {}{ends}\n", human::many(u64::from(around.tokens), "token")));
     text
 }
 

@@ -190,7 +190,10 @@ fn jobs_are_held_and_given_up_on_request() {
     );
     let refused = world.run(&format!("cancel {tides} --data-dir d"));
     refused.is(1).says(&["it has ended"]);
-    world.run("status j000000000000 --data-dir d").is(1).says(&["j000000000000", "stele jobs"]);
+    world
+        .run("status j000000000000 --data-dir d")
+        .is(1)
+        .says(&["there is no job j000000000000", "lists them"]);
 }
 
 #[test]

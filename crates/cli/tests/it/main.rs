@@ -7,6 +7,7 @@
 )]
 
 mod again;
+mod annotations;
 mod ask;
 mod bad;
 mod crash;

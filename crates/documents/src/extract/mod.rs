@@ -4,6 +4,7 @@
 //! finding keeps the place that it rests on. No rule looks inside a word: `service` is not found in
 //! `services`.
 
+mod claims;
 mod code;
 mod names;
 mod page;
@@ -22,6 +23,7 @@ use stele_model::{
 
 use crate::limits::{MENTIONS_MAX, NAME_BYTES_MAX};
 
+pub use claims::Claimed;
 pub use recordings::{EventFacts, GameFacts, PlayerFacts, RecordingFacts, extract_recordings};
 
 /// What finds all this, with the version of its rules. Other rules give another version, so that a
@@ -39,6 +41,42 @@ pub struct Extracted {
     pub edges: Vec<Edge>,
     /// What the document points to; [`crate::resolve`] makes edges of those whose target is there.
     pub references: Vec<Reference>,
+}
+
+/// Somebody who finds things in documents. Whoever reads one calls them one after the other: first the rules,
+/// then those who claim something beside them.
+///
+/// ```
+/// # use stele_documents::{Claimed, Extracted, Extractor, Rules};
+/// # fn read(document: &stele_model::Document, claimed: &Claimed) -> Extracted {
+/// let mut found = Extracted::default();
+/// let extractors: [&dyn Extractor; 2] = [&Rules, claimed];
+/// for extractor in extractors {
+///     extractor.extract(document, &mut found);
+/// }
+/// # found
+/// # }
+/// ```
+pub trait Extractor {
+    /// Who finds it, with the version: what marks mentions and edges.
+    fn name(&self) -> &str;
+
+    /// Adds what is found in `document`. The rules come first; what they found stays as it is.
+    fn extract(&self, document: &Document, found: &mut Extracted);
+}
+
+/// The rules of this crate.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Rules;
+
+impl Extractor for Rules {
+    fn name(&self) -> &str {
+        EXTRACTOR
+    }
+
+    fn extract(&self, document: &Document, found: &mut Extracted) {
+        *found = extract(document);
+    }
 }
 
 /// Finds everything that the rules find in `document`.

@@ -20,6 +20,27 @@ pub(super) fn words(xml: &str, prefix: &str) -> String {
     words
 }
 
+/// What stands between the tags of elements with these names, whatever their prefix.
+pub(super) fn inside(xml: &str, names: &[&str]) -> String {
+    let mut words = String::new();
+    let mut depth = 0usize;
+    for part in xml.split('<').skip(1) {
+        let Some((tag, text)) = part.split_once('>') else { continue };
+        let closing = tag.starts_with('/');
+        let name = tag.split([' ', '/', '\n', '\t']).find(|name| !name.is_empty()).unwrap_or_default();
+        let name = name.rsplit(':').next().unwrap_or_default();
+        if names.contains(&name) && !tag.ends_with('/') {
+            depth = if closing { depth.saturating_sub(1) } else { depth + 1 };
+        } else if !matches!(name, "r" | "rPr") {
+            words.push('\n');
+        }
+        if depth > 0 {
+            words.push_str(&unescaped(text));
+        }
+    }
+    words
+}
+
 fn unescaped(text: &str) -> String {
     quick_xml::escape::unescape(text).map_or_else(|_| text.to_owned(), |text| text.into_owned())
 }

@@ -6,8 +6,9 @@ use foldhash::fast::RandomState;
 use stele_model::document::{BlockKind, Cell};
 use stele_model::{Document, DocumentFormat};
 
+use super::beside::Beside;
 use super::xml::{Element, Event, Reader};
-use super::{Archive, count, properties, relations};
+use super::{Archive, beside, count, properties, relations};
 use crate::error::DocumentError;
 use crate::measure;
 use crate::outline::Outline;
@@ -17,8 +18,16 @@ use crate::writer::{Run, Writer};
 /// The part that holds the text.
 const BODY: &str = "word/document.xml";
 
-/// Parts that hold text beside it.
-const NOTES: [&str; 2] = ["word/footnotes.xml", "word/endnotes.xml"];
+/// Folder of all parts that hold text.
+const FOLDER: &str = "word/";
+
+/// Parts that hold text beside it, and what the section is called that they go to.
+const BESIDE: [(&str, &[&str]); 4] = [
+    ("Footnotes", &["footnotes"]),
+    ("Endnotes", &["endnotes"]),
+    ("Comments", &["comments.xml"]),
+    ("Headers and footers", &["header", "footer"]),
+];
 
 /// What a document of an office suite says.
 pub(crate) fn parse(request: &Request, bytes: &[u8]) -> Result<Document, DocumentError> {
@@ -33,12 +42,28 @@ pub(crate) fn parse(request: &Request, bytes: &[u8]) -> Result<Document, Documen
     let mut source = vec![count::words(&body, "w:")];
     let mut walker = Walker { styles, numbered, links, writer: Writer::default(), ..Walker::default() };
     walker.walk(&request.source_uri, BODY, &body)?;
-    for part in NOTES {
-        if let Some(text) = archive.optional(part)? {
-            source.push(count::words(&text, "w:"));
-            walker.walk(&request.source_uri, part, &text)?;
+    for (title, beginnings) in BESIDE {
+        // Pages that differ in nothing but their kind have the same header in several parts.
+        let mut seen = Vec::new();
+        for part in beside::parts(&archive, FOLDER, beginnings) {
+            let text = archive.text(&part)?;
+            let words = count::words(&text, "w:");
+            if words.trim().is_empty() || seen.contains(&words) {
+                continue;
+            }
+            if seen.is_empty() {
+                beside::begin(title, &mut walker.writer, &mut source);
+            }
+            walker.walk(&request.source_uri, &part, &text)?;
+            source.push(words.clone());
+            seen.push(words);
         }
     }
+    let mut drawn = beside::parts(&archive, "word/charts/", &["chart"]);
+    drawn.extend(beside::parts(&archive, "word/diagrams/", &["data"]));
+    let charts = Beside { title: "Charts and diagrams", names: &beside::WORDS, clean: str::to_owned };
+    beside::write(&mut archive, &charts, &drawn, &mut walker.writer, &mut source)?;
+    beside::embedded(&archive, "word/embeddings/", &mut outline);
     outline.drafts = walker.writer.finish();
     let mut document = outline.finish(request, DocumentFormat::Docx, bytes);
     document.conservation = measure::conservation(source.iter().map(String::as_str), &document.sections);

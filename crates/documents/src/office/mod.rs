@@ -1,6 +1,7 @@
 //! Documents, slides and sheets of office suites: archives of XML.
 
 mod archive;
+mod beside;
 mod count;
 mod docx;
 mod pptx;

@@ -4,7 +4,7 @@ use stele_model::document::{BlockKind, Cell};
 use stele_model::{Document, DocumentFormat};
 
 use super::xml::{Event, Reader};
-use super::{Archive, count, properties, relations, within};
+use super::{Archive, beside, count, properties, relations, within};
 use crate::decode::warning;
 use crate::error::DocumentError;
 use crate::limits::PAGES_MAX;
@@ -15,6 +15,9 @@ use crate::writer::{Run, Writer};
 
 /// The part that says which slides there are.
 const INDEX: &str = "ppt/presentation.xml";
+
+/// What a slide leads to that has words of its own beside its notes.
+const BESIDE: [&str; 3] = ["comments", "chart", "diagramData"];
 
 /// What slides say.
 pub(crate) fn parse(request: &Request, bytes: &[u8]) -> Result<Document, DocumentError> {
@@ -33,6 +36,12 @@ pub(crate) fn parse(request: &Request, bytes: &[u8]) -> Result<Document, Documen
         let mut found = shapes(&archive, part, &text)?;
         let links = relations(&mut archive, part)?;
         let mut notes = String::new();
+        let mut beside = Vec::new();
+        for relation in links.iter().filter(|relation| BESIDE.contains(&relation.kind.as_str())) {
+            let said = beside::read(&mut archive, &within(part, &relation.target), &beside::WORDS)?;
+            source.push(said.source);
+            beside.extend(said.paragraphs);
+        }
         if let Some(relation) = links.iter().find(|relation| relation.kind == "notesSlide") {
             let part = within(part, &relation.target);
             if let Some(text) = archive.optional(&part)? {
@@ -61,7 +70,11 @@ pub(crate) fn parse(request: &Request, bytes: &[u8]) -> Result<Document, Documen
             writer.table(Vec::new(), shape.rows);
         }
         writer.block(BlockKind::Paragraph, Run::plain(notes));
+        for paragraph in beside {
+            writer.block(BlockKind::Paragraph, Run::plain(paragraph.trim()));
+        }
     }
+    beside::embedded(&archive, "ppt/embeddings/", &mut outline);
     outline.drafts = writer.finish();
     let mut document = outline.finish(request, DocumentFormat::Pptx, bytes);
     let mut conservation = measure::conservation(source.iter().map(String::as_str), &document.sections);

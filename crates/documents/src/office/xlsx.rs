@@ -8,7 +8,8 @@ use stele_model::civil::civil;
 use stele_model::document::Cell;
 use stele_model::{Document, DocumentFormat};
 
-use super::{Archive, properties};
+use super::beside::Beside;
+use super::{Archive, beside, properties};
 use crate::decode::warning;
 use crate::error::DocumentError;
 use crate::limits::{CELLS_MAX, ROWS_A_SECTION};
@@ -17,6 +18,52 @@ use crate::outline::{Outline, pages};
 use crate::parse::Request;
 use crate::table::is_head;
 use crate::writer::{Run, Writer};
+
+/// What stands beside the cells, and in which parts: a folder, and how names in it begin.
+const BESIDE: [(Beside<'_>, &[(&str, &str)]); 3] = [
+    (
+        Beside { title: "Comments", names: &beside::WORDS, clean: str::to_owned },
+        &[("xl/", "comments"), ("xl/comments/", ""), ("xl/threadedComments/", "")],
+    ),
+    (
+        Beside {
+            title: "Headers and footers",
+            names: &["oddHeader", "oddFooter", "evenHeader", "evenFooter", "firstHeader", "firstFooter"],
+            clean: without_codes,
+        },
+        &[("xl/worksheets/", "")],
+    ),
+    (
+        Beside { title: "Charts and drawings", names: &beside::WORDS, clean: str::to_owned },
+        &[("xl/charts/", "chart"), ("xl/diagrams/", "data"), ("xl/drawings/", "drawing")],
+    ),
+];
+
+/// A header without what says where its words stand and how they look: `&L`, `&"Arial,Bold"`, `&12`, `&P`.
+fn without_codes(text: &str) -> String {
+    let mut plain = String::new();
+    let mut rest = text;
+    while let Some((before, code)) = rest.split_once('&') {
+        plain.push_str(before);
+        let mut letters = code.chars();
+        rest = match letters.next() {
+            Some('&') => {
+                plain.push('&');
+                letters.as_str()
+            }
+            Some('"') => letters.as_str().split_once('"').map_or("", |(_, rest)| rest),
+            Some('K') => code.get("K000000".len()..).unwrap_or_default(),
+            Some('0'..='9') => code.trim_start_matches(|digit: char| digit.is_ascii_digit()),
+            Some('L' | 'C' | 'R') => {
+                plain.push('\n');
+                letters.as_str()
+            }
+            Some(_) => letters.as_str(),
+            None => "",
+        };
+    }
+    plain + rest
+}
 
 /// What a workbook says.
 pub(crate) fn parse(request: &Request, bytes: &[u8]) -> Result<Document, DocumentError> {
@@ -67,6 +114,12 @@ pub(crate) fn parse(request: &Request, bytes: &[u8]) -> Result<Document, Documen
         source.extend(rows.values().flat_map(|row| row.values().cloned()));
         write(name, rows, &mut writer);
     }
+    for (beside, folders) in &BESIDE {
+        let within = folders.iter().flat_map(|(folder, name)| beside::parts(&archive, folder, &[name]));
+        let parts: Vec<String> = within.collect();
+        beside::write(&mut archive, beside, &parts, &mut writer, &mut source)?;
+    }
+    beside::embedded(&archive, "xl/embeddings/", &mut outline);
     outline.drafts = writer.finish();
     let mut document = outline.finish(request, DocumentFormat::Xlsx, bytes);
     let mut conservation = measure::conservation(source.iter().map(String::as_str), &document.sections);
@@ -166,7 +219,20 @@ fn write(name: &str, rows: Rows, writer: &mut Writer) {
 
 #[cfg(test)]
 mod tests {
-    use super::date;
+    use super::{date, without_codes};
+
+    #[test]
+    fn headers_are_their_words() {
+        for (text, expect) in [
+            ("&LQuarter &P of &N&C&\"Arial,Bold\"&12R&&D&RDraft", "\nQuarter  of \nR&D\nDraft"),
+            ("&KFF0000Red &", "Red "),
+            ("&\"open", ""),
+            ("&K1", ""),
+            ("none", "none"),
+        ] {
+            assert_eq!(without_codes(text), expect);
+        }
+    }
 
     #[test]
     fn days_are_dates() {

@@ -25,6 +25,16 @@ pub fn docx(body: &str, parts: &[(&str, &str)]) -> Vec<u8> {
     zip(&files)
 }
 
+/// An archive with more files in it.
+pub fn with(archive: &[u8], more: &[(&str, &str)]) -> Vec<u8> {
+    let mut writer = ZipWriter::new_append(Cursor::new(archive.to_vec())).unwrap();
+    for (name, text) in more {
+        writer.start_file(*name, SimpleFileOptions::default()).unwrap();
+        writer.write_all(text.as_bytes()).unwrap();
+    }
+    writer.finish().unwrap().into_inner()
+}
+
 /// Slides with these shapes.
 pub fn pptx(slides: &[&str]) -> Vec<u8> {
     let ids: String =
@@ -93,59 +103,4 @@ pub fn xlsx(sheets: &[(&str, &str)]) -> Vec<u8> {
     let files: Vec<(&str, &[u8])> =
         files.iter().map(|(name, text)| (name.as_str(), text.as_bytes())).collect();
     zip(&files)
-}
-
-/// A PDF with these lines on each page, in the plainest form that readers accept.
-pub fn pdf(pages: &[&[&str]]) -> Vec<u8> {
-    let contents: Vec<String> = pages.iter().map(|lines| shown(lines)).collect();
-    let streams: Vec<(String, Vec<u8>)> =
-        contents.into_iter().map(|text| (String::new(), text.into_bytes())).collect();
-    pdf_of(&streams, "/Font << /F1 3 0 R >>")
-}
-
-fn shown(lines: &[&str]) -> String {
-    let mut text = String::from("BT /F1 12 Tf 72 720 Td 14 TL ");
-    for line in lines {
-        text.push_str(&format!("({line}) Tj T* "));
-    }
-    text.push_str("ET");
-    text
-}
-
-/// A PDF with one stream of drawing a page and these resources.
-pub fn pdf_of(streams: &[(String, Vec<u8>)], resources: &str) -> Vec<u8> {
-    let mut out = b"%PDF-1.4\n".to_vec();
-    let mut offsets = Vec::new();
-    let mut object = |out: &mut Vec<u8>, body: &[u8]| {
-        offsets.push(out.len());
-        let head = format!("{} 0 obj\n", offsets.len());
-        out.extend_from_slice(head.as_bytes());
-        out.extend_from_slice(body);
-        out.extend_from_slice(b"\nendobj\n");
-    };
-    let first = 4;
-    let kids: String = (0..streams.len()).map(|n| format!("{} 0 R ", first + 2 * n)).collect();
-    object(&mut out, b"<< /Type /Catalog /Pages 2 0 R >>");
-    object(&mut out, format!("<< /Type /Pages /Kids [{kids}] /Count {} >>", streams.len()).as_bytes());
-    object(&mut out, b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>");
-    for (n, (extra, stream)) in streams.iter().enumerate() {
-        let page = format!(
-            "<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] /Resources << {resources} >> /Contents {} 0 R >>",
-            first + 2 * n + 1
-        );
-        object(&mut out, page.as_bytes());
-        let mut body = format!("<< /Length {} {extra} >>\nstream\n", stream.len()).into_bytes();
-        body.extend_from_slice(stream);
-        body.extend_from_slice(b"\nendstream");
-        object(&mut out, &body);
-    }
-    let start = out.len();
-    out.extend_from_slice(format!("xref\n0 {}\n0000000000 65535 f \n", offsets.len() + 1).as_bytes());
-    for offset in &offsets {
-        out.extend_from_slice(format!("{offset:010} 00000 n \n").as_bytes());
-    }
-    let trailer =
-        format!("trailer << /Size {} /Root 1 0 R >>\nstartxref\n{start}\n%%EOF\n", offsets.len() + 1);
-    out.extend_from_slice(trailer.as_bytes());
-    out
 }

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use stele_documents::{extract, recognise};
 use stele_model::{Document, DocumentFormat, EntityKind};
 
-use crate::archives::{docx, pptx, xlsx, zip};
+use crate::archives::{docx, pptx, with, xlsx, zip};
 use crate::{one, parsed};
 
 /// Sections as `level title [kinds] page`, one a line.
@@ -226,6 +226,99 @@ fn sheets_are_pages() {
     let table = &document.sections[0].tables[0];
     assert_eq!((table.head.join(","), table.rows[0][1].text.as_str()), ("name,size".to_owned(), "1.5"));
     assert_eq!((document.conservation.pages_in, document.conservation.pages_without_text), (3, 1));
+}
+
+#[test]
+fn what_stands_beside_the_body_has_a_place_of_its_own() {
+    let p = |text: &str| format!("<w:p><w:r><w:t>{text}</w:t></w:r></w:p>");
+    let part = |name: &str, inside: &str| format!("<w:{name} xmlns:w=\"w\">{inside}</w:{name}>");
+    let (header, footer) = (part("hdr", &p("Board minutes")), part("ftr", &p("Confidential")));
+    let notes = part("footnotes", &format!("<w:footnote/><w:footnote>{}</w:footnote>", p("See the annex.")));
+    let comments = part("comments", &format!("<w:comment w:author=\"A\">{}</w:comment>", p("Is that so?")));
+    let chart = "<c:chart xmlns:c=\"c\" xmlns:a=\"a\"><a:p><a:r><a:t>Sales </a:t></a:r><a:r><a:t>by year</a:t></a:r></a:p></c:chart>";
+    let beside = [
+        ("word/header1.xml", header.as_str()),
+        ("word/header2.xml", &header),
+        ("word/header3.xml", &part("hdr", "<w:p/>")),
+        ("word/footer1.xml", &footer),
+        ("word/footnotes.xml", &notes),
+        ("word/comments.xml", &comments),
+        ("word/charts/chart1.xml", chart),
+        ("word/embeddings/sheet.xlsx", "x"),
+    ];
+    let document = check(
+        "a.docx",
+        &docx(&p("The body."), &beside),
+        &[
+            "0 a [paragraph]",
+            "1 Footnotes [paragraph]",
+            "1 Comments [paragraph]",
+            "1 Headers and footers [paragraph paragraph]",
+            "1 Charts and diagrams [paragraph]",
+        ],
+    );
+    let texts: Vec<&str> = document.sections.iter().map(|section| section.body_text().trim()).collect();
+    assert_eq!(
+        texts,
+        ["The body.", "See the annex.", "Is that so?", "Confidential\n\nBoard minutes", "Sales by year"]
+    );
+    let all: u64 = document
+        .sections
+        .iter()
+        .map(|section| section.text.split_whitespace().collect::<String>().len() as u64)
+        .sum();
+    assert_eq!(document.conservation.characters_in, all, "what stands beside is counted");
+    let warnings: Vec<&str> = document.warnings.iter().map(|warning| &*warning.code).collect();
+    assert_eq!(warnings, ["embedded_left_out"]);
+    assert!(document.warnings[0].message.contains("1 files inside of it are not read: sheet.xlsx"));
+
+    let slide = "<p:sp><p:txBody><a:p><a:r><a:t>one</a:t></a:r></a:p></p:txBody></p:sp>";
+    let slides = with(
+        &pptx(&[slide]),
+        &[
+            (
+                "ppt/slides/_rels/slide1.xml.rels",
+                "<Relationships><Relationship Id=\"a\" Type=\"x/comments\" Target=\"../comments/comment1.xml\"/>\
+                 <Relationship Id=\"b\" Type=\"x/chart\" Target=\"../charts/chart1.xml\"/></Relationships>",
+            ),
+            (
+                "ppt/comments/comment1.xml",
+                "<p:cmLst xmlns:p=\"p\"><p:cm><p:text>Really &amp; truly?</p:text></p:cm></p:cmLst>",
+            ),
+            ("ppt/charts/chart1.xml", chart),
+        ],
+    );
+    let document = check("a.pptx", &slides, &["0 Slide 1 [paragraph paragraph paragraph] p1"]);
+    assert_eq!(document.sections[0].text, "one\n\nReally & truly?\n\nSales by year");
+
+    let cell = "<row r=\"1\"><c r=\"A1\"><v>1</v></c></row>";
+    let book = with(
+        &xlsx(&[("Boxes", cell)]),
+        &[
+            (
+                "xl/comments1.xml",
+                "<comments><commentList><comment ref=\"A1\"><text><r><t>Who </t></r><r><t>says so?</t></r></text></comment></commentList></comments>",
+            ),
+            (
+                "xl/worksheets/notes.xml",
+                "<worksheet><headerFooter><oddHeader>&amp;LQuarter &amp;P</oddHeader></headerFooter></worksheet>",
+            ),
+            ("xl/drawings/drawing1.xml", chart),
+        ],
+    );
+    let document = check(
+        "a.xlsx",
+        &book,
+        &[
+            "1 Boxes [table] p1",
+            "1 Comments [paragraph]",
+            "1 Headers and footers [paragraph]",
+            "1 Charts and drawings [paragraph]",
+        ],
+    );
+    let texts: Vec<&str> = document.sections[1..].iter().map(|section| section.body_text().trim()).collect();
+    assert_eq!(texts, ["Who says so?", "Quarter", "Sales by year"]);
+    assert_eq!((document.conservation.pages_in, document.conservation.pages_out), (1, 1));
 }
 
 #[test]

@@ -5,8 +5,9 @@ use std::process::Command;
 
 use stele_documents::{ChildProcess, DocumentError, Isolation, Limits, Request, Tools, parse};
 use stele_model::ErrorKind;
+use stele_testkit::pdf::{drawn, scanned, written};
 
-use crate::archives::{docx, pdf, pdf_of, zip};
+use crate::archives::{docx, zip};
 use crate::{one, parsed, request};
 
 /// The reader of the examples as a child process.
@@ -119,7 +120,7 @@ fn pages_of_a_pdf() {
     if !have("pages_of_a_pdf", "pdftotext") {
         return;
     }
-    let bytes = pdf(&[&["A page about boxes", "with two lines"], &[], &["The last one"]]);
+    let bytes = written(&[&["A page about boxes", "with two lines"], &[], &["The last one"]]);
     let read = parse(&request("a.pdf"), &bytes, &child(Limits::default())).unwrap();
     let document = &read.documents[0];
     let texts: Vec<&str> = document.sections.iter().map(|section| section.text.trim()).collect();
@@ -133,24 +134,48 @@ fn pages_of_a_pdf() {
 }
 
 #[test]
+fn a_page_that_is_repeated_is_no_bomb() {
+    if !have("a_page_that_is_repeated_is_no_bomb", "pdftotext") {
+        return;
+    }
+    let once = written(&[&["The page"]]);
+    let repeated = |times: usize, count: &str| -> Vec<u8> {
+        let text = String::from_utf8(once.clone()).unwrap();
+        let kids = format!("/Kids [{}]", "4 0 R ".repeat(times));
+        text.replace("/Kids [4 0 R ]", &kids).replace("/Count 1", count).into_bytes()
+    };
+    // Twice is what Poppler reads by itself.
+    let document = one("twice.pdf", &repeated(2, "/Count 2"));
+    assert_eq!((document.sections.len(), document.warnings.len()), (2, 0));
+    // More often than there are objects.
+    let document = one("often.pdf", &repeated(300, "/Count 300"));
+    assert!(document.sections.iter().all(|section| section.text.trim() == "The page"), "{document:?}");
+    assert!(!document.sections.is_empty() && document.conservation.holds());
+    assert_eq!(document.warnings[0].code, "damaged_pages");
+    // Where the count cannot be put right, it is a document all the same.
+    let document = one("hidden.pdf", &repeated(300, "/Count#20 0 /Count 7 0 R"));
+    assert_eq!(document.sections.len() as u32, document.conservation.pages_out, "{document:?}");
+}
+
+#[test]
 fn pathological_pdfs_are_bounded() {
     if !have("pathological_pdfs_are_bounded", "pdftotext") {
         return;
     }
     // A form that draws itself, and a page tree that is its own child.
-    let itself = pdf_of(
+    let itself = drawn(
         &[("/Type /XObject /Subtype /Form /BBox [0 0 1 1]".to_owned(), b"/X Do".to_vec())],
         "/XObject << /X 5 0 R >>",
     );
     assert_eq!(one("loop.pdf", &itself).conservation.pages_in, 1);
-    let tree = String::from_utf8(pdf(&[&["x"]])).unwrap().replace("/Kids [4 0 R ]", "/Kids [2 0 R ]");
+    let tree = String::from_utf8(written(&[&["x"]])).unwrap().replace("/Kids [4 0 R ]", "/Kids [2 0 R ]");
     let _ = parsed("tree.pdf", tree.as_bytes());
     // A stream that unpacks to far more than it is packed: the answer is bounded, not the page.
     let mut drawing = Vec::new();
     for _ in 0..200_000 {
         drawing.extend_from_slice(b"(words and words and words) Tj ");
     }
-    let large = pdf_of(
+    let large = drawn(
         &[(String::new(), [b"BT /F1 1 Tf ".to_vec(), drawing, b"ET".to_vec()].concat())],
         "/Font << /F1 3 0 R >>",
     );
@@ -166,7 +191,7 @@ fn scanned_pages_are_read_where_that_is_possible() {
         return;
     }
     // A page that is drawn and printed again as a picture has no text of its own.
-    let bytes = scan(&pdf(&[&["SCANNED WORDS", "ABOUT BOXES"]]));
+    let bytes = scanned(&written(&[&["SCANNED WORDS", "ABOUT BOXES"]]));
     let document = one("scan.pdf", &bytes);
     let text = document.sections[0].text.to_uppercase();
     assert!(text.contains("SCANNED WORDS") && text.contains("BOXES"), "{text}");
@@ -181,35 +206,4 @@ fn scanned_pages_are_read_where_that_is_possible() {
     };
     let error = parse(&request("scan.pdf"), &bytes, &missing).expect_err("nothing reads it");
     assert_eq!((error.code(), error.to_string().contains("poppler-utils")), ("tool_missing", true));
-}
-
-/// A PDF that holds nothing but the picture of the first page of another.
-fn scan(bytes: &[u8]) -> Vec<u8> {
-    let dir = std::path::Path::new(env!("CARGO_TARGET_TMPDIR"));
-    let (from, to) = (
-        dir.join(format!("page-{}.pdf", std::process::id())),
-        dir.join(format!("page-{}", std::process::id())),
-    );
-    std::fs::write(&from, bytes).unwrap();
-    let made = Command::new("pdftoppm")
-        .args(["-r", "150", "-gray", "-singlefile"])
-        .arg(&from)
-        .arg(&to)
-        .status()
-        .unwrap();
-    assert!(made.success());
-    let picture: PathBuf = to.with_extension("pgm");
-    let pgm = std::fs::read(&picture).unwrap();
-    std::fs::remove_file(&from).unwrap();
-    std::fs::remove_file(&picture).unwrap();
-    // `P5`, width and height, the largest value, then a byte a pixel.
-    let mut lines = pgm.splitn(4, |byte| *byte == b'\n');
-    let size = String::from_utf8(lines.nth(1).unwrap().to_vec()).unwrap();
-    let pixels = lines.nth(1).unwrap();
-    let (width, height) = size.split_once(' ').unwrap();
-    let mut drawing =
-        format!("q 612 0 0 792 0 0 cm BI /W {width} /H {height} /CS /G /BPC 8 ID ").into_bytes();
-    drawing.extend_from_slice(pixels);
-    drawing.extend_from_slice(b" EI Q");
-    pdf_of(&[(String::new(), drawing)], "")
 }

@@ -1,12 +1,12 @@
 //! Questions to the index, with what one has to know about the answer: which snapshots it comes
 //! from, and how much waits to be indexed.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::Path;
 
 use serde::Serialize;
 use stele_discover::render::chunks::CATALOGUE;
-use stele_index::{Filter, IndexError, Model, Pointer};
+use stele_index::{Filter, IndexError, Model, Pointer, Scope};
 use stele_lake::Snapshot;
 use stele_model::{DocType, FileId};
 use stele_search::{Answer, Question, SearchError, Searcher};
@@ -19,6 +19,9 @@ use crate::{Cancel, EngineError};
 
 /// Names that are listed beside one that is not known.
 const NEAR_MAX: usize = 3;
+
+/// Stretches of sources that a path is compared with where none is the same: enough to find a slip in a name.
+const STRETCHES_MAX: usize = 20_000;
 
 /// Times that a question is asked where the version that was asked is pruned meanwhile. An upkeep prunes
 /// once, minutes after the one before, so twice in a row is strange already.
@@ -110,7 +113,42 @@ impl Engine {
                 notes.push(format!("no source begins with {prefix}{}", near(&known, prefix)));
             }
         }
+        // Of several, those that are there answer for the others.
+        if answer.results.is_empty() || filter.scopes.len() > 1 {
+            let missing =
+                filter.scopes.iter().filter_map(|scope| self.missing_scope(snapshot, scope).transpose());
+            notes.extend(missing.collect::<Result<Vec<String>, EngineError>>()?);
+        }
         Ok(notes)
+    }
+
+    /// What to say about a scope that no document is in; nothing about one that has some.
+    fn missing_scope(&self, snapshot: &Snapshot, scope: &Scope) -> Result<Option<String>, EngineError> {
+        let (what, known) = match scope {
+            Scope::Path(path) => {
+                let asked = path.trim_start_matches("./").trim_matches('/');
+                let files = self.own(snapshot.files()?);
+                let there = files.iter().filter(|file| file.gone_at.is_none());
+                match like(there.map(|file| &*file.uri), asked) {
+                    Some(like) => {
+                        (format!("nothing that was ingested is path:{asked} or lies below it"), like)
+                    }
+                    None => return Ok(None),
+                }
+            }
+            Scope::Tag(tag) => {
+                let known = self.known_tags(snapshot)?;
+                if known.contains(&tag.to_lowercase()) {
+                    return Ok(None);
+                }
+                (format!("no document is filed under tag:{tag}"), known.into_iter().collect())
+            }
+        };
+        let asked = match scope {
+            Scope::Path(name) | Scope::Tag(name) => name,
+        };
+        let known: Vec<&str> = known.iter().map(String::as_str).collect();
+        Ok(Some(format!("{what}{}", near(&known, asked))))
     }
 
     /// What is needed to ask an index that was made with `model`.
@@ -155,9 +193,9 @@ impl Engine {
             let parts = some.event_parts().iter().filter(|part| !there.contains(&*part.path));
             parts.map(|part| part.rows).sum()
         };
-        let documents = |snapshot: &Snapshot| -> Option<HashSet<(String, String)>> {
+        let documents = |snapshot: &Snapshot| -> Option<HashSet<(String, String, Vec<String>)>> {
             let entries = self.documents_in(snapshot).ok()?.into_values();
-            Some(entries.map(|entry| (entry.sha256, entry.uri)).collect())
+            Some(entries.map(|entry| (entry.sha256, entry.uri, entry.tags)).collect())
         };
         let changed = documents(snapshot)?.symmetric_difference(&documents(&before)?).count() as u64;
         Some(only_in(snapshot, &before) + only_in(&before, snapshot) + changed)
@@ -186,10 +224,49 @@ impl Engine {
     }
 }
 
+/// Stretches of sources that are as long as `asked`, to be compared with it; `None` if one of them is it.
+fn like<'a>(sources: impl Iterator<Item = &'a str>, asked: &str) -> Option<Vec<String>> {
+    let steps = asked.split('/').count();
+    let mut known = BTreeSet::new();
+    for source in sources {
+        let parts: Vec<&str> = source.split('/').filter(|part| !part.is_empty()).collect();
+        for stretch in parts.windows(steps.min(parts.len().max(1))) {
+            let stretch = stretch.join("/");
+            if stretch == asked {
+                return None;
+            }
+            if known.len() < STRETCHES_MAX {
+                known.insert(stretch);
+            }
+        }
+    }
+    Some(known.into_iter().collect())
+}
+
 /// The known names that are most like one that is not, as the end of a sentence.
 fn near(known: &[&str], name: &str) -> String {
     let mut near = known.to_vec();
     near.sort_by_key(|other| std::cmp::Reverse(likeness(other, name)));
     near.truncate(NEAR_MAX);
     if near.is_empty() { String::new() } else { format!("; near it are {}", near.join(", ")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::like;
+
+    #[test]
+    fn stretches_of_sources_are_as_long_as_what_is_asked_for() {
+        let sources = ["/d/docs/guide/a.md", "/d/docs/api/b.md"];
+        let known = |asked: &str| like(sources.into_iter(), asked);
+        assert_eq!(known("docs/guide"), None);
+        assert_eq!(known("a.md"), None);
+        let near = known("docs/gide").unwrap();
+        assert!(
+            near.contains(&"docs/guide".to_owned()) && near.iter().all(|one| one.matches('/').count() == 1)
+        );
+        // Longer than any source.
+        assert_eq!(like(["a"].into_iter(), "x/y"), Some(vec!["a".to_owned()]));
+        assert_eq!(like([].into_iter(), "x"), Some(Vec::new()));
+    }
 }

@@ -183,7 +183,7 @@ pub(crate) fn user_models_dir(cache: Option<PathBuf>, home: Option<PathBuf>) -> 
 }
 
 /// The engine's time, as retries see it: what has passed, whatever somebody does to the clock.
-pub(super) struct Paced {
+pub(crate) struct Paced {
     clock: Arc<dyn Clock>,
     passed: Mutex<Passed>,
 }
@@ -195,7 +195,7 @@ struct Passed {
 }
 
 impl Paced {
-    pub(super) fn new(clock: Arc<dyn Clock>) -> Self {
+    pub(crate) fn new(clock: Arc<dyn Clock>) -> Self {
         let passed = Mutex::new(Passed { until: Duration::ZERO, shown: clock.now() });
         Self { clock, passed }
     }
@@ -233,7 +233,7 @@ pub(crate) fn graph_dir(data_dir: &Path, tenant: &str) -> PathBuf {
 
 /// Each tenant has its own, so that nobody is answered with what is another's; `default` has the plain
 /// name.
-fn own_dir(data_dir: &Path, what: &str, tenant: &str) -> PathBuf {
+pub(crate) fn own_dir(data_dir: &Path, what: &str, tenant: &str) -> PathBuf {
     if tenant == "default" {
         return data_dir.join(what);
     }

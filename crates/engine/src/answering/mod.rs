@@ -26,7 +26,7 @@ mod verify;
 pub use asking::SearchAnswer;
 pub use building::IndexSummary;
 pub use config::EmbeddingConfig;
-pub(crate) use config::{graph_dir, user_models_dir};
+pub(crate) use config::{Paced, graph_dir, own_dir, user_models_dir};
 pub use eval::{Asked, CollectionCounts, EvalOptions, EvalReport};
 pub(crate) use sinks::KEY_VARIABLE;
 pub use sinks::{Opening, SinkEntry, SinkKind, SinkReport};

@@ -4,9 +4,6 @@ use stele_model::{Chunk, ChunkKind, ChunkMetadata, DocType};
 
 use super::chunking::{headings, parts_of, tables_in};
 
-/// Keys of front matter whose values are tags.
-const TAG_KEYS: [&str; 3] = ["tags", "keywords", "categories"];
-
 /// What the texts of one document have in common.
 pub(crate) struct Of<'a> {
     pub(crate) tenant: &'a str,
@@ -69,22 +66,9 @@ pub(crate) fn each<E>(
     Ok(())
 }
 
-/// The tags of a document, sorted, in lower case, each once; from its front matter.
-pub(crate) fn tags_of<'a>(front_matter: impl Iterator<Item = (&'a str, &'a [String])>) -> Vec<String> {
-    let tagged = front_matter.filter(|(key, _)| TAG_KEYS.contains(&key.to_lowercase().as_str()));
-    let mut tags: Vec<String> = tagged
-        .flat_map(|(_, values)| values.iter().flat_map(|value| value.split(',')))
-        .map(|tag| tag.trim().to_lowercase())
-        .filter(|tag| !tag.is_empty())
-        .collect();
-    tags.sort();
-    tags.dedup();
-    tags
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{Of, SectionText, each, tags_of};
+    use super::{Of, SectionText, each};
 
     #[test]
     fn a_part_says_where_it_stands() {
@@ -111,13 +95,5 @@ mod tests {
         assert!(chunks.iter().all(|chunk| chunk.text.starts_with("Guide › Start\nStart\nA sentence")));
         assert_ne!(chunks[0].id, chunks[1].id);
         assert_eq!(chunks[1].metadata.part, Some(1));
-    }
-
-    #[test]
-    fn tags_are_words_of_the_front_matter() {
-        let values = ["CLI, run".to_owned(), "run".to_owned()];
-        let other = ["nothing".to_owned()];
-        let front = [("Tags", &values[..]), ("title", &other[..])];
-        assert_eq!(tags_of(front.into_iter()), ["cli", "run"]);
     }
 }

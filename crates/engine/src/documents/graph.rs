@@ -11,12 +11,13 @@ use stele_model::Chunk;
 use stele_model::error::in_full;
 
 use super::chunks::{self, Of, SectionText};
+use super::tags::{self, Given};
 use crate::EngineError;
 use crate::engine::Engine;
 
 /// What the tables are called in SQL, where some names are words of the language.
 const VIEWS: [(Table, &str); 6] = [
-    (Table::Documents, "documents"),
+    (Table::Documents, "document_rows"),
     (Table::Sections, "sections"),
     (Table::Entities, "entity_rows"),
     (Table::Mentions, "mentions"),
@@ -86,11 +87,13 @@ impl Engine {
         take: &mut dyn FnMut(Chunk) -> Result<(), EngineError>,
     ) -> Result<(), EngineError> {
         let Some(graph) = self.graph(snapshot)? else { return Ok(()) };
+        let given = Given::of(self, snapshot)?;
         let mut documents = HashMap::new();
         for document in graph.documents() {
             let document = document?;
             let front = document.front_matter.iter();
-            let tags = chunks::tags_of(front.map(|entry| (&*entry.key, &*entry.values)));
+            let stated = tags::stated(front.map(|entry| (&*entry.key, &*entry.values)));
+            let tags = given.with(&document.source, stated);
             documents.insert(document.id, (document.tenant, document.source, document.title, tags));
         }
         // In one pass: to look up the sections of each document would take longer than to embed them.

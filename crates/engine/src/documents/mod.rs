@@ -7,6 +7,7 @@
 //! The lake knows nothing of what a document says. What it says follows from its bytes, is kept in the
 //! graph, and can be removed and made again.
 
+mod annotating;
 mod chunking;
 mod chunks;
 mod context;
@@ -18,16 +19,20 @@ mod parsing;
 mod reading;
 mod recordings;
 mod structure;
+mod tags;
 mod unread;
 mod verifying;
 mod walking;
 mod whole;
 
-pub use context::{CONTEXT_TOKENS_MAX, Context, ContextSection};
+pub use context::{CONTEXT_TOKENS_MAX, Context, ContextLimit, ContextSection};
 pub(crate) use copied::CopiedGraph;
 pub use reading::GraphSummary;
+pub use stele_annotate::Summary as Annotated;
 pub use stele_documents::run_child;
 pub(crate) use structure::Around;
+pub(crate) use tags::settled;
+pub use tags::{TAG_BYTES_MAX, TAGS_MAX, tags_in};
 pub use verifying::{GraphStatus, GraphVerification};
 pub use walking::{EdgeView, MentionView, NeighborsView, NodeView, PathView, PathsView, ThingView};
 

@@ -12,6 +12,7 @@ use stele_lake::{LakeError, Snapshot};
 use stele_model::error::in_full;
 use stele_model::{Document, FileEntry, FileId};
 
+use super::annotating::Annotating;
 use crate::EngineError;
 use crate::progress::Cancel;
 
@@ -59,6 +60,8 @@ pub(super) struct Parser<'a> {
     pub(super) reader: &'a (dyn Isolation + Send + Sync),
     pub(super) threads: usize,
     pub(super) cancel: &'a Cancel,
+    /// A model that claims more than the rules find, if one is asked.
+    pub(super) annotating: Option<&'a Annotating>,
 }
 
 impl Parser<'_> {
@@ -167,6 +170,9 @@ impl Parser<'_> {
             Ok(parsed) => {
                 let documents = parsed.documents.into_iter().map(|document| {
                     let mut found = extract(&document);
+                    if let Some(model) = self.annotating {
+                        model.add(&document, &mut found, self.cancel);
+                    }
                     found.edges.extend(structure(&document));
                     (document, found)
                 });
@@ -278,7 +284,7 @@ mod tests {
             entry.bytes_done += 1;
         }
         let (tenant, cancel) = (&engine.settings().tenant, &Cancel::default());
-        let parser = Parser { tenant, reader: engine.reader(), threads: 2, cancel };
+        let parser = Parser { tenant, reader: engine.reader(), threads: 2, cancel, annotating: None };
         let mut said = Vec::new();
         let mut take = |one: super::Said| {
             let name = one.entry.uri.rsplit('/').next().unwrap_or_default().to_owned();

@@ -7,11 +7,11 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use serde::Serialize;
-use stele_documents::EXTRACTOR;
 use stele_graph::{Follows, GraphError, Home, Piece, Unread, Writer};
 use stele_lake::Snapshot;
 use stele_model::{DocumentId, FileEntry};
 
+use super::annotating::{self, Annotating};
 use super::inputs::{content_of, input_of};
 use super::parsing::{Parser, Said};
 use super::unread::{Unreadable, around};
@@ -43,6 +43,8 @@ pub struct GraphSummary {
     pub warnings: u64,
     /// References whose target is not there.
     pub pending_references: u64,
+    /// What a language model was asked, if the settings name one.
+    pub annotations: Option<stele_annotate::Summary>,
     /// Inputs, and pages of archives, that cannot be read or that the lake does not hold as a whole; what
     /// they said before, if anything, still stands.
     pub failures: Vec<InputFailure>,
@@ -129,7 +131,9 @@ impl Engine {
     ) -> Result<GraphSummary, EngineError> {
         let started = self.now();
         let base = writer.base().follows.clone();
-        let same = !how.anew && base.lake == snapshot.lake_id() && base.extractor == EXTRACTOR;
+        let annotating = Annotating::of(self)?;
+        let extractor = annotating::wanted(annotating.as_ref());
+        let same = !how.anew && base.lake == snapshot.lake_id() && base.extractor == extractor;
         let is_due = how.try_again && base.unread.iter().any(|unread| unread.again);
         let at_rest = GraphSummary {
             lake_version: snapshot.version(),
@@ -171,6 +175,7 @@ impl Engine {
             reader: self.reader(),
             threads: self.threads(),
             cancel,
+            annotating: annotating.as_ref(),
         };
         parser.each(snapshot, wanted, &mut |said| {
             progress.update(&Update {
@@ -189,6 +194,7 @@ impl Engine {
         }
         let records_changed = !same || self.records_changed(snapshot, base.lake_version);
         let Following { mut writer, unread, changed, mut summary, .. } = update;
+        summary.annotations = annotating.map(Annotating::finish).transpose()?;
         let mut all = unread.into_all();
         all.extend(inputs.not_whole());
         all.sort_by(|one, two| one.source.cmp(&two.source));
@@ -204,7 +210,7 @@ impl Engine {
         let follows = Follows {
             lake: snapshot.lake_id().to_owned(),
             lake_version: snapshot.version(),
-            extractor: EXTRACTOR.to_owned(),
+            extractor: annotating::found_by(extractor, summary.annotations.as_ref()),
             unresolved: Some(unresolved),
             unread: all,
         };

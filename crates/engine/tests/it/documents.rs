@@ -114,3 +114,56 @@ fn large_documents_are_kept_in_pieces() {
     assert_eq!((entry.ledger.bytes_in, entry.ledger.lines), (grown.len() as u64, 400_001));
     covered(&place);
 }
+
+/// Ingests what `name` names under `tags`; `None` says nothing about tags.
+fn filed(place: &Place, name: &str, tags: Option<&[&str]>) -> IngestSummary {
+    let targets = [place.path(name).display().to_string()];
+    let tags = tags.map(|tags| tags.iter().map(|tag| (*tag).to_owned()).collect());
+    let options = IngestOptions { tags, ..IngestOptions::default() };
+    place.engine().ingest(&targets, &options, &NoProgress, &Cancel::default()).unwrap()
+}
+
+#[test]
+fn an_input_is_filed_under_the_tags_that_were_said_last() {
+    let place = Place::new();
+    place.write("docs/a.md", b"# A\n\nOne.\n");
+    place.write("docs/b.md", b"# B\n\nTwo.\n");
+    place.write("docs/empty.md", b"");
+    let tags = |name: &str| entry(&place, name).tags;
+    filed(&place, "docs", Some(&["two", "one", "two"]));
+    for name in ["a.md", "b.md", "empty.md"] {
+        assert_eq!(tags(name), ["one", "two"], "{name}");
+    }
+    let version = || place.engine().snapshot().unwrap().version();
+    let before = version();
+    // Said again, or nothing said: nothing is written.
+    for again in [Some(&["one", "two"][..]), None] {
+        assert_eq!(filed(&place, "docs", again).tagged, 0);
+        assert_eq!(version(), before);
+    }
+    // Others, for one of them and for an empty one.
+    assert_eq!(filed(&place, "docs/a.md", Some(&["three"])).tagged, 1);
+    assert_eq!(filed(&place, "docs/empty.md", Some(&["three"])).tagged, 1);
+    assert_eq!((tags("a.md"), tags("empty.md")), (vec!["three".to_owned()], vec!["three".to_owned()]));
+    assert_eq!(tags("b.md"), ["one", "two"]);
+    // What grows, changes or goes and comes back stays filed.
+    place.write("docs/b.md", b"# B\n\nTwo.\n\nMore.\n");
+    place.write("docs/a.md", b"# A\n\nAnother.\n");
+    filed(&place, "docs", None);
+    assert_eq!(
+        (tags("a.md"), tags("b.md")),
+        (vec!["three".to_owned()], vec!["one".to_owned(), "two".to_owned()])
+    );
+    fs::rename(place.path("docs/b.md"), place.path("b.md")).unwrap();
+    filed(&place, "docs", None);
+    fs::rename(place.path("b.md"), place.path("docs/b.md")).unwrap();
+    filed(&place, "docs", None);
+    assert_eq!(tags("b.md"), ["one", "two"]);
+    // The same content under another name is filed by itself.
+    place.write("docs/copy.md", b"# A\n\nAnother.\n");
+    filed(&place, "docs", None);
+    assert_eq!(tags("copy.md"), [""; 0]);
+    assert_eq!(filed(&place, "docs", Some(&[])).tagged, 3);
+    assert_eq!((tags("a.md"), tags("b.md")), (Vec::new(), Vec::new()));
+    covered(&place);
+}

@@ -39,7 +39,15 @@ const HELPERS: &str = include_str!("derived.sql");
 
 /// The tables that [`HELPERS`] stands on.
 const TABLES: [&str; 6] =
-    ["documents", "sections", "entity_rows", "mentions", "edges", "document_references"];
+    ["document_rows", "sections", "entity_rows", "mentions", "edges", "document_references"];
+
+/// Views of [`HELPERS`].
+const ON_TOP: [&str; 2] = ["documents", "entities"];
+
+/// Whether a name is that of a view which is there only together with what follows from the lake.
+pub(super) fn is_derived(name: &str) -> bool {
+    TABLES.iter().chain(&ON_TOP).any(|view| name.eq_ignore_ascii_case(view))
+}
 
 /// Creates the views, and those on top of them; returns the paths that they read. Without these tables
 /// there are no views.

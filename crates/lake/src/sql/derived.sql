@@ -1,3 +1,27 @@
+-- Every document as it is now, with its tags: those that its front matter states, and those that its
+-- file, or the archive that it is a page of, was given when it was ingested.
+CREATE VIEW documents AS
+WITH stated AS (
+  SELECT document_id, list_filter(from_json(front_matter, '[{"key":"VARCHAR","values":["VARCHAR"]}]'),
+    lambda entry: lower(entry.key) IN ('tags', 'keywords', 'categories')) AS entries
+  FROM document_rows
+), said AS (
+  SELECT document_id, list_filter(list_transform(
+    flatten(list_transform(flatten(list_transform(entries, lambda entry: entry.values)),
+      lambda words: string_split(words, ','))), lambda word: lower(trim(word))), lambda word: word <> '') AS tags
+  FROM stated
+)
+SELECT
+  document.*,
+  list_sort(list_distinct(list_concat(
+    coalesce(said.tags, []),
+    from_json(coalesce(own.tags_json, archive.tags_json, '[]'), '["VARCHAR"]')))) AS tags
+FROM document_rows AS document
+LEFT JOIN said ON said.document_id = document.document_id
+LEFT JOIN stele_internal.files AS own ON own.tenant_id = document.tenant AND own.uri = document.source
+LEFT JOIN stele_internal.files AS archive
+  ON archive.tenant_id = document.tenant AND archive.uri = split_part(document.source, '!/', 1);
+
 -- One row a thing: what all documents say about it, put together. Where they differ, the one counts whose
 -- source comes first, and what follows from all of them comes last.
 CREATE VIEW entities AS
@@ -5,7 +29,7 @@ WITH ranked AS (
   SELECT
     entity_rows.*,
     row(entity_rows.document_id IS NULL, coalesce(source, ''), coalesce(entity_rows.document_id, '')) AS place
-  FROM entity_rows LEFT JOIN documents ON documents.document_id = entity_rows.document_id
+  FROM entity_rows LEFT JOIN document_rows ON document_rows.document_id = entity_rows.document_id
 )
 SELECT
   entity_id,
@@ -22,7 +46,8 @@ GROUP BY entity_id
 ORDER BY kind, name, entity_id;
 
 INSERT INTO stele_internal.help VALUES
-  ('documents', 'view', 'every document as it is now: title, format, what went in and came out'),
+  ('documents', 'view', 'every document as it is now: title, format, tags, what went in and came out'),
+  ('document_rows', 'view', 'the same without the tags'),
   ('sections', 'view', 'sections of documents, with their texts, lines and headings'),
   ('entities', 'view', 'things that documents and recordings are about, each once'),
   ('entity_rows', 'view', 'things, as each document speaks of them'),

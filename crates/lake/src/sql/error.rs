@@ -4,6 +4,8 @@ use std::io;
 
 use stele_model::ErrorKind;
 
+use super::derived;
+
 /// Why a query has no answer.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -177,7 +179,15 @@ fn unknown(detail: &str, context: &Context<'_>) -> Option<(&'static str, String,
         rest.split_once(" does not exist").map(|(name, _)| name.trim_matches('"').to_owned())
     };
     if let Some(name) = missing("Table with name ") {
-        return Some(("view", name, format!("Views are {}.", context.views.join(", "))));
+        let views = format!("Views are {}.", context.views.join(", "));
+        let hint = match derived::is_derived(&name) {
+            // Views that are there are never missing, so what it stands on is.
+            true => format!(
+                "It shows the graph, which is not made or cannot be read: `stele graph build` makes it. {views}"
+            ),
+            false => views,
+        };
+        return Some(("view", name, hint));
     }
     if let Some(name) = missing("Table Function with name ") {
         return Some((
@@ -294,6 +304,11 @@ mod tests {
             "Binder Error: Referenced column \"nme\" not found in FROM clause!\nCandidate bindings: \"game_id\", \"tick\"\n\nLINE 2: nme from events\n        ^",
             "select\nnme from events",
             "No column named nme. Near it are game_id, tick. DESCRIBE view lists the columns of a view.\n  line 2, column 1:\n  nme from events\n  ^",
+        );
+        check(
+            "Catalog Error: Table with name Documents does not exist!",
+            "",
+            "No view named Documents. It shows the graph, which is not made or cannot be read: `stele graph build` makes it. Views are events, games.",
         );
         check("INTERRUPT Error: Interrupted!", "", "the query was cancelled");
         check("Conversion Error: no", "", "the query failed: no");

@@ -160,13 +160,15 @@ fn sql_type(column: &Column) -> &'static str {
 }
 
 const FILES: &str = "CREATE SCHEMA stele_internal; CREATE TABLE stele_internal.files (
-    file_id VARCHAR, uri VARCHAR, format VARCHAR, compression VARCHAR, timezone VARCHAR, state VARCHAR,
+    tenant_id VARCHAR, file_id VARCHAR, uri VARCHAR, format VARCHAR, compression VARCHAR, timezone VARCHAR, state VARCHAR,
     bytes_done BIGINT, lines_done BIGINT, sha256 VARCHAR, size_on_disk BIGINT,
     bytes_in BIGINT, bytes_lake BIGINT, bytes_quarantine BIGINT,
     lines BIGINT, records BIGINT, quarantined BIGINT, control BIGINT, blank BIGINT, nodes BIGINT,
-    rows_pruned BIGINT, rows_lost BIGINT, gone_at_micros BIGINT, updated_at_micros BIGINT);
+    rows_pruned BIGINT, rows_lost BIGINT, tags_json VARCHAR, gone_at_micros BIGINT,
+    updated_at_micros BIGINT);
 CREATE VIEW files AS
-    SELECT * EXCLUDE (gone_at_micros, updated_at_micros), make_timestamptz(gone_at_micros) AS gone_at,
+    SELECT * EXCLUDE (tenant_id, tags_json, gone_at_micros, updated_at_micros),
+        from_json(tags_json, '[\"VARCHAR\"]') AS tags, make_timestamptz(gone_at_micros) AS gone_at,
         make_timestamptz(updated_at_micros) AS updated_at FROM stele_internal.files ORDER BY uri;";
 
 /// The newest entry of every input is already known, so it is copied instead of read again.
@@ -183,6 +185,7 @@ fn files(connection: &Connection, tables: &Tables) -> Result<(), SqlError> {
     for file in &tables.files {
         let ledger = &file.ledger;
         rows.append_row(params![
+            file.tenant,
             file.file_id.to_string(),
             file.uri,
             file.format,
@@ -204,6 +207,7 @@ fn files(connection: &Connection, tables: &Tables) -> Result<(), SqlError> {
             long(ledger.nodes),
             gone(file, false),
             gone(file, true),
+            serde_json::Value::from(&*file.tags).to_string(),
             file.gone_at,
             file.updated_at,
         ])

@@ -121,6 +121,7 @@ impl Input {
             ledger: ledger(&self.content[..done]),
             state: if done == self.content.len() { FileState::Complete } else { FileState::Partial },
             gone_at: None,
+            tags: Vec::new(),
             updated_at: NOW,
         }
     }

@@ -39,9 +39,9 @@ pub(crate) struct Thing {
     /// Places that name it, some of them.
     mentions: Vec<Mention>,
     /// How many places name it, at least.
-    mention_count: usize,
+    mention_count: u64,
     /// Edges by kind.
-    edges: BTreeMap<&'static str, usize>,
+    edges: BTreeMap<&'static str, u64>,
 }
 
 /// A place that names it.

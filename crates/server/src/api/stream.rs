@@ -19,6 +19,7 @@ use crate::http::guard::Route;
 use crate::http::problem::Problem;
 use crate::jobs::Jobs;
 use crate::reply::{Cause, Refusal};
+use crate::service::Visitor;
 use crate::tokens::Right;
 
 /// The address of the stream.
@@ -44,7 +45,7 @@ pub(super) fn router() -> Router {
 }
 
 async fn events(State(room): State<Arc<Semaphore>>, request: Request) -> Response {
-    let mut response = match begin(&room, &request).await {
+    let mut response = match begin(&room, Wanted::of(&request)).await {
         Ok(response) => response,
         Err(problem) => problem.into_response(),
     };
@@ -52,15 +53,37 @@ async fn events(State(room): State<Arc<Semaphore>>, request: Request) -> Respons
     response
 }
 
-async fn begin(room: &Arc<Semaphore>, request: &Request) -> Result<Response, Problem> {
-    let visitor = super::visitor(request, Right::Read)?;
+/// What a request says, without the request: it may not be held while the queue is asked.
+struct Wanted {
+    visitor: Result<Visitor, Problem>,
+    id: String,
+    after: Result<u64, Refusal>,
+    /// Whether events are wanted as they happen.
+    stays: bool,
+}
+
+impl Wanted {
+    fn of(request: &Request) -> Self {
+        let path = request.uri().path();
+        let id = path.strip_prefix("/api/jobs/").and_then(|rest| rest.strip_suffix("/events"));
+        let accepts = request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok());
+        Self {
+            visitor: super::visitor(request, Right::Read),
+            id: id.unwrap_or_default().to_owned(),
+            after: after(request),
+            stays: accepts.is_some_and(|accepts| accepts.contains("text/event-stream")),
+        }
+    }
+}
+
+async fn begin(room: &Arc<Semaphore>, wanted: Wanted) -> Result<Response, Problem> {
+    let Wanted { visitor, id, after, stays } = wanted;
+    let visitor = visitor?;
     let refused = |refusal: Refusal| Problem::from(&refusal);
     let jobs = super::jobs::queue(&visitor.tenant.desk).map_err(refused)?.clone();
-    let id = request.uri().path().strip_prefix("/api/jobs/").and_then(|rest| rest.strip_suffix("/events"));
-    let job = jobs.get(id.unwrap_or_default()).await.map_err(|error| Problem::from(&Refusal::from(error)))?;
-    let after = after(request).map_err(refused)?;
-    let header = |name| request.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    if !header(header::ACCEPT).contains("text/event-stream") {
+    let after = after.map_err(refused)?;
+    let job = jobs.get(&id).await.map_err(|error| Problem::from(&Refusal::from(error)))?;
+    if !stays {
         // What has happened so far, for whoever does not stay.
         let found = jobs.queue.events(job.id, after, EVENTS_MAX).await;
         let found = found.map_err(|error| Problem::from(&Refusal::from(error)))?;

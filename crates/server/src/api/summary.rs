@@ -133,8 +133,12 @@ fn searches(metrics: &Metrics) -> f64 {
 
 /// Brings what is read from the lake up to it. What cannot be read stays as it was; readiness says why.
 pub(crate) fn refresh(desk: &Desk, call: &Call) {
-    if let Some(Err(refusal)) = desk.jobs.as_ref().map(|jobs| jobs.measure(&desk.metrics, desk.engine.now()))
-    {
+    let queue = desk.jobs.as_ref().map(|jobs| {
+        jobs.measure(&desk.metrics, desk.engine.now())?;
+        jobs.ended()?.iter().for_each(|job| reported(desk, &job.id.to_string()));
+        Ok::<(), Refusal>(())
+    });
+    if let Some(Err(refusal)) = queue {
         tracing::debug!(reason = refusal.text(), "the numbers of the queue stay as they were");
     }
     if let Err(refusal) = read(desk, call) {

@@ -118,7 +118,12 @@ pub fn serve_http(
         let listener = TcpListener::bind(address).await.map_err(listen)?;
         let local = listener.local_addr().map_err(listen)?;
         let hosts = hosts(&options, local);
-        let service = Service::new(engines, sql, &options.meters, options.tokens, &options.tenant, hosts)?;
+        let queue = match &options.jobs {
+            Some(jobs) => Some((jobs.queue.clone(), Roots::new(&jobs.roots).map_err(ServerError::Root)?)),
+            None => None,
+        };
+        let HttpOptions { tokens, tenant, meters, .. } = &options;
+        let service = Service::new(engines, sql, meters, tokens.clone(), (tenant, hosts), queue)?;
         let service = Arc::new(service);
         let router = router(&service, options.only_agents, options.patience.request);
         ready(local);

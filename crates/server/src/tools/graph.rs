@@ -4,8 +4,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use stele_engine::graph::{
-    CONTEXT_TOKENS_MAX, DEPTH_MAX, EdgeView, Follow, LimitReason as Walked, NodeView, PATH_DEPTH_MAX,
-    PATHS_MAX, ROWS_MAX,
+    CONTEXT_TOKENS_MAX, ContextLimit, DEPTH_MAX, EdgeView, Follow, LimitReason as Walked, NodeView,
+    PATH_DEPTH_MAX, PATHS_MAX, ROWS_MAX,
 };
 use stele_model::EdgeKind;
 
@@ -266,12 +266,16 @@ impl Tool for ExpandExcerpt {
                 break;
             }
             left = left.saturating_sub(bytes);
-            is_cut |= section.text_cut;
+            is_cut |= cut_here;
             sections.push((place, section));
         }
         sections.sort_by_key(|(place, _)| *place);
         Ok(Around {
-            head: Head::of(context.lake_version).limited(is_cut.then_some(LimitReason::Bytes)),
+            head: Head::of(context.lake_version).limited(match (is_cut, context.limit_reason) {
+                (true, _) => Some(LimitReason::Bytes),
+                (false, Some(ContextLimit::Tokens)) => Some(LimitReason::Tokens),
+                (false, None) => None,
+            }),
             source: fact(&context.source),
             title: fact(&context.title),
             sections: sections.into_iter().map(|(_, section)| section).collect(),

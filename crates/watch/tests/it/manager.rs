@@ -105,7 +105,7 @@ fn what_cannot_be_read_is_named() {
     check("path = \"/a\"", "missing field `kind`");
     check("kind = \"ftp\"", "there are spool, http and s3");
     check("kind = \"spool\"", "missing field `path`");
-    check("kind = \"spool\"\npaht = \"/a\"", "unknown field `paht`");
+    check("kind = \"spool\"\nfolder = \"/a\"", "unknown field `folder`");
     check("kind = \"spool\"\npath = \"/a\"\nmode = \"fast\"", "unknown variant `fast`");
     check("kind = \"http\"\nindex = \"http://h\"\ninterval = 1", "unknown field `interval`");
     check("kind = \"http\"\nindex = \"http://h\"\nhttp = { tries = 1 }", "unknown field `tries`");

@@ -1,0 +1,161 @@
+//! Claims about many texts: known ones for nothing, new ones as far as the budget goes.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use serde::Serialize;
+use stele_http::Cancelled;
+use stele_model::Claims;
+use stele_model::error::in_full;
+
+use crate::AnnotateError;
+use crate::budget::{Budget, Purse, Spent};
+use crate::kept::{ANSWERS_MAX, Answer, Kept};
+use crate::prompt::{Passage, claims_in};
+use crate::service::Annotator;
+
+/// Answers in a row that no service of this kind gives, after which it is not asked any more: something else is
+/// in its place.
+const BAD_ANSWERS_MAX: u32 = 3;
+
+/// What came of a run.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct Summary {
+    /// What marks the claims.
+    pub extractor: String,
+    /// Texts whose answer was known already.
+    pub known: u64,
+    /// Texts that the model answered about.
+    pub asked: u64,
+    /// Of both, answers that say nothing that can be used.
+    pub unusable: u64,
+    /// Texts without an answer: the next run asks about them.
+    pub left: u64,
+    /// What it took.
+    pub spent: Spent,
+    /// Why the model is not asked any more, if it is not.
+    pub stopped: Option<String>,
+}
+
+/// Answers that are known, and somebody to ask for more.
+pub struct Annotations {
+    annotator: Arc<dyn Annotator>,
+    kept: Kept,
+    state: Mutex<State>,
+}
+
+struct State {
+    purse: Purse,
+    bad: u32,
+    summary: Summary,
+}
+
+impl Annotations {
+    /// What is known is in `dir`, and stays there.
+    ///
+    /// # Errors
+    ///
+    /// If the directory cannot be listed.
+    pub fn open(dir: &Path, annotator: Arc<dyn Annotator>, budget: Budget) -> Result<Self, AnnotateError> {
+        let summary = Summary { extractor: annotator.id().to_owned(), ..Summary::default() };
+        let state = Mutex::new(State { purse: Purse::new(budget), bad: 0, summary });
+        Ok(Self { kept: Kept::open(dir)?, annotator, state })
+    }
+
+    /// What marks the claims.
+    pub fn extractor(&self) -> &str {
+        self.annotator.id()
+    }
+
+    /// What came of it so far.
+    pub fn summary(&self) -> Summary {
+        let state = self.state();
+        Summary { spent: state.purse.spent, ..state.summary.clone() }
+    }
+
+    /// What is claimed about a passage; `None` if nobody was asked, because the budget is used up or the service
+    /// does not answer. The first time that happens ends the asking for this run.
+    ///
+    /// # Errors
+    ///
+    /// If that was asked for, or an answer cannot be kept.
+    pub fn claims(
+        &self,
+        passage: &Passage<'_>,
+        cancelled: Cancelled<'_>,
+    ) -> Result<Option<Claims>, AnnotateError> {
+        let key = Kept::key(self.annotator.id(), passage);
+        if let Some(answer) = self.kept.get(&key) {
+            let mut state = self.state();
+            state.summary.known += 1;
+            state.summary.unusable += u64::from(answer.unusable.is_some());
+            return Ok(Some(answer.claims));
+        }
+        let Some(most) = self.may_ask(passage) else { return Ok(None) };
+        let reply = self.annotator.ask(passage, cancelled);
+        let mut state = self.state();
+        let reply = match reply {
+            Ok(reply) => reply,
+            Err(error) => {
+                // Whether the service worked on it, and what it takes for that, nobody knows.
+                let came_to = state.purse.priced(most.input_tokens, 0);
+                state.purse.settle(most, came_to);
+                state.summary.left += 1;
+                match error {
+                    AnnotateError::Cancelled => return Err(AnnotateError::Cancelled),
+                    AnnotateError::BadAnswer { .. } if state.bad + 1 < BAD_ANSWERS_MAX => state.bad += 1,
+                    error => state.stop(in_full(&error)),
+                }
+                return Ok(None);
+            }
+        };
+        state.bad = 0;
+        let (input, output) = reply.tokens.unwrap_or((most.input_tokens, most.output_tokens));
+        let came_to = state.purse.priced(input, output);
+        state.purse.settle(most, came_to);
+        state.summary.asked += 1;
+        let answer = match claims_in(&reply.content) {
+            Ok(claims) => Answer { claims, unusable: None },
+            Err(reason) => {
+                let reason = if reply.cut {
+                    "it was cut off; answer_tokens_max is too small".to_owned()
+                } else {
+                    reason
+                };
+                Answer { claims: Claims::default(), unusable: Some(reason) }
+            }
+        };
+        state.summary.unusable += u64::from(answer.unusable.is_some());
+        drop(state);
+        self.kept.put(&key, &answer)?;
+        Ok(Some(answer.claims))
+    }
+
+    /// What the question may come to, set aside; nothing if it is not to be asked.
+    fn may_ask(&self, passage: &Passage<'_>) -> Option<Spent> {
+        let mut state = self.state();
+        if state.summary.stopped.is_none() && self.kept.is_full() {
+            state.stop(format!("{ANSWERS_MAX} answers are kept, and no more are"));
+        }
+        if state.summary.stopped.is_none() {
+            let most = state.purse.most(self.annotator.question_bytes(passage));
+            match state.purse.promise(most) {
+                Ok(()) => return Some(most),
+                Err(why) => state.stop(why),
+            }
+        }
+        state.summary.left += 1;
+        None
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn stop(&mut self, why: String) {
+        tracing::warn!(%why, "the model is not asked any more");
+        self.summary.stopped.get_or_insert(why);
+    }
+}
