@@ -9,7 +9,9 @@ use stele_annotate::AnnotationConfig;
 use stele_discover::Folding;
 use stele_http::without_passwords;
 use stele_jobs::Mark;
+use stele_model::error::in_full;
 use stele_sinks::SinkConfig;
+use stele_watch::{WatcherConfig, check_all};
 
 use crate::answering::{EmbeddingConfig, KEY_VARIABLE, user_models_dir};
 use crate::error::EngineError;
@@ -69,6 +71,8 @@ pub struct Settings {
     pub queue_namespace: Option<String>,
     /// Attempts before a job is a dead letter.
     pub job_attempts_max: u32,
+    /// What is watched, by name.
+    pub watchers: BTreeMap<String, WatcherConfig>,
     /// What holds new jobs back; what fits the machine if there are none.
     pub job_marks: Vec<Mark>,
 }
@@ -95,6 +99,7 @@ impl Default for Settings {
             queue: QueueHome::default(),
             queue_namespace: None,
             job_attempts_max: ATTEMPTS_MAX,
+            watchers: BTreeMap::new(),
             job_marks: Vec::new(),
         }
     }
@@ -130,6 +135,8 @@ struct File {
     sinks: Option<BTreeMap<String, SinkConfig>>,
     /// Jobs; see `docs/guide/jobs.md`.
     jobs: Option<JobsFile>,
+    /// What is watched; see `docs/guide/watch.md`.
+    watchers: Option<BTreeMap<String, WatcherConfig>>,
 }
 
 /// `[jobs]` of `stele.toml`.
@@ -248,6 +255,13 @@ impl Settings {
         }
         self.sinks = file.sinks.unwrap_or(std::mem::take(&mut self.sinks));
         self.index_on_ingest = file.index_on_ingest.unwrap_or(self.index_on_ingest);
+        if let Some(watchers) = file.watchers {
+            check_all(&watchers).map_err(|error| EngineError::Config {
+                origin: path.display().to_string(),
+                reason: in_full(&error),
+            })?;
+            self.watchers = watchers;
+        }
         if let Some(jobs) = file.jobs {
             self.read_jobs(jobs).map_err(|reason| EngineError::Config {
                 origin: path.display().to_string(),

@@ -91,6 +91,7 @@ fn is_own(path: &Path, own: &Path) -> bool {
         "annotations",
         "annotations-of",
         "models",
+        "watchers",
     ]
     .iter()
     .any(|part| path.starts_with(own.join(part)))

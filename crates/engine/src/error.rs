@@ -15,6 +15,7 @@ use stele_model::error::is_disk_full;
 use stele_search::SearchError;
 use stele_sinks::SinkError;
 use stele_sources::SourceError;
+use stele_watch::WatchError;
 
 /// An error of a run as a whole. Inputs that fail one by one are listed in the result instead.
 #[derive(Debug, thiserror::Error)]
@@ -44,6 +45,12 @@ pub enum EngineError {
     /// From a language model that is asked about documents.
     #[error(transparent)]
     Annotate(#[from] AnnotateError),
+    /// From what watches directories, pages and buckets.
+    #[error(transparent)]
+    Watch(#[from] WatchError),
+    /// Nothing of what a job names could be fetched.
+    #[error("nothing could be fetched: {0}")]
+    NotFetched(String),
     /// From the queue of jobs.
     #[error(transparent)]
     Jobs(#[from] JobsError),
@@ -170,6 +177,8 @@ impl EngineError {
             Self::Search(error) => error.kind(),
             Self::Sink(error) => error.kind(),
             Self::Jobs(error) => error.kind(),
+            Self::Watch(error) => error.kind(),
+            Self::NotFetched(_) => ErrorKind::Retry,
             Self::Collection { .. } => ErrorKind::Fix,
             Self::Cancelled(_) => ErrorKind::Cancelled,
             Self::Source(error) => error.kind(),

@@ -44,6 +44,8 @@ pub struct IngestOptions {
     /// What every input is filed under from now on, in the place of what it was; without it each stays
     /// filed as it is.
     pub tags: Option<Vec<String>>,
+    /// Inputs that were found already, such as what was fetched from a service, beside the targets.
+    pub found: Vec<Input>,
     /// Names of inputs that are known to hold nothing any more; documents among them are not shown after it.
     pub gone: Vec<String>,
 }
@@ -66,10 +68,12 @@ impl Engine {
         let timezone = self.timezone()?;
         let InputOptions { format, stdin_name } = options.inputs.clone();
         self.check_format(format.as_deref())?;
-        let Found { inputs, skipped, failures } = match targets.is_empty() && !options.gone.is_empty() {
+        let known = !options.gone.is_empty() || !options.found.is_empty();
+        let Found { mut inputs, skipped, failures } = match targets.is_empty() && known {
             true => Found::default(),
             false => self.find(targets, stdin_name)?,
         };
+        inputs.extend(options.found.iter().cloned());
         // A directory that has become empty tells that its documents are gone.
         let mut nothing = inputs.is_empty().then(|| no_inputs(targets, &skipped, &failures));
         let there = Lake::open_existing(self.data_dir()).is_ok_and(|lake| lake.exists());

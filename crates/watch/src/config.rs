@@ -192,6 +192,25 @@ fn token_variable() -> String {
     "AWS_SESSION_TOKEN".to_owned()
 }
 
+impl S3Config {
+    /// That bucket of Amazon, with everything else as it is by default.
+    pub fn of_bucket(bucket: impl Into<String>) -> Self {
+        S3Config {
+            bucket: bucket.into(),
+            prefix: String::new(),
+            endpoint: None,
+            region: region(),
+            path_style: true,
+            access_key_variable: access_key_variable(),
+            secret_key_variable: secret_key_variable(),
+            token_variable: token_variable(),
+            interval_s: interval_s(),
+            entries_max: ENTRIES_MAX,
+            tag: None,
+        }
+    }
+}
+
 impl SpoolConfig {
     /// That directory, with everything else as it is by default.
     pub fn new(path: impl Into<PathBuf>) -> Self {

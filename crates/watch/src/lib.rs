@@ -25,6 +25,7 @@
 mod arrival;
 mod config;
 mod error;
+mod fetch;
 mod handed;
 mod http;
 mod manager;
@@ -39,6 +40,7 @@ pub use config::{
     ENTRIES_MAX, HttpConfig, Mode, PAGES_MAX, S3Config, SpoolConfig, WATCHERS_MAX, WatcherConfig, check_all,
 };
 pub use error::WatchError;
+pub use fetch::{Fetching, is_remote};
 pub use manager::{Applied, Manager};
 pub use spool::MakeEvents;
 pub use spool::events::{FileEvents, Inotify, NoEvents, Noticed};

@@ -94,11 +94,7 @@ impl Watcher {
                 Box::new(Http::new(name, http, key, &means.pace)?)
             }
             WatcherConfig::S3(s3) => {
-                let keys = S3Keys {
-                    access: secret(&s3.access_key_variable),
-                    secret: secret(&s3.secret_key_variable),
-                    token: secret(&s3.token_variable),
-                };
+                let keys = S3Keys::of(&s3, &secret);
                 Box::new(S3::new(name, target.clone(), s3, keys, means.runtime.clone())?)
             }
         };

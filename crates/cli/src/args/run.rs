@@ -105,7 +105,7 @@ pub struct IngestArgs {
     #[arg(long, value_name = "TAG", value_parser = tags)]
     pub tag: Vec<Tags>,
     /// Take away the tags that an earlier ingest gave
-    #[arg(long, conflicts_with = "tag")]
+    #[arg(long, conflicts_with_all = ["tag", "no_wait", "watch"])]
     pub no_tags: bool,
     /// Decide and report, but write nothing
     #[arg(long)]
@@ -113,9 +113,9 @@ pub struct IngestArgs {
     /// Put it into the queue and come back at once; `stele worker` or `stele serve` does it
     #[arg(long, conflicts_with = "dry_run")]
     pub no_wait: bool,
-    /// With --no-wait: a word to find the job by
-    #[arg(long, value_name = "TAG", requires = "no_wait")]
-    pub tag: Option<String>,
+    /// Go on with what arrives, changes or goes in the directories, until Ctrl-C
+    #[arg(long, conflicts_with_all = ["no_wait", "dry_run"])]
+    pub watch: bool,
     /// With --no-wait: also inputs that a job has done already
     #[arg(long, requires = "no_wait")]
     pub force: bool,

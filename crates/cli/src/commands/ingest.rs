@@ -3,7 +3,7 @@
 use stele_engine::jobs::Options;
 use stele_engine::{EngineError, IngestOptions, IngestSummary};
 
-use super::{Context, exit_of, failed_run, index, jobs};
+use super::{Context, exit_of, failed_run, index, jobs, watch};
 use crate::args::IngestArgs;
 use crate::errors::{Exit, Failure};
 use crate::interrupt::Interrupt;
@@ -16,11 +16,14 @@ pub const KEPT: &str = "everything committed before this is in the lake; nothing
 
 /// Runs the command.
 pub fn run(context: &Context, args: IngestArgs) -> Result<Exit, Failure> {
-    if args.no_wait {
+    if args.no_wait || args.watch {
+        let tag = args.tags().map_err(Failure::usage)?.map(|tags| tags.join(","));
         let tenant = context.settings()?.tenant;
-        let embed = !args.intake.no_embed;
-        let options = Options { tag: args.tag, embed, force: args.force, tenant };
-        return jobs::submit(context, &args.targets, &args.home, &options);
+        let options = Options { tag, embed: !args.intake.no_embed, force: args.force, tenant };
+        return match args.watch {
+            true => watch::run(context, &args.targets, &args.home, options),
+            false => jobs::submit(context, &args.targets, &args.home, &options),
+        };
     }
     let engine = context.engine_for(&args.intake.reading, None)?;
     let interrupt = Interrupt::start()?;

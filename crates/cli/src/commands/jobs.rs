@@ -2,6 +2,7 @@
 //! queue, and what becomes of it.
 
 use serde_json::json;
+use stele_engine::Settings;
 use stele_engine::jobs::{
     Control, Filter, INPUTS_MAX, Input, Job, JobDesk, JobId, Options, Origin, QueueHome, Spec, State,
     Submitted, inputs_of_targets,
@@ -22,12 +23,22 @@ const CAUSE_CHARS_MAX: usize = 60;
 impl Context {
     /// The queue that the flags and the settings name.
     pub fn jobs(&self, home: &QueueArgs) -> Result<JobDesk, Failure> {
+        self.jobs_for(home, |_| ())
+    }
+
+    /// The same for whoever wants some settings otherwise.
+    pub fn jobs_for(
+        &self,
+        home: &QueueArgs,
+        otherwise: impl FnOnce(&mut Settings),
+    ) -> Result<JobDesk, Failure> {
         let mut settings = self.settings()?;
+        otherwise(&mut settings);
         if let Some(queue) = &home.queue {
             settings.queue =
                 QueueHome::parse(queue).map_err(|reason| Failure::usage(format!("--queue: {reason}")))?;
         }
-        Ok(JobDesk::open(settings, self.environment()?)?)
+        Ok(JobDesk::open(settings, self.environment()?, super::variable)?)
     }
 }
 

@@ -31,6 +31,7 @@ mod tail;
 mod top;
 mod validate;
 mod verify;
+mod watch;
 mod worker;
 
 use std::ffi::OsString;

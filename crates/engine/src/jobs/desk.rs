@@ -1,5 +1,7 @@
 //! The queue as front ends that know no runtime use it: one call after the other.
 
+use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -7,14 +9,21 @@ use std::time::Duration;
 
 use stele_jobs::{Input, JobsError, Limits, Queue, RedisConfig, WorkerSettings};
 use stele_model::id::to_hex;
+use stele_http::Secret;
+use stele_watch::{Fetching, Manager, Means, Secrets, WatcherConfig};
 use stele_model::{Clock, Micros};
 
+use super::arrivals::ToQueue;
 use super::work::EngineWork;
+use crate::answering::Paced;
 use crate::error::At;
 use crate::{EngineError, Environment, Settings};
 
 /// The file in the data directory in which jobs are kept, unless somebody says otherwise.
 pub const STATE_FILE: &str = "state.db";
+
+/// Where watchers write down what they handed over, below the data directory.
+const WATCHERS_DIR: &str = "watchers";
 
 /// Names in Redis begin with this, unless the configuration says otherwise.
 pub const NAMESPACE: &str = "ingest";
@@ -79,19 +88,26 @@ pub struct JobDesk {
     queue: Queue,
     settings: Settings,
     environment: Environment,
+    secrets: Secrets,
 }
 
 impl JobDesk {
-    /// Opens the queue that the settings name.
+    /// Opens the queue that the settings name; `variable` gives the keys of services.
     ///
     /// # Errors
     ///
     /// If it cannot be opened.
-    pub fn open(settings: Settings, environment: Environment) -> Result<Self, EngineError> {
+    pub fn open(
+        settings: Settings,
+        environment: Environment,
+        variable: impl Fn(&str) -> Option<OsString> + Send + Sync + 'static,
+    ) -> Result<Self, EngineError> {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(EngineError::Thread)?;
         let queue = runtime.block_on(settings.open_queue(Arc::clone(&environment.clock)))?;
-        Ok(Self { runtime, queue, settings, environment })
+        let secrets: Secrets =
+            Arc::new(move |name| variable(name)?.into_string().ok().map(Secret::new));
+        Ok(Self { runtime, queue, settings, environment, secrets })
     }
 
     /// Waits for an answer of the queue.
@@ -131,8 +147,41 @@ impl JobDesk {
         worker: &WorkerSettings,
         stop: &stele_jobs::Stop,
     ) -> Result<stele_jobs::Worked, EngineError> {
-        let work = Arc::new(EngineWork::new(self.settings.clone(), self.environment.clone())?);
+        let fetching = Fetching {
+            pace: Arc::new(Paced::new(Arc::clone(&self.environment.clock))),
+            secrets: Arc::clone(&self.secrets),
+            runtime: self.runtime.handle().clone(),
+        };
+        let work = Arc::new(EngineWork::new(self.settings.clone(), self.environment.clone(), fetching)?);
         Ok(self.runtime.block_on(stele_jobs::run_worker(&self.queue, work, worker, stop))?)
+    }
+}
+
+impl JobDesk {
+    /// Watches these, and puts what they find into the queue, until what is given is dropped.
+    ///
+    /// # Errors
+    ///
+    /// If one of them cannot be watched.
+    pub fn watch(&self, watchers: &BTreeMap<String, WatcherConfig>) -> Result<Manager, EngineError> {
+        let embed = self.settings.index_on_ingest;
+        let manager = Manager::new(Means {
+            state_dir: self.settings.data_dir.join(WATCHERS_DIR),
+            arrivals: Arc::new(ToQueue::new(self.queue.clone(), self.settings.tenant.clone(), embed)),
+            clock: Arc::clone(&self.environment.clock),
+            pace: Arc::new(Paced::new(Arc::clone(&self.environment.clock))),
+            secrets: Arc::clone(&self.secrets),
+            runtime: self.runtime.handle().clone(),
+            events: Means::system_events(),
+            faults: Arc::clone(&self.environment.faults),
+        });
+        manager.apply(watchers)?;
+        Ok(manager)
+    }
+
+    /// What the settings say.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
     }
 }
 

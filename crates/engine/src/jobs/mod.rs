@@ -9,13 +9,16 @@
 //! The queue and the loop over the stages are `stele-jobs`; here is what a stage does. Each can be done
 //! again: what is in the lake already is not read again, and what follows from it only follows.
 
+mod arrivals;
 mod desk;
 mod page;
 mod pressure;
+mod remote;
 mod report;
 mod stages;
 mod work;
 
+pub use arrivals::ToQueue;
 pub use desk::{JobDesk, NAMESPACE, QueueHome, STATE_FILE, inputs_of_targets, worker_name};
 pub use report::{
     Drift, GraphCounts, JobReport, REPORT_VERSION, ReportFacts, ReportInput, StageError, StageReport,
@@ -26,4 +29,5 @@ pub use stele_jobs::{
     JobId, JobsError, Options, Origin, Page, Progress, Queue, Spec, Stage, State, Stop, Submitted, Worked,
     WorkerSettings, WorkerStatus, run_worker,
 };
+pub use stele_watch::{Manager, SpoolConfig, WatchError, WatcherConfig, WatcherState, WatcherStatus};
 pub use work::EngineWork;

@@ -8,6 +8,9 @@ use serde_json::{Value, json};
 use stele_jobs::{Job, Stage};
 
 use super::report::{JobReport, ReportFacts, StageError, StageReport};
+use stele_watch::{Fetching, is_remote};
+
+use crate::documents::tags_in;
 use crate::durable::write_durably;
 use crate::engine::Engine;
 use crate::error::At;
@@ -90,6 +93,7 @@ impl Engine {
         stage: Stage,
         job: &Job,
         carried: &mut Carried,
+        fetching: &Fetching,
         progress: &dyn Progress,
         cancel: &Cancel,
     ) -> Result<(), EngineError> {
@@ -98,9 +102,19 @@ impl Engine {
         match stage {
             Stage::Parsing => {
                 let (gone, there): (Vec<_>, Vec<_>) = job.spec.inputs.iter().partition(|input| input.removed);
-                let targets: Vec<String> = there.into_iter().map(|input| target_of(&input.uri)).collect();
-                let gone = gone.into_iter().map(|input| input.uri.clone()).collect();
-                let options = IngestOptions { gone, ..IngestOptions::default() };
+                let local = there.into_iter().filter(|input| !is_remote(&input.uri));
+                let targets: Vec<String> = local.map(|input| target_of(&input.uri)).collect();
+                let gone: Vec<String> = gone.into_iter().map(|input| input.uri.clone()).collect();
+                let fetched = self.fetch(job, fetching, cancel)?;
+                carried.fail(stage, &fetched.failures);
+                if targets.is_empty() && gone.is_empty() && fetched.inputs.is_empty() {
+                    let why = fetched.failures.first().map(|failure| format!("{}: {}", failure.uri, failure.reason));
+                    return Err(EngineError::NotFetched(why.unwrap_or_default()));
+                }
+                let tags = job.spec.options.tag.as_deref().and_then(|tag| tags_in(tag).ok());
+                let found = fetched.inputs.clone();
+                let options = IngestOptions { found, gone, ..IngestOptions::default() };
+                let options = IngestOptions { tags, ..options };
                 let summary = self.ingest(&targets, &options, progress, cancel)?;
                 stop_if(summary.cancelled)?;
                 carried.fail(stage, &summary.failures);

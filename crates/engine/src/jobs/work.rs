@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use stele_jobs::{Context, Failure, Halt, Job, Report, Stage, Why, Work};
 use stele_model::ErrorKind;
 use stele_model::error::in_full;
+use stele_watch::Fetching;
 
 use super::pressure::Gate;
 use super::stages::Carried;
@@ -43,6 +44,7 @@ const POINTS: [(Stage, &str, &str); 7] = [
 pub struct EngineWork {
     settings: Settings,
     environment: Environment,
+    fetching: Fetching,
     gate: Gate,
     engines: Mutex<HashMap<String, Arc<Engine>>>,
 }
@@ -53,9 +55,13 @@ impl EngineWork {
     /// # Errors
     ///
     /// If the marks that hold jobs back make no sense.
-    pub fn new(settings: Settings, environment: Environment) -> Result<Self, EngineError> {
+    pub fn new(
+        settings: Settings,
+        environment: Environment,
+        fetching: Fetching,
+    ) -> Result<Self, EngineError> {
         let gate = Gate::new(&settings.job_marks, &settings.data_dir)?;
-        Ok(Self { settings, environment, gate, engines: Mutex::default() })
+        Ok(Self { settings, environment, fetching, gate, engines: Mutex::default() })
     }
 
     /// Fails or dies here, if that is what was asked for.
@@ -87,6 +93,7 @@ impl EngineWork {
 
     /// Runs a stage once, in a thread.
     async fn once(
+        &self,
         engine: &Arc<Engine>,
         stage: Stage,
         job: &Arc<Job>,
@@ -96,10 +103,11 @@ impl EngineWork {
         let held = context.clone();
         let cancel = Arc::new(Cancel::guarding(move || held.asked() != Some(Why::Fenced)));
         let (engine, job, asked) = (Arc::clone(engine), Arc::clone(job), Arc::clone(&cancel));
+        let fetching = self.fetching.clone();
         let shown = Shown { context: context.clone(), counts: carried.counts() };
         let mut thread = tokio::task::spawn_blocking(move || {
             let mut carried = carried;
-            let done = engine.job_stage(stage, &job, &mut carried, &shown, &asked);
+            let done = engine.job_stage(stage, &job, &mut carried, &fetching, &shown, &asked);
             (carried, done)
         });
         let ended = context.ended();
@@ -136,7 +144,7 @@ impl Work for EngineWork {
         self.hit(stage, |(_, begin, _)| begin)?;
         loop {
             context.confirm().await?;
-            let (left, done) = Self::once(&engine, stage, &job, carried, context).await?;
+            let (left, done) = self.once(&engine, stage, &job, carried, context).await?;
             carried = left;
             let error = match done {
                 Ok(()) => break,

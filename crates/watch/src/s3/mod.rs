@@ -3,13 +3,14 @@
 mod pages;
 
 use std::collections::BTreeMap;
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt;
 use object_store::aws::{AmazonS3, AmazonS3Builder};
 use object_store::path::Path;
-use object_store::{BackoffConfig, ClientOptions, ObjectMeta, ObjectStore, RetryConfig};
+use object_store::{BackoffConfig, ClientOptions, ObjectMeta, ObjectStore, ObjectStoreExt, RetryConfig};
 use stele_http::{Cancelled, Secret};
 use stele_model::error::in_full;
 use tokio::runtime::Handle;
@@ -24,6 +25,9 @@ use crate::{S3Config, WatchError};
 /// How long a page of a list may take to come: a thousand names, a few hundred kilobytes.
 const PAGE_TIMEOUT: Duration = Duration::from_secs(60);
 
+/// How long an object may take to come: five gigabytes, the longest that is written in one piece, over a slow line.
+const OBJECT_TIMEOUT: Duration = Duration::from_secs(3600);
+
 /// How often a page is asked for before the look is given up. The watcher looks again after a growing wait.
 const RETRIES_MAX: usize = 2;
 
@@ -36,6 +40,17 @@ pub(crate) struct S3Keys {
     pub(crate) access: Option<Secret>,
     pub(crate) secret: Option<Secret>,
     pub(crate) token: Option<Secret>,
+}
+
+impl S3Keys {
+    /// Those that the settings name.
+    pub(crate) fn of(config: &S3Config, secret: &dyn Fn(&str) -> Option<Secret>) -> Self {
+        Self {
+            access: secret(&config.access_key_variable),
+            secret: secret(&config.secret_key_variable),
+            token: secret(&config.token_variable),
+        }
+    }
 }
 
 /// Watches a bucket.
@@ -57,50 +72,8 @@ impl S3 {
     ) -> Result<Self, WatchError> {
         let refuse =
             |setting, reason: String| WatchError::Config { watcher: watcher.to_owned(), setting, reason };
-        let options = ClientOptions::new().with_timeout(PAGE_TIMEOUT).with_connect_timeout(CONNECT_TIMEOUT);
-        let retry = RetryConfig {
-            backoff: BackoffConfig::default(),
-            max_retries: RETRIES_MAX,
-            retry_timeout: PAGE_TIMEOUT * 2,
-        };
-        let mut builder = AmazonS3Builder::new()
-            .with_bucket_name(&config.bucket)
-            .with_region(&config.region)
-            .with_virtual_hosted_style_request(!config.path_style)
-            .with_client_options(options)
-            .with_http_connector(Checked::default())
-            .with_retry(retry);
-        if let Some(endpoint) = &config.endpoint {
-            let good = url::Url::parse(endpoint).is_ok_and(|url| ["http", "https"].contains(&url.scheme()));
-            if !good {
-                // It is not repeated: it may hold a password.
-                return Err(refuse(
-                    "endpoint",
-                    "it is not an address such as http://127.0.0.1:8333".to_owned(),
-                ));
-            }
-            builder = builder.with_endpoint(endpoint).with_allow_http(endpoint.starts_with("http://"));
-        }
-        builder = match (keys.access, keys.secret) {
-            (Some(access), Some(secret)) => {
-                builder.with_access_key_id(access.reveal()).with_secret_access_key(secret.reveal())
-            }
-            (None, None) => builder.with_skip_signature(true),
-            (Some(_), None) => {
-                let reason =
-                    format!("the variable {} is not set, and the other one is", config.secret_key_variable);
-                return Err(refuse("secret_key_variable", reason));
-            }
-            (None, Some(_)) => {
-                let reason =
-                    format!("the variable {} is not set, and the other one is", config.access_key_variable);
-                return Err(refuse("access_key_variable", reason));
-            }
-        };
-        if let Some(token) = keys.token {
-            builder = builder.with_token(token.reveal());
-        }
-        let store = builder.build().map_err(|error| refuse("endpoint", in_full(&error)))?;
+        let store = store(&config, keys, PAGE_TIMEOUT, Some(Checked::default()))
+            .map_err(|(setting, reason)| refuse(setting, reason))?;
         let prefix = match config.prefix.trim_matches('/') {
             "" => None,
             prefix => Some(Path::parse(prefix).map_err(|error| refuse("prefix", error.to_string()))?),
@@ -149,6 +122,97 @@ impl S3 {
     fn failed(&self, error: &object_store::Error) -> WatchError {
         let (reason, passing) = said(error);
         WatchError::Bucket { target: self.target.clone(), reason, passing }
+    }
+}
+
+/// A store of these settings; what cannot be used is named with the reason.
+fn store(
+    config: &S3Config,
+    keys: S3Keys,
+    timeout: Duration,
+    connector: Option<Checked>,
+) -> Result<AmazonS3, (&'static str, String)> {
+    let options = ClientOptions::new().with_timeout(timeout).with_connect_timeout(CONNECT_TIMEOUT);
+    let retry = RetryConfig {
+        backoff: BackoffConfig::default(),
+        max_retries: RETRIES_MAX,
+        retry_timeout: timeout * 2,
+    };
+    let mut builder = AmazonS3Builder::new()
+        .with_bucket_name(&config.bucket)
+        .with_region(&config.region)
+        .with_virtual_hosted_style_request(!config.path_style)
+        .with_client_options(options)
+        .with_retry(retry);
+    if let Some(connector) = connector {
+        builder = builder.with_http_connector(connector);
+    }
+    if let Some(endpoint) = &config.endpoint {
+        let good = url::Url::parse(endpoint).is_ok_and(|url| ["http", "https"].contains(&url.scheme()));
+        if !good {
+            // It is not repeated: it may hold a password.
+            return Err((
+                "endpoint",
+                "it is not an address such as http://127.0.0.1:8333".to_owned(),
+            ));
+        }
+        builder = builder.with_endpoint(endpoint).with_allow_http(endpoint.starts_with("http://"));
+    }
+    builder = match (keys.access, keys.secret) {
+        (Some(access), Some(secret)) => {
+            builder.with_access_key_id(access.reveal()).with_secret_access_key(secret.reveal())
+        }
+        (None, None) => builder.with_skip_signature(true),
+        (Some(_), None) => {
+            let reason =
+                format!("the variable {} is not set, and the other one is", config.secret_key_variable);
+            return Err(("secret_key_variable", reason));
+        }
+        (None, Some(_)) => {
+            let reason =
+                format!("the variable {} is not set, and the other one is", config.access_key_variable);
+            return Err(("access_key_variable", reason));
+        }
+    };
+    if let Some(token) = keys.token {
+        builder = builder.with_token(token.reveal());
+    }
+    builder.build().map_err(|error| ("endpoint", in_full(&error)))
+}
+
+/// Reads an object of the bucket into `to`, as it comes, and gives its size in bytes.
+///
+/// # Errors
+/// If the settings cannot be used, the service does not give it, or `to` cannot be written.
+pub(crate) fn read(
+    uri: &str,
+    config: &S3Config,
+    keys: S3Keys,
+    runtime: &Handle,
+    to: &mut dyn io::Write,
+    cancelled: Cancelled<'_>,
+) -> Result<u64, WatchError> {
+    let failed = |error: &object_store::Error| {
+        let (reason, passing) = said(error);
+        WatchError::Bucket { target: uri.to_owned(), reason, passing }
+    };
+    let store = store(config, keys, OBJECT_TIMEOUT, None)
+        .map_err(|(setting, reason)| WatchError::Config { watcher: uri.to_owned(), setting, reason })?;
+    let key = uri.strip_prefix(&format!("s3://{}/", config.bucket)).unwrap_or(uri);
+    let key = Path::parse(key).map_err(|error| WatchError::BadAnswer {
+        target: uri.to_owned(),
+        reason: error.to_string(),
+    })?;
+    let stopped = || WatchError::Cancelled;
+    let object = runtime.block_on(or_stopped(store.get(&key), cancelled)).ok_or_else(stopped)?;
+    let mut bytes = object.map_err(|error| failed(&error))?.into_stream();
+    let mut size = 0;
+    loop {
+        let next = runtime.block_on(or_stopped(bytes.next(), cancelled)).ok_or_else(stopped)?;
+        let Some(chunk) = next else { return Ok(size) };
+        let chunk = chunk.map_err(|error| failed(&error))?;
+        size += chunk.len() as u64;
+        to.write_all(&chunk).map_err(|source| WatchError::Io { what: "write what came from", path: uri.into(), source })?;
     }
 }
 
