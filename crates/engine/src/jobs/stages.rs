@@ -108,7 +108,10 @@ impl Engine {
                 let fetched = self.fetch(job, fetching, cancel)?;
                 carried.fail(stage, &fetched.failures);
                 if targets.is_empty() && gone.is_empty() && fetched.inputs.is_empty() {
-                    let why = fetched.failures.first().map(|failure| format!("{}: {}", failure.uri, failure.reason));
+                    let why = fetched
+                        .failures
+                        .first()
+                        .map(|failure| format!("{}: {}", failure.uri, failure.reason));
                     return Err(EngineError::NotFetched(why.unwrap_or_default()));
                 }
                 let tags = job.spec.options.tag.as_deref().and_then(|tag| tags_in(tag).ok());
