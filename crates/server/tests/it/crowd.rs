@@ -13,6 +13,7 @@ use crate::world::{World, local, service};
 #[test]
 fn a_thousand_idle_connections_keep_nobody_out() {
     let world = World::unserved().service(local());
+    let began = Instant::now();
     // Two descriptors a connection, since both ends are in this process.
     let mut idle = Vec::new();
     for _ in 0..1000 {
@@ -26,10 +27,10 @@ fn a_thousand_idle_connections_keep_nobody_out() {
     // Room for the client itself.
     idle.truncate(idle.len() - 20);
     for _ in 0..20 {
-        let began = Instant::now();
         assert_eq!(get(world.address, "/health", "").status, 200);
-        assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
     }
+    // Whoever does nothing is cut off after half a minute; nobody had to wait for that.
+    assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
 }
 
 #[test]
