@@ -81,7 +81,8 @@ impl Fetching {
         let client =
             Client::new(&parsed[..Position::BeforePath], http, key.map(Key::Bearer), Arc::clone(&self.pace));
         let answer = client.map_err(service)?.send(Method::Get, path, None, cancelled).map_err(service)?;
-        let write = |source| WatchError::Io { what: "write what came from", path: target.as_str().into(), source };
+        let write =
+            |source| WatchError::Io { what: "write what came from", path: target.as_str().into(), source };
         to.write_all(&answer.body).map_err(write)?;
         Ok(answer.body.len() as u64)
     }

@@ -26,12 +26,8 @@ impl ToQueue {
 impl Arrivals for ToQueue {
     async fn submit(&self, batch: &Batch) -> Result<(), Refused> {
         let inputs = inputs_of(&batch.arrivals);
-        let options = Options {
-            tag: batch.tag.clone(),
-            embed: self.embed,
-            force: false,
-            tenant: self.tenant.clone(),
-        };
+        let options =
+            Options { tag: batch.tag.clone(), embed: self.embed, force: false, tenant: self.tenant.clone() };
         // A batch with renames is two inputs an arrival. What was taken before a refusal is known as a
         // duplicate when the batch comes again.
         for inputs in inputs.chunks(INPUTS_MAX) {

@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use stele_http::Secret;
 use stele_jobs::{Input, JobsError, Limits, Queue, RedisConfig, WorkerSettings};
 use stele_model::id::to_hex;
-use stele_http::Secret;
-use stele_watch::{Fetching, Manager, Means, Secrets, WatcherConfig};
 use stele_model::{Clock, Micros};
+use stele_watch::{Fetching, Manager, Means, Secrets, WatcherConfig};
 
 use super::arrivals::ToQueue;
 use super::work::EngineWork;
@@ -105,8 +105,7 @@ impl JobDesk {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(EngineError::Thread)?;
         let queue = runtime.block_on(settings.open_queue(Arc::clone(&environment.clock)))?;
-        let secrets: Secrets =
-            Arc::new(move |name| variable(name)?.into_string().ok().map(Secret::new));
+        let secrets: Secrets = Arc::new(move |name| variable(name)?.into_string().ok().map(Secret::new));
         Ok(Self { runtime, queue, settings, environment, secrets })
     }
 

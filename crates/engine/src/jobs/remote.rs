@@ -11,11 +11,11 @@ use stele_model::id::{IdHasher, to_hex};
 use stele_sources::Input;
 use stele_watch::{Fetching, WatchError, is_remote};
 
+use crate::EngineError;
 use crate::engine::Engine;
 use crate::error::At;
 use crate::progress::Cancel;
 use crate::summary::InputFailure;
-use crate::EngineError;
 
 /// Where fetched content lies, below the data directory.
 const FETCHED_DIR: &str = "tmp/fetched";
@@ -46,7 +46,12 @@ impl Engine {
     ///
     /// If what comes cannot be kept, or somebody asks for the stop. What a service does not give is a
     /// failure of that input.
-    pub(super) fn fetch(&self, job: &Job, fetching: &Fetching, cancel: &Cancel) -> Result<Fetched, EngineError> {
+    pub(super) fn fetch(
+        &self,
+        job: &Job,
+        fetching: &Fetching,
+        cancel: &Cancel,
+    ) -> Result<Fetched, EngineError> {
         let remote = job.spec.inputs.iter().filter(|input| !input.removed && is_remote(&input.uri));
         let mut fetched = Fetched::default();
         let config = match &job.spec.origin {
@@ -63,13 +68,17 @@ impl Engine {
             match fetching.fetch(&input.uri, config, &mut out, &stopped) {
                 Ok(size) => {
                     out.flush().at("write", &path)?;
-                    fetched.inputs.push(Input { uri: input.uri.clone(), path: Some(path), size_on_disk: size });
+                    fetched.inputs.push(Input {
+                        uri: input.uri.clone(),
+                        path: Some(path),
+                        size_on_disk: size,
+                    });
                 }
                 Err(WatchError::Cancelled) => return Err(EngineError::Cancelled("everything was fetched")),
                 Err(WatchError::Io { source, .. }) => return Err(source).at("write", &path),
-                Err(error) => fetched
-                    .failures
-                    .push(InputFailure { uri: input.uri.clone(), reason: in_full(&error) }),
+                Err(error) => {
+                    fetched.failures.push(InputFailure { uri: input.uri.clone(), reason: in_full(&error) })
+                }
             }
         }
         Ok(fetched)
@@ -81,7 +90,8 @@ fn file_name(uri: &str) -> String {
     let hash = to_hex(&IdHasher::new("fetched").part(uri.as_bytes()).finish());
     let plain = uri.split(['?', '#']).next().unwrap_or(uri);
     let ending = Path::new(plain).extension().and_then(|ending| ending.to_str());
-    let ending = ending.filter(|ending| ending.len() <= 8 && ending.chars().all(|c| c.is_ascii_alphanumeric()));
+    let ending =
+        ending.filter(|ending| ending.len() <= 8 && ending.chars().all(|c| c.is_ascii_alphanumeric()));
     match ending {
         Some(ending) => format!("{}.{ending}", &hash[..16]),
         None => hash[..16].to_owned(),

@@ -67,7 +67,7 @@ impl World {
         let root = self.path("in");
         std::fs::create_dir_all(&root).unwrap();
         std::fs::create_dir_all(self.path("data")).unwrap();
-        let desk = JobDesk::open(self.engine().settings().clone(), Environment::default()).unwrap();
+        let desk = JobDesk::open(self.engine().settings().clone(), Environment::default(), |_| None).unwrap();
         let jobs = Some(JobsOptions { queue: desk.queue().clone(), roots: vec![root] });
         // Its runtime lives as long as anybody may ask.
         self.queue.get_or_init(|| desk);

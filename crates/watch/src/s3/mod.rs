@@ -151,10 +151,7 @@ fn store(
         let good = url::Url::parse(endpoint).is_ok_and(|url| ["http", "https"].contains(&url.scheme()));
         if !good {
             // It is not repeated: it may hold a password.
-            return Err((
-                "endpoint",
-                "it is not an address such as http://127.0.0.1:8333".to_owned(),
-            ));
+            return Err(("endpoint", "it is not an address such as http://127.0.0.1:8333".to_owned()));
         }
         builder = builder.with_endpoint(endpoint).with_allow_http(endpoint.starts_with("http://"));
     }
@@ -199,10 +196,8 @@ pub(crate) fn read(
     let store = store(config, keys, OBJECT_TIMEOUT, None)
         .map_err(|(setting, reason)| WatchError::Config { watcher: uri.to_owned(), setting, reason })?;
     let key = uri.strip_prefix(&format!("s3://{}/", config.bucket)).unwrap_or(uri);
-    let key = Path::parse(key).map_err(|error| WatchError::BadAnswer {
-        target: uri.to_owned(),
-        reason: error.to_string(),
-    })?;
+    let key = Path::parse(key)
+        .map_err(|error| WatchError::BadAnswer { target: uri.to_owned(), reason: error.to_string() })?;
     let stopped = || WatchError::Cancelled;
     let object = runtime.block_on(or_stopped(store.get(&key), cancelled)).ok_or_else(stopped)?;
     let mut bytes = object.map_err(|error| failed(&error))?.into_stream();
@@ -212,7 +207,11 @@ pub(crate) fn read(
         let Some(chunk) = next else { return Ok(size) };
         let chunk = chunk.map_err(|error| failed(&error))?;
         size += chunk.len() as u64;
-        to.write_all(&chunk).map_err(|source| WatchError::Io { what: "write what came from", path: uri.into(), source })?;
+        to.write_all(&chunk).map_err(|source| WatchError::Io {
+            what: "write what came from",
+            path: uri.into(),
+            source,
+        })?;
     }
 }
 
