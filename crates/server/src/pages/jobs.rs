@@ -155,7 +155,7 @@ pub(super) fn one(asked: &Asked<'_>) -> Result<Markup, Refusal> {
                     span.muted data-eta { @if let Some(left) = progress["eta_s"].as_f64() { "about " (words::seconds(left)) " left in this stage" } } }
             }
             (stages(name, words::text(&progress["stage"]), percent))
-            @if asked.right == Right::Run { (controls(&job)) }
+            @if asked.right == Right::Run && name != "done" { (controls(&job)) }
         }
         @if let Some(error) = job["last_error"].as_str() {
             section.notice.bad { h2 { "The last attempt did not work" } p.detail { (error) } }
@@ -169,7 +169,8 @@ pub(super) fn one(asked: &Asked<'_>) -> Result<Markup, Refusal> {
                     @if let Some(moment) = moment(key) { dt { (what) } dd { (moment) } } }
                 dt { "Attempts" } dd { (words::number(&job["attempts"])) " of " (words::number(&job["attempts_max"])) }
                 @if let Some(worker) = job["worker"].as_str() { dt { "Worker" } dd { (worker) } }
-                @for (name, count) in progress["counts"].as_object().into_iter().flatten() { dt { (name) } dd { (words::count(words::number(count))) } }
+                dt { "Counted" } dd { @for (name, count) in progress["counts"].as_object().into_iter().flatten() {
+                    span.tag { (name.replace('_', " ")) " " (words::count(words::number(count))) } " " } }
                 dt { (words::many(words::number(&job["input_count"]), "input")) }
                 dd { @for input in words::list(&job["inputs"]) { code { (words::text(input)) } br; } }
             }
