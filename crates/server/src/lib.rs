@@ -45,6 +45,7 @@ pub use limits::{
     CALL_TIME_MAX, PAGE_MAX, RESULT_BYTES_MAX, SEARCH_RESULTS_MAX, SQL_ROWS_MAX, TEXT_BYTES_MAX,
 };
 pub use metrics::{Family, Metrics};
+pub use ready::DiskWanted;
 pub use service::Meters;
 pub use sql::{SqlCommand, answer_sql};
 pub use stdio::serve_stdio;

@@ -43,7 +43,7 @@ fn reason(code: &'static str, message: impl Into<String>, next: &str) -> Reason 
 }
 
 /// Looks at everything.
-pub(crate) fn look(desk: &Desk) -> Readiness {
+pub(crate) fn look(desk: &Desk, disk: DiskWanted) -> Readiness {
     let mut reasons = Vec::new();
     let (mut lake_version, mut pending) = (None, None);
     match desk.engine.snapshot() {
@@ -81,7 +81,7 @@ pub(crate) fn look(desk: &Desk) -> Readiness {
     match &room {
         Ok(room) => {
             desk.metrics.set(Family::DiskFree, &[], room.free as f64);
-            if is_nearly_full(*room) {
+            if disk.is_nearly_full(*room) {
                 reasons.push(reason(
                     "disk",
                     format!("{} of {} MiB are free where the lake is", room.free >> 20, room.total >> 20),
@@ -140,16 +140,36 @@ fn index(desk: &Desk, reasons: &mut Vec<Reason>) -> Option<u64> {
     report.pending
 }
 
-fn is_nearly_full(room: Room) -> bool {
-    let (least, enough) = DISK_FREE_BYTES;
-    room.free < least || (room.free < enough && (room.free as f64) < room.total as f64 * DISK_FREE_SHARE_MIN)
+/// When a disk counts as nearly full: the next ingest may not fit.
+#[derive(Debug, Clone, Copy)]
+pub struct DiskWanted {
+    /// Bytes below which it is, whatever its size.
+    pub least: u64,
+    /// Bytes from which on it is not, whatever its size.
+    pub enough: u64,
+    /// Between the two, the share of the whole below which it is.
+    pub share: f64,
+}
+
+impl Default for DiskWanted {
+    fn default() -> Self {
+        let (least, enough) = DISK_FREE_BYTES;
+        Self { least, enough, share: DISK_FREE_SHARE_MIN }
+    }
+}
+
+impl DiskWanted {
+    fn is_nearly_full(self, room: Room) -> bool {
+        room.free < self.least
+            || (room.free < self.enough && (room.free as f64) < room.total as f64 * self.share)
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use stele_engine::Room;
 
-    use super::is_nearly_full;
+    use super::DiskWanted;
 
     #[test]
     fn a_disk_is_nearly_full_by_its_size_and_by_what_is_left() {
@@ -163,7 +183,11 @@ mod tests {
             (gib, 10 * gib, false),
             (gib / 8, gib / 4, true),
         ] {
-            assert_eq!(is_nearly_full(Room { free, total }), expect, "{free} of {total}");
+            assert_eq!(
+                DiskWanted::default().is_nearly_full(Room { free, total }),
+                expect,
+                "{free} of {total}"
+            );
         }
     }
 }

@@ -14,7 +14,7 @@ use crate::jobs::Jobs;
 use crate::limits::REQUESTS_WAITING_MAX;
 use crate::metrics::{Family, Metrics};
 use crate::rate::Rates;
-use crate::ready::{Readiness, look};
+use crate::ready::{DiskWanted, Readiness, look};
 use crate::roots::Roots;
 use crate::seats::Seats;
 use crate::tokens::{Right, Tokens};
@@ -39,6 +39,8 @@ pub(crate) struct Service {
     pub(crate) seats: Seats,
     /// Names of this host that requests may use.
     pub(crate) hosts: Vec<String>,
+    /// When the disk counts as nearly full.
+    pub(crate) disk: DiskWanted,
 }
 
 /// One tenant of a service.
@@ -83,7 +85,14 @@ impl Service {
             tenants.insert(name, Arc::new(tenant));
         }
         let rates = Rates::new(tokens.holders().map(|holder| holder.per_minute));
-        Ok(Self { tenants, tokens, rates, seats: Seats::new(REQUESTS_WAITING_MAX), hosts })
+        Ok(Self {
+            tenants,
+            tokens,
+            rates,
+            seats: Seats::new(REQUESTS_WAITING_MAX),
+            hosts,
+            disk: DiskWanted::default(),
+        })
     }
 
     /// Who asks without a token: nobody where tokens are needed.
@@ -107,7 +116,7 @@ impl Service {
 
 impl Tenant {
     /// Whether this tenant's data is ready for queries; what was found a moment ago is believed.
-    pub(crate) fn readiness(&self) -> Arc<Readiness> {
+    pub(crate) fn readiness(&self, disk: DiskWanted) -> Arc<Readiness> {
         let now = self.desk.engine.now();
         // Whoever comes while it is looked at waits instead of looking, too.
         let mut kept = self.ready.lock().unwrap_or_else(PoisonError::into_inner);
@@ -117,7 +126,7 @@ impl Tenant {
         {
             return Arc::clone(known);
         }
-        let found = Arc::new(look(&self.desk));
+        let found = Arc::new(look(&self.desk, disk));
         self.metrics.set(Family::Ready, &[], f64::from(u8::from(found.ready)));
         *kept = Some((now, Arc::clone(&found)));
         found

@@ -45,12 +45,14 @@ async fn health() -> Response {
 /// about all tenants.
 async fn ready(State(service): State<Arc<Service>>, request: Request) -> Response {
     let visitor = request.extensions().get::<Visitor>().cloned();
+    let disk = service.disk;
     let tenants: Vec<_> = match &visitor {
         Some(visitor) => vec![Arc::clone(&visitor.tenant)],
         None => service.tenants().cloned().collect(),
     };
-    let work =
-        move |_: &crate::desk::Call| Ok(tenants.iter().map(|tenant| tenant.readiness()).collect::<Vec<_>>());
+    let work = move |_: &crate::desk::Call| {
+        Ok(tenants.iter().map(|tenant| tenant.readiness(disk)).collect::<Vec<_>>())
+    };
     let (is_ready, body) = match service.seats.run("/ready", pending(), work).await {
         Ok(found) => {
             let is_ready = found.iter().all(|one| one.ready);
@@ -79,9 +81,10 @@ async fn metrics(State(service): State<Arc<Service>>, request: Request) -> Respo
         Ok(visitor) => visitor,
         Err(problem) => return problem.into_response(),
     };
+    let disk = service.disk;
     let work = move |call: &crate::desk::Call| {
         super::summary::refresh(&visitor.tenant.desk, call);
-        visitor.tenant.readiness();
+        visitor.tenant.readiness(disk);
         let uptime = visitor.tenant.uptime();
         visitor.tenant.metrics.set(crate::metrics::Family::Uptime, &[], uptime);
         Ok(visitor.tenant.metrics.text())

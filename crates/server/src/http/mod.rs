@@ -27,6 +27,7 @@ use self::problem::Problem;
 use crate::jobs::JobsOptions;
 use crate::limits::{DESCRIPTORS, HEAD_TIME_MAX, REQUEST_TIME_MAX, WRITE_TIME_MAX};
 use crate::metrics::Family;
+use crate::ready::DiskWanted;
 use crate::roots::Roots;
 use crate::service::{Meters, Service};
 use crate::stdio::WORKERS;
@@ -52,6 +53,8 @@ pub struct HttpOptions {
     pub meters: Arc<Meters>,
     /// How long clients are waited for.
     pub patience: Patience,
+    /// When the disk counts as nearly full.
+    pub disk: DiskWanted,
 }
 
 /// How long clients are waited for.
@@ -83,6 +86,7 @@ impl HttpOptions {
             jobs: None,
             meters: Arc::default(),
             patience: Patience::default(),
+            disk: DiskWanted::default(),
         }
     }
 }
@@ -123,7 +127,8 @@ pub fn serve_http(
             None => None,
         };
         let HttpOptions { tokens, tenant, meters, .. } = &options;
-        let service = Service::new(engines, sql, meters, tokens.clone(), (tenant, hosts), queue)?;
+        let mut service = Service::new(engines, sql, meters, tokens.clone(), (tenant, hosts), queue)?;
+        service.disk = options.disk;
         let service = Arc::new(service);
         let router = router(&service, options.only_agents, options.patience.request);
         ready(local);

@@ -270,8 +270,9 @@ async fn tried(
 ) -> Result<String, Problem> {
     let visitor = crate::api::visitor(&request, Right::Run)?;
     let query = pairs(request).await?;
+    let disk = service.disk;
     let work = move |call: &crate::desk::Call| {
-        act(&Asked { tenant: &visitor.tenant, right: visitor.right, call, query: &query })
+        act(&Asked { tenant: &visitor.tenant, right: visitor.right, call, disk, query: &query })
     };
     let done = service.seats.run(route, std::future::pending(), work).await;
     done.map_err(|refusal| Problem::from(&refusal))

@@ -39,6 +39,7 @@ use self::frame::Frame;
 use crate::desk::Call;
 use crate::http::guard::Route;
 use crate::http::problem::Problem;
+use crate::ready::DiskWanted;
 use crate::reply::Refusal;
 use crate::service::{Service, Tenant, Visitor};
 use crate::tokens::Right;
@@ -76,6 +77,7 @@ pub(crate) struct Asked<'a> {
     pub(crate) tenant: &'a Tenant,
     pub(crate) right: Right,
     pub(crate) call: &'a Call,
+    disk: DiskWanted,
     query: &'a HashMap<String, String>,
 }
 
@@ -162,7 +164,8 @@ async fn render(
     query: HashMap<String, String>,
 ) -> Result<Markup, Refusal> {
     let Visitor { tenant, right } = visitor;
-    let work = move |call: &Call| (page.render)(&Asked { tenant: &tenant, right, call, query: &query });
+    let disk = service.disk;
+    let work = move |call: &Call| (page.render)(&Asked { tenant: &tenant, right, call, disk, query: &query });
     service.seats.run(page.path, pending(), work).await
 }
 

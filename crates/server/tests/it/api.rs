@@ -1,9 +1,10 @@
 //! Every endpoint answers what is known of this world, in the form that the document promises.
 
 use serde_json::{Value, json};
+use stele_server::{DiskWanted, HttpOptions};
 
 use crate::client::{Response, get, post};
-use crate::world::{RARE_EVENTS, TICKS, World, local, service};
+use crate::world::{RARE_EVENTS, TICKS, World, local, service, wait};
 
 /// The schema of an answer in the document.
 fn schema_of(document: &Value, path: &str, method: &str, status: u16) -> Value {
@@ -51,7 +52,7 @@ fn every_endpoint_answers_as_the_document_says() {
         ("/api/quarantine", "", "/lines/0/hex", json!("7B226576656E74223A2262726F6B656E222C")),
         ("/api/quarantine", "?source=game.jsonl", "/total", json!(1)),
         ("/api/graph/neighbors", "?name=crane&depth=2", "/of/name", json!("crane")),
-        ("/api/graph/path", "?from=crane&to=Options", "/from/name", json!("crane")),
+        ("/api/graph/path", "?from=crane&to=--load", "/from/name", json!("crane")),
         ("/api/graph/show", "?name=crane", "/of/name", json!("crane")),
         ("/api/ingest/status", "", "/jobs/queued", json!(0)),
         ("/api/jobs", "", "/next", Value::Null),
@@ -188,7 +189,7 @@ fn it_is_not_ready_until_everything_is_there_and_says_why() {
                 .all(|one| one["next"].as_str().is_some_and(|next| !next.is_empty()))
         );
         // What was found is believed for a second.
-        std::thread::park_timeout(std::time::Duration::from_millis(1100));
+        wait(1100);
     };
     check(&["no_lake"]);
     assert_eq!(get(world.address, "/health", "").status, 200);
@@ -212,12 +213,22 @@ fn it_is_not_ready_until_everything_is_there_and_says_why() {
     let codes = get(world.address, "/ready", "").json();
     assert_eq!(codes["ready"], false, "{codes}");
     world.index();
-    std::thread::park_timeout(std::time::Duration::from_millis(1100));
+    wait(1100);
     check(&[]);
     world.ingest("b.jsonl", "{\"event\":\"b\"}\n");
     let behind = get(world.address, "/ready", "").json();
     assert_eq!(behind["ready"], false, "{behind}");
     world.index();
-    std::thread::park_timeout(std::time::Duration::from_millis(1100));
+    wait(1100);
     check(&[]);
+}
+
+#[test]
+fn a_disk_that_is_nearly_full_is_a_reason() {
+    let disk = DiskWanted { least: u64::MAX, ..DiskWanted::default() };
+    let world = World::unserved().service(HttpOptions { disk, ..local() });
+    let found = get(world.address, "/ready", "").json();
+    let codes: Vec<&Value> = found["reasons"].as_array().unwrap().iter().map(|one| &one["code"]).collect();
+    assert_eq!(codes, ["no_lake", "disk"], "{found}");
+    assert!(get(world.address, "/", "").body.contains("Not ready for queries"));
 }

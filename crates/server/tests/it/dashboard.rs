@@ -10,7 +10,7 @@ const SHOWN: [(&str, &[&str]); 17] = [
     ("/jobs", &["Queue", "No worker is alive"]),
     ("/coverage", &["Every byte is accounted for", "tick", "game.jsonl", "recount"]),
     ("/coverage?recount=true", &["Counted again: everything that was read is here"]),
-    ("/coverage/event?name=tick", &["data.price", "always", "game.jsonl:1"]),
+    ("/coverage/event?name=tick", &["price", "100 %", "game.jsonl:1"]),
     ("/coverage/field?event=tick&path=data.price", &["Held by", "22.5", "game.jsonl"]),
     ("/coverage/drift?from=0", &["a new event", "tick"]),
     ("/excerpt?source=game.jsonl&line=277", &["broken", "rejected", "class=\"here"]),

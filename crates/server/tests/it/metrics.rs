@@ -1,13 +1,14 @@
 //! Every number moves when what it counts happens.
 
 use std::collections::BTreeMap;
+use std::net::TcpStream;
 use std::time::Duration;
 
 use serde_json::json;
 use stele_server::Family;
 
 use crate::client::{get, post};
-use crate::world::{World, local, recording};
+use crate::world::{World, local, recording, wait};
 
 /// Series by their names with labels.
 fn scrape(world: &World) -> BTreeMap<String, f64> {
@@ -34,7 +35,7 @@ fn every_number_moves() {
     let queued = post(world.address, "/api/ingest/start", &json!({ "targets": [target] }), "");
     let id = queued.json()["job_ids"][0].as_str().unwrap().to_owned();
     // Readiness is believed for a second, and so is what it measures; and the job has to have waited.
-    std::thread::park_timeout(Duration::from_millis(1100));
+    wait(1100);
     let waiting = scrape(&world);
     let control = post(world.address, &format!("/api/jobs/{id}/control"), &json!({ "action": "cancel" }), "");
     assert_eq!(control.status, 200, "{}", control.body);
@@ -49,7 +50,8 @@ fn every_number_moves() {
     told.set(Family::Watchers, &[], 2.0);
     told.set(Family::Drift, &[], 0.25);
     world.ingest("more.jsonl", "{\"event\":\"more\"}\n");
-    std::thread::park_timeout(Duration::from_millis(1100));
+    wait(1100);
+    let _open: Vec<TcpStream> = (0..5).map(|_| TcpStream::connect(world.address).unwrap()).collect();
     let after = scrape(&world);
 
     let moved = |name: &str, when: &BTreeMap<String, f64>| {

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use stele_server::{HttpOptions, Tokens};
 
-use crate::client::{Response, ask, get, message, post, request};
+use crate::client::{Response, get, message, post, request};
 use crate::world::{World, local};
 
 const ONE: &str = "token-of-tenant-one";
@@ -170,7 +170,7 @@ fn agents_meet_the_tools_of_their_tenant() {
     for (tool, arguments) in [
         ("list_events", json!({})),
         ("ingest_status", json!({})),
-        ("search", json!({ "query": "secret", "arm": "text" })),
+        ("search", json!({ "query": "twosecret", "arm": "text" })),
         ("find_examples", json!({ "path": "event" })),
         ("sql", json!({ "query": "SELECT raw, source FROM events" })),
     ] {
@@ -182,7 +182,6 @@ fn agents_meet_the_tools_of_their_tenant() {
         assert_eq!(leak(&response, ""), None, "{tool}");
         assert!(response.body.contains("two"), "{tool}: {}", response.body);
     }
-    let _ = ask;
 }
 
 #[test]
