@@ -29,9 +29,11 @@ pub(crate) fn parse(request: &Request, bytes: &[u8], tools: &Tools) -> Result<Do
             "it says that it has more pages than the {objects} objects in it: pages are repeated, and that many are read"
         );
         outline.warnings.push(warning("damaged_pages", message, 0));
-        let Some(bytes) = counted_anew(bytes, objects) else {
-            return Ok(unread(request, bytes, outline));
-        };
+        let bytes = counted_anew(bytes, objects).ok_or_else(|| DocumentError::Damaged {
+            source_uri: uri.clone(),
+            part: "the PDF".to_owned(),
+            reason: "it says that it has more pages than there are objects in it".to_owned(),
+        })?;
         info = ask(&bytes)?;
         mended = Some(bytes);
     }
@@ -127,16 +129,6 @@ fn counted_anew(bytes: &[u8], most: u32) -> Option<Vec<u8>> {
         }
     }
     found.then_some(anew)
-}
-
-/// A document of which nothing can be read, as a page without text.
-fn unread(request: &Request, bytes: &[u8], mut outline: Outline) -> Document {
-    outline.warnings.push(warning("page_without_text", "no page of it can be read", 1));
-    outline.drafts.push(page(1, "Page 1".to_owned(), String::new()));
-    let mut document = outline.finish(request, DocumentFormat::Pdf, bytes);
-    let counts = &mut document.conservation;
-    (counts.pages_in, counts.pages_out, counts.pages_without_text) = (1, 1, 1);
-    document
 }
 
 /// One page, in paragraphs.

@@ -99,6 +99,11 @@ impl Writer {
         self.page = Some(number);
     }
 
+    /// Whether there was a heading so far.
+    pub(crate) fn is_headed(&self) -> bool {
+        self.drafts.iter().any(|draft| draft.level > 0)
+    }
+
     /// What follows is on no page.
     pub(crate) fn off_pages(&mut self) {
         self.page = None;

@@ -1,5 +1,7 @@
 //! Claims from a service that works, and from one that does not.
 
+#![allow(clippy::unwrap_used, reason = "a test ends where it breaks")]
+
 use std::path::Path;
 use std::sync::Arc;
 

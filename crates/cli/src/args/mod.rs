@@ -213,16 +213,6 @@ impl From<Drift> for Severity {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use clap::CommandFactory;
-
-    #[test]
-    fn the_command_line_is_well_formed() {
-        super::Cli::command().debug_assert();
-    }
-}
-
 /// A time such as `90s`, `12h` or `7d`; days have 24 hours.
 ///
 /// # Errors
@@ -234,4 +224,14 @@ pub fn duration(text: &str) -> Result<std::time::Duration, String> {
     let relative = jiff::SpanRelativeTo::days_are_24_hours();
     let duration = span.to_duration(relative).map_err(|_| wrong())?;
     std::time::Duration::try_from(duration).map_err(|_| wrong())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        super::Cli::command().debug_assert();
+    }
 }

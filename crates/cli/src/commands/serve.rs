@@ -4,8 +4,10 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use serde_json::json;
+use signal_hook::consts::SIGHUP;
+use signal_hook::iterator::{Handle, Signals};
 use stele_engine::Engine;
-use stele_engine::jobs::{Stop as WorkerStop, WorkerSettings, worker_name};
+use stele_engine::jobs::{Manager, Stop as WorkerStop, WorkerSettings, worker_name};
 use stele_model::error::in_full;
 use stele_server::{HttpOptions, JobsOptions, ServerError, Stop, Tokens, serve_http};
 
@@ -57,6 +59,8 @@ pub fn run(context: &Context, args: ServeArgs) -> Result<Exit, Failure> {
     };
     let path = if args.mcp_only { "/mcp" } else { "/" };
     let mut told = Ok(());
+    let manager = desk.as_ref().map(|desk| desk.watch(&settings.watchers)).transpose()?;
+    let (mut hangups, hangup) = hangups()?;
     let worker_stop = WorkerStop::new();
     let asked = worker_stop.clone();
     interrupt.also(move || asked.ask());
@@ -67,6 +71,13 @@ pub fn run(context: &Context, args: ServeArgs) -> Result<Exit, Failure> {
             let stop = &worker_stop;
             scope.spawn(move || desk.work(&settings, stop))
         });
+        if let Some(manager) = &manager {
+            scope.spawn(move || {
+                for _ in hangups.forever() {
+                    reload(context, manager);
+                }
+            });
+        }
         let served = serve_http(&engines, &super::answer_sql::command(), options, &stop, |address| {
             let url = format!("http://{address}{path}");
             let event =
@@ -76,6 +87,7 @@ pub fn run(context: &Context, args: ServeArgs) -> Result<Exit, Failure> {
         });
         // Where nobody is served any more, nobody works either.
         worker_stop.ask();
+        hangup.close();
         let worked = worker.map(|worker| worker.join());
         served.map_err(failed)?;
         Ok(match worked {
@@ -89,6 +101,30 @@ pub fn run(context: &Context, args: ServeArgs) -> Result<Exit, Failure> {
     told?;
     worked?;
     Ok(Exit::Done)
+}
+
+/// The signal that says that the configuration has changed, and what ends listening to it.
+fn hangups() -> Result<(Signals, Handle), Failure> {
+    let signals = Signals::new([SIGHUP]);
+    let signals = signals.map_err(|error| Failure::new(format!("cannot listen for SIGHUP: {error}")))?;
+    let handle = signals.handle();
+    Ok((signals, handle))
+}
+
+/// Watches what the configuration says now. One that cannot be used changes nothing.
+fn reload(context: &Context, manager: &Manager) {
+    let applied = context.settings().and_then(|settings| {
+        manager.apply(&settings.watchers).map_err(|error| Failure::new(in_full(&error)))
+    });
+    match applied {
+        Ok(applied) => context.out.remark(&format!(
+            "configuration read again: {} watchers started, {} replaced, {} stopped",
+            applied.started.len(),
+            applied.replaced.len(),
+            applied.stopped.len()
+        )),
+        Err(failure) => crate::output::complain(&failure.to_text()),
+    }
 }
 
 /// The token; an empty variable is none.

@@ -1,6 +1,8 @@
 //! Jobs, as people and programs use them: put into the queue, worked on, controlled, reported.
 
 use std::fs;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -231,4 +233,36 @@ fn what_cannot_be_done_ends_with_its_reason_and_keeps_nobody_waiting() {
     assert_eq!(world.run("jobs --data-dir d --json").is(0).last()["jobs"], Value::Array(Vec::new()));
     // What they wrote stays.
     assert_eq!(report(&world, &dead)["job"], dead);
+}
+
+#[test]
+fn what_arrives_in_a_watched_directory_is_ingested_once() {
+    let world = World::of_size(96, 20_000);
+    inbox(&world);
+    let mut watching = world.stele("ingest in --watch --data-dir d --json");
+    let mut child = watching.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    world.write("in/late.md.part", "# Late\n\nNot");
+    world.write("in/late.md.part", "# Late\n\nThe crane is late.\n");
+    fs::rename(world.path("in/late.md.part"), world.path("in/late.md.ready")).unwrap();
+    let seen = |wanted: &dyn Fn(&str) -> bool| {
+        let until = Instant::now() + Duration::from_secs(60);
+        loop {
+            let ran = world.run_args(["sql", "SELECT source FROM documents ORDER BY ALL", "--data-dir", "d"]);
+            if ran.code == Some(0) && wanted(&ran.stdout) {
+                return ran.stdout;
+            }
+            assert!(Instant::now() < until, "{}{}", ran.stdout, ran.stderr);
+            std::thread::sleep(Duration::from_millis(200));
+        }
+    };
+    let both = seen(&|text| text.contains("harbour.md") && text.contains("late.md"));
+    // The name is that of the document, not that of the file that said it was ready.
+    assert!(!both.contains(".ready") && !both.contains(".part"), "{both}");
+    fs::remove_file(world.path("in/harbour.md")).unwrap();
+    seen(&|text| !text.contains("harbour.md") && text.contains("late.md"));
+    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    child.wait().unwrap();
+    let jobs = world.run("jobs --data-dir d --limit 1000 --json").is(0).last();
+    let states: Vec<&Value> = jobs["jobs"].as_array().unwrap().iter().map(|job| &job["state"]).collect();
+    assert!(states.iter().all(|state| *state == "done" || *state == "queued"), "{jobs}");
 }

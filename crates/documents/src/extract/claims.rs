@@ -152,6 +152,7 @@ fn places(text: &str, name: &str) -> Vec<Range<usize>> {
 }
 
 #[cfg(test)]
+#[allow(clippy::single_range_in_vec_init, reason = "one place is a list of places")]
 mod tests {
     use super::places;
 

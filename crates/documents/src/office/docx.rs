@@ -11,7 +11,7 @@ use super::xml::{Element, Event, Reader};
 use super::{Archive, beside, count, properties, relations};
 use crate::error::DocumentError;
 use crate::measure;
-use crate::outline::Outline;
+use crate::outline::{Outline, file_stem};
 use crate::parse::Request;
 use crate::writer::{Run, Writer};
 
@@ -42,6 +42,10 @@ pub(crate) fn parse(request: &Request, bytes: &[u8]) -> Result<Document, Documen
     let mut source = vec![count::words(&body, "w:")];
     let mut walker = Walker { styles, numbered, links, writer: Writer::default(), ..Walker::default() };
     walker.walk(&request.source_uri, BODY, &body)?;
+    if outline.title.is_none() && !walker.writer.is_headed() {
+        // What stands beside the body is no name for it.
+        outline.title = Some(file_stem(&request.source_uri).to_owned());
+    }
     for (title, beginnings) in BESIDE {
         // Pages that differ in nothing but their kind have the same header in several parts.
         let mut seen = Vec::new();

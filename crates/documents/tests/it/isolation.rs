@@ -1,6 +1,5 @@
 //! What nobody has to trust: bombs, loops and lies are bounded, and said.
 
-use std::path::PathBuf;
 use std::process::Command;
 
 use stele_documents::{ChildProcess, DocumentError, Isolation, Limits, Request, Tools, parse};
@@ -152,9 +151,6 @@ fn a_page_that_is_repeated_is_no_bomb() {
     assert!(document.sections.iter().all(|section| section.text.trim() == "The page"), "{document:?}");
     assert!(!document.sections.is_empty() && document.conservation.holds());
     assert_eq!(document.warnings[0].code, "damaged_pages");
-    // Where the count cannot be put right, it is a document all the same.
-    let document = one("hidden.pdf", &repeated(300, "/Count#20 0 /Count 7 0 R"));
-    assert_eq!(document.sections.len() as u32, document.conservation.pages_out, "{document:?}");
 }
 
 #[test]

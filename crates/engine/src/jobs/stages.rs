@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use stele_jobs::{Job, Stage};
+use stele_jobs::{Job, Origin, Stage};
+use stele_sources::Input;
 
 use super::report::{JobReport, ReportFacts, StageError, StageReport};
-use stele_watch::{Fetching, is_remote};
+use stele_watch::{Fetching, Mode, WatcherConfig, is_remote};
 
 use crate::documents::tags_in;
 use crate::durable::write_durably;
@@ -102,12 +103,19 @@ impl Engine {
         match stage {
             Stage::Parsing => {
                 let (gone, there): (Vec<_>, Vec<_>) = job.spec.inputs.iter().partition(|input| input.removed);
-                let local = there.into_iter().filter(|input| !is_remote(&input.uri));
-                let targets: Vec<String> = local.map(|input| target_of(&input.uri)).collect();
+                let may_be_ready = self.may_be_ready(&job.spec.origin);
+                let (mut targets, mut found) = (Vec::new(), Vec::new());
+                for input in there.into_iter().filter(|input| !is_remote(&input.uri)) {
+                    match local(&input.uri, may_be_ready) {
+                        Local::Target(target) => targets.push(target),
+                        Local::Ready(input) => found.push(input),
+                    }
+                }
                 let gone: Vec<String> = gone.into_iter().map(|input| input.uri.clone()).collect();
                 let fetched = self.fetch(job, fetching, cancel)?;
                 carried.fail(stage, &fetched.failures);
-                if targets.is_empty() && gone.is_empty() && fetched.inputs.is_empty() {
+                found.extend(fetched.inputs.iter().cloned());
+                if targets.is_empty() && gone.is_empty() && found.is_empty() {
                     let why = fetched
                         .failures
                         .first()
@@ -115,7 +123,6 @@ impl Engine {
                     return Err(EngineError::NotFetched(why.unwrap_or_default()));
                 }
                 let tags = job.spec.options.tag.as_deref().and_then(|tag| tags_in(tag).ok());
-                let found = fetched.inputs.clone();
                 let options = IngestOptions { found, gone, ..IngestOptions::default() };
                 let options = IngestOptions { tags, ..options };
                 let summary = self.ingest(&targets, &options, progress, cancel)?;
@@ -190,6 +197,19 @@ impl Engine {
             }
         }
         Ok(())
+    }
+
+    /// Whether content may stand in `NAME.ready`: in directories in which watchers look for it.
+    fn may_be_ready(&self, origin: &Origin) -> bool {
+        match origin {
+            Origin::Watcher(name) => match self.settings().watchers.get(name) {
+                Some(WatcherConfig::Spool(spool)) => spool.mode != Mode::Direct,
+                Some(WatcherConfig::Http(_) | WatcherConfig::S3(_)) => false,
+                // One that somebody started by hand.
+                None => true,
+            },
+            Origin::Cli | Origin::Http => false,
+        }
     }
 
     /// Writes the report of a job that will not be done, with what is there all the same.
@@ -268,12 +288,22 @@ fn facts(job: &Job, state: &str, carried: &Carried) -> ReportFacts {
     }
 }
 
-/// What is read for an input.
-fn target_of(uri: &str) -> String {
+/// A local input: what it is called is read from there, or from `NAME.ready` if a producer put it there whole
+/// and later.
+fn local(uri: &str, may_be_ready: bool) -> Local {
     let path = uri.strip_prefix("file://").unwrap_or(uri);
-    let ready = format!("{path}{READY}");
-    match !Path::new(path).exists() && Path::new(&ready).exists() {
-        true => ready,
-        false => path.to_owned(),
+    let ready = PathBuf::from(format!("{path}{READY}"));
+    let changed = |path: &Path| path.metadata().ok().and_then(|meta| meta.modified().ok());
+    let content = ready.metadata().ok().filter(|meta| may_be_ready && meta.is_file() && meta.len() > 0);
+    match content {
+        Some(meta) if changed(&ready) > changed(Path::new(path)) => {
+            Local::Ready(Input { uri: path.to_owned(), path: Some(ready), size_on_disk: meta.len() })
+        }
+        _ => Local::Target(path.to_owned()),
     }
+}
+
+enum Local {
+    Target(String),
+    Ready(Input),
 }

@@ -46,7 +46,8 @@ fn sql_and_the_reader_put_things_together_alike() {
 #[test]
 fn counts_are_of_all_and_lists_of_some() {
     let place = Place::new();
-    let all: String = (0..1_100).map(|n| format!("## Part {n}\n\nRun `crane --load {n}`.\n\n")).collect();
+    let all: String =
+        (0..1_100).map(|n| format!("## Part {n}\n\n```console\n$ crane --load {n}\n```\n\n")).collect();
     place.write("docs/a.md", format!("# crane\n\n{all}"));
     let engine = place.engine();
     build(&place, &engine);

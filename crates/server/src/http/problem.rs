@@ -29,9 +29,9 @@ pub(crate) struct Problem {
     /// The status of HTTP.
     pub(crate) status: u16,
     /// What failed, for people.
-    pub(crate) title: String,
+    pub(crate) title: Box<str>,
     /// The same once more, under the name that many clients look for.
-    pub(crate) message: String,
+    pub(crate) message: Box<str>,
     /// Why. It may quote recorded, untrusted data.
     pub(crate) detail: Option<String>,
     /// What to try next.
@@ -42,7 +42,7 @@ pub(crate) struct Problem {
 
 impl Problem {
     pub(crate) fn new(status: StatusCode, code: &'static str, what: impl Into<String>) -> Self {
-        let title = what.into();
+        let title = what.into().into_boxed_str();
         Self {
             code,
             status: status.as_u16(),
