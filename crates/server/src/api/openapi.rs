@@ -142,7 +142,7 @@ fn without_null(schema: &Value) -> Value {
         let kinds: Vec<Value> = kinds.iter().filter(|kind| *kind != "null").cloned().collect();
         schema["type"] = if let [only] = &kinds[..] { only.clone() } else { Value::Array(kinds) };
     }
-    if let Some(values) = schema["enum"].as_array_mut() {
+    if let Some(Value::Array(values)) = schema.get_mut("enum") {
         values.retain(|value| !value.is_null());
     }
     if let Some(schema) = schema.as_object_mut() {
