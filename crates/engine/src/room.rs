@@ -18,6 +18,19 @@ pub struct Room {
     pub total: u64,
 }
 
+impl Room {
+    /// Where `path` is, or will be.
+    pub(crate) fn at(path: &Path) -> Result<Self, EngineError> {
+        let path = std::path::absolute(path).at("find", path)?;
+        let there = path.ancestors().find(|dir| dir.exists()).unwrap_or(Path::new("/"));
+        let stat = rustix::fs::statvfs(there).map_err(std::io::Error::from).at("inspect", there)?;
+        Ok(Self {
+            free: stat.f_bavail.saturating_mul(stat.f_frsize),
+            total: stat.f_blocks.saturating_mul(stat.f_frsize),
+        })
+    }
+}
+
 /// How the graph stands to a snapshot of the lake.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum GraphStanding {
@@ -36,13 +49,7 @@ impl Engine {
     ///
     /// If the file system cannot be asked.
     pub fn room(&self) -> Result<Room, EngineError> {
-        let dir = std::path::absolute(self.data_dir()).at("find", self.data_dir())?;
-        let there = dir.ancestors().find(|dir| dir.exists()).unwrap_or(Path::new("/"));
-        let stat = rustix::fs::statvfs(there).map_err(std::io::Error::from).at("inspect", there)?;
-        Ok(Room {
-            free: stat.f_bavail.saturating_mul(stat.f_frsize),
-            total: stat.f_blocks.saturating_mul(stat.f_frsize),
-        })
+        Room::at(self.data_dir())
     }
 
     /// How the graph stands to `snapshot`. Commits of other tenants do not put it behind: nothing of

@@ -64,6 +64,8 @@ fn a_job_from_the_queue_to_its_report() {
     let done = status(&world, &id);
     assert_eq!((&done["state"], &done["progress"]["percent"]), (&"done".into(), &100.0.into()), "{done}");
     assert_eq!(done["result"]["ready_for_queries"], "yes", "{done}");
+    // Of the lake, also after stages that count texts.
+    assert_eq!(done["progress"]["counts"]["records"], 21, "{done}");
 
     let told = report(&world, &id);
     let schema: Value =
@@ -118,6 +120,9 @@ fn a_job_from_the_queue_to_its_report() {
 fn what_was_done_is_not_done_again_unless_it_is_asked_for() {
     let world = World::of_size(92, 20_000);
     inbox(&world);
+    world.write("other.toml", format!("tenant = \"other\"\n{WORDS}"));
+    world.write("theirs.jsonl", "{\"event\":\"theirs\"}\n");
+    world.ok("ingest theirs.jsonl --config other.toml --data-dir d --no-embed");
     let first = one(&world, "in/tides.jsonl");
     let again = world.run("ingest in/tides.jsonl --data-dir d --no-wait --json").is(0).last();
     assert_eq!(
@@ -125,6 +130,8 @@ fn what_was_done_is_not_done_again_unless_it_is_asked_for() {
         (0, &true.into())
     );
     work(&world).is(0);
+    let told = report(&world, &first);
+    assert_eq!(told["lake_ledger"], told["ledger"], "what another tenant has is no part of it: {told}");
     let again = world.run("ingest in/tides.jsonl --data-dir d --no-wait --json").is(0).last();
     assert_eq!(again["duplicates"][0]["of"], first, "{again}");
     assert_eq!(again["duplicates"][0]["in_flight"], false);

@@ -154,9 +154,7 @@ impl JobDesk {
         let work = Arc::new(EngineWork::new(self.settings.clone(), self.environment.clone(), fetching)?);
         Ok(self.runtime.block_on(stele_jobs::run_worker(&self.queue, work, worker, stop))?)
     }
-}
 
-impl JobDesk {
     /// Watches these, and puts what they find into the queue, until what is given is dropped.
     ///
     /// # Errors
@@ -176,11 +174,6 @@ impl JobDesk {
         });
         manager.apply(watchers)?;
         Ok(manager)
-    }
-
-    /// What the settings say.
-    pub fn settings(&self) -> &Settings {
-        &self.settings
     }
 }
 

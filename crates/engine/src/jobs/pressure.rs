@@ -9,6 +9,8 @@ use std::time::Duration;
 use stele_jobs::{HeldBack, JobsError, Mark, Pressure, Signal};
 use stele_model::Micros;
 
+use crate::room::Room;
+
 /// Room below which no job begins: the parts of one commit, an index version made anew beside the old one
 /// for a lake of middling size, and something for everybody else.
 const DISK_FREE_MIN: f64 = (1u64 << 30) as f64;
@@ -36,7 +38,7 @@ impl Gate {
     /// Measures, and says why nothing new begins, if so.
     pub(super) fn held_back(&self, now: Micros) -> Option<HeldBack> {
         let mut measured = Vec::new();
-        measured.extend(disk_free(&self.data_dir).map(|bytes| (Signal::DiskFree, bytes)));
+        measured.extend(Room::at(&self.data_dir).ok().map(|room| (Signal::DiskFree, room.free as f64)));
         measured.extend(memory().map(|(used, _)| (Signal::Memory, used)));
         let mut pressure = self.pressure.lock().unwrap_or_else(PoisonError::into_inner);
         pressure.update(&measured, now).cloned()
@@ -50,14 +52,6 @@ fn defaults() -> Vec<Mark> {
         marks.push(Mark { signal: Signal::Memory, high, low: 0.9 * high });
     }
     marks
-}
-
-/// Free bytes of the disk with `path`, or with the nearest directory above it that is there.
-fn disk_free(path: &Path) -> Option<f64> {
-    let there = path.ancestors().find(|path| path.exists()).unwrap_or(Path::new("."));
-    let there = if there.as_os_str().is_empty() { Path::new(".") } else { there };
-    let stat = rustix::fs::statvfs(there).ok()?;
-    Some(stat.f_bavail as f64 * stat.f_frsize as f64)
 }
 
 /// Bytes of the machine's memory in use, and in all; nothing where the system does not say.

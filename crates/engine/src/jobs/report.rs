@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use stele_jobs::Stage;
 use stele_lake::sql::{Params, SqlOptions, output};
 use stele_lake::{LakeError, Snapshot};
 use stele_model::error::in_full;
@@ -208,18 +209,23 @@ impl Engine {
         let entries = self.own(entries);
         let mut lake_ledger = Ledger::default();
         if let Some(snapshot) = &snapshot {
-            lake_ledger = self.ledger(snapshot)?;
+            lake_ledger = self.own_ledger(snapshot)?;
         }
         let inputs = inputs_of(&facts.targets, &entries);
         let mut ledger = Ledger::default();
         inputs.iter().for_each(|input| ledger += input.ledger);
+        let failed = |error: &EngineError| StageError {
+            stage: Stage::Postchecks.name().to_owned(),
+            uri: None,
+            reason: in_full(error),
+        };
         let verified = snapshot.as_ref().map(|_| self.verify()).transpose().unwrap_or_else(|error| {
-            errors.insert(0, StageError { stage: POSTCHECKS.to_owned(), uri: None, reason: in_full(&error) });
+            errors.insert(0, failed(&error));
             None
         });
         let graph = snapshot.as_ref().and_then(|snapshot| {
             self.graph_counts(snapshot).unwrap_or_else(|error| {
-                errors.push(StageError { stage: POSTCHECKS.to_owned(), uri: None, reason: in_full(&error) });
+                errors.push(failed(&error));
                 None
             })
         });
@@ -298,18 +304,18 @@ impl Engine {
     }
 }
 
-/// The stage that compares and asks.
-const POSTCHECKS: &str = "postchecks";
-
 /// What became of the inputs: a target is a file, or a directory of them.
 fn inputs_of(targets: &[String], entries: &[FileEntry]) -> Vec<ReportInput> {
-    let mut inputs: BTreeMap<&str, ReportInput> = BTreeMap::new();
+    let known: BTreeMap<String, &FileEntry> =
+        entries.iter().map(|entry| (entry.uri.clone(), entry)).collect();
+    let mut inputs: BTreeMap<String, ReportInput> = BTreeMap::new();
     for target in targets {
-        let below = |uri: &str| uri.strip_prefix(target.as_str()).is_some_and(|rest| rest.starts_with('/'));
+        let directory = format!("{target}/");
+        let below = known.range(directory.clone()..).take_while(|(uri, _)| uri.starts_with(&directory));
         let mut met = false;
-        for entry in entries.iter().filter(|entry| entry.uri == *target || below(&entry.uri)) {
+        for (uri, entry) in known.get_key_value(target).into_iter().chain(below) {
             met = true;
-            inputs.insert(&entry.uri, input_of(entry));
+            inputs.insert(uri.clone(), input_of(entry));
         }
         if !met {
             let absent = ReportInput {
@@ -319,7 +325,7 @@ fn inputs_of(targets: &[String], entries: &[FileEntry]) -> Vec<ReportInput> {
                 format: None,
                 ledger: Ledger::default(),
             };
-            inputs.insert(target, absent);
+            inputs.insert(target.clone(), absent);
         }
     }
     inputs.into_values().collect()

@@ -30,15 +30,17 @@ const FULL_WAIT: Duration = Duration::from_secs(5);
 const ENGINES_MAX: usize = 8;
 
 /// Where a worker can be made to die: before a stage, and when it is done and the queue does not know yet.
-const POINTS: [(Stage, &str, &str); 7] = [
-    (Stage::Parsing, "jobs.parsing.begin", "jobs.parsing.done"),
-    (Stage::Extracting, "jobs.extracting.begin", "jobs.extracting.done"),
-    (Stage::Graphing, "jobs.graphing.begin", "jobs.graphing.done"),
-    (Stage::Embedding, "jobs.embedding.begin", "jobs.embedding.done"),
-    (Stage::Indexing, "jobs.indexing.begin", "jobs.indexing.done"),
-    (Stage::Postchecks, "jobs.postchecks.begin", "jobs.postchecks.done"),
-    (Stage::Reporting, "jobs.reporting.begin", "jobs.reporting.done"),
-];
+fn points(stage: Stage) -> (&'static str, &'static str) {
+    match stage {
+        Stage::Parsing => ("jobs.parsing.begin", "jobs.parsing.done"),
+        Stage::Extracting => ("jobs.extracting.begin", "jobs.extracting.done"),
+        Stage::Graphing => ("jobs.graphing.begin", "jobs.graphing.done"),
+        Stage::Embedding => ("jobs.embedding.begin", "jobs.embedding.done"),
+        Stage::Indexing => ("jobs.indexing.begin", "jobs.indexing.done"),
+        Stage::Postchecks => ("jobs.postchecks.begin", "jobs.postchecks.done"),
+        Stage::Reporting => ("jobs.reporting.begin", "jobs.reporting.done"),
+    }
+}
 
 /// Does the stages of jobs, for every tenant.
 pub struct EngineWork {
@@ -65,16 +67,8 @@ impl EngineWork {
     }
 
     /// Fails or dies here, if that is what was asked for.
-    fn hit(
-        &self,
-        stage: Stage,
-        point: impl Fn((Stage, &'static str, &'static str)) -> &'static str,
-    ) -> Result<(), Halt> {
-        let points = POINTS.into_iter().filter(|(known, ..)| *known == stage);
-        for one in points {
-            self.environment.faults.hit(point(one)).map_err(|error| Failure::passing(error.to_string()))?;
-        }
-        Ok(())
+    fn hit(&self, point: &'static str) -> Result<(), Halt> {
+        Ok(self.environment.faults.hit(point).map_err(|error| Failure::passing(error.to_string()))?)
     }
 
     fn engine(&self, tenant: &str) -> Result<Arc<Engine>, EngineError> {
@@ -104,7 +98,7 @@ impl EngineWork {
         let cancel = Arc::new(Cancel::guarding(move || held.asked() != Some(Why::Fenced)));
         let (engine, job, asked) = (Arc::clone(engine), Arc::clone(job), Arc::clone(&cancel));
         let fetching = self.fetching.clone();
-        let shown = Shown { context: context.clone(), counts: carried.counts() };
+        let shown = Shown { context: context.clone(), stage, counts: carried.counts() };
         let mut thread = tokio::task::spawn_blocking(move || {
             let mut carried = carried;
             let done = engine.job_stage(stage, &job, &mut carried, &fetching, &shown, &asked);
@@ -141,12 +135,13 @@ impl Work for EngineWork {
         let engine = self.engine(&job.spec.options.tenant).map_err(|error| failure(&error))?;
         let job = Arc::new(job.clone());
         let mut carried = Carried::of(resume);
-        self.hit(stage, |(_, begin, _)| begin)?;
+        let (begin, done) = points(stage);
+        self.hit(begin)?;
         loop {
             context.confirm().await?;
-            let (left, done) = self.once(&engine, stage, &job, carried, context).await?;
+            let (left, outcome) = self.once(&engine, stage, &job, carried, context).await?;
             carried = left;
-            let error = match done {
+            let error = match outcome {
                 Ok(()) => break,
                 Err(error) => error,
             };
@@ -166,7 +161,7 @@ impl Work for EngineWork {
             });
             tokio::time::sleep(if error.is_busy() { BUSY_WAIT } else { FULL_WAIT }).await;
         }
-        self.hit(stage, |(.., done)| done)?;
+        self.hit(done)?;
         if stage != Stage::Reporting {
             return Ok(Some(carried.value()));
         }
@@ -217,6 +212,7 @@ async fn ended_badly(
 /// Hands what a stage says on to the queue.
 struct Shown {
     context: Context,
+    stage: Stage,
     /// What the stages before counted.
     counts: std::collections::BTreeMap<String, u64>,
 }
@@ -224,7 +220,8 @@ struct Shown {
 impl Progress for Shown {
     fn update(&self, update: &Update) {
         let mut counts = self.counts.clone();
-        if update.records > 0 {
+        // What later stages count are texts and documents.
+        if self.stage == Stage::Parsing {
             counts.insert("records".to_owned(), update.records);
         }
         self.context.report(Report {

@@ -12,7 +12,7 @@ use stele_jobs::{
     Stop, Why, Work, Worked, WorkerSettings, run_worker,
 };
 
-use crate::rig::{Rig, Ticking, spec};
+use crate::rig::{Rig, Ticking, spec, suite};
 
 /// How many stages began, of each job.
 type Begun = BTreeMap<(JobId, Stage), u32>;
@@ -70,14 +70,6 @@ impl Work for Hands {
     async fn held_back(&self) -> Option<String> {
         self.held_back.load(Ordering::SeqCst).then(|| "the disk is full".to_owned())
     }
-}
-
-macro_rules! suite {
-    ($($test:ident),* $(,)?) => {
-        mod memory { $(#[test] fn $test() { super::on(crate::rig::Rig::memory(), async |rig| super::$test(rig).await); })* }
-        mod sqlite { $(#[test] fn $test() { super::on(crate::rig::Rig::sqlite(), async |rig| super::$test(rig).await); })* }
-        mod redis { $(#[test] fn $test() { super::on(crate::rig::Rig::redis(), async |rig| super::$test(rig).await); })* }
-    };
 }
 
 suite! {

@@ -125,3 +125,13 @@ pub async fn claim(queue: &Queue, name: &str) -> Option<Lease> {
     queue.renew(&lease, LEASE).await.unwrap();
     Some(lease)
 }
+
+/// Each test on each home: a test is a function of a rig.
+macro_rules! suite {
+    ($($test:ident),* $(,)?) => {
+        mod memory { $(#[test] fn $test() { super::on(crate::rig::Rig::memory(), async |rig| super::$test(rig).await); })* }
+        mod sqlite { $(#[test] fn $test() { super::on(crate::rig::Rig::sqlite(), async |rig| super::$test(rig).await); })* }
+        mod redis { $(#[test] fn $test() { super::on(crate::rig::Rig::redis(), async |rig| super::$test(rig).await); })* }
+    };
+}
+pub(crate) use suite;

@@ -9,16 +9,7 @@ use stele_jobs::{
 };
 use stele_model::ErrorKind;
 
-use crate::rig::{LEASE, Rig, claim, input, spec};
-
-/// Each test on each home: a test is a function of a rig.
-macro_rules! suite {
-    ($($test:ident),* $(,)?) => {
-        mod memory { $(#[test] fn $test() { super::on(crate::rig::Rig::memory(), async |rig| super::$test(rig).await); })* }
-        mod sqlite { $(#[test] fn $test() { super::on(crate::rig::Rig::sqlite(), async |rig| super::$test(rig).await); })* }
-        mod redis { $(#[test] fn $test() { super::on(crate::rig::Rig::redis(), async |rig| super::$test(rig).await); })* }
-    };
-}
+use crate::rig::{LEASE, Rig, claim, input, spec, suite};
 
 suite! {
     a_job_goes_through,
