@@ -8,6 +8,7 @@ use std::io;
 use serde_json::json;
 use stele_engine::discovery::render::RenderError;
 use stele_engine::graph::GraphError;
+use stele_engine::jobs::JobsError;
 use stele_engine::lake::LakeError;
 use stele_engine::lake::sql::SqlError;
 use stele_engine::retrieval::IndexError;
@@ -128,6 +129,9 @@ fn hints(error: &EngineError) -> Vec<String> {
         EngineError::Source(SourceError::Unreadable { .. }) => "check who may read it: `ls -l`",
         EngineError::Source(SourceError::Profile { .. }) => {
             "`stele validate --profile FILE` checks a profile; docs/guide/add-a-format.md shows one"
+        }
+        EngineError::Jobs(JobsError::Home { .. }) => {
+            "`--queue` or STELE_QUEUE names the queue: `sqlite` needs no server; is the one that is named running?"
         }
         EngineError::Config { .. } => "`stele validate` checks the configuration",
         EngineError::NoInputs(_) => "name recordings, or a directory that holds some",

@@ -4,8 +4,8 @@
 use serde_json::json;
 use stele_engine::Settings;
 use stele_engine::jobs::{
-    Control, Filter, INPUTS_MAX, Input, Job, JobDesk, JobId, Options, Origin, QueueHome, Spec, State,
-    Submitted, inputs_of_targets,
+    Control, Filter, INPUTS_MAX, Input, Job, JobDesk, JobId, JobsError, Options, Origin, QueueHome, Spec,
+    State, Submitted, inputs_of_targets,
 };
 
 use super::Context;
@@ -44,9 +44,7 @@ impl Context {
 
 /// A job's name.
 pub fn job_id(text: &str) -> Result<JobId, Failure> {
-    text.parse().map_err(|error: stele_engine::jobs::JobsError| {
-        Failure::new(error.to_string()).hint("`stele jobs` lists them")
-    })
+    text.parse().map_err(|error: JobsError| Failure::new(error.to_string()))
 }
 
 /// `stele ingest --no-wait`: puts the work into the queue.
@@ -87,8 +85,13 @@ pub fn submit(
 /// `stele jobs`
 pub fn list(context: &Context, args: &JobsArgs) -> Result<Exit, Failure> {
     let desk = context.jobs(&args.home)?;
-    let states = args.state.iter().map(|state| state.parse::<State>()).collect::<Result<_, _>>();
-    let states = states.map_err(|error: stele_engine::jobs::JobsError| Failure::usage(error.to_string()))?;
+    let state = |name: &String| {
+        name.parse().map_err(|_: JobsError| {
+            let known = State::ALL.map(State::name).join(", ");
+            Failure::usage(format!("--state: {name:?} is none of {known}"))
+        })
+    };
+    let states = args.state.iter().map(state).collect::<Result<_, _>>()?;
     let before = args.before.as_deref().map(job_id).transpose()?;
     let filter = Filter { states, before, limit: args.limit.into() };
     let page = desk.ask(|queue| queue.list(&filter))?;

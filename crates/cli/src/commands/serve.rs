@@ -139,7 +139,9 @@ fn token() -> Result<Option<String>, Failure> {
 /// The tokens of a file.
 fn tokens_of(file: &Path, tenant: &str) -> Result<Tokens, Failure> {
     let config = |failure: Failure| Failure { exit: Exit::Config, ..failure };
-    let failed = |error| config(Failure::io("read", file, &error));
+    let failed = |error| {
+        config(Failure::io("read", file, &error)).hint("docs/guide/service.md shows a file of tokens")
+    };
     let size = std::fs::metadata(file).map_err(failed)?.len();
     if size > TOKEN_FILE_BYTES_MAX {
         return Err(config(Failure::new(format!(

@@ -11,6 +11,7 @@ use stele_http::Secret;
 use stele_jobs::{Input, JobsError, Limits, Queue, RedisConfig, WorkerSettings};
 use stele_model::id::to_hex;
 use stele_model::{Clock, Micros};
+use stele_sources::SourceError;
 use stele_watch::{Fetching, Manager, Means, Secrets, WatcherConfig};
 
 use super::arrivals::ToQueue;
@@ -199,6 +200,9 @@ pub fn inputs_of_targets(targets: &[String]) -> Result<Vec<Input>, EngineError> 
 
 fn input_of_target(target: &str) -> Result<Input, EngineError> {
     let path = Path::new(target);
+    if !path.exists() {
+        return Err(SourceError::NotFound { target: target.to_owned() }.into());
+    }
     let absolute: PathBuf = path.canonicalize().at("find", path)?;
     let uri =
         absolute.to_str().ok_or_else(|| EngineError::NoInputs(format!("{target}: its name is not UTF-8")))?;
