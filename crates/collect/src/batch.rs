@@ -1,0 +1,126 @@
+//! Records on their way into the lake, and the cursors that go with them.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::CollectError;
+use crate::record::Collectable;
+
+/// Records of a batch, at most: a second of work at the speed of a quick service, so that a crash costs little.
+pub const BATCH_RECORDS: u64 = 10_000;
+
+/// Bytes of a batch, about: what it holds is in memory until the commit.
+pub const BATCH_BYTES: usize = 16 << 20;
+
+/// How far each stream has come, in words of its collector.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Cursors(BTreeMap<String, Value>);
+
+impl Cursors {
+    /// Where this stream goes on; `None` is the beginning.
+    pub fn get(&self, stream: &str) -> Option<&Value> {
+        self.0.get(stream)
+    }
+
+    /// This stream goes on from here.
+    pub fn set(&mut self, stream: impl Into<String>, cursor: Value) {
+        self.0.insert(stream.into(), cursor);
+    }
+
+    /// This stream begins anew. Says whether it had come anywhere.
+    pub fn reset(&mut self, stream: &str) -> bool {
+        self.0.remove(stream).is_some()
+    }
+
+    /// Streams and where they go on, by name.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Value)> {
+        self.0.iter().map(|(stream, cursor)| (stream.as_str(), cursor))
+    }
+
+    /// Whether no stream has come anywhere.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+/// Records of one stream, and where the stream goes on when they are kept.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Batch {
+    /// Of which stream.
+    pub stream: String,
+    /// One record a line, each a JSON object as [`Collectable`] writes it, each ended by a line feed.
+    pub lines: Vec<u8>,
+    /// How many lines there are.
+    pub records: u64,
+    /// Where the stream goes on once these are kept; `None` leaves it where it was.
+    pub cursor: Option<Value>,
+}
+
+/// Where records go. In the program that is the lake.
+pub trait Sink {
+    /// The cursors of this source, as of the last batch that was taken.
+    ///
+    /// # Errors
+    /// If they cannot be read.
+    fn cursors(&self) -> Result<Cursors, CollectError>;
+
+    /// Keeps records and cursor, both or neither; when it comes back they are durable.
+    ///
+    /// # Errors
+    /// If they cannot be kept; then nothing of the batch is.
+    fn take(&mut self, batch: Batch) -> Result<(), CollectError>;
+}
+
+/// Makes batches of one stream: gathers records until a bound is reached, and then hands them over.
+#[derive(Debug)]
+pub struct Batcher {
+    stream: String,
+    lines: Vec<u8>,
+    records: u64,
+    cursor: Option<Value>,
+}
+
+impl Batcher {
+    /// For a stream of which nothing is gathered yet.
+    pub fn new(stream: impl Into<String>) -> Self {
+        Self { stream: stream.into(), lines: Vec::new(), records: 0, cursor: None }
+    }
+
+    /// Gathers a record. Follow it by [`Self::reached`] when everything up to some point was gathered.
+    ///
+    /// # Errors
+    /// If the record is no JSON object.
+    pub fn push(&mut self, record: &Collectable<'_>) -> Result<(), CollectError> {
+        record.write(&mut self.lines)?;
+        self.records += 1;
+        Ok(())
+    }
+
+    /// Everything before `cursor` was gathered: hands over what there is if that has become a batch.
+    ///
+    /// # Errors
+    /// If the sink does not keep it.
+    pub fn reached(&mut self, cursor: Value, sink: &mut dyn Sink) -> Result<(), CollectError> {
+        self.cursor = Some(cursor);
+        if self.records >= BATCH_RECORDS || self.lines.len() >= BATCH_BYTES {
+            self.flush(sink)?;
+        }
+        Ok(())
+    }
+
+    /// Hands over what there is, whatever its size; nothing if there is no record and no cursor.
+    ///
+    /// # Errors
+    /// If the sink does not keep it.
+    pub fn flush(&mut self, sink: &mut dyn Sink) -> Result<(), CollectError> {
+        let (lines, records) = (std::mem::take(&mut self.lines), std::mem::take(&mut self.records));
+        let cursor = self.cursor.take();
+        if records == 0 && cursor.is_none() {
+            return Ok(());
+        }
+        sink.take(Batch { stream: self.stream.clone(), lines, records, cursor })
+    }
+}
