@@ -48,6 +48,10 @@ pub fn recognise(source_uri: &str, bytes: &[u8]) -> Option<DocumentFormat> {
         "eml" => return Some(DocumentFormat::Eml),
         "txt" | "text" | "rst" | "adoc" | "asciidoc" | "org" => return Some(DocumentFormat::Text),
         "json" => return looks_like_blocks(begin).then_some(DocumentFormat::NotionBlocks),
+        // A page that was fetched has an id and no ending.
+        _ if name.starts_with("notion://") && looks_like_blocks(begin) => {
+            return Some(DocumentFormat::NotionBlocks);
+        }
         _ => {}
     }
     if lower.starts_with("<!doctype html") || lower.starts_with("<html") {

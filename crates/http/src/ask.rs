@@ -113,7 +113,7 @@ pub(crate) struct Asker {
     base: String,
     shown: String,
     key: Option<Key>,
-    header: Option<(HeaderName, HeaderValue)>,
+    headers: Vec<(HeaderName, HeaderValue)>,
     proxy: Option<reqwest::Proxy>,
     connect_timeout: Duration,
     timeout: Duration,
@@ -131,12 +131,16 @@ impl Asker {
                 reason: "it is not an address such as http://proxy:3128".to_owned(),
             })?),
         };
-        let header = key.as_ref().map(Key::header).transpose()?;
+        let mut headers = Vec::new();
+        for (name, value) in &config.headers {
+            headers.push(header_line(name, value)?);
+        }
+        headers.extend(key.as_ref().map(Key::header).transpose()?);
         let mut asker = Asker {
             base,
             shown: String::new(),
             key,
-            header,
+            headers,
             proxy,
             connect_timeout: Duration::from_millis(config.connect_timeout_ms_max),
             timeout: Duration::from_millis(config.timeout_ms_max),
@@ -244,7 +248,7 @@ impl Asker {
         if let Some(body) = &request.body {
             asking = asking.header("content-type", "application/json").body(body.clone());
         }
-        if let Some((name, value)) = &self.header {
+        for (name, value) in &self.headers {
             asking = asking.header(name, value);
         }
         if let Some(Unless { version, .. }) = &request.unless {
@@ -291,6 +295,16 @@ impl Asker {
             _ => Asked::Refused { status, reason, explained },
         })
     }
+}
+
+/// A header line of the configuration.
+fn header_line(name: &str, value: &str) -> Result<(HeaderName, HeaderValue), HttpError> {
+    let refuse = |what: &str| HttpError::Config { setting: "headers", reason: format!("{name:?}: {what}") };
+    Ok((
+        HeaderName::from_bytes(name.as_bytes()).map_err(|_| refuse("it is not the name of a header"))?,
+        HeaderValue::from_str(value)
+            .map_err(|_| refuse("its value has characters that no header may have"))?,
+    ))
 }
 
 /// How an answer ended.

@@ -1,5 +1,7 @@
 //! How a service is treated, whichever it is.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::HttpError;
@@ -29,6 +31,10 @@ pub struct ClientConfig {
     pub answer_bytes_max: u64,
     /// The proxy, such as `http://proxy:3128`. None is used unless it stands here.
     pub proxy: Option<String>,
+    /// Header lines that go with every request, such as the version of an API. They are shown where the
+    /// configuration is: nothing secret belongs in them.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub headers: BTreeMap<String, String>,
 }
 
 impl Default for ClientConfig {
@@ -43,6 +49,7 @@ impl Default for ClientConfig {
             timeout_ms_max: 60_000,
             answer_bytes_max: 256 << 20,
             proxy: None,
+            headers: BTreeMap::new(),
         }
     }
 }

@@ -28,7 +28,6 @@ impl Rebuild {
     pub(crate) fn open(index: &Index, spec: &Spec) -> Result<Self, IndexError> {
         let home = &index.home;
         let (lock, current) = begin_anew(home, spec)?;
-        versions::tidy(home, &current, Some(spec))?;
         let half_built = versions::half_built(home, &current, spec)?;
         let resumed = half_built.is_some();
         let (table, pointer) = match half_built {

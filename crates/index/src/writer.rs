@@ -447,10 +447,16 @@ pub(crate) fn begin_anew(home: &Home, spec: &Spec) -> Result<(WriterLock, Curren
     let lock = lock(home, spec)?;
     match Current::load(&home.dir) {
         Err(error @ (IndexError::Damaged { .. } | IndexError::NewerFormat { .. })) => {
+            // What it named is not known, so every version stays until the next writer: a pointer that is put
+            // back, or a newer program, finds its own.
             tracing::warn!(why = %error, "the index is built as if there were none");
             Ok((lock, Current::default()))
         }
-        current => Ok((lock, current?.unwrap_or_default())),
+        current => {
+            let current = current?.unwrap_or_default();
+            versions::tidy(home, &current, Some(spec))?;
+            Ok((lock, current))
+        }
     }
 }
 

@@ -34,6 +34,8 @@ pub enum WatcherConfig {
     Http(HttpConfig),
     /// A bucket.
     S3(S3Config),
+    /// What an integration of Notion may read.
+    Notion(NotionConfig),
 }
 
 /// Which files of a directory are ready to be read.
@@ -152,6 +154,60 @@ pub struct S3Config {
     pub tag: Option<String>,
 }
 
+/// The pages of Notion that are shared with an integration.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NotionConfig {
+    /// The address of the API. That of Notion if it is not set.
+    #[serde(default = "notion_url")]
+    pub url: String,
+    /// The environment variable that holds the integration's secret. `NOTION_TOKEN` if it is not set.
+    #[serde(default = "notion_variable")]
+    pub key_variable: String,
+    /// Seconds between two looks. 300 if it is not set: a look asks for every page's name.
+    #[serde(default = "notion_interval_s")]
+    pub interval_s: u64,
+    /// Pages at most. 1,000,000 if it is not set.
+    #[serde(default = "entries_max")]
+    pub entries_max: usize,
+    /// How patient it is: tries, waits, time limits, the proxy.
+    #[serde(default = "notion_http")]
+    pub http: ClientConfig,
+    /// The tag of the jobs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tag: Option<String>,
+}
+
+impl Default for NotionConfig {
+    fn default() -> Self {
+        NotionConfig {
+            url: notion_url(),
+            key_variable: notion_variable(),
+            interval_s: notion_interval_s(),
+            entries_max: ENTRIES_MAX,
+            http: notion_http(),
+            tag: None,
+        }
+    }
+}
+
+fn notion_url() -> String {
+    "https://api.notion.com".to_owned()
+}
+
+fn notion_variable() -> String {
+    "NOTION_TOKEN".to_owned()
+}
+
+fn notion_interval_s() -> u64 {
+    300
+}
+
+/// What Notion asks its users to keep to: three requests a second, on average.
+fn notion_http() -> ClientConfig {
+    ClientConfig { requests_per_minute_max: Some(180), ..ClientConfig::default() }
+}
+
 fn settle_ms() -> u64 {
     3_000
 }
@@ -231,12 +287,13 @@ impl SpoolConfig {
 }
 
 impl WatcherConfig {
-    /// As it stands in a configuration: `spool`, `http` or `s3`.
+    /// As it stands in a configuration: `spool`, `http`, `s3` or `notion`.
     pub fn kind(&self) -> &'static str {
         match self {
             WatcherConfig::Spool(_) => "spool",
             WatcherConfig::Http(_) => "http",
             WatcherConfig::S3(_) => "s3",
+            WatcherConfig::Notion(_) => "notion",
         }
     }
 
@@ -260,6 +317,10 @@ impl WatcherConfig {
                     .map_or(String::new(), |endpoint| format!(" at {}", stele_http::shown_address(endpoint)));
                 format!("s3://{}/{}{at}", s3.bucket, s3.prefix.trim_matches('/'))
             }
+            // Two secrets see two workspaces.
+            WatcherConfig::Notion(notion) => {
+                format!("{} with {}", stele_http::shown_address(&notion.url), notion.key_variable)
+            }
         }
     }
 
@@ -269,6 +330,7 @@ impl WatcherConfig {
             WatcherConfig::Spool(spool) => spool.tag.as_deref(),
             WatcherConfig::Http(http) => http.tag.as_deref(),
             WatcherConfig::S3(s3) => s3.tag.as_deref(),
+            WatcherConfig::Notion(notion) => notion.tag.as_deref(),
         }
     }
 
@@ -312,6 +374,7 @@ impl WatcherConfig {
                 }
                 (("interval_s", s3.interval_s), s3.entries_max)
             }
+            WatcherConfig::Notion(notion) => (("interval_s", notion.interval_s), notion.entries_max),
         };
         if interval.1 == 0 {
             return refuse(interval.0, "it is 0; it has to be 1 at least");
@@ -359,6 +422,9 @@ fn overlap(one: &WatcherConfig, other: &WatcherConfig) -> Option<&'static str> {
             let (one, two) = (Path::new(a.prefix.trim_matches('/')), Path::new(b.prefix.trim_matches('/')));
             (a.bucket == b.bucket && a.endpoint == b.endpoint && within(one, two)).then_some("prefix")
         }
+        (WatcherConfig::Notion(a), WatcherConfig::Notion(b)) => {
+            (a.url == b.url && a.key_variable == b.key_variable).then_some("key_variable")
+        }
         _ => None,
     }
 }
@@ -373,7 +439,8 @@ impl<'de> Deserialize<'de> for WatcherConfig {
             Some("spool") => read(table).map(WatcherConfig::Spool),
             Some("http") => read(table).map(WatcherConfig::Http),
             Some("s3") => read(table).map(WatcherConfig::S3),
-            _ => Err(format!("unknown kind {kind}; there are spool, http and s3")),
+            Some("notion") => read(table).map(WatcherConfig::Notion),
+            _ => Err(format!("unknown kind {kind}; there are spool, http, s3 and notion")),
         }
         .map_err(D::Error::custom)
     }

@@ -7,6 +7,7 @@ use stele_http::{Cancelled, Client, Key, Method, Pace, Secret, shown_address};
 use tokio::runtime::Handle;
 use url::{Position, Url};
 
+use crate::notion::{self, Notion};
 use crate::s3::{self, S3Keys};
 use crate::watcher::Secrets;
 use crate::{HttpConfig, WatchError, WatcherConfig};
@@ -24,12 +25,13 @@ pub struct Fetching {
 
 /// Whether content is fetched from there, and is no file of this machine.
 pub fn is_remote(uri: &str) -> bool {
-    ["http://", "https://", "s3://"].iter().any(|scheme| uri.starts_with(scheme))
+    ["http://", "https://", "s3://", notion::SCHEME].iter().any(|scheme| uri.starts_with(scheme))
 }
 
 impl Fetching {
     /// Writes the content of `uri` to `to`, and gives its size in bytes. `config` is that of the watcher that
-    /// found it; without one a page is asked for without a key, and a bucket where Amazon has it.
+    /// found it; without one a page is asked for without a key, a bucket where Amazon has it, and Notion with the
+    /// key in `NOTION_TOKEN`.
     ///
     /// # Errors
     /// If the address makes no sense, the service does not give the content, or `to` cannot be written.
@@ -47,6 +49,16 @@ impl Fetching {
                 _ => crate::S3Config::of_bucket(rest.split('/').next().unwrap_or_default()),
             };
             return s3::read(uri, &config, S3Keys::of(&config, &secret), &self.runtime, to, cancelled);
+        }
+        if let Some(id) = uri.strip_prefix(notion::SCHEME) {
+            let config = match config {
+                Some(WatcherConfig::Notion(config)) => config.clone(),
+                _ => crate::NotionConfig::default(),
+            };
+            let page = Notion::new(uri, config, &secret, &self.pace)?.page(id, cancelled)?;
+            let write = |source| WatchError::Io { what: "write what came from", path: uri.into(), source };
+            to.write_all(&page).map_err(write)?;
+            return Ok(page.len() as u64);
         }
         let config = match config {
             Some(WatcherConfig::Http(config)) => Some(config),

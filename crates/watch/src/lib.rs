@@ -1,4 +1,4 @@
-//! What arrived, changed or went? Watchers of directories, pages of the web and buckets.
+//! What arrived, changed or went? Watchers of directories, pages of the web, buckets and Notion.
 //!
 //! The loop that drives this crate:
 //!
@@ -29,6 +29,7 @@ mod fetch;
 mod handed;
 mod http;
 mod manager;
+mod notion;
 mod s3;
 mod spool;
 mod status;
@@ -37,7 +38,8 @@ mod watcher;
 
 pub use arrival::{Arrival, ArrivalKind, Arrivals, BATCH_MAX, Batch, Refused, URI_BYTES_MAX};
 pub use config::{
-    ENTRIES_MAX, HttpConfig, Mode, PAGES_MAX, S3Config, SpoolConfig, WATCHERS_MAX, WatcherConfig, check_all,
+    ENTRIES_MAX, HttpConfig, Mode, NotionConfig, PAGES_MAX, S3Config, SpoolConfig, WATCHERS_MAX,
+    WatcherConfig, check_all,
 };
 pub use error::WatchError;
 pub use fetch::{Fetching, is_remote};

@@ -11,6 +11,7 @@ use tokio::runtime::Handle;
 
 use crate::handed::{Handed, Step};
 use crate::http::Http;
+use crate::notion::Notion;
 use crate::s3::{S3, S3Keys};
 use crate::spool::{MakeEvents, Spool};
 use crate::status::{Problem, WatcherState, WatcherStatus};
@@ -97,6 +98,7 @@ impl Watcher {
                 let keys = S3Keys::of(&s3, &secret);
                 Box::new(S3::new(name, target.clone(), s3, keys, means.runtime.clone())?)
             }
+            WatcherConfig::Notion(notion) => Box::new(Notion::new(name, notion, &secret, &means.pace)?),
         };
         let faults = Arc::clone(&means.faults);
         let handed = Handed::open(&means.state_dir, name, config.kind(), &target, faults)?;

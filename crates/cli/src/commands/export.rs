@@ -38,6 +38,15 @@ pub fn run(context: &Context, action: ExportAction) -> Result<Exit, Failure> {
     let engine = context.engine()?;
     let interrupt = Interrupt::start()?;
     let snapshot = engine.snapshot()?;
+    let events = match &action {
+        ExportAction::Jsonl(args) => args.selection.event.clone(),
+        ExportAction::Slice(args) => args.selection.event.clone(),
+        ExportAction::Salvage(_) | ExportAction::Chunks(_) => Vec::new(),
+    };
+    // A name that stands for nothing looks like an event without records.
+    for note in engine.unknown_events(&snapshot, &events)? {
+        context.out.remark(&note);
+    }
     let job = match action {
         ExportAction::Chunks(_) => return chunks(context, &engine, &snapshot, output.as_deref()),
         ExportAction::Jsonl(args) => {

@@ -37,7 +37,9 @@ fn build(context: &Context, engine: &Engine, anew: bool) -> Result<Exit, Failure
     let outcome = if anew {
         engine.index_rebuild(&reporter, &interrupt.cancel)
     } else {
-        engine.index_build(&reporter, &interrupt.cancel)
+        // Somebody asks for it, who may have installed what a document waited for: that is tried again first.
+        let graph = engine.graph_build(&reporter, &interrupt.cancel);
+        graph.and_then(|_| engine.index_build(&reporter, &interrupt.cancel))
     };
     reporter.clear();
     let summary = outcome.map_err(|error| failed(engine, error))?;

@@ -20,6 +20,10 @@ fn wrong_usage() {
     assert!(!world.path("d").exists());
     world.ok("ingest sample/recordings --data-dir d");
     world.run("export jsonl --from 2025-01-02 --to 2025-01-02 --data-dir d").is(2).says(&["not before --to"]);
+    // Nothing is written, and it is said why.
+    let nothing = world.run("export jsonl --event auctionStat --data-dir d").is(0);
+    let nothing = nothing.says(&["no event is named auctionStat", "auctionState", "0 rows"]);
+    assert!(nothing.stdout.is_empty());
 }
 
 #[test]

@@ -173,6 +173,7 @@ fn a_filter_for_nothing_is_said() {
     check("--event auctionStat", &["no event is named auctionStat", "near it are auctionState"]);
     check("--event auctionState --event NOSUCH", &["no event is named NOSUCH"]);
     check("--doc-type tick", &["no doc type is named tick", "game_tick"]);
+    check("--game nosuch", &["no record belongs to a game nosuch", "SELECT game_id FROM games"]);
     check("--source nowhere", &["no source begins with nowhere"]);
     let silent = |filter: &str| {
         let notes = search(&world, "price", filter)["notes"].to_string();

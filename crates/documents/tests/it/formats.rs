@@ -387,6 +387,12 @@ fn formats_are_recognised_by_content_first() {
     check("a.MD", b"x", Some(DocumentFormat::Markdown));
     check("README", b"x", Some(DocumentFormat::Markdown));
     check("a.json", b"{\"event\": 1}", None);
+    check(
+        "notion://5c6a",
+        b"{\"page\":{\"object\":\"page\"},\"blocks\":[]}",
+        Some(DocumentFormat::NotionBlocks),
+    );
+    check("notion://5c6a", b"{\"event\": 1}", None);
     check("a.jsonl", b"{\"event\": 1}", None);
     check("x/inbox", b"Received: from a\r\n\r\nb", Some(DocumentFormat::Eml));
     check("a.png", b"\x89PNG\r\n\x1a\n", Some(DocumentFormat::Image));

@@ -8,6 +8,7 @@ use serde::Serialize;
 use stele_discover::render::chunks::CATALOGUE;
 use stele_index::{Filter, IndexError, Model, Pointer, Scope};
 use stele_lake::Snapshot;
+use stele_lake::sql::{Params, SqlOptions};
 use stele_model::{DocType, FileId};
 use stele_search::{Answer, Question, SearchError, Searcher};
 
@@ -19,6 +20,9 @@ use crate::{Cancel, EngineError};
 
 /// Names that are listed beside one that is not known.
 const NEAR_MAX: usize = 3;
+
+/// Memory of the look for a game, in bytes: it reads one column and keeps none of it.
+const GAMES_SQL_MEMORY: u64 = 256 << 20;
 
 /// Stretches of sources that a path is compared with where none is the same: enough to find a slip in a name.
 const STRETCHES_MAX: usize = 20_000;
@@ -94,12 +98,10 @@ impl Engine {
         let mut notes = Vec::new();
         let seen =
             |name: &String| answer.results.iter().any(|one| one.metadata.event_type.as_ref() == Some(name));
-        let events: Vec<&String> = filter.event_types.iter().filter(|name| !seen(name)).collect();
-        if !events.is_empty() {
-            let view = self.own_catalogue(snapshot, &Cancel::default())?.view();
-            let known: Vec<&str> = view.events.iter().map(|event| &*event.name).collect();
-            let unknown = events.into_iter().filter(|name| !known.contains(&name.as_str()));
-            notes.extend(unknown.map(|name| format!("no event is named {name}{}", near(&known, name))));
+        let events: Vec<String> = filter.event_types.iter().filter(|name| !seen(name)).cloned().collect();
+        notes.extend(self.unknown_events(snapshot, &events)?);
+        if answer.results.is_empty() {
+            notes.extend(self.unknown_games(snapshot, &filter.game_ids)?);
         }
         let known: Vec<&str> = DocType::ALL.map(DocType::name).into_iter().chain([CATALOGUE]).collect();
         let unknown = filter.doc_types.iter().filter(|name| !known.contains(&name.as_str()));
@@ -118,6 +120,50 @@ impl Engine {
             let missing =
                 filter.scopes.iter().filter_map(|scope| self.missing_scope(snapshot, scope).transpose());
             notes.extend(missing.collect::<Result<Vec<String>, EngineError>>()?);
+        }
+        Ok(notes)
+    }
+
+    /// What to say about names that no event of the lake has.
+    ///
+    /// # Errors
+    ///
+    /// If the catalogue cannot be read.
+    pub fn unknown_events(&self, snapshot: &Snapshot, names: &[String]) -> Result<Vec<String>, EngineError> {
+        if names.is_empty() {
+            return Ok(Vec::new());
+        }
+        let view = self.own_catalogue(snapshot, &Cancel::default())?.view();
+        let known: Vec<&str> = view.events.iter().map(|event| &*event.name).collect();
+        let unknown = names.iter().filter(|name| !known.contains(&name.as_str()));
+        Ok(unknown.map(|name| format!("no event is named {name}{}", near(&known, name))).collect())
+    }
+
+    /// What to say about games that no record of the lake belongs to.
+    fn unknown_games(&self, snapshot: &Snapshot, names: &[String]) -> Result<Vec<String>, EngineError> {
+        if names.is_empty() {
+            return Ok(Vec::new());
+        }
+        let options = SqlOptions {
+            memory_limit: GAMES_SQL_MEMORY,
+            threads: self.threads(),
+            temp_dir: self.sql_temp_dir(),
+        };
+        let sql = self.own_lake_sql(snapshot, &options)?;
+        let mut notes = Vec::new();
+        for name in names {
+            let params = Params::none().with("game", name.as_str());
+            let mut found = false;
+            let rows = sql.query("SELECT 1 FROM events WHERE game_id = $game LIMIT 1", &params)?;
+            rows.each_text(|_| {
+                found = true;
+                Ok::<(), EngineError>(())
+            })?;
+            if !found {
+                notes.push(format!(
+                    "no record belongs to a game {name}; `stele sql \"SELECT game_id FROM games\"` lists them"
+                ));
+            }
         }
         Ok(notes)
     }

@@ -204,7 +204,7 @@ impl Engine {
         match origin {
             Origin::Watcher(name) => match self.settings().watchers.get(name) {
                 Some(WatcherConfig::Spool(spool)) => spool.mode != Mode::Direct,
-                Some(WatcherConfig::Http(_) | WatcherConfig::S3(_)) => false,
+                Some(WatcherConfig::Http(_) | WatcherConfig::S3(_) | WatcherConfig::Notion(_)) => false,
                 // One that somebody started by hand.
                 None => true,
             },

@@ -22,6 +22,26 @@ fn the_old_one_answers_until_the_new_one_is_whole() {
 }
 
 #[test]
+fn a_pointer_that_cannot_be_read_costs_no_version() {
+    let world = World::with(many(5, 1));
+    let pointer = world.path.join("CURRENT.json");
+    let whole = std::fs::read(&pointer).unwrap();
+    std::fs::write(&pointer, b"{").unwrap();
+    let rebuild = world.index().rebuild(&spec()).unwrap();
+    assert_eq!(world.versions(), vec!["v-1", "v-2"]);
+    drop(rebuild);
+    // Somebody has put it back: what it names is there.
+    std::fs::write(&pointer, whole).unwrap();
+    assert_eq!(all_ids(&world.reader()).len(), 5);
+    std::fs::write(&pointer, b"{").unwrap();
+    drop(world.index().rebuild(&spec()).unwrap().finish(2).unwrap());
+    assert_eq!(world.versions(), vec!["v-1", "v-2"]);
+    drop(world.writer());
+    assert_eq!(world.versions(), vec!["v-2"], "the next writer knows what is named");
+    world.clean();
+}
+
+#[test]
 fn the_old_directory_goes_when_nobody_reads_it() {
     let world = World::with(many(5, 1));
     let reading = world.reader();

@@ -6,6 +6,7 @@ mod burst;
 mod http;
 mod manager;
 mod memory;
+mod notion;
 mod odd;
 mod rig;
 mod s3;

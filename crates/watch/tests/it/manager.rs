@@ -103,7 +103,7 @@ fn what_cannot_be_read_is_named() {
         assert!(error.contains(expect), "{error}");
     };
     check("path = \"/a\"", "missing field `kind`");
-    check("kind = \"ftp\"", "there are spool, http and s3");
+    check("kind = \"ftp\"", "there are spool, http, s3 and notion");
     check("kind = \"spool\"", "missing field `path`");
     check("kind = \"spool\"\nfolder = \"/a\"", "unknown field `folder`");
     check("kind = \"spool\"\npath = \"/a\"\nmode = \"fast\"", "unknown variant `fast`");
