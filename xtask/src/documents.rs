@@ -18,6 +18,8 @@ const PEERS: [&str; 3] = ["markdown-it-py", "markitdown", "unstructured"];
 pub struct Documents {
     /// Our program, a Python with the others, and room on the disk.
     pub tools: Tools,
+    /// The built example `measure` of `stele-documents`; without it parsing alone is not measured.
+    pub measure: Option<PathBuf>,
     /// Markdown files.
     pub corpus: PathBuf,
     /// How often the corpus is there, under other names and with other words: small ones measure the
@@ -49,6 +51,11 @@ pub fn documents(plan: &Documents) -> Result<String> {
             work.arg("ingest").arg(&dir).args(["--no-embed", "--quiet", "--threads", threads]);
             work.arg("--data-dir").arg(&lake);
             all.push((name, plan.tools.measure(work)?));
+        }
+        if let Some(measure) = &plan.measure {
+            let mut work = Command::new(measure);
+            work.arg("--alone").arg(&dir);
+            all.push(("stele, parsing and extraction alone, one thread", plan.tools.measure(work)?));
         }
         for peer in PEERS {
             let mut work = Command::new(&plan.tools.python);

@@ -127,6 +127,9 @@ enum BenchCommand {
     Documents {
         #[command(flatten)]
         tools: ToolArgs,
+        /// The built example `measure` of stele-documents; without it parsing alone is not measured.
+        #[arg(long)]
+        measure: Option<PathBuf>,
         /// A directory with Markdown files.
         #[arg(long)]
         corpus: PathBuf,
@@ -238,9 +241,9 @@ fn main() -> Result<ExitCode> {
             print!("{}", peers::bench(&tools, &Bench { inputs, runs, show_wrong })?);
             true
         }
-        Command::Bench(BenchCommand::Documents { tools, corpus, copies, runs }) => {
+        Command::Bench(BenchCommand::Documents { tools, measure, corpus, copies, runs }) => {
             let tools = tools.tools()?;
-            print!("{}", documents::documents(&Documents { tools, corpus, copies, runs })?);
+            print!("{}", documents::documents(&Documents { tools, measure, corpus, copies, runs })?);
             true
         }
         Command::Bench(BenchCommand::Answers { tools, models, lines, runs, sizes, real_max }) => {
