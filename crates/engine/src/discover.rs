@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use stele_discover::{Catalogue, Folding};
-use stele_model::error::in_full;
 use stele_model::{FileId, Ledger};
 use stele_sources::{Found, Input, OpenOptions, Skipped, open, open_reader};
 
@@ -93,7 +92,8 @@ impl Engine {
 
 /// What a search left out, for a summary.
 pub(crate) fn listed(left_out: Vec<Skipped>) -> Vec<InputFailure> {
-    left_out.into_iter().map(|one| InputFailure { uri: one.uri, reason: one.reason }).collect()
+    // What could not be looked at today may be there tomorrow.
+    left_out.into_iter().map(|one| InputFailure { uri: one.uri, reason: one.reason, passing: true }).collect()
 }
 
 /// The error where a search found no input.
@@ -132,7 +132,7 @@ impl Pass<'_> {
                 match self.read(crew, slot, input, &mut done) {
                     Ok(()) => {}
                     Err(EngineError::Source(error)) => {
-                        failures.push(InputFailure { uri: input.uri.clone(), reason: in_full(&error) });
+                        failures.push(InputFailure::of(&input.uri, &error));
                     }
                     Err(error) => return Err(error),
                 }

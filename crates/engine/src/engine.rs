@@ -296,14 +296,24 @@ impl Engine {
 
     /// The declared zone of naive times.
     pub(crate) fn timezone(&self) -> Result<Option<TimeZone>, EngineError> {
-        let Some(name) = &self.settings.timezone else {
-            return Ok(None);
-        };
-        TimeZone::get(name).map(Some).map_err(|_| EngineError::Config {
-            origin: "timezone".to_owned(),
-            reason: format!(
-                "no time zone is named {name:?}; use an IANA name such as America/New_York or UTC"
-            ),
-        })
+        self.settings.timezone.as_deref().map(zone).transpose()
     }
+
+    /// Whether inputs can be read in this way, for whoever has it done later.
+    ///
+    /// # Errors
+    ///
+    /// If no time zone or no format has this name.
+    pub fn check_reading(&self, timezone: Option<&str>, format: Option<&str>) -> Result<(), EngineError> {
+        timezone.map(zone).transpose()?;
+        self.check_format(format)
+    }
+}
+
+/// The zone of this name.
+pub(crate) fn zone(name: &str) -> Result<TimeZone, EngineError> {
+    TimeZone::get(name).map_err(|_| EngineError::Config {
+        origin: "timezone".to_owned(),
+        reason: format!("no time zone is named {name:?}; use an IANA name such as America/New_York or UTC"),
+    })
 }

@@ -9,7 +9,6 @@ use std::sync::Arc;
 
 use stele_discover::Catalogue;
 use stele_lake::{AppendContext, CommitNote, Lake, Writer};
-use stele_model::error::in_full;
 use stele_model::{FileEntry, FileId, FileState, Ledger, Micros};
 use stele_sources::{Found, Input, OpenOptions, Source, SourceError, open};
 
@@ -18,7 +17,7 @@ use crate::admission::{Admission, Known};
 use crate::catalogue_store::CatalogueStore;
 use crate::discover::{InputOptions, listed, no_inputs};
 use crate::documents::{WHOLE, is_document, settled};
-use crate::engine::Engine;
+use crate::engine::{Engine, zone};
 use crate::entry::{checksum, duplicate_of, entry_of, going_on, resume_after, without_tail};
 use crate::pipeline::{Crew, Renewal, with_crew};
 use crate::progress::{Cancel, Progress, Unit, Update};
@@ -46,6 +45,8 @@ pub struct IngestOptions {
     pub tags: Option<Vec<String>>,
     /// Inputs that were found already, such as what was fetched from a service, beside the targets.
     pub found: Vec<Input>,
+    /// The time zone of times that name none, in the place of that of the settings.
+    pub timezone: Option<String>,
     /// Names of inputs that are known to hold nothing any more; documents among them are not shown after it.
     pub gone: Vec<String>,
 }
@@ -65,7 +66,8 @@ impl Engine {
         cancel: &Cancel,
     ) -> Result<IngestSummary, EngineError> {
         let started = self.clock().now();
-        let timezone = self.timezone()?;
+        let timezone =
+            options.timezone.as_deref().map_or_else(|| self.timezone(), |name| zone(name).map(Some))?;
         let InputOptions { format, stdin_name } = options.inputs.clone();
         self.check_format(format.as_deref())?;
         let known = !options.gone.is_empty() || !options.found.is_empty();
@@ -235,10 +237,12 @@ impl Run<'_> {
     }
 
     fn fail(&mut self, uri: &str, error: &SourceError) {
-        let reason = in_full(error);
-        let known = if reason.contains(uri) { reason.clone() } else { format!("{uri}: {reason}") };
-        self.progress.note(&known);
-        self.summary.failures.push(InputFailure { uri: uri.to_owned(), reason });
+        let failure = InputFailure::of(uri, error);
+        match failure.reason.contains(uri) {
+            true => self.progress.note(&failure.reason),
+            false => self.progress.note(&format!("{uri}: {}", failure.reason)),
+        }
+        self.summary.failures.push(failure);
     }
 
     fn admit_and_read(

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use stele_discover::Catalogue;
 use stele_lake::Lake;
-use stele_model::error::in_full;
 use stele_model::{FileState, Micros};
 use stele_sources::{Input, OpenOptions, SourceError, open};
 
@@ -45,7 +44,7 @@ impl Engine {
                 match rehearsal.read(crew, slot, input, cancel) {
                     Ok(()) => {}
                     Err(EngineError::Source(error)) => {
-                        let failure = InputFailure { uri: input.uri.clone(), reason: in_full(&error) };
+                        let failure = InputFailure::of(&input.uri, &error);
                         rehearsal.summary.failures.push(failure);
                     }
                     Err(error) => return Err(error),

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
-use stele_model::{FileEntry, Ledger};
+use stele_model::error::in_full;
+use stele_model::{ErrorKind, FileEntry, Ledger};
+use stele_sources::SourceError;
 
 use crate::worker::ClockChanges;
 
@@ -64,6 +66,17 @@ pub struct InputFailure {
     pub uri: String,
     /// Why, and what was kept.
     pub reason: String,
+    /// Whether the same may work later although nobody changes an input: a disk or a service that did not answer,
+    /// a file that was away.
+    #[serde(skip)]
+    pub passing: bool,
+}
+
+impl InputFailure {
+    pub(crate) fn of(uri: &str, error: &SourceError) -> Self {
+        let passing = error.kind() == ErrorKind::Retry;
+        Self { uri: uri.to_owned(), reason: in_full(error), passing }
+    }
 }
 
 impl IngestSummary {

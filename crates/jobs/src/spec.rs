@@ -125,11 +125,24 @@ pub struct Options {
     pub force: bool,
     /// Whose data it is.
     pub tenant: String,
+    /// The time zone of times that name none, as an IANA name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub timezone: Option<String>,
+    /// The format of every input, whatever its content looks like.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub format: Option<String>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { tag: None, embed: true, force: false, tenant: DEFAULT_TENANT.to_owned() }
+        Self {
+            tag: None,
+            embed: true,
+            force: false,
+            tenant: DEFAULT_TENANT.to_owned(),
+            timezone: None,
+            format: None,
+        }
     }
 }
 

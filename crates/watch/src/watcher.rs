@@ -47,6 +47,8 @@ pub struct Means {
     pub runtime: Handle,
     /// What says what changes in a directory.
     pub events: MakeEvents,
+    /// Directories that are not looked into, wherever they lie: the program's own.
+    pub left_out: Vec<PathBuf>,
     /// What may fail on purpose.
     pub faults: Arc<dyn Faults>,
 }
@@ -84,7 +86,9 @@ impl Watcher {
         let secret = |variable: &str| (means.secrets)(variable).filter(|secret| !secret.reveal().is_empty());
         let target = config.target();
         let watch: Box<dyn Watch> = match config.clone() {
-            WatcherConfig::Spool(spool) => Box::new(Spool::new(spool, Arc::clone(&means.events))),
+            WatcherConfig::Spool(spool) => {
+                Box::new(Spool::new(spool, Arc::clone(&means.events), means.left_out.clone()))
+            }
             WatcherConfig::Http(http) => {
                 let key = http.key_variable.as_deref().and_then(secret);
                 if let (None, Some(variable)) = (&key, &http.key_variable) {

@@ -19,7 +19,15 @@ pub fn run(context: &Context, args: IngestArgs) -> Result<Exit, Failure> {
     if args.no_wait || args.watch {
         let tag = args.tags().map_err(Failure::usage)?.map(|tags| tags.join(","));
         let tenant = context.settings()?.tenant;
-        let options = Options { tag, embed: !args.intake.no_embed, force: args.force, tenant };
+        let reading = &args.intake.reading;
+        if !reading.profile.is_empty() {
+            let why = "--profile is of this run, and a job is done by another process";
+            return Err(Failure::usage(why).hint("name the file in stele.toml: profiles = [\"FILE\"]"));
+        }
+        let (timezone, format) = (reading.timezone.clone(), reading.options().format);
+        context.engine()?.check_reading(timezone.as_deref(), format.as_deref())?;
+        let options =
+            Options { tag, embed: !args.intake.no_embed, force: args.force, tenant, timezone, format };
         return match args.watch {
             true => watch::run(context, &args.targets, &args.home, options),
             false => jobs::submit(context, &args.targets, &args.home, &options),

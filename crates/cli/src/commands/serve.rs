@@ -7,7 +7,7 @@ use serde_json::json;
 use signal_hook::consts::SIGHUP;
 use signal_hook::iterator::{Handle, Signals};
 use stele_engine::Engine;
-use stele_engine::jobs::{Manager, Stop as WorkerStop, WorkerSettings, worker_name};
+use stele_engine::jobs::{Manager, Options, Stop as WorkerStop, WorkerSettings, worker_name};
 use stele_model::error::in_full;
 use stele_server::{HttpOptions, JobsOptions, ServerError, Stop, Tokens, serve_http};
 
@@ -59,7 +59,9 @@ pub fn run(context: &Context, args: ServeArgs) -> Result<Exit, Failure> {
     };
     let path = if args.mcp_only { "/mcp" } else { "/" };
     let mut told = Ok(());
-    let manager = desk.as_ref().map(|desk| desk.watch(&settings.watchers)).transpose()?;
+    let found =
+        Options { embed: settings.index_on_ingest, tenant: settings.tenant.clone(), ..Options::default() };
+    let manager = desk.as_ref().map(|desk| desk.watch(&settings.watchers, found)).transpose()?;
     let (mut hangups, hangup) = hangups()?;
     let worker_stop = WorkerStop::new();
     let asked = worker_stop.clone();

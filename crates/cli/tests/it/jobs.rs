@@ -213,7 +213,7 @@ fn what_cannot_be_done_ends_with_its_reason_and_keeps_nobody_waiting() {
     let gone = one(&world, "in/tides.jsonl");
     let fine = one(&world, "in/harbour.md");
     fs::remove_file(world.path("in/tides.jsonl")).unwrap();
-    work(&world).is(0);
+    work(&world).is(3);
     let failed = status(&world, &gone);
     assert_eq!(failed["state"], "failed", "{failed}");
     assert!(failed["last_error"]["message"].as_str().unwrap().contains("tides.jsonl"), "{failed}");
@@ -272,4 +272,100 @@ fn what_arrives_in_a_watched_directory_is_ingested_once() {
     let jobs = world.run("jobs --data-dir d --limit 1000 --json").is(0).last();
     let states: Vec<&Value> = jobs["jobs"].as_array().unwrap().iter().map(|job| &job["state"]).collect();
     assert!(states.iter().all(|state| *state == "done" || *state == "queued"), "{jobs}");
+}
+
+#[test]
+fn an_input_that_was_away_is_tried_again() {
+    let world = World::of_size(101, 20_000);
+    world.write("stele.toml", WORDS);
+    for name in ["a", "b"] {
+        world.write(&format!("in/{name}.jsonl"), format!("{{\"event\":\"{name}\"}}\n"));
+    }
+    let id = one(&world, "in/a.jsonl in/b.jsonl");
+    fs::rename(world.path("in/b.jsonl"), world.path("b.jsonl")).unwrap();
+    let mut worker = world.stele("worker --data-dir d --until-idle");
+    let worker = worker.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let end = Instant::now() + Duration::from_secs(60);
+    let waiting = loop {
+        let job = status(&world, &id);
+        if job["state"] == "queued" && job["attempts"] == 1 {
+            break job;
+        }
+        assert!(Instant::now() < end, "{job}");
+        std::thread::sleep(Duration::from_millis(50));
+    };
+    let cause = waiting["cause"].as_str().unwrap();
+    assert!(cause.contains("an input is not in the lake") && cause.contains("b.jsonl"), "{cause}");
+    // What was there is in the lake, and is not held up.
+    assert_eq!(world.sql("SELECT event_type FROM events").trim().lines().last(), Some("a"));
+    fs::rename(world.path("b.jsonl"), world.path("in/b.jsonl")).unwrap();
+    Ran::of(worker.wait_with_output().unwrap()).is(0);
+    let done = status(&world, &id);
+    assert_eq!((&done["state"], &done["cause"]), (&"done".into(), &"all stages are done".into()), "{done}");
+    assert_eq!(report(&world, &id)["state"], "done");
+    assert_eq!(world.sql("SELECT count(*) AS n FROM events").trim().lines().last(), Some("2"));
+}
+
+#[test]
+fn a_worker_says_that_jobs_failed() {
+    let world = World::of_size(102, 20_000);
+    world.write("stele.toml", WORDS);
+    world.write("in/a.jsonl", "{\"event\":\"a\"}\n");
+    world.write("gone.jsonl", "{\"event\":\"b\"}\n");
+    let gone = one(&world, "gone.jsonl");
+    fs::remove_file(world.path("gone.jsonl")).unwrap();
+    let ran = work(&world).is(1);
+    assert!(
+        ran.stdout.contains("1 became failed") && ran.stdout.contains("jobs --state failed"),
+        "{}",
+        ran.stdout
+    );
+    world.run(&format!("tail {gone} --data-dir d")).is(1);
+    one(&world, "in/a.jsonl");
+    world.run(&format!("retry {gone} --data-dir d")).is(0);
+    work(&world).is(3);
+}
+
+#[test]
+fn how_an_input_is_read_goes_with_its_job() {
+    let world = World::of_size(103, 20_000);
+    world.write("stele.toml", WORDS);
+    world.write("t.jsonl", "{\"event\":\"a\",\"ts\":\"2026-01-01 00:00:00\"}\n");
+    for (line, exit, says) in [
+        ("ingest t.jsonl --no-wait --timezone Mars/X --data-dir d", 2, "--timezone"),
+        ("ingest t.jsonl --no-wait --force-format zzz --data-dir d", 2, "zzz"),
+        ("ingest t.jsonl --no-wait --profile p.toml --data-dir d", 2, "stele.toml"),
+    ] {
+        world.run(line).is(exit).says(&[says]);
+    }
+    one(&world, "t.jsonl --timezone America/New_York");
+    work(&world).is(0);
+    let told = world.sql("SELECT epoch(ts)::BIGINT AS at, ts_quality FROM events");
+    assert!(told.contains("1767243600") && told.contains("zone_applied"), "{told}");
+}
+
+#[test]
+fn a_directory_with_its_own_lake_in_it_is_watched_in_peace() {
+    let world = World::of_size(104, 20_000);
+    world.write("stele.toml", WORDS);
+    world.write("w/a.jsonl", "{\"event\":\"a\"}\n");
+    let mut watching = world.stele("ingest w --watch --no-embed --data-dir w/lake");
+    let watching = watching.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let end = Instant::now() + Duration::from_secs(60);
+    let jobs = || {
+        let jobs = world.run("jobs --data-dir w/lake --json").last()["jobs"].clone();
+        let states =
+            jobs.as_array().into_iter().flatten().map(|job| job["state"].as_str().unwrap().to_owned());
+        states.collect::<Vec<_>>()
+    };
+    while jobs() != ["done"] {
+        assert!(Instant::now() < end, "{:?}", jobs());
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    // Longer than a file has to lie still before it is taken.
+    std::thread::sleep(Duration::from_secs(5));
+    assert_eq!(jobs(), ["done"]);
+    assert!(Command::new("kill").args(["-INT", &watching.id().to_string()]).status().unwrap().success());
+    let ran = Ran::of(watching.wait_with_output().unwrap()).is(130);
+    ran.says(&["with 1 input became done: all stages are done"]);
 }

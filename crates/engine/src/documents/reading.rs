@@ -251,7 +251,7 @@ fn is_whole(home: &Home) -> Result<bool, EngineError> {
 }
 
 fn failure(unread: Unread) -> InputFailure {
-    InputFailure { uri: unread.source, reason: unread.reason }
+    InputFailure { uri: unread.source, reason: unread.reason, passing: false }
 }
 
 /// How a graph is brought up.

@@ -101,7 +101,11 @@ impl Engine {
             references: graph.count(Table::References)?,
             unresolved_references: follows.unresolved,
             unread: unread
-                .map(|one| InputFailure { uri: one.source.clone(), reason: one.reason.clone() })
+                .map(|one| InputFailure {
+                    uri: one.source.clone(),
+                    reason: one.reason.clone(),
+                    passing: false,
+                })
                 .collect(),
             follows: follows.lake_version,
             lake_version: self.snapshot()?.version(),

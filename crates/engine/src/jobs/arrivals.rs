@@ -11,14 +11,13 @@ use stele_watch::{Arrival, ArrivalKind, Arrivals, Batch, Refused};
 /// Puts what watchers find into a queue.
 pub struct ToQueue {
     queue: Queue,
-    tenant: String,
-    embed: bool,
+    options: Options,
 }
 
 impl ToQueue {
-    /// For the data of this tenant; `embed` says whether texts are to get vectors.
-    pub fn new(queue: Queue, tenant: impl Into<String>, embed: bool) -> Self {
-        Self { queue, tenant: tenant.into(), embed }
+    /// For jobs that are all to be treated like this; the tag is that of the watcher.
+    pub fn new(queue: Queue, options: Options) -> Self {
+        Self { queue, options }
     }
 }
 
@@ -26,8 +25,7 @@ impl ToQueue {
 impl Arrivals for ToQueue {
     async fn submit(&self, batch: &Batch) -> Result<(), Refused> {
         let inputs = inputs_of(&batch.arrivals);
-        let options =
-            Options { tag: batch.tag.clone(), embed: self.embed, force: false, tenant: self.tenant.clone() };
+        let options = Options { tag: batch.tag.clone(), ..self.options.clone() };
         // A batch with renames is two inputs an arrival. What was taken before a refusal is known as a
         // duplicate when the batch comes again.
         for inputs in inputs.chunks(INPUTS_MAX) {

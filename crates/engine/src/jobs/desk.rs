@@ -8,11 +8,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use stele_http::Secret;
-use stele_jobs::{Input, JobsError, Limits, Queue, RedisConfig, WorkerSettings};
+use stele_jobs::{Input, JobsError, Limits, Options, Queue, RedisConfig, WorkerSettings};
 use stele_model::id::to_hex;
 use stele_model::{Clock, Micros};
 use stele_sources::SourceError;
-use stele_watch::{Fetching, Manager, Means, Secrets, WatcherConfig};
+use stele_watch::{Fetching, Manager, Means, Secrets, WatcherConfig, is_remote};
 
 use super::arrivals::ToQueue;
 use super::work::EngineWork;
@@ -129,7 +129,8 @@ impl JobDesk {
 
     /// Waits as long.
     pub fn wait(&self, time: Duration) {
-        self.runtime.block_on(tokio::time::sleep(time));
+        // Inside the runtime: outside it there is no timer to be made.
+        self.runtime.block_on(async { tokio::time::sleep(time).await });
     }
 
     /// The queue.
@@ -156,21 +157,27 @@ impl JobDesk {
         Ok(self.runtime.block_on(stele_jobs::run_worker(&self.queue, work, worker, stop))?)
     }
 
-    /// Watches these, and puts what they find into the queue, until what is given is dropped.
+    /// Watches these, and puts what they find into the queue, until what is given is dropped. Their jobs are
+    /// treated as `options` say, with the tag of the watcher.
     ///
     /// # Errors
     ///
     /// If one of them cannot be watched.
-    pub fn watch(&self, watchers: &BTreeMap<String, WatcherConfig>) -> Result<Manager, EngineError> {
-        let embed = self.settings.index_on_ingest;
+    pub fn watch(
+        &self,
+        watchers: &BTreeMap<String, WatcherConfig>,
+        options: Options,
+    ) -> Result<Manager, EngineError> {
         let manager = Manager::new(Means {
             state_dir: self.settings.data_dir.join(WATCHERS_DIR),
-            arrivals: Arc::new(ToQueue::new(self.queue.clone(), self.settings.tenant.clone(), embed)),
+            arrivals: Arc::new(ToQueue::new(self.queue.clone(), options)),
             clock: Arc::clone(&self.environment.clock),
             pace: Arc::new(Paced::new(Arc::clone(&self.environment.clock))),
             secrets: Arc::clone(&self.secrets),
             runtime: self.runtime.handle().clone(),
             events: Means::system_events(),
+            // Our own files change with every job, and each change would be the next job.
+            left_out: vec![self.settings.data_dir.clone()],
             faults: Arc::clone(&self.environment.faults),
         });
         manager.apply(watchers)?;
@@ -185,7 +192,8 @@ pub fn worker_name() -> String {
 }
 
 /// The inputs of a job on these targets: absolute paths, and what tells the state of a file from another.
-/// A directory is looked through when the job is done.
+/// A directory is looked through when the job is done, and an address (`https://…`, `s3://…`, `notion://…`) is
+/// asked then.
 ///
 /// # Errors
 ///
@@ -199,6 +207,9 @@ pub fn inputs_of_targets(targets: &[String]) -> Result<Vec<Input>, EngineError> 
 }
 
 fn input_of_target(target: &str) -> Result<Input, EngineError> {
+    if is_remote(target) {
+        return Ok(Input::unread(target));
+    }
     let path = Path::new(target);
     if !path.exists() {
         return Err(SourceError::NotFound { target: target.to_owned() }.into());

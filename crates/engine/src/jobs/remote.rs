@@ -6,6 +6,7 @@ use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use stele_jobs::{Job, Origin};
+use stele_model::ErrorKind;
 use stele_model::error::in_full;
 use stele_model::id::{IdHasher, to_hex};
 use stele_sources::Input;
@@ -76,9 +77,11 @@ impl Engine {
                 }
                 Err(WatchError::Cancelled) => return Err(EngineError::Cancelled("everything was fetched")),
                 Err(WatchError::Io { source, .. }) => return Err(source).at("write", &path),
-                Err(error) => {
-                    fetched.failures.push(InputFailure { uri: input.uri.clone(), reason: in_full(&error) })
-                }
+                Err(error) => fetched.failures.push(InputFailure {
+                    uri: input.uri.clone(),
+                    reason: in_full(&error),
+                    passing: error.kind() != ErrorKind::Config,
+                }),
             }
         }
         Ok(fetched)

@@ -17,7 +17,7 @@ use crate::engine::Engine;
 use crate::error::At;
 use crate::progress::{Cancel, Progress};
 use crate::summary::InputFailure;
-use crate::{EngineError, IngestOptions};
+use crate::{EngineError, IngestOptions, InputOptions};
 
 /// Errors that are handed on from stage to stage. With the names and the reasons of all stages they stay
 /// far below what a queue keeps of a job.
@@ -39,6 +39,12 @@ pub(super) struct Carried {
     errors: Vec<StageError>,
     /// Errors that were not kept.
     errors_more: u64,
+    /// Inputs that could not be read.
+    #[serde(default)]
+    failed: u64,
+    /// Those of them that may be there the next time, and why the first of them was not.
+    #[serde(default)]
+    away: Option<(u64, String)>,
 }
 
 impl Carried {
@@ -55,6 +61,43 @@ impl Carried {
         for failure in failures {
             self.error(stage, Some(&failure.uri), &failure.reason);
         }
+        // What the graph tells was read: the bytes are in the lake.
+        if stage != Stage::Parsing {
+            return;
+        }
+        self.failed += failures.len() as u64;
+        if let Some(first) = failures.iter().find(|failure| failure.passing) {
+            let count = failures.iter().filter(|failure| failure.passing).count() as u64;
+            let (before, why) =
+                self.away.take().unwrap_or_else(|| (0, format!("{}: {}", first.uri, first.reason)));
+            self.away = Some((before + count, why.chars().take(REASON_CHARS_MAX).collect()));
+        }
+    }
+
+    /// What is said of inputs that were not to be had and may be the next time.
+    pub(super) fn away(&self) -> Option<String> {
+        let (count, why) = self.away.as_ref()?;
+        Some(match count {
+            1 => format!("an input is not in the lake: {why}"),
+            count => format!("{count} inputs are not in the lake; the first is {why}"),
+        })
+    }
+
+    /// What is said of a job that is done.
+    pub(super) fn cause(&self) -> String {
+        let errors = self.errors.len() as u64 + self.errors_more;
+        match (self.failed, errors) {
+            (0, 0) => "all stages are done".to_owned(),
+            (0, 1) => "all stages are done; the report has an error".to_owned(),
+            (0, errors) => format!("all stages are done; the report has {errors} errors"),
+            (1, _) => "all stages are done; an input could not be read".to_owned(),
+            (failed, _) => format!("all stages are done; {failed} inputs could not be read"),
+        }
+    }
+
+    /// The state of the job, as a report says it: one that will be tried again has failed until then.
+    fn state(&self) -> &'static str {
+        if self.away.is_some() { "failed" } else { "done" }
     }
 
     pub(super) fn error(&mut self, stage: Stage, uri: Option<&str>, reason: &str) {
@@ -122,10 +165,24 @@ impl Engine {
                         .map(|failure| format!("{}: {}", failure.uri, failure.reason));
                     return Err(EngineError::NotFetched(why.unwrap_or_default()));
                 }
-                let tags = job.spec.options.tag.as_deref().and_then(|tag| tags_in(tag).ok());
-                let options = IngestOptions { found, gone, ..IngestOptions::default() };
-                let options = IngestOptions { tags, ..options };
-                let summary = self.ingest(&targets, &options, progress, cancel)?;
+                let asked = &job.spec.options;
+                let options = IngestOptions {
+                    inputs: InputOptions { format: asked.format.clone(), stdin_name: None },
+                    timezone: asked.timezone.clone(),
+                    tags: asked.tag.as_deref().and_then(|tag| tags_in(tag).ok()),
+                    found,
+                    gone,
+                    ..IngestOptions::default()
+                };
+                let summary = match self.ingest(&targets, &options, progress, cancel) {
+                    // A watcher saw them, and will not say so twice: they may only be on their way.
+                    Err(EngineError::NoInputs(reason)) if matches!(job.spec.origin, Origin::Watcher(_)) => {
+                        let uri = targets.first().cloned().unwrap_or_default();
+                        carried.fail(stage, &[InputFailure { uri, reason, passing: true }]);
+                        return Ok(carried.done(stage, since(self), &[]));
+                    }
+                    summary => summary?,
+                };
                 stop_if(summary.cancelled)?;
                 carried.fail(stage, &summary.failures);
                 let counts = [
@@ -181,7 +238,7 @@ impl Engine {
                 carried.done(stage, since(self), &[("texts", there)]);
             }
             Stage::Postchecks => {
-                let report = self.job_report(facts(job, "done", carried))?;
+                let report = self.job_report(facts(job, carried.state(), carried))?;
                 self.write_report(&report)?;
                 let missing = report.drift.as_ref().map_or(0, |drift| drift.missing);
                 let extra = report.drift.as_ref().map_or(0, |drift| drift.extra);
@@ -190,7 +247,7 @@ impl Engine {
             Stage::Reporting => {
                 let mut report = self
                     .read_report(&job.id.to_string())?
-                    .map_or_else(|| self.job_report(facts(job, "done", carried)), Ok)?;
+                    .map_or_else(|| self.job_report(facts(job, carried.state(), carried)), Ok)?;
                 carried.done(stage, since(self), &[]);
                 report.stages.clone_from(&carried.stages);
                 self.write_report(&report)?;

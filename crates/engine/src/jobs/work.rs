@@ -152,7 +152,7 @@ impl Work for EngineWork {
             }
             // Neither is a fault of the job, and an attempt less would help nobody.
             if !error.is_busy() && !error.is_disk_full() {
-                return Err(ended_badly(&engine, stage, &job, carried, error).await);
+                return Err(ended_badly(&engine, stage, &job, carried, failure(&error)).await);
             }
             context.report(Report {
                 counts: carried.counts(),
@@ -165,9 +165,13 @@ impl Work for EngineWork {
         if stage != Stage::Reporting {
             return Ok(Some(carried.value()));
         }
+        if let Some(away) = carried.away() {
+            return Err(ended_badly(&engine, stage, &job, carried, Failure::anew(away)).await);
+        }
         let report = engine.read_report(&job.id.to_string()).map_err(|error| failure(&error))?;
         Ok(report.map(|report| {
             json!({
+                "cause": carried.cause(),
                 "ready_for_queries": report.ready_for_queries,
                 "reasons": report.reasons,
                 "errors": report.errors_total,
@@ -183,15 +187,15 @@ fn failure(error: &EngineError) -> Failure {
     if error.may_pass() { Failure::passing(message) } else { Failure::lasting(message) }
 }
 
-/// Writes the report of a job that is not tried again.
+/// Writes the report of a job that is not tried again. Until then the one of an attempt before is there, if
+/// any.
 async fn ended_badly(
     engine: &Arc<Engine>,
     stage: Stage,
     job: &Arc<Job>,
     mut carried: Carried,
-    error: EngineError,
+    failure: Failure,
 ) -> Halt {
-    let failure = failure(&error);
     let last = job.attempts >= job.attempts_max;
     if !failure.retryable || last {
         carried.error(stage, None, &failure.message);

@@ -52,17 +52,24 @@ pub struct Failure {
     pub message: String,
     /// Whether another attempt may work without anybody doing anything.
     pub retryable: bool,
+    /// Whether another attempt begins with the first stage, and not with the one that failed.
+    pub anew: bool,
 }
 
 impl Failure {
     /// Something that may be better the next time.
     pub fn passing(message: impl Into<String>) -> Self {
-        Self { message: message.into(), retryable: true }
+        Self { message: message.into(), retryable: true, anew: false }
     }
 
     /// Something that stays until somebody mends it.
     pub fn lasting(message: impl Into<String>) -> Self {
-        Self { message: message.into(), retryable: false }
+        Self { message: message.into(), retryable: false, anew: false }
+    }
+
+    /// Something that may be better the next time, when all of it is done again: an input that was not to be had.
+    pub fn anew(message: impl Into<String>) -> Self {
+        Self { message: message.into(), retryable: true, anew: true }
     }
 }
 
@@ -119,7 +126,8 @@ impl Queue {
         .await
     }
 
-    /// All is done. With it, and as one, each input is known to be done in its state.
+    /// All is done. With it, and as one, each input is known to be done in its state. A text under `cause` in the
+    /// result is what is said of it; without one that is that all stages are done.
     ///
     /// If somebody asked for the job's end meanwhile it is cancelled all the same, and says that its work is done.
     ///
@@ -135,7 +143,8 @@ impl Queue {
                 return Some(record.end(State::Cancelled, why, now));
             }
             record.body.resume = None;
-            Some(record.end(State::Done, "all stages are done", now))
+            let said = result.as_ref().and_then(|result| result.get("cause")?.as_str());
+            Some(record.end(State::Done, said.map_or_else(|| "all stages are done".to_owned(), cut), now))
         })
         .await
     }
@@ -164,6 +173,10 @@ impl Queue {
             }
             let why = format!("attempt {attempt} of {} failed at {stage}: {message}", limits.attempts_max);
             let due = now.saturating_add(record.backoff(&limits));
+            if failure.anew {
+                record.body.stage = Stage::ALL[0];
+                record.body.resume = None;
+            }
             record.requeue(why, due, Counted::Yes, now);
             None
         })

@@ -154,7 +154,8 @@ fn submit(
     inputs: Vec<Input>,
     (tag, embed, force): (Option<String>, bool, bool),
 ) -> Result<Queued, Refusal> {
-    let options = Options { tag, embed, force, tenant: desk.engine.settings().tenant.clone() };
+    let tenant = desk.engine.settings().tenant.clone();
+    let options = Options { tag, embed, force, tenant, ..Options::default() };
     let submitted = jobs.wait(jobs.queue.submit(Spec { inputs, options, origin: Origin::Http }))?;
     let duplicate = |one: &Duplicate| DuplicateView {
         uri: fact(&one.input.uri),

@@ -64,18 +64,25 @@ pub(crate) struct Root {
     /// Which directory it is, however it is called.
     id: (u64, u64),
     mode: Mode,
+    /// Directories that are not looked into, without links.
+    left_out: Vec<PathBuf>,
 }
 
 impl Root {
     /// The directory as it is now.
-    pub(crate) fn open(path: &Path, mode: Mode) -> Result<Root, WatchError> {
+    pub(crate) fn open(path: &Path, mode: Mode, left_out: &[PathBuf]) -> Result<Root, WatchError> {
         let missing = |reason: String| WatchError::Missing { target: path.display().to_string(), reason };
         let real = path.canonicalize().map_err(|error| missing(error.to_string()))?;
         let metadata = real.metadata().map_err(|error| missing(error.to_string()))?;
         if !metadata.is_dir() {
             return Err(missing("it is not a directory".to_owned()));
         }
-        Ok(Root { path: path.to_owned(), real, id: (metadata.dev(), metadata.ino()), mode })
+        // One that is not there yet has nothing in it that would be looked at.
+        let left_out: Vec<PathBuf> = left_out.iter().filter_map(|dir| dir.canonicalize().ok()).collect();
+        if left_out.iter().any(|dir| real.starts_with(dir)) {
+            return Err(missing("what is in it is the program's own".to_owned()));
+        }
+        Ok(Root { path: path.to_owned(), real, id: (metadata.dev(), metadata.ino()), mode, left_out })
     }
 
     /// Whether it is still the same directory.
@@ -159,7 +166,7 @@ impl Root {
     /// One thing of this name, which may be gone by now.
     fn see(&self, name: &str, found: &mut Found, dirs: &mut Vec<String>) {
         let file_name = name.rsplit('/').next().unwrap_or(name);
-        if is_hidden(file_name) {
+        if is_hidden(file_name) || self.left_out.iter().any(|dir| self.real.join(name).starts_with(dir)) {
             found.ignored += 1;
             return;
         }

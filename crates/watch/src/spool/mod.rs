@@ -13,6 +13,7 @@ mod tests;
 
 use std::collections::BTreeMap;
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -39,6 +40,7 @@ pub type MakeEvents = Arc<dyn Fn() -> io::Result<Box<dyn FileEvents>> + Send + S
 pub(crate) struct Spool {
     config: SpoolConfig,
     make_events: MakeEvents,
+    left_out: Vec<PathBuf>,
     settling: Settling,
     /// The directory as it was when it was last looked at in full, and what says what changes in it.
     root: Option<(Root, Box<dyn FileEvents>)>,
@@ -53,11 +55,13 @@ pub(crate) struct Spool {
 }
 
 impl Spool {
-    pub(crate) fn new(config: SpoolConfig, make_events: MakeEvents) -> Self {
+    /// `left_out` are directories that are not looked into.
+    pub(crate) fn new(config: SpoolConfig, make_events: MakeEvents, left_out: Vec<PathBuf>) -> Self {
         Spool {
             settling: Settling::new(config.mode, config.settle()),
             config,
             make_events,
+            left_out,
             root: None,
             next_scan: Duration::ZERO,
             ignored: 0,
@@ -70,7 +74,7 @@ impl Spool {
 
     /// Looks at what changed, or at everything; says which.
     fn observe(&mut self, handed: &Handed, now: Now, cancelled: Cancelled<'_>) -> Result<bool, WatchError> {
-        let there = Root::open(&self.config.path, self.config.mode)?;
+        let there = Root::open(&self.config.path, self.config.mode, &self.left_out)?;
         let noticed = match &mut self.root {
             Some((root, events)) if root.is(&there) => Some(events.drain()),
             _ => None,

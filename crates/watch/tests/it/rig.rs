@@ -108,6 +108,7 @@ impl Rig {
             secrets: Arc::new(|_| None),
             runtime: RUNTIME.handle().clone(),
             events: Means::system_events(),
+            left_out: Vec::new(),
             faults,
         };
         Rig { dir, pace, told, means }
