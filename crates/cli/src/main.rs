@@ -13,6 +13,12 @@ mod progress;
 
 use std::process::ExitCode;
 
+/// Gives memory back soon after it is free. The system's allocator keeps what the threads of an index build have
+/// used, which is most of its peak; how this one is set up stands in `.cargo/config.toml`, with the figures in
+/// `docs/decisions/0016-allocator.md`.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 fn main() -> ExitCode {
     ExitCode::from(commands::main(std::env::args_os()) as u8)
 }

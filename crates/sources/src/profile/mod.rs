@@ -43,7 +43,7 @@ const BASE: &str = include_str!("../../profiles/base.toml");
 
 /// The formats that are built in. Where two explain a head equally well, the earlier one wins:
 /// the more special ones come first.
-const BUILT_IN: [&str; 17] = [
+const BUILT_IN: [&str; 18] = [
     include_str!("../../profiles/har.toml"),
     include_str!("../../profiles/f13.toml"),
     include_str!("../../profiles/f14.toml"),
@@ -61,6 +61,7 @@ const BUILT_IN: [&str; 17] = [
     include_str!("../../profiles/f6.toml"),
     include_str!("../../profiles/f15.toml"),
     include_str!("../../profiles/frames.toml"),
+    include_str!("../../profiles/collected.toml"),
 ];
 
 /// The profile of documents that no other profile explains.
