@@ -51,6 +51,12 @@ pub enum EngineError {
     /// Nothing of what a job names could be fetched.
     #[error("nothing could be fetched: {0}")]
     NotFetched(String),
+    /// No queue is where jobs are looked for, and looking makes none.
+    #[error("no job was ever queued here: there is no {}", path.display())]
+    NoQueue {
+        /// Where its file would be.
+        path: PathBuf,
+    },
     /// From the queue of jobs.
     #[error(transparent)]
     Jobs(#[from] JobsError),
@@ -188,6 +194,7 @@ impl EngineError {
             | Self::NoVectors
             | Self::ModelGone { .. }
             | Self::NoGraph
+            | Self::NoQueue { .. }
             | Self::UnknownName { .. }
             | Self::NoInputs(_)
             | Self::UnknownInput { .. }

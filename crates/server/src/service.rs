@@ -71,13 +71,12 @@ impl Service {
     ) -> Result<Self, EngineError> {
         let runtime = Handle::current();
         let names = if tokens.is_open() { vec![own.to_owned()] } else { tokens.tenants() };
-        let alone = names.len() == 1;
         let mut tenants = BTreeMap::new();
         for name in names {
             let engine = engines(&name)?;
             let (metrics, started) = (meters.of(&name), engine.now());
             let jobs = queue.as_ref().map(|(queue, roots)| {
-                Jobs::new(queue.clone(), roots.clone(), &name, alone, (runtime.clone(), started))
+                Jobs::new(queue.clone(), roots.clone(), &name, (runtime.clone(), started))
             });
             let desk = Desk::new(engine, sql.clone()).counting(Arc::clone(&metrics)).with_jobs(jobs);
             let desk = Arc::new(desk);

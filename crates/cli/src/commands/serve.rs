@@ -66,8 +66,11 @@ pub fn run(context: &Context, args: ServeArgs) -> Result<Exit, Failure> {
     interrupt.also(move || asked.ask());
     let worked = std::thread::scope(|scope| -> Result<Result<(), Failure>, Failure> {
         let worker = desk.as_ref().filter(|_| args.workers > 0).map(|desk| {
-            let settings =
-                WorkerSettings { capacity: args.workers.into(), ..WorkerSettings::new(worker_name()) };
+            let settings = WorkerSettings {
+                capacity: args.workers.into(),
+                lease: args.lease,
+                ..WorkerSettings::new(args.worker_name.clone().unwrap_or_else(worker_name))
+            };
             let stop = &worker_stop;
             scope.spawn(move || desk.work(&settings, stop))
         });
