@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use stele_engine::jobs::{Counts, Filter, Job, JobId, JobsError, Queue, State, WorkerStatus};
+use stele_engine::jobs::{Counts, Filter, Manager, WatcherState, Job, JobId, JobsError, Queue, State, WorkerStatus};
 use stele_model::error::in_full;
 use stele_model::{ErrorKind, Micros};
 use tokio::runtime::Handle;
@@ -16,12 +16,14 @@ use crate::roots::Roots;
 const ENDED_MAX: usize = 200;
 
 /// Where jobs come from and where they are kept.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct JobsOptions {
     /// The queue, which lives in a runtime of its own.
     pub queue: Queue,
     /// Directories from which jobs may ingest; none where there is none.
     pub roots: Vec<PathBuf>,
+    /// The watchers that this process runs, which are those of the service's own tenant; none where it runs none.
+    pub watchers: Option<Arc<Manager>>,
 }
 
 /// The jobs of one tenant.
@@ -30,6 +32,7 @@ pub(crate) struct Jobs {
     pub(crate) queue: Queue,
     pub(crate) roots: Roots,
     tenant: String,
+    watchers: Option<Arc<Manager>>,
     /// Where the queue is asked from threads that may block.
     runtime: Handle,
     /// Up to when the reports of jobs that ended were counted.
@@ -41,11 +44,11 @@ impl Jobs {
     pub(crate) fn new(
         queue: Queue,
         roots: Roots,
-        tenant: &str,
+        (tenant, watchers): (&str, Option<Arc<Manager>>),
         (runtime, now): (Handle, Micros),
     ) -> Self {
         let counted_until = Arc::new(Mutex::new(now));
-        Self { queue, roots, tenant: tenant.to_owned(), runtime, counted_until }
+        Self { queue, roots, tenant: tenant.to_owned(), watchers, runtime, counted_until }
     }
 
     /// The jobs that ended since this was asked before: each is told once.
@@ -104,6 +107,11 @@ impl Jobs {
         }
         let waited = counted.oldest_waiting.map_or(0, |at| now.saturating_sub(at).max(0));
         metrics.set(Family::OldestWaiting, &[], waited as f64 / 1e6);
+        let watching = self.watchers.as_ref().map_or(0, |manager| {
+            let stopped = WatcherState::Stopped;
+            manager.statuses().iter().filter(|status| status.state != stopped).count()
+        });
+        metrics.set(Family::Watchers, &[], watching as f64);
         let held = self.wait(self.held_back())?;
         metrics.set(Family::Paused, &[], f64::from(u8::from(held.is_some())));
         Ok(())

@@ -1,8 +1,8 @@
 //! What jobs read and wrote, as events of OpenLineage: a START, and later a COMPLETE, FAIL or ABORT, of each
-//! attempt at a job.
+//! time that a worker had a job.
 //!
-//! A run has an id that follows from the job and the attempt, so that an event that is told twice says the same of
-//! the same run.
+//! A run has an id that follows from the job and the claim, so that an event that is told twice says the same of
+//! the same run. The run of a worker that was killed has no end, as that of whoever else was killed.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -77,6 +77,8 @@ pub struct Run {
     pub job: String,
     /// Which attempt, from 1.
     pub attempt: u32,
+    /// What tells a claim of the job from every other one.
+    pub claim: u64,
     /// What the job is one of, such as `default.ingest.watcher:inbox`: the same for all that do the same.
     pub name: String,
     /// The stage that it is at.
@@ -173,7 +175,7 @@ fn event(namespace: &str, state: RunState, run: &Run, time: &str) -> Value {
         "eventTime": time,
         "producer": PRODUCER,
         "schemaURL": EVENT_SCHEMA,
-        "run": { "runId": run_id(&run.job, run.attempt), "facets": run_facets },
+        "run": { "runId": run_id(&run.job, run.claim), "facets": run_facets },
         "job": {
             "namespace": namespace,
             "name": run.name,
@@ -240,9 +242,9 @@ fn named(dataset: &Dataset) -> Value {
 
 /// A name for the run in the form that is asked for: a UUID of the eighth version, which is made of whatever its
 /// maker likes.
-fn run_id(job: &str, attempt: u32) -> String {
+fn run_id(job: &str, claim: u64) -> String {
     let mut bytes =
-        IdHasher::new("lineage run").part(job.as_bytes()).part(&attempt.to_le_bytes()).finish();
+        IdHasher::new("lineage run").part(job.as_bytes()).part(&claim.to_le_bytes()).finish();
     bytes[6] = bytes[6] & 0x0f | 0x80;
     bytes[8] = bytes[8] & 0x3f | 0x80;
     let hex = stele_model::id::to_hex(&bytes);

@@ -3,7 +3,7 @@
 use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -55,10 +55,15 @@ struct Shared {
 
 /// The queue. It ends with this value, after a moment for what is left.
 pub struct Outbox {
-    put: Option<Sender<Value>>,
+    open: Mutex<Option<Open>>,
     shared: Arc<Shared>,
-    thread: Option<JoinHandle<()>>,
     pace: Arc<dyn Pace>,
+}
+
+/// What there is until it ends.
+struct Open {
+    put: Sender<Value>,
+    thread: JoinHandle<()>,
 }
 
 impl Outbox {
@@ -80,12 +85,12 @@ impl Outbox {
             .name(format!("telemetry-{name}"))
             .spawn(move || deliver_all(name, destination, &taken, &of_thread))
             .map_err(TelemetryError::Thread)?;
-        Ok(Self { put: Some(put), shared, thread: Some(thread), pace })
+        Ok(Self { open: Mutex::new(Some(Open { put, thread })), shared, pace })
     }
 
     /// Takes it in, or drops it and counts that. It never waits.
     pub fn put(&self, item: Value) {
-        let full = self.put.as_ref().is_none_or(|put| put.try_send(item).is_err());
+        let full = self.open().as_ref().is_none_or(|open| open.put.try_send(item).is_err());
         self.shared.dropped.fetch_add(u64::from(full), Ordering::Relaxed);
     }
 
@@ -98,10 +103,10 @@ impl Outbox {
         }
     }
 
-    /// Waits until the thread has ended, as long as the end of a program may take.
-    fn flush(&mut self) {
-        self.put = None;
-        let Some(thread) = self.thread.take() else { return };
+    /// Takes nothing more in, and waits until all is delivered, as long as the end of a program may take.
+    pub fn end(&self) {
+        let Some(Open { put, thread }) = self.open().take() else { return };
+        drop(put);
         let (until, never) = (self.pace.now() + FLUSH_MAX, stele_http::never);
         while !thread.is_finished() && self.pace.now() < until {
             // It ends early for nobody: nothing asks it to.
@@ -112,11 +117,15 @@ impl Outbox {
             let _ = thread.join();
         }
     }
+
+    fn open(&self) -> MutexGuard<'_, Option<Open>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Drop for Outbox {
     fn drop(&mut self) {
-        self.flush();
+        self.end();
     }
 }
 

@@ -40,7 +40,7 @@ const TRACE: &str = "trace";
 /// The field that says why what the span is about failed.
 const ERROR: &str = "error";
 
-/// Sends spans. It ends, after a moment for what is left, when the last of its layers and handles is gone.
+/// Sends spans, until [`Traces::end`] or until the last of its layers and handles is gone.
 #[derive(Clone)]
 pub struct Traces(Arc<Inner>);
 
@@ -84,6 +84,12 @@ impl Traces {
     /// What `tracing` tells our spans to, and nothing else: what others see of them and of events stays as it is.
     pub fn layer<S: Subscriber + for<'a> LookupSpan<'a>>(&self) -> impl Layer<S> + use<S> {
         TracesLayer(self.clone()).with_filter(filter_fn(is_ours))
+    }
+
+    /// Takes no more, and waits a moment for what is left. A program that ends has to say so, since what `tracing`
+    /// tells its spans to stays until it is gone.
+    pub fn end(&self) {
+        self.0.outbox.end();
     }
 
     /// What became of the spans so far.

@@ -170,8 +170,9 @@ impl JobsWorld {
             crew.complete(self, data, rng)?;
             let most = if rng.one_in(4) { self.job_micros.max(1) } else { BLOW_MICROS_MAX };
             pass(Duration::from_micros(rng.below(most)));
-            if blows.kills < kills_max {
-                blows.kills += crew.strike(rng)?;
+            let struck = if blows.kills < kills_max { crew.strike(rng)? } else { 0 };
+            if struck > 0 {
+                blows.kills += struck;
                 since = Instant::now();
             }
             if let Some(next) = rest.next().filter(|_| blows.kills < kills_max) {
@@ -181,7 +182,8 @@ impl JobsWorld {
                 rest = 0..0;
             }
             let jobs = self.jobs(data)?;
-            for job in jobs.iter().filter(|job| job["worker"].is_string()) {
+            // Who was killed holds its job until somebody else takes it.
+            for job in jobs.iter().filter(|job| struck > 0 && job["worker"].is_string()) {
                 *blows.hit.entry(word(&job["state"])).or_default() += 1;
             }
             if jobs.iter().all(|job| job["finished"].is_number()) && ids.len() == self.batches.len() {

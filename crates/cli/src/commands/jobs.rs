@@ -1,8 +1,10 @@
 //! `stele jobs`, `status JOB`, `cancel`, `pause`, `resume`, `retry`, `dlq`, `clean`: what is in the
 //! queue, and what becomes of it.
 
+use std::sync::Arc;
+
 use serde_json::json;
-use stele_engine::Settings;
+use stele_engine::{Environment, Settings};
 use stele_engine::jobs::{
     Control, Filter, INPUTS_MAX, Input, Job, JobDesk, JobId, JobsError, Options, Origin, QueueHome, Spec,
     State, Submitted, inputs_of_targets,
@@ -39,7 +41,9 @@ impl Context {
     ) -> Result<JobDesk, Failure> {
         let mut settings = self.queue_settings(home)?;
         otherwise(&mut settings);
-        Ok(JobDesk::open(settings, self.environment()?, super::variable)?)
+        let environment = self.environment()?;
+        let lineage = settings.lineage(Arc::clone(&environment.clock), super::variable)?;
+        Ok(JobDesk::open(settings, Environment { lineage, ..environment }, super::variable)?)
     }
 
     fn queue_settings(&self, home: &QueueArgs) -> Result<Settings, Failure> {

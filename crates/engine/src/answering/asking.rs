@@ -14,6 +14,7 @@ use stele_search::{Answer, Question, SearchError, Searcher};
 use super::config::{EmbeddingConfig, Meaning};
 use crate::documents::Around;
 use crate::engine::Engine;
+use crate::timings::Timed;
 use crate::names::likeness;
 use crate::{Cancel, EngineError};
 
@@ -49,6 +50,16 @@ impl Engine {
     ///
     /// If there is no lake or no index, or the question makes no sense or is cancelled.
     pub fn search(&self, question: &Question, cancel: &Cancel) -> Result<SearchAnswer, EngineError> {
+        let began = self.now();
+        let answer = tracing::info_span!("search").in_scope(|| self.search_untimed(question, cancel));
+        // One that fails for its words is quick, and says nothing; one that took too long says much.
+        if answer.is_ok() || cancel.is_cancelled() {
+            self.took(Timed::Search, began);
+        }
+        answer
+    }
+
+    fn search_untimed(&self, question: &Question, cancel: &Cancel) -> Result<SearchAnswer, EngineError> {
         let snapshot = self.snapshot()?;
         let graph = self.graph(&snapshot)?;
         let around = graph.as_ref().filter(|graph| graph.version().documents() > 0).map(Around);

@@ -149,6 +149,11 @@ impl JobDesk {
         self.runtime.block_on(tokio::time::sleep(time));
     }
 
+    /// What its work takes from the world around it.
+    pub fn environment(&self) -> &Environment {
+        &self.environment
+    }
+
     /// The queue.
     pub fn queue(&self) -> &Queue {
         &self.queue

@@ -23,25 +23,38 @@ pub(crate) async fn attempt(work: Arc<dyn Work>, context: Context, settings: Wor
     if context.confirm().await.is_err() && context.asked() == Some(Why::Fenced) {
         return Outcome::Lost;
     }
+    let job = context.lease().job.clone();
+    work.began(&job, &context).await;
     let end = tokio::select! {
         biased;
-        end = stages(work, &context, settings.stop_grace) => end,
+        end = stages(Arc::clone(&work), &context, settings.stop_grace) => end,
         () = heart(&context, &settings) => Err(Halt::Asked(Why::Fenced)),
     };
+    let mut why = None;
     let became = match end {
         Ok(result) => context.insist(|queue, lease| Box::pin(queue.finish(lease, result.clone()))).await,
-        Err(Halt::Failed(failure)) => fail(&context, &failure).await,
+        Err(Halt::Failed(failure)) => {
+            let became = fail(&context, &failure).await;
+            why = Some(failure.message);
+            became
+        }
         Err(Halt::Asked(Why::Fenced)) => return Outcome::Lost,
         Err(Halt::Asked(why)) => {
             context.insist(|queue, lease| Box::pin(queue.release(lease, why.text()))).await
         }
     };
-    match became {
-        Ok(state) => Outcome::Became(state),
+    let became = match became {
         // The result is refused, as too large: that will be so in every attempt.
-        Err(Halt::Failed(failure)) => fail(&context, &failure).await.map_or(Outcome::Lost, Outcome::Became),
-        Err(Halt::Asked(_)) => Outcome::Lost,
-    }
+        Err(Halt::Failed(failure)) => {
+            let became = fail(&context, &failure).await;
+            why = Some(failure.message);
+            became
+        }
+        became => became,
+    };
+    let Ok(state) = became else { return Outcome::Lost };
+    work.became(&job, &context, state, why.as_deref()).await;
+    Outcome::Became(state)
 }
 
 async fn fail(context: &Context, failure: &Failure) -> Result<State, Halt> {

@@ -55,6 +55,13 @@ pub trait Work: Send + Sync {
         context: &Context,
     ) -> Result<Option<Value>, Halt>;
 
+    /// An attempt begins. What is done here holds it up, and nobody hears of a failure.
+    async fn began(&self, _job: &Job, _context: &Context) {}
+
+    /// The attempt has ended: the job is in this state now, and the queue has kept it. `failure` is why it did not
+    /// work, where that is so. An attempt that lost its lease is not told.
+    async fn became(&self, _job: &Job, _context: &Context, _state: State, _failure: Option<&str>) {}
+
     /// Why nothing new should begin, if it should not; asked before each claim. What runs goes on.
     async fn held_back(&self) -> Option<String> {
         None

@@ -23,6 +23,7 @@ fn run(attempt: u32, error: Option<&str>) -> Run {
     Run {
         job: "j0123456789ab".to_owned(),
         attempt,
+        claim: attempt.into(),
         name: "default.ingest.cli".to_owned(),
         stage: "parsing".to_owned(),
         tag: None,

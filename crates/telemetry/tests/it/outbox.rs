@@ -12,6 +12,7 @@ fn run() -> Run {
     Run {
         job: "j1".to_owned(),
         attempt: 1,
+        claim: 1,
         name: "n".to_owned(),
         stage: "parsing".to_owned(),
         tag: None,
