@@ -11,8 +11,8 @@ use stele_index::Index;
 use stele_lake::sql::{Sql, SqlError, SqlOptions, Tables};
 use stele_lake::{Lake, Snapshot};
 use stele_model::{Clock, Faults, Micros, NoFaults};
-use stele_telemetry::Lineage;
 use stele_sources::{FindOptions, Found, Input, Profiles, Skipped, TimeZone, find};
+use stele_telemetry::Lineage;
 
 use crate::config::{THREADS_MAX, utf8};
 use crate::documents::WHOLE;

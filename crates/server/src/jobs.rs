@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use stele_engine::jobs::{Counts, Filter, Manager, WatcherState, Job, JobId, JobsError, Queue, State, WorkerStatus};
+use stele_engine::jobs::{
+    Counts, Filter, Job, JobId, JobsError, Manager, Queue, State, WatcherState, WorkerStatus,
+};
 use stele_model::error::in_full;
 use stele_model::{ErrorKind, Micros};
 use tokio::runtime::Handle;

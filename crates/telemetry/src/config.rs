@@ -67,12 +67,16 @@ impl TelemetryConfig {
     ///
     /// [`TelemetryError::Config`] names the first key that cannot.
     pub fn check(&self) -> Result<(), TelemetryError> {
-        let wrong = |setting, reason: &str| Err(TelemetryError::Config { setting, reason: reason.to_owned() });
+        let wrong =
+            |setting, reason: &str| Err(TelemetryError::Config { setting, reason: reason.to_owned() });
         if let Some(lineage) = &self.lineage {
             match (&lineage.file, &lineage.url) {
                 (None, None) => return wrong("lineage", "neither `file` nor `url` is set; name one of them"),
                 (Some(_), Some(_)) => {
-                    return wrong("lineage", "`file` and `url` are two answers to one question; leave one out");
+                    return wrong(
+                        "lineage",
+                        "`file` and `url` are two answers to one question; leave one out",
+                    );
                 }
                 _ => {}
             }

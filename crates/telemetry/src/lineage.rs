@@ -243,8 +243,7 @@ fn named(dataset: &Dataset) -> Value {
 /// A name for the run in the form that is asked for: a UUID of the eighth version, which is made of whatever its
 /// maker likes.
 fn run_id(job: &str, claim: u64) -> String {
-    let mut bytes =
-        IdHasher::new("lineage run").part(job.as_bytes()).part(&claim.to_le_bytes()).finish();
+    let mut bytes = IdHasher::new("lineage run").part(job.as_bytes()).part(&claim.to_le_bytes()).finish();
     bytes[6] = bytes[6] & 0x0f | 0x80;
     bytes[8] = bytes[8] & 0x3f | 0x80;
     let hex = stele_model::id::to_hex(&bytes);

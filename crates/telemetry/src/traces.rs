@@ -177,9 +177,9 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for TracesLayer {
         let Some(span) = context.span(id) else { return };
         let mut said = Said::default();
         attributes.record(&mut said);
-        let around = span.parent().and_then(|parent| {
-            parent.extensions().get::<Open>().map(|open| (open.trace, open.span))
-        });
+        let around = span
+            .parent()
+            .and_then(|parent| parent.extensions().get::<Open>().map(|open| (open.trace, open.span)));
         let new = self.0.id();
         let (trace, parent) = match (&said.trace, around) {
             (Some(name), _) => (IdHasher::new("trace").part(name.as_bytes()).finish(), None),
@@ -204,8 +204,12 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for TracesLayer {
         let Some(open) = span.extensions_mut().remove::<Open>() else { return };
         let inner = &self.0.0;
         let ended = inner.clock.now().max(open.began);
-        let attributes: Vec<Value> =
-            open.said.attributes.into_iter().map(|(key, value)| json!({ "key": key, "value": value })).collect();
+        let attributes: Vec<Value> = open
+            .said
+            .attributes
+            .into_iter()
+            .map(|(key, value)| json!({ "key": key, "value": value }))
+            .collect();
         let status = match &open.said.error {
             Some(error) => json!({ "code": 2, "message": error }),
             None => json!({}),

@@ -53,8 +53,8 @@ const ROWS: [(&str, &str); 6] = [
 
 /// Words of made-up texts: some are in every document, so that things are mentioned and linked.
 const WORDS: [&str; 16] = [
-    "tide", "level", "pier", "crane", "harbour", "wind", "signal", "buoy", "pilot", "anchor", "berth", "cargo",
-    "lock", "channel", "beacon", "watch",
+    "tide", "level", "pier", "crane", "harbour", "wind", "signal", "buoy", "pilot", "anchor", "berth",
+    "cargo", "lock", "channel", "beacon", "watch",
 ];
 
 /// What the blows came to.
@@ -237,7 +237,14 @@ impl JobsWorld {
     /// Whether what is left is what an undisturbed run leaves.
     fn judge_left(&self, data: &str, peace: &Left) -> Result<Vec<String>> {
         let mut findings = Vec::new();
-        for args in [&["coverage"][..], &["verify"], &["graph", "verify"], &["index", "verify"], &["doctor", "--fix"], &["doctor"]] {
+        for args in [
+            &["coverage"][..],
+            &["verify"],
+            &["graph", "verify"],
+            &["index", "verify"],
+            &["doctor", "--fix"],
+            &["doctor"],
+        ] {
             let output = self.run(data, args)?;
             if !output.status.success() {
                 let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
@@ -447,7 +454,10 @@ fn document(rng: &mut Rng, number: u64) -> String {
         let (one, other) = (rng.pick(&WORDS), rng.below(DOCUMENTS));
         let _ = write!(text, "\n## {one} {section}\n\n{}", sentence(rng));
         let _ = write!(text, "\nSee also [page {other}](page-{other:03}.md).\n");
-        let _ = write!(text, "\n```sh\nharbourctl {one} --berth {other}\n```\n\n1. Open `{one}.toml`.\n2. Wait.\n");
+        let _ = write!(
+            text,
+            "\n```sh\nharbourctl {one} --berth {other}\n```\n\n1. Open `{one}.toml`.\n2. Wait.\n"
+        );
     }
     text
 }

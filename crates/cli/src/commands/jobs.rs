@@ -4,11 +4,11 @@
 use std::sync::Arc;
 
 use serde_json::json;
-use stele_engine::{Environment, Settings};
 use stele_engine::jobs::{
     Control, Filter, INPUTS_MAX, Input, Job, JobDesk, JobId, JobsError, Options, Origin, QueueHome, Spec,
     State, Submitted, inputs_of_targets,
 };
+use stele_engine::{Environment, Settings};
 
 use super::Context;
 use crate::args::{CleanArgs, ControlArgs, DeadLetters, DeadLettersArgs, JobsArgs, QueueArgs};

@@ -43,8 +43,8 @@ use stele_engine::telemetry::Traces;
 use stele_engine::{Engine, EngineError, Environment, InputFailure, Settings, SourceError};
 use stele_model::ErrorKind;
 use stele_model::error::in_full;
-use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::Layer;
+use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
@@ -148,9 +148,9 @@ fn log(global: &Global, traces: Option<&Traces>) {
         2 => (LevelFilter::DEBUG, LevelFilter::INFO),
         _ => (LevelFilter::TRACE, LevelFilter::DEBUG),
     };
-    let crates =
-        ["engine", "lake", "sources", "discover", "server", "sinks", "jobs", "watch", "telemetry"];
-    let targets = Targets::new().with_default(others).with_targets(crates.map(|name| (format!("stele_{name}"), own)));
+    let crates = ["engine", "lake", "sources", "discover", "server", "sinks", "jobs", "watch", "telemetry"];
+    let targets =
+        Targets::new().with_default(others).with_targets(crates.map(|name| (format!("stele_{name}"), own)));
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(false);
     let spans = traces.map(Traces::layer);
     tracing_subscriber::registry().with(lines.with_filter(targets)).with(spans).init();

@@ -39,7 +39,8 @@ fn what_jobs_read_and_write_is_told_once_it_is_kept() {
     world.write("in/tides.jsonl", "{\"event\":\"tide\",\"data\":{\"level\":3}}\n".repeat(20));
     world.write("in/gone.md", "# Gone\n");
     let queue = |target: &str| {
-        let queued = world.run(&format!("ingest {target} --data-dir d --no-wait --json --tag t")).is(0).last();
+        let queued =
+            world.run(&format!("ingest {target} --data-dir d --no-wait --json --tag t")).is(0).last();
         queued["job_ids"][0].as_str().unwrap().to_owned()
     };
     let (tides, gone) = (queue("in/tides.jsonl"), queue("in/gone.md"));
@@ -70,10 +71,7 @@ fn what_jobs_read_and_write_is_told_once_it_is_kept() {
     assert_eq!(done["job"]["name"], "default.ingest.cli");
     let input = &done["inputs"][0];
     assert!(input["name"].as_str().unwrap().ends_with("in/tides.jsonl"), "{input}");
-    assert!(
-        input["facets"]["version"]["datasetVersion"].as_str().unwrap().starts_with("sha256:"),
-        "{input}"
-    );
+    assert!(input["facets"]["version"]["datasetVersion"].as_str().unwrap().starts_with("sha256:"), "{input}");
     let records = &done["outputs"][0];
     assert_eq!(records["outputFacets"]["outputStatistics"]["rowCount"], 20, "{records}");
     let version = world.run("status --data-dir d --json").is(0).last()["lake_version"].clone();
@@ -95,8 +93,10 @@ fn what_jobs_read_and_write_is_told_once_it_is_kept() {
         let found = attributes.iter().find(|attribute| attribute["key"] == key);
         found.map(|found| found["value"]["stringValue"].clone()).unwrap_or_default()
     };
-    let stages: Vec<&Value> =
-        spans.iter().filter(|span| span["name"] == "job.stage" && value(span, "job") == tides.as_str()).collect();
+    let stages: Vec<&Value> = spans
+        .iter()
+        .filter(|span| span["name"] == "job.stage" && value(span, "job") == tides.as_str())
+        .collect();
     assert_eq!(stages.len(), 7, "{spans:?}");
     assert!(stages.iter().all(|span| span["traceId"] == stages[0]["traceId"]), "{stages:?}");
     let broken = spans.iter().find(|span| value(span, "job") == gone.as_str()).unwrap();
@@ -146,7 +146,11 @@ fn looking_for_jobs_makes_no_queue() {
 /// What `/metrics` says of this series.
 fn metric(address: &str, series: &str) -> Option<f64> {
     let mut stream = TcpStream::connect(address).ok()?;
-    stream.write_all(format!("GET /metrics HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").as_bytes()).ok()?;
+    stream
+        .write_all(
+            format!("GET /metrics HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").as_bytes(),
+        )
+        .ok()?;
     let mut text = String::new();
     stream.read_to_string(&mut text).ok()?;
     let line = text.lines().find_map(|line| line.strip_prefix(series))?;

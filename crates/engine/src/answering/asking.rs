@@ -14,8 +14,8 @@ use stele_search::{Answer, Question, SearchError, Searcher};
 use super::config::{EmbeddingConfig, Meaning};
 use crate::documents::Around;
 use crate::engine::Engine;
-use crate::timings::Timed;
 use crate::names::likeness;
+use crate::timings::Timed;
 use crate::{Cancel, EngineError};
 
 /// Names that are listed beside one that is not known.

@@ -348,7 +348,7 @@ impl<'a> Build<'a> {
             let vector = vectors.get(&TextHash::of(&chunk.text)).cloned();
             (chunk, vector)
         };
-        let chunks = chunks.into_iter().map(with_vector).collect();
+        let chunks: Vec<_> = chunks.into_iter().map(with_vector).collect();
         let began = self.engine.now();
         let span = tracing::info_span!("index.write", texts = chunks.len());
         let applied = span.in_scope(|| self.target.apply(chunks, &[]))?;

@@ -110,7 +110,12 @@ mod tests {
             Mark { signal: Signal::DiskFree, high: 1.0, low: 2.0 },
         ];
         let mut known = Vec::new();
-        marks.retain(|mark| !known.contains(&mark.signal) && { known.push(mark.signal); true });
+        marks.retain(|mark| {
+            !known.contains(&mark.signal) && {
+                known.push(mark.signal);
+                true
+            }
+        });
         Gate::new(&marks, dir, Arc::clone(timings)).expect("marks in order")
     }
 

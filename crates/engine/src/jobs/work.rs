@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use serde_json::{Value, json};
-use stele_jobs::{Context, Failure, Halt, Job, Report, Stage, State, Why, Work};
+use stele_jobs::{Context, End, Failure, Halt, Job, Report, Stage, Why, Work};
 use stele_model::ErrorKind;
 use stele_model::error::in_full;
 use stele_telemetry::RunState;
@@ -111,9 +111,8 @@ impl EngineWork {
                 tenant = job.spec.options.tenant,
                 error = tracing::field::Empty,
             );
-            let done = span.in_scope(|| {
-                engine.job_stage(stage, &job, &mut carried, &fetching, &shown, &asked)
-            });
+            let done =
+                span.in_scope(|| engine.job_stage(stage, &job, &mut carried, &fetching, &shown, &asked));
             if let Err(error) = &done {
                 span.record("error", in_full(error));
             }
@@ -141,12 +140,11 @@ impl Work for EngineWork {
     }
 
     async fn began(&self, job: &Job, context: &Context) {
-        let progress = context.progress();
-        self.tell(RunState::Start, job, context, (progress.stage, &progress.counts), None);
+        self.tell(RunState::Start, job, context);
     }
 
-    async fn became(&self, job: &Job, context: &Context, state: State, failure: Option<&str>) {
-        self.tell_end(job, context, state, failure);
+    async fn became(&self, job: &Job, context: &Context, end: End<'_>) {
+        self.tell_end(job, context, end);
     }
 
     async fn run(
@@ -160,7 +158,7 @@ impl Work for EngineWork {
         let job = Arc::new(job.clone());
         let mut carried = Carried::of(resume);
         if stage != Stage::Parsing {
-            self.tell(RunState::Running, &job, context, (stage, &carried.counts()), None);
+            self.tell(RunState::Running, &job, context);
         }
         let (begin, done) = points(stage);
         self.hit(begin)?;

@@ -242,10 +242,8 @@ impl Home for Sqlite {
         if let Some(tenant) = tenant {
             query = query.bind(tenant);
         }
-        let texts = query
-            .fetch_all(&self.pool)
-        .await
-        .map_err(|error| self.failed("list the jobs of", error))?;
+        let texts =
+            query.fetch_all(&self.pool).await.map_err(|error| self.failed("list the jobs of", error))?;
         self.ids(texts)
     }
 

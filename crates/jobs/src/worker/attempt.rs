@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::job::{Job, State};
 use crate::queue::Failure;
 use crate::worker::context::{Context, Halt, Why};
-use crate::worker::{Work, WorkerSettings};
+use crate::worker::{End, Work, WorkerSettings};
 
 /// What became of an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,12 +30,15 @@ pub(crate) async fn attempt(work: Arc<dyn Work>, context: Context, settings: Wor
         end = stages(Arc::clone(&work), &context, settings.stop_grace) => end,
         () = heart(&context, &settings) => Err(Halt::Asked(Why::Fenced)),
     };
-    let mut why = None;
-    let became = match end {
-        Ok(result) => context.insist(|queue, lease| Box::pin(queue.finish(lease, result.clone()))).await,
+    let (mut result, mut failed) = (None, None);
+    let mut became = match end {
+        Ok(left) => {
+            result = left;
+            context.insist(|queue, lease| Box::pin(queue.finish(lease, result.clone()))).await
+        }
         Err(Halt::Failed(failure)) => {
             let became = fail(&context, &failure).await;
-            why = Some(failure.message);
+            failed = Some(failure.message);
             became
         }
         Err(Halt::Asked(Why::Fenced)) => return Outcome::Lost,
@@ -43,17 +46,14 @@ pub(crate) async fn attempt(work: Arc<dyn Work>, context: Context, settings: Wor
             context.insist(|queue, lease| Box::pin(queue.release(lease, why.text()))).await
         }
     };
-    let became = match became {
-        // The result is refused, as too large: that will be so in every attempt.
-        Err(Halt::Failed(failure)) => {
-            let became = fail(&context, &failure).await;
-            why = Some(failure.message);
-            became
-        }
-        became => became,
-    };
+    // The result is refused, as too large: that will be so in every attempt.
+    if let Err(Halt::Failed(failure)) = became {
+        became = fail(&context, &failure).await;
+        failed = Some(failure.message);
+    }
     let Ok(state) = became else { return Outcome::Lost };
-    work.became(&job, &context, state, why.as_deref()).await;
+    let result = result.as_ref().filter(|_| state == State::Done);
+    work.became(&job, &context, End { state, result, failure: failed.as_deref() }).await;
     Outcome::Became(state)
 }
 

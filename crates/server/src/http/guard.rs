@@ -64,7 +64,8 @@ pub(super) async fn admit(
     );
     let (visitor, outcome) = check(&service, request);
     let mut response = match outcome {
-        Ok(request) => match tokio::time::timeout(time_max, next.run(request).instrument(span.clone())).await {
+        Ok(request) => match tokio::time::timeout(time_max, next.run(request).instrument(span.clone())).await
+        {
             Ok(response) => response,
             Err(_) => Problem::new(StatusCode::REQUEST_TIMEOUT, "timeout", "The request took too long.")
                 .next("the same request again, with a body that is sent at once")

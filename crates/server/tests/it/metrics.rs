@@ -39,8 +39,7 @@ fn every_number_moves() {
     let waiting = scrape(&world);
     // What its worker says at its end, wherever that runs.
     let mut report = world.engine().report_now(&world.job(&id)).unwrap();
-    report.stages =
-        vec![StageReport { stage: "parsing".to_owned(), seconds: 2.0, counts: BTreeMap::new() }];
+    report.stages = vec![StageReport { stage: "parsing".to_owned(), seconds: 2.0, counts: BTreeMap::new() }];
     report.sinks = vec![JobSink {
         name: "qdrant".to_owned(),
         written: 600,

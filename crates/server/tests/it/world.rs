@@ -45,7 +45,14 @@ impl World {
     pub fn unserved() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let address = ([127, 0, 0, 1], 0).into();
-        Self { address, meters: Arc::default(), queue: OnceLock::new(), watchers: OnceLock::new(), stop: Stop::default(), dir }
+        Self {
+            address,
+            meters: Arc::default(),
+            queue: OnceLock::new(),
+            watchers: OnceLock::new(),
+            stop: Stop::default(),
+            dir,
+        }
     }
 
     /// Without a lake.

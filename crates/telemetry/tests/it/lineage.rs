@@ -97,8 +97,7 @@ fn a_service_gets_each_event_and_what_it_refuses_is_counted() {
         _ => Reply::Say(201, "", "{}".to_owned()),
     });
     let key = Some(Secret::new("of lineage"));
-    let lineage =
-        Lineage::open(&config("url", &server.url), std::path::Path::new("."), key, pace()).unwrap();
+    let lineage = Lineage::open(&config("url", &server.url), std::path::Path::new("."), key, pace()).unwrap();
     for attempt in 1..=3 {
         lineage.tell(RunState::Start, &run(attempt, None), TIME);
     }

@@ -43,7 +43,8 @@ fn spans_are_told_as_collectors_want_them() {
     let traces = traces(&server.url, "host-1");
     let subscriber = tracing_subscriber::registry().with(traces.layer());
     tracing::subscriber::with_default(subscriber, || {
-        let job = tracing::info_span!(target: "stele_test", "job", trace = "j1", records = 7_u64, error = Empty);
+        let job =
+            tracing::info_span!(target: "stele_test", "job", trace = "j1", records = 7_u64, error = Empty);
         job.in_scope(|| {
             tracing::info_span!(target: "stele_test", "stage", share = 0.5, last = true).in_scope(|| {
                 // No span of ours, and no detail.
