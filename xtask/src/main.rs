@@ -255,8 +255,8 @@ fn main() -> Result<ExitCode> {
         }
         Command::Torture { stele, scratch, first_seed, seeds, model_seeds, job_kills } => {
             fs::create_dir_all(&scratch).with_context(|| format!("cannot make {}", scratch.display()))?;
-            let (table, held) =
-                torture::torture(&Torture { stele, scratch, first_seed, seeds, model_seeds, job_kills })?;
+            let plan = Torture { stele, scratch, first_seed, seeds, model_seeds, job_kills };
+            let (table, held) = torture::torture(&plan, &|line| eprintln!("{line}"))?;
             print!("{table}");
             held
         }

@@ -26,8 +26,10 @@ const BLOW_MICROS_MAX: u64 = 2_500_000;
 /// Blows of one round before it may end in peace: with all of them in one a job would meet each stage once.
 const ROUND_KILLS_MAX: u64 = 20;
 
-/// The longest that a round may take after its last blow, before something hangs.
+/// The longest that a round may take after its last blow, before something hangs: ten minutes, or several times as long
+/// as all jobs take in peace where the machine is that busy.
 const ROUND_MAX: Duration = Duration::from_secs(600);
+const PEACES_MAX: u64 = 4;
 
 /// Vectors that need no model, and as many attempts as there are blows: each one costs a job an attempt, and what
 /// is looked for is what gets lost, not what gives up.
@@ -83,12 +85,17 @@ struct JobsWorld {
     job_micros: u64,
 }
 
-/// Runs rounds until there were so many kills.
+/// Runs rounds until there were so many kills; `told` hears of each when it is over, since each takes minutes.
 ///
 /// # Errors
 ///
 /// The program cannot be run at all, or what an undisturbed run does fails.
-pub(super) fn kill_workers(stele: &Path, scratch: &Path, seed: u64, kills: u64) -> Result<Story> {
+pub(super) fn kill_workers(
+    stele: &Path,
+    scratch: &Path,
+    (seed, kills): (u64, u64),
+    told: &dyn Fn(&str),
+) -> Result<Story> {
     let mut story = Story { lines: Vec::new(), kills: 0, held: true };
     if kills == 0 {
         return Ok(story);
@@ -112,11 +119,13 @@ pub(super) fn kill_workers(stele: &Path, scratch: &Path, seed: u64, kills: u64) 
         for (state, times) in &blows.hit {
             let _ = write!(at, ", {times} in {state}");
         }
-        story.lines.push(format!(
+        let line = format!(
             "| {seed}.{round} | kill -9 of worker and service | {} kills{at} | {} |",
             blows.kills,
             super::verdict(&blows.findings)
-        ));
+        );
+        told(&line);
+        story.lines.push(line);
     }
     fs::remove_dir_all(&world.dir)?;
     Ok(story)
@@ -189,8 +198,9 @@ impl JobsWorld {
             if jobs.iter().all(|job| job["finished"].is_number()) && ids.len() == self.batches.len() {
                 break jobs;
             }
-            if since.elapsed() > ROUND_MAX {
-                blows.findings.push(format!("not done {} s after the last blow", ROUND_MAX.as_secs()));
+            let most = ROUND_MAX.max(Duration::from_micros(self.job_micros * JOBS * PEACES_MAX));
+            if since.elapsed() > most {
+                blows.findings.push(format!("not done {} s after the last blow", most.as_secs()));
                 break jobs;
             }
         };

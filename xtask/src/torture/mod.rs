@@ -43,12 +43,12 @@ pub struct Torture {
     pub job_kills: u64,
 }
 
-/// Runs every seed and returns the table, and whether all held.
+/// Runs every seed and returns the table, and whether all held. `told` hears of what takes long when it is over.
 ///
 /// # Errors
 ///
 /// The program cannot be run at all, or the scratch directory cannot be used.
-pub fn torture(plan: &Torture) -> Result<(String, bool)> {
+pub fn torture(plan: &Torture, told: &dyn Fn(&str)) -> Result<(String, bool)> {
     let mut out = String::from("| seed | what | how it went | verdict |\n|---|---|---|---|\n");
     let mut all = lakes(plan, &mut out)?;
     let mut kills = 0;
@@ -66,7 +66,7 @@ pub fn torture(plan: &Torture) -> Result<(String, bool)> {
             let _ = writeln!(out, "| {seed} | {what}{with} | {story} | {} |", verdict(&findings));
         }
     }
-    let jobs = jobs::kill_workers(&plan.stele, &plan.scratch, plan.first_seed, plan.job_kills)?;
+    let jobs = jobs::kill_workers(&plan.stele, &plan.scratch, (plan.first_seed, plan.job_kills), told)?;
     all &= jobs.held;
     jobs.lines.iter().for_each(|line| out.extend([line, "\n"]));
     let _ = writeln!(out, "\nThe index was killed {kills} times, workers and services {} times.", jobs.kills);
