@@ -29,7 +29,7 @@ const ROUND_KILLS_MAX: u64 = 20;
 /// The longest that a round may take after its last blow, before something hangs: ten minutes, or several times as long
 /// as all jobs take in peace where the machine is that busy.
 const ROUND_MAX: Duration = Duration::from_secs(600);
-const PEACES_MAX: u64 = 4;
+const PEACE_TIMES_MAX: u64 = 4;
 
 /// Vectors that need no model, and as many attempts as there are blows: each one costs a job an attempt, and what
 /// is looked for is what gets lost, not what gives up.
@@ -198,7 +198,7 @@ impl JobsWorld {
             if jobs.iter().all(|job| job["finished"].is_number()) && ids.len() == self.batches.len() {
                 break jobs;
             }
-            let most = ROUND_MAX.max(Duration::from_micros(self.job_micros * JOBS * PEACES_MAX));
+            let most = ROUND_MAX.max(Duration::from_micros(self.job_micros * JOBS * PEACE_TIMES_MAX));
             if since.elapsed() > most {
                 blows.findings.push(format!("not done {} s after the last blow", most.as_secs()));
                 break jobs;
