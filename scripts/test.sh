@@ -59,7 +59,7 @@ check mcp-fuzz env -u LD_LIBRARY_PATH python3 scripts/mcp_fuzz.py "$stele" "$lak
 check api-fuzz env -u LD_LIBRARY_PATH scripts/api_fuzz.sh "$stele" "$lake"
 check mcp-conformance env -u LD_LIBRARY_PATH scripts/mcp_conformance/run.sh "$stele" "$lake"
 # What of it is a test of its own has run already.
-SEEDS=5 MODEL_SEEDS=0 SIM_SEEDS=0 REDIS_KILLS=0 FIRST_SEED=1 check torture scripts/torture.sh
+SEEDS=5 MODEL_SEEDS=0 SIM_SEEDS=0 REDIS_KILLS=0 JOB_KILLS=4 FIRST_SEED=1 check torture scripts/torture.sh
 check cases env -u LD_LIBRARY_PATH "$CARGO_TARGET_DIR/debug/xtask" t12 --stele "$CARGO_TARGET_DIR/debug/stele" \
     --python "$STELE_CACHE/venv-readers/bin/python" --scratch "$STELE_CACHE/t12"
 cat "$logs/cases.log" 2>/dev/null

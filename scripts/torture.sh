@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The long fault tests: one line a seed. SEEDS and FIRST_SEED choose them, MODEL_SEEDS how many more
 # there are for the index with the model; SIM_SEEDS histories of queue and workers in simulated time, and
-# REDIS_KILLS of the server below them.
+# REDIS_KILLS of the server below them, and JOB_KILLS of workers and services.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export PATH="$STELE_CACHE/venv-tools/bin:$PATH"
@@ -18,4 +18,4 @@ done
 unset LD_LIBRARY_PATH
 exec "$CARGO_TARGET_DIR/debug/xtask" torture --stele "$CARGO_TARGET_DIR/debug/stele" \
     --scratch "$STELE_CACHE/torture" --seeds "${SEEDS:-100}" --first-seed "${FIRST_SEED:-1}" \
-    --model-seeds "${MODEL_SEEDS:-6}"
+    --model-seeds "${MODEL_SEEDS:-6}" --job-kills "${JOB_KILLS:-100}"

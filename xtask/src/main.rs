@@ -96,6 +96,9 @@ enum Command {
         /// How many seeds more for the index with the model.
         #[arg(long, default_value_t = 0)]
         model_seeds: u64,
+        /// How many kills of workers and services that work on jobs.
+        #[arg(long, default_value_t = 0)]
+        job_kills: u64,
     },
     /// The named cases through us, DuckDB and Polars, side by side.
     T12 {
@@ -253,10 +256,10 @@ fn main() -> Result<ExitCode> {
             println!("{}", report.json()?);
             true
         }
-        Command::Torture { stele, scratch, first_seed, seeds, model_seeds } => {
+        Command::Torture { stele, scratch, first_seed, seeds, model_seeds, job_kills } => {
             fs::create_dir_all(&scratch).with_context(|| format!("cannot make {}", scratch.display()))?;
-            let (table, held) =
-                torture::torture(&Torture { stele, scratch, first_seed, seeds, model_seeds })?;
+            let plan = Torture { stele, scratch, first_seed, seeds, model_seeds, job_kills };
+            let (table, held) = torture::torture(&plan, &|line| eprintln!("{line}"))?;
             print!("{table}");
             held
         }

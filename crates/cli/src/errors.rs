@@ -130,6 +130,9 @@ fn hints(error: &EngineError) -> Vec<String> {
         EngineError::Source(SourceError::Profile { .. }) => {
             "`stele validate --profile FILE` checks a profile; docs/guide/add-a-format.md shows one"
         }
+        EngineError::NoQueue { .. } => {
+            "`stele ingest FILE… --no-wait --data-dir DIR` queues a job; `--data-dir` or `--queue` names another place"
+        }
         EngineError::Jobs(JobsError::Home { .. }) => {
             "`--queue` or STELE_QUEUE names the queue: `sqlite` needs no server; is the one that is named running?"
         }

@@ -23,17 +23,17 @@ const BAR_EVERY: Duration = Duration::from_millis(80);
 /// Most characters of an input's name beside a bar.
 const ITEM_CHARS_MAX: usize = 40;
 
-/// The bar of a stage.
+/// The bar of a stage; `{unit}` stands for what is counted.
 fn bar(update: &Update) -> &'static str {
     match (update.unit, update.total) {
         (Unit::Bytes, Some(_)) => {
             "{prefix:>9} [{bar:28}] {percent:>3} %  {decimal_bytes} of {decimal_total_bytes}  {decimal_bytes_per_sec}  {eta} left  {wide_msg}"
         }
-        (Unit::Records, Some(_)) => {
-            "{prefix:>9} [{bar:28}] {percent:>3} %  {human_pos} of {human_len} records  {eta} left  {wide_msg}"
+        (_, Some(_)) => {
+            "{prefix:>9} [{bar:28}] {percent:>3} %  {human_pos} of {human_len} {unit}  {eta} left  {wide_msg}"
         }
         (Unit::Bytes, None) => "{prefix:>9} {decimal_bytes}  {decimal_bytes_per_sec}  {wide_msg}",
-        (Unit::Records, None) => "{prefix:>9} {human_pos} records  {wide_msg}",
+        (_, None) => "{prefix:>9} {human_pos} {unit}  {wide_msg}",
     }
 }
 
@@ -120,7 +120,8 @@ impl Progress for Reporter {
                 if shown.prefix() != update.stage {
                     shown.reset();
                     shown.set_prefix(update.stage);
-                    if let Ok(style) = ProgressStyle::with_template(bar(update)) {
+                    let template = bar(update).replace("{unit}", update.unit.name());
+                    if let Ok(style) = ProgressStyle::with_template(&template) {
                         shown.set_style(style.progress_chars("=> "));
                     }
                 }
@@ -146,7 +147,7 @@ impl Progress for Reporter {
                     let body = json!({
                         "stage": update.stage,
                         "item": update.item,
-                        "unit": match update.unit { Unit::Bytes => "bytes", Unit::Records => "records" },
+                        "unit": update.unit.name(),
                         "done": update.done,
                         "total": update.total,
                         "records": update.records,
@@ -181,7 +182,7 @@ fn line(update: &Update, elapsed: Duration) -> String {
             Unit::Bytes => {
                 format!("{stage} {}  {}  {item}", human::bytes(*done), human::rate(*done, seconds))
             }
-            Unit::Records => format!("{stage} {}  {item}", human::many(*done, "record")),
+            unit => format!("{stage} {} {}  {item}", human::count(*done), unit.name()),
         };
     };
     let share = human::share(*done, total);
@@ -192,9 +193,9 @@ fn line(update: &Update, elapsed: Duration) -> String {
             let (done, total) = (human::bytes(*done), human::bytes(total));
             format!("{stage} {share}  {done} of {total}  {rate}  {left} left  {item}")
         }
-        Unit::Records => {
+        unit => {
             let (done, total) = (human::count(*done), human::count(total));
-            format!("{stage} {share}  {done} of {total} records  {left} left  {item}")
+            format!("{stage} {share}  {done} of {total} {}  {left} left  {item}", unit.name())
         }
     }
 }

@@ -11,6 +11,7 @@ use stele_http::without_passwords;
 use stele_jobs::Mark;
 use stele_model::error::in_full;
 use stele_sinks::SinkConfig;
+use stele_telemetry::TelemetryConfig;
 use stele_watch::{WatcherConfig, check_all};
 
 use crate::answering::{EmbeddingConfig, KEY_VARIABLE, user_models_dir};
@@ -73,8 +74,10 @@ pub struct Settings {
     pub job_attempts_max: u32,
     /// What is watched, by name.
     pub watchers: BTreeMap<String, WatcherConfig>,
-    /// What holds new jobs back; what fits the machine if there are none.
+    /// What holds new jobs back; what fits the machine for signals that have none.
     pub job_marks: Vec<Mark>,
+    /// What is told to others; nothing unless somebody says so.
+    pub telemetry: TelemetryConfig,
 }
 
 impl Default for Settings {
@@ -101,6 +104,7 @@ impl Default for Settings {
             job_attempts_max: ATTEMPTS_MAX,
             watchers: BTreeMap::new(),
             job_marks: Vec::new(),
+            telemetry: TelemetryConfig::default(),
         }
     }
 }
@@ -135,6 +139,8 @@ struct File {
     sinks: Option<BTreeMap<String, SinkConfig>>,
     /// Jobs; see `docs/guide/jobs.md`.
     jobs: Option<JobsFile>,
+    /// Who is told what jobs do; see `docs/guide/telemetry.md`.
+    telemetry: Option<TelemetryConfig>,
     /// What is watched; see `docs/guide/watch.md`.
     watchers: Option<BTreeMap<String, WatcherConfig>>,
 }
@@ -261,6 +267,16 @@ impl Settings {
                 reason: in_full(&error),
             })?;
             self.watchers = watchers;
+        }
+        if let Some(mut telemetry) = file.telemetry {
+            telemetry.check().map_err(|error| EngineError::Config {
+                origin: path.display().to_string(),
+                reason: format!("telemetry.{}", in_full(&error)),
+            })?;
+            if let Some(file) = telemetry.lineage.as_mut().and_then(|lineage| lineage.file.as_mut()) {
+                *file = base.join(&*file);
+            }
+            self.telemetry = telemetry;
         }
         if let Some(jobs) = file.jobs {
             self.read_jobs(jobs).map_err(|reason| EngineError::Config {

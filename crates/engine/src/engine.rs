@@ -12,9 +12,11 @@ use stele_lake::sql::{Sql, SqlError, SqlOptions, Tables};
 use stele_lake::{Lake, Snapshot};
 use stele_model::{Clock, Faults, Micros, NoFaults};
 use stele_sources::{FindOptions, Found, Input, Profiles, Skipped, TimeZone, find};
+use stele_telemetry::Lineage;
 
 use crate::config::{THREADS_MAX, utf8};
 use crate::documents::WHOLE;
+use crate::timings::{Timed, Timings};
 use crate::{EngineError, Settings, failpoints};
 
 /// What the engine takes from the world around it.
@@ -26,6 +28,10 @@ pub struct Environment {
     pub faults: Arc<dyn Faults>,
     /// What reads documents that nobody has to trust.
     pub reader: Arc<dyn Isolation + Send + Sync>,
+    /// How long things took lately, of all engines of the process.
+    pub timings: Arc<Timings>,
+    /// What jobs read and wrote is told there, if anywhere.
+    pub lineage: Option<Arc<Lineage>>,
 }
 
 impl Default for Environment {
@@ -34,6 +40,8 @@ impl Default for Environment {
             clock: Arc::new(SystemClock),
             faults: Arc::new(NoFaults),
             reader: Arc::new(SameProcess::default()),
+            timings: Arc::default(),
+            lineage: None,
         }
     }
 }
@@ -259,6 +267,17 @@ impl Engine {
 
     pub(crate) fn clock(&self) -> &dyn Clock {
         &*self.environment.clock
+    }
+
+    /// Notes that something that was begun then has just been done.
+    pub(crate) fn took(&self, what: Timed, began: Micros) {
+        let now = self.now();
+        self.timings().note(what, now.saturating_sub(began), now, false);
+    }
+
+    /// How long things took lately.
+    pub(crate) fn timings(&self) -> &Timings {
+        &self.environment.timings
     }
 
     pub(crate) fn faults(&self) -> Arc<dyn Faults> {

@@ -15,6 +15,7 @@ use stele_model::error::is_disk_full;
 use stele_search::SearchError;
 use stele_sinks::SinkError;
 use stele_sources::SourceError;
+use stele_telemetry::TelemetryError;
 use stele_watch::WatchError;
 
 /// An error of a run as a whole. Inputs that fail one by one are listed in the result instead.
@@ -48,9 +49,18 @@ pub enum EngineError {
     /// From what watches directories, pages and buckets.
     #[error(transparent)]
     Watch(#[from] WatchError),
+    /// From what tells others.
+    #[error("telemetry cannot be set up")]
+    Telemetry(#[from] TelemetryError),
     /// Nothing of what a job names could be fetched.
     #[error("nothing could be fetched: {0}")]
     NotFetched(String),
+    /// No queue is where jobs are looked for, and looking makes none.
+    #[error("no job was ever queued here: there is no {}", path.display())]
+    NoQueue {
+        /// Where its file would be.
+        path: PathBuf,
+    },
     /// From the queue of jobs.
     #[error(transparent)]
     Jobs(#[from] JobsError),
@@ -178,6 +188,7 @@ impl EngineError {
             Self::Sink(error) => error.kind(),
             Self::Jobs(error) => error.kind(),
             Self::Watch(error) => error.kind(),
+            Self::Telemetry(error) => error.kind(),
             Self::NotFetched(_) => ErrorKind::Retry,
             Self::Collection { .. } => ErrorKind::Fix,
             Self::Cancelled(_) => ErrorKind::Cancelled,
@@ -188,6 +199,7 @@ impl EngineError {
             | Self::NoVectors
             | Self::ModelGone { .. }
             | Self::NoGraph
+            | Self::NoQueue { .. }
             | Self::UnknownName { .. }
             | Self::NoInputs(_)
             | Self::UnknownInput { .. }

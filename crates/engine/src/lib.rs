@@ -41,6 +41,8 @@ mod room;
 mod scan;
 mod spool;
 mod summary;
+mod telling;
+mod timings;
 mod validate;
 mod worker;
 
@@ -65,6 +67,7 @@ pub use progress::{Cancel, NoProgress, Progress, Unit, Update};
 pub use room::{GraphStanding, Room};
 pub use stele_sources::SourceError;
 pub use summary::{IngestSummary, InputFailure};
+pub use timings::{Timed, Timings};
 pub use validate::ValidationReport;
 
 /// What a front end needs to ask and to show results, so that it depends on the engine alone.
@@ -101,6 +104,11 @@ pub mod graph {
         DEPTH_MAX, Direction, ExportFormat, Exported, Follow, GraphError, LimitReason, PATH_DEPTH_MAX,
         PATHS_MAX, ROWS_MAX,
     };
+}
+
+/// Who is told what happens.
+pub mod telemetry {
+    pub use stele_telemetry::{Lineage, Told, Traces};
 }
 
 /// Catalogues as plain data, and the renderers over them.

@@ -29,6 +29,25 @@ pub enum Unit {
     Bytes,
     /// Records.
     Records,
+    /// Texts, as they are searched.
+    Texts,
+    /// Documents.
+    Documents,
+    /// Nodes, edges and points of a copy outside.
+    Entries,
+}
+
+impl Unit {
+    /// How it is written.
+    pub fn name(self) -> &'static str {
+        match self {
+            Unit::Bytes => "bytes",
+            Unit::Records => "records",
+            Unit::Texts => "texts",
+            Unit::Documents => "documents",
+            Unit::Entries => "entries",
+        }
+    }
 }
 
 /// Receives updates, one a block or some thousand records: whoever shows them decides how often.

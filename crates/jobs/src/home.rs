@@ -78,9 +78,10 @@ pub(crate) trait Home: Send + Sync {
     /// and the first of every lane, the lane first whose last turn is longest ago.
     async fn candidates(&self, asker: &Asker<'_>) -> Result<Vec<JobId>, JobsError>;
 
-    /// Jobs in one of these states, the newest first, older than `before`.
+    /// Jobs of this tenant, or of all, in one of these states, the newest first, older than `before`.
     async fn page(
         &self,
+        tenant: Option<&str>,
         states: &[State],
         before: Option<(Micros, JobId)>,
         limit: usize,
@@ -89,8 +90,8 @@ pub(crate) trait Home: Send + Sync {
     /// Events of a job after this number.
     async fn events(&self, job: JobId, after: u64, limit: usize) -> Result<Vec<Event>, JobsError>;
 
-    /// How many there are of each state, and since when the oldest one waits.
-    async fn counts(&self) -> Result<Counts, JobsError>;
+    /// How many there are of each state, and since when the oldest one waits: of this tenant, or of all.
+    async fn counts(&self, tenant: Option<&str>) -> Result<Counts, JobsError>;
 
     /// Jobs that ended before that.
     async fn ended(&self, before: Micros, limit: usize) -> Result<Vec<JobId>, JobsError>;

@@ -57,4 +57,6 @@ pub use queue::{
 pub use redis::{DEFAULT_NAMESPACE, RedisConfig};
 pub use spec::{DEFAULT_TENANT, INPUTS_MAX, Input, NAME_BYTES_MAX, Options, Origin, Spec, URI_BYTES_MAX};
 pub use view::{Counts, WORKER_SILENT_MAX, WorkerStatus};
-pub use worker::{CAPACITY_MAX, Context, Halt, Report, Stop, Why, Work, Worked, WorkerSettings, run_worker};
+pub use worker::{
+    CAPACITY_MAX, Context, End, Halt, Report, Stop, Why, Work, Worked, WorkerSettings, run_worker,
+};

@@ -130,6 +130,13 @@ struct Row {
     submitted: Micros,
 }
 
+impl Row {
+    /// Whether it is this tenant's; with none named, it is.
+    fn is_of(&self, tenant: Option<&str>) -> bool {
+        tenant.is_none_or(|tenant| self.spec.options.tenant == tenant)
+    }
+}
+
 impl Tables {
     /// Whether nothing that the change is based on is another by now.
     fn holds(&self, change: &Change) -> bool {
@@ -276,6 +283,7 @@ impl Home for Memory {
 
     async fn page(
         &self,
+        tenant: Option<&str>,
         states: &[State],
         before: Option<(Micros, JobId)>,
         limit: usize,
@@ -285,6 +293,7 @@ impl Home for Memory {
             .seen
             .jobs
             .iter()
+            .filter(|(_, row)| row.is_of(tenant))
             .filter(|(_, row)| states.is_empty() || states.contains(&row.state))
             .map(|(id, row)| (row.submitted, *id))
             .filter(|place| before.is_none_or(|before| *place < before))
@@ -299,10 +308,10 @@ impl Home for Memory {
         Ok(events.filter(|event| event.number > after).take(limit).cloned().collect())
     }
 
-    async fn counts(&self) -> Result<Counts, JobsError> {
+    async fn counts(&self, tenant: Option<&str>) -> Result<Counts, JobsError> {
         let halves = self.arrive().await?;
         let mut counts = text::no_counts();
-        for row in halves.seen.jobs.values() {
+        for row in halves.seen.jobs.values().filter(|row| row.is_of(tenant)) {
             *counts.states.entry(row.state).or_default() += 1;
             if row.state == State::Queued {
                 let oldest = counts.oldest_waiting.get_or_insert(row.submitted);

@@ -1,10 +1,11 @@
 //! The queue as one tenant sees it: its own jobs, and no trace of others.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use stele_engine::jobs::{Filter, Job, JobId, JobsError, Queue, State, WorkerStatus};
+use stele_engine::jobs::{
+    Counts, Filter, Job, JobId, JobsError, Manager, Queue, State, WatcherState, WorkerStatus,
+};
 use stele_model::error::in_full;
 use stele_model::{ErrorKind, Micros};
 use tokio::runtime::Handle;
@@ -13,20 +14,18 @@ use crate::metrics::{Family, Metrics};
 use crate::reply::{Cause, Refusal};
 use crate::roots::Roots;
 
-/// Jobs that are looked at for those of one tenant, where several share a queue: a page of a thousand takes some
-/// milliseconds.
-const LOOKED_AT_MAX: usize = 5_000;
-
 /// Jobs that are looked at for those that ended lately: between two scrapes there are fewer.
 const ENDED_MAX: usize = 200;
 
 /// Where jobs come from and where they are kept.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct JobsOptions {
     /// The queue, which lives in a runtime of its own.
     pub queue: Queue,
     /// Directories from which jobs may ingest; none where there is none.
     pub roots: Vec<PathBuf>,
+    /// The watchers that this process runs, which are those of the service's own tenant; none where it runs none.
+    pub watchers: Option<Arc<Manager>>,
 }
 
 /// The jobs of one tenant.
@@ -35,21 +34,11 @@ pub(crate) struct Jobs {
     pub(crate) queue: Queue,
     pub(crate) roots: Roots,
     tenant: String,
-    /// Whether nobody else asks this service: the counts of the queue are this tenant's then.
-    alone: bool,
+    watchers: Option<Arc<Manager>>,
     /// Where the queue is asked from threads that may block.
     runtime: Handle,
     /// Up to when the reports of jobs that ended were counted.
     counted_until: Arc<Mutex<Micros>>,
-}
-
-/// How many jobs a tenant has.
-#[derive(Debug, Default)]
-pub(crate) struct Counted {
-    pub(crate) states: BTreeMap<State, u64>,
-    pub(crate) oldest_waiting: Option<Micros>,
-    /// Whether there may be more, in older jobs than were looked at.
-    pub(crate) partial: bool,
 }
 
 impl Jobs {
@@ -57,12 +46,11 @@ impl Jobs {
     pub(crate) fn new(
         queue: Queue,
         roots: Roots,
-        tenant: &str,
-        alone: bool,
+        (tenant, watchers): (&str, Option<Arc<Manager>>),
         (runtime, now): (Handle, Micros),
     ) -> Self {
         let counted_until = Arc::new(Mutex::new(now));
-        Self { queue, roots, tenant: tenant.to_owned(), alone, runtime, counted_until }
+        Self { queue, roots, tenant: tenant.to_owned(), watchers, runtime, counted_until }
     }
 
     /// The jobs that ended since this was asked before: each is told once.
@@ -94,44 +82,14 @@ impl Jobs {
         before: Option<JobId>,
         limit: usize,
     ) -> Result<(Vec<Job>, Option<JobId>), JobsError> {
-        let mut filter = Filter { states, before, limit: limit.saturating_add(1) };
-        let (mut found, mut looked_at) = (Vec::new(), 0);
-        loop {
-            let page = self.queue.list(&filter).await?;
-            looked_at += page.jobs.len();
-            found.extend(page.jobs.into_iter().filter(|job| job.spec.options.tenant == self.tenant));
-            if found.len() > limit {
-                found.truncate(limit);
-                let next = found.last().map(|job| job.id);
-                return Ok((found, next));
-            }
-            match page.next {
-                Some(next) if looked_at < LOOKED_AT_MAX => {
-                    filter.before = Some(next);
-                    filter.limit = LOOKED_AT_MAX / 5;
-                }
-                next => return Ok((found, next)),
-            }
-        }
+        let filter = Filter { tenant: Some(self.tenant.clone()), states, before, limit };
+        let page = self.queue.list(&filter).await?;
+        Ok((page.jobs, page.next))
     }
 
     /// How many jobs of each state this tenant has.
-    pub(crate) async fn counts(&self) -> Result<Counted, JobsError> {
-        if self.alone {
-            let counts = self.queue.counts().await?;
-            let (states, oldest_waiting) = (counts.states, counts.oldest_waiting);
-            return Ok(Counted { states, oldest_waiting, partial: false });
-        }
-        let (jobs, next) = self.list(Vec::new(), None, LOOKED_AT_MAX).await?;
-        let mut counted = Counted { partial: next.is_some(), ..Counted::default() };
-        for job in jobs {
-            *counted.states.entry(job.state).or_default() += 1;
-            if job.state == State::Queued {
-                let oldest = counted.oldest_waiting.map_or(job.submitted, |at| at.min(job.submitted));
-                counted.oldest_waiting = Some(oldest);
-            }
-        }
-        Ok(counted)
+    pub(crate) async fn counts(&self) -> Result<Counts, JobsError> {
+        self.queue.counts_of(&self.tenant).await
     }
 
     /// Why no new job begins, if none does.
@@ -143,7 +101,7 @@ impl Jobs {
     pub(crate) fn measure(&self, metrics: &Metrics, now: Micros) -> Result<(), Refusal> {
         let counted = self.wait(self.counts())?;
         for state in State::ALL {
-            let count = counted.states.get(&state).copied().unwrap_or(0) as f64;
+            let count = counted.of(state) as f64;
             metrics.set(Family::QueueDepth, &[state.name()], count);
             if state.is_terminal() {
                 metrics.set(Family::Jobs, &[state.name()], count);
@@ -151,6 +109,11 @@ impl Jobs {
         }
         let waited = counted.oldest_waiting.map_or(0, |at| now.saturating_sub(at).max(0));
         metrics.set(Family::OldestWaiting, &[], waited as f64 / 1e6);
+        let watching = self.watchers.as_ref().map_or(0, |manager| {
+            let stopped = WatcherState::Stopped;
+            manager.statuses().iter().filter(|status| status.state != stopped).count()
+        });
+        metrics.set(Family::Watchers, &[], watching as f64);
         let held = self.wait(self.held_back())?;
         metrics.set(Family::Paused, &[], f64::from(u8::from(held.is_some())));
         Ok(())

@@ -96,7 +96,7 @@ families! {
     Quarantined "ingest_quarantined_total" Kind::Counter, &["reason"], "Rejected lines that are kept in quarantine, by reason.";
     Drift "ingest_index_drift_ratio" Kind::Gauge, &[], "Texts by which index and lake differ, as a share, as the last comparison found it.";
     IndexPending "ingest_index_pending_records" Kind::Gauge, &[], "Records that the lake has and the index does not know yet.";
-    Sink "ingest_sink_latency_seconds" Kind::Histogram(Bounds::Answer), &["sink"], "Time of one request to a copy outside.";
+    Sink "ingest_sink_latency_seconds" Kind::Histogram(Bounds::Answer), &["sink"], "Time of one batch that a copy outside was sent.";
     Search "search_seconds" Kind::Histogram(Bounds::Answer), &["arm"], "Time of a search by the arm that was asked.";
     Requests "http_requests_total" Kind::Counter, &["route", "status"], "Requests that were answered, by route and status.";
     RequestTime "http_request_seconds" Kind::Histogram(Bounds::Answer), &["route"], "Time until a request was answered.";

@@ -48,10 +48,11 @@ impl Seats {
         let work = async {
             let seat = Arc::clone(&self.seats).acquire_owned().await;
             let call = Arc::clone(&call);
+            let span = tracing::Span::current();
             let work = tokio::task::spawn_blocking(move || {
                 // Both are held until the work has ended, even if nobody waits for it any more.
                 let _held = (place, seat);
-                work(&call)
+                span.in_scope(|| work(&call))
             });
             work.await.unwrap_or_else(|error| {
                 tracing::error!(call = name, %error, "a call ended in a way that it never should");

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use stele_engine::jobs::Queue;
+use stele_engine::jobs::{Manager, Queue};
 use stele_engine::{Engine, EngineError};
 use stele_model::Micros;
 use tokio::runtime::Handle;
@@ -67,17 +67,18 @@ impl Service {
         meters: &Meters,
         tokens: Tokens,
         (own, hosts): (&str, Vec<String>),
-        queue: Option<(Queue, Roots)>,
+        queue: Option<(Queue, Roots, Option<Arc<Manager>>)>,
     ) -> Result<Self, EngineError> {
         let runtime = Handle::current();
         let names = if tokens.is_open() { vec![own.to_owned()] } else { tokens.tenants() };
-        let alone = names.len() == 1;
         let mut tenants = BTreeMap::new();
         for name in names {
             let engine = engines(&name)?;
             let (metrics, started) = (meters.of(&name), engine.now());
-            let jobs = queue.as_ref().map(|(queue, roots)| {
-                Jobs::new(queue.clone(), roots.clone(), &name, alone, (runtime.clone(), started))
+            let jobs = queue.as_ref().map(|(queue, roots, watchers)| {
+                // What watchers find is the service's own tenant's.
+                let watchers = watchers.clone().filter(|_| name == own);
+                Jobs::new(queue.clone(), roots.clone(), (name.as_str(), watchers), (runtime.clone(), started))
             });
             let desk = Desk::new(engine, sql.clone()).counting(Arc::clone(&metrics)).with_jobs(jobs);
             let desk = Arc::new(desk);

@@ -65,6 +65,9 @@ pub struct SinkConfig {
     /// password of the user.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key_variable: Option<String>,
+    /// Whether each job brings it up to date. Without it `stele sink sync` does.
+    #[serde(default)]
+    pub follow: bool,
     /// How patient it is: tries, waits, time limits, requests in a minute, the proxy.
     #[serde(default)]
     pub http: ClientConfig,

@@ -2,6 +2,7 @@
 //! Afterwards nothing may be missing, doubled or changed. One seed replays one run.
 
 mod index;
+mod jobs;
 
 use std::fmt::Write as _;
 use std::fs;
@@ -38,41 +39,18 @@ pub struct Torture {
     pub seeds: u64,
     /// How many seeds more for the index with the model, which takes half a minute each.
     pub model_seeds: u64,
+    /// How many kills of workers and services.
+    pub job_kills: u64,
 }
 
-/// Runs every seed and returns the table, and whether all held.
+/// Runs every seed and returns the table, and whether all held. `told` hears of what takes long when it is over.
 ///
 /// # Errors
 ///
 /// The program cannot be run at all, or the scratch directory cannot be used.
-pub fn torture(plan: &Torture) -> Result<(String, bool)> {
-    let sample_dir = plan.scratch.join("torture-sample");
-    if sample_dir.exists() {
-        fs::remove_dir_all(&sample_dir)?;
-    }
-    let sample = write(&Plan { seed: plan.first_seed, bytes: SAMPLE_BYTES, damage: true }, &sample_dir)?;
-    let mut world =
-        World { stele: plan.stele.clone(), lake: plan.scratch.join("torture-lake"), sample, micros: 0 };
-    world.fresh()?;
-    let start = Instant::now();
-    world.finish()?;
-    world.micros = start.elapsed().as_micros() as u64;
+pub fn torture(plan: &Torture, told: &dyn Fn(&str)) -> Result<(String, bool)> {
     let mut out = String::from("| seed | what | how it went | verdict |\n|---|---|---|---|\n");
-    let mut all = true;
-    for seed in plan.first_seed..plan.first_seed + plan.seeds {
-        let mut rng = Rng::new(seed);
-        world.fresh()?;
-        let (what, story) = match seed % 5 {
-            0..=2 => ("kill -9 at random moments", world.kill(&mut rng)?),
-            3 => ("two processes at once, killed", world.two_at_once(&mut rng)?),
-            _ => ("the same inputs again and again", world.again(&mut rng)?),
-        };
-        let findings = world.judge()?;
-        all &= findings.is_empty();
-        let _ = writeln!(out, "| {seed} | {what} | {story} | {} |", verdict(&findings));
-    }
-    fs::remove_dir_all(&sample_dir)?;
-    world.fresh()?;
+    let mut all = lakes(plan, &mut out)?;
     let mut kills = 0;
     for (vectors, seeds) in [(Vectors::Double, plan.seeds), (Vectors::Model, plan.model_seeds)] {
         if seeds == 0 {
@@ -88,8 +66,45 @@ pub fn torture(plan: &Torture) -> Result<(String, bool)> {
             let _ = writeln!(out, "| {seed} | {what}{with} | {story} | {} |", verdict(&findings));
         }
     }
-    let _ = writeln!(out, "\nThe index was killed {kills} times.");
+    let jobs = jobs::kill_workers(&plan.stele, &plan.scratch, (plan.first_seed, plan.job_kills), told)?;
+    all &= jobs.held;
+    jobs.lines.iter().for_each(|line| out.extend([line, "\n"]));
+    let _ = writeln!(out, "\nThe index was killed {kills} times, workers and services {} times.", jobs.kills);
     Ok((out, all))
+}
+
+/// Ingests under blows, a line a seed; says whether all held.
+fn lakes(plan: &Torture, out: &mut String) -> Result<bool> {
+    if plan.seeds == 0 {
+        return Ok(true);
+    }
+    let sample_dir = plan.scratch.join("torture-sample");
+    if sample_dir.exists() {
+        fs::remove_dir_all(&sample_dir)?;
+    }
+    let sample = write(&Plan { seed: plan.first_seed, bytes: SAMPLE_BYTES, damage: true }, &sample_dir)?;
+    let mut world =
+        World { stele: plan.stele.clone(), lake: plan.scratch.join("torture-lake"), sample, micros: 0 };
+    world.fresh()?;
+    let start = Instant::now();
+    world.finish()?;
+    world.micros = start.elapsed().as_micros() as u64;
+    let mut all = true;
+    for seed in plan.first_seed..plan.first_seed + plan.seeds {
+        let mut rng = Rng::new(seed);
+        world.fresh()?;
+        let (what, story) = match seed % 5 {
+            0..=2 => ("kill -9 at random moments", world.kill(&mut rng)?),
+            3 => ("two processes at once, killed", world.two_at_once(&mut rng)?),
+            _ => ("the same inputs again and again", world.again(&mut rng)?),
+        };
+        let findings = world.judge()?;
+        all &= findings.is_empty();
+        let _ = writeln!(out, "| {seed} | {what} | {story} | {} |", verdict(&findings));
+    }
+    fs::remove_dir_all(&sample_dir)?;
+    world.fresh()?;
+    Ok(all)
 }
 
 fn verdict(findings: &[String]) -> String {

@@ -30,6 +30,13 @@ pub struct ServeArgs {
     /// Jobs that this process works on at once; 0 leaves them to `stele worker`
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(0..=64))]
     pub workers: u16,
+    /// Its name among the workers; with the same one it takes up at once what it held when it was killed
+    /// [default: made of the host and the process]
+    #[arg(long, value_name = "NAME")]
+    pub worker_name: Option<String>,
+    /// How long its worker may be silent before others take its jobs, such as 30s
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = super::duration)]
+    pub lease: std::time::Duration,
     /// Directory from which jobs may ingest (may be repeated); without it none does
     #[arg(long, value_name = "DIR")]
     pub allow_root: Vec<PathBuf>,

@@ -1,12 +1,14 @@
 //! `stele jobs`, `status JOB`, `cancel`, `pause`, `resume`, `retry`, `dlq`, `clean`: what is in the
 //! queue, and what becomes of it.
 
+use std::sync::Arc;
+
 use serde_json::json;
-use stele_engine::Settings;
 use stele_engine::jobs::{
     Control, Filter, INPUTS_MAX, Input, Job, JobDesk, JobId, JobsError, Options, Origin, QueueHome, Spec,
     State, Submitted, inputs_of_targets,
 };
+use stele_engine::{Environment, Settings};
 
 use super::Context;
 use crate::args::{CleanArgs, ControlArgs, DeadLetters, DeadLettersArgs, JobsArgs, QueueArgs};
@@ -21,9 +23,14 @@ const DEAD_STEP: usize = 1_000;
 const CAUSE_CHARS_MAX: usize = 60;
 
 impl Context {
-    /// The queue that the flags and the settings name.
+    /// The queue that the flags and the settings name; made if it is not there.
     pub fn jobs(&self, home: &QueueArgs) -> Result<JobDesk, Failure> {
         self.jobs_for(home, |_| ())
+    }
+
+    /// The same for whoever looks at jobs or steers them: a queue that is not there is an error, and not made.
+    pub fn jobs_there(&self, home: &QueueArgs) -> Result<JobDesk, Failure> {
+        Ok(JobDesk::open_there(self.queue_settings(home)?, self.environment()?, super::variable)?)
     }
 
     /// The same for whoever wants some settings otherwise.
@@ -32,13 +39,20 @@ impl Context {
         home: &QueueArgs,
         otherwise: impl FnOnce(&mut Settings),
     ) -> Result<JobDesk, Failure> {
-        let mut settings = self.settings()?;
+        let mut settings = self.queue_settings(home)?;
         otherwise(&mut settings);
+        let environment = self.environment()?;
+        let lineage = settings.lineage(Arc::clone(&environment.clock), super::variable)?;
+        Ok(JobDesk::open(settings, Environment { lineage, ..environment }, super::variable)?)
+    }
+
+    fn queue_settings(&self, home: &QueueArgs) -> Result<Settings, Failure> {
+        let mut settings = self.settings()?;
         if let Some(queue) = &home.queue {
             settings.queue =
                 QueueHome::parse(queue).map_err(|reason| Failure::usage(format!("--queue: {reason}")))?;
         }
-        Ok(JobDesk::open(settings, self.environment()?, super::variable)?)
+        Ok(settings)
     }
 }
 
@@ -84,7 +98,7 @@ pub fn submit(
 
 /// `stele jobs`
 pub fn list(context: &Context, args: &JobsArgs) -> Result<Exit, Failure> {
-    let desk = context.jobs(&args.home)?;
+    let desk = context.jobs_there(&args.home)?;
     let state = |name: &String| {
         name.parse().map_err(|_: JobsError| {
             let known = State::ALL.map(State::name).join(", ");
@@ -93,7 +107,7 @@ pub fn list(context: &Context, args: &JobsArgs) -> Result<Exit, Failure> {
     };
     let states = args.state.iter().map(state).collect::<Result<_, _>>()?;
     let before = args.before.as_deref().map(job_id).transpose()?;
-    let filter = Filter { states, before, limit: args.limit.into() };
+    let filter = Filter { states, before, limit: args.limit.into(), ..Filter::default() };
     let page = desk.ask(|queue| queue.list(&filter))?;
     let counts = desk.ask(|queue| queue.counts())?;
     context.out.event("jobs", &json!({ "jobs": page.jobs, "next": page.next, "counts": counts }))?;
@@ -137,7 +151,7 @@ fn state_of(job: &Job) -> String {
 
 /// `stele status JOB`
 pub fn show(context: &Context, job: &str, home: &QueueArgs) -> Result<Exit, Failure> {
-    let desk = context.jobs(home)?;
+    let desk = context.jobs_there(home)?;
     let id = job_id(job)?;
     let job = desk.ask(|queue| queue.get(id))?;
     context.out.event("job", &job)?;
@@ -185,7 +199,7 @@ fn page(context: &Context, job: &Job) -> String {
 
 /// `stele cancel|pause|resume|retry JOB…`
 pub fn control(context: &Context, args: &ControlArgs, control: Control) -> Result<Exit, Failure> {
-    let desk = context.jobs(&args.home)?;
+    let desk = context.jobs_there(&args.home)?;
     let ids = args.jobs.iter().map(|job| job_id(job)).collect::<Result<Vec<_>, _>>()?;
     for id in ids {
         let job = desk.ask(|queue| queue.control(id, control))?;
@@ -199,7 +213,7 @@ pub fn control(context: &Context, args: &ControlArgs, control: Control) -> Resul
 pub fn dead_letters(context: &Context, args: DeadLettersArgs) -> Result<Exit, Failure> {
     match args.action {
         DeadLetters::List { home } => {
-            let desk = context.jobs(&home)?;
+            let desk = context.jobs_there(&home)?;
             let dead = all_dead(&desk)?;
             context.out.event("dead_letters", &json!({ "jobs": dead }))?;
             let mut text = String::new();
@@ -214,7 +228,7 @@ pub fn dead_letters(context: &Context, args: DeadLettersArgs) -> Result<Exit, Fa
             context.out.text(text)?;
         }
         DeadLetters::Retry { jobs, home } => {
-            let desk = context.jobs(&home)?;
+            let desk = context.jobs_there(&home)?;
             for id in named_or_dead(&desk, &jobs, jobs.is_empty())? {
                 let job = desk.ask(|queue| queue.control(id, Control::Retry))?;
                 context.out.event("job", &job)?;
@@ -222,7 +236,7 @@ pub fn dead_letters(context: &Context, args: DeadLettersArgs) -> Result<Exit, Fa
             }
         }
         DeadLetters::Purge { jobs, all, home } => {
-            let desk = context.jobs(&home)?;
+            let desk = context.jobs_there(&home)?;
             for id in named_or_dead(&desk, &jobs, all)? {
                 desk.ask(|queue| queue.purge(id))?;
                 context.out.event("purged", &json!({ "job": id }))?;
@@ -254,7 +268,7 @@ fn all_dead(desk: &JobDesk) -> Result<Vec<Job>, Failure> {
 
 /// `stele clean`
 pub fn clean(context: &Context, args: &CleanArgs) -> Result<Exit, Failure> {
-    let desk = context.jobs(&args.home)?;
+    let desk = context.jobs_there(&args.home)?;
     let age = i64::try_from(args.older_than.as_micros()).unwrap_or(i64::MAX);
     let before = desk.now().saturating_sub(age);
     let cleaned = desk.ask(|queue| queue.clean(before, args.dry_run))?;

@@ -39,8 +39,11 @@ use std::path::PathBuf;
 
 use clap::Parser;
 use stele_engine::jobs::Control;
+use stele_engine::telemetry::Traces;
 use stele_engine::{Engine, EngineError, Environment, InputFailure, Settings, SourceError};
 use stele_model::ErrorKind;
+use stele_model::error::in_full;
+use tracing_subscriber::Layer;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
@@ -57,10 +60,13 @@ pub fn main(line: impl Iterator<Item = OsString>) -> Exit {
         Ok(cli) => cli,
         Err(error) => return refuse(&error, line.iter().any(|word| word == "--json")),
     };
-    log(&cli.global);
     // Without it such a limit still ends the program; that is no reason not to begin.
     let _ = Interrupt::outlive_limits();
     let context = Context::new(cli.global);
+    // What documents and queries run in has no network, and tells whoever started it.
+    let alone = matches!(cli.command, Command::ReadDocument | Command::AnswerSql);
+    let traces = if alone { None } else { context.traces() };
+    log(&context.global, traces.as_ref());
     let result = match cli.command {
         Command::Discover(args) => discover::run(&context, args),
         Command::Ingest(args) => ingest::run(&context, args),
@@ -100,6 +106,9 @@ pub fn main(line: impl Iterator<Item = OsString>) -> Exit {
         Command::Completions { shell } => generate::completions(shell),
         Command::Man { dir } => generate::man(&context, dir.as_deref()),
     };
+    if let Some(traces) = traces {
+        traces.end();
+    }
     result.unwrap_or_else(|failure| complain(context.out, &failure))
 }
 
@@ -130,20 +139,21 @@ fn refuse(error: &clap::Error, json: bool) -> Exit {
 }
 
 /// Log lines: warnings of this program always, what it does when asked, and the libraries below it
-/// when asked twice.
-fn log(global: &Global) {
+/// when asked twice. What took how long is told to `traces`, whatever is logged.
+fn log(global: &Global, traces: Option<&Traces>) {
     let (own, others) = match global.verbose {
-        0 if global.quiet => return,
+        0 if global.quiet => (LevelFilter::OFF, LevelFilter::OFF),
         0 => (LevelFilter::WARN, LevelFilter::OFF),
         1 => (LevelFilter::INFO, LevelFilter::OFF),
         2 => (LevelFilter::DEBUG, LevelFilter::INFO),
         _ => (LevelFilter::TRACE, LevelFilter::DEBUG),
     };
-    let crates =
-        ["stele_engine", "stele_lake", "stele_sources", "stele_discover", "stele_server", "stele_sinks"];
-    let targets = Targets::new().with_default(others).with_targets(crates.map(|name| (name, own)));
-    let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(false);
-    tracing_subscriber::registry().with(layer).with(targets).init();
+    let crates = ["engine", "lake", "sources", "discover", "server", "sinks", "jobs", "watch", "telemetry"];
+    let targets =
+        Targets::new().with_default(others).with_targets(crates.map(|name| (format!("stele_{name}"), own)));
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(false);
+    let spans = traces.map(Traces::layer);
+    tracing_subscriber::registry().with(lines.with_filter(targets)).with(spans).init();
 }
 
 /// What every command needs.
@@ -169,6 +179,19 @@ impl Context {
             settings.threads = Some(threads);
         }
         Ok(settings)
+    }
+
+    /// Who is told what took how long. Settings that cannot be read are an error of the command, which reads them
+    /// again.
+    fn traces(&self) -> Option<Traces> {
+        let (settings, environment) = (self.settings().ok()?, self.environment().ok()?);
+        match settings.traces(&stele_engine::jobs::worker_name(), environment.clock, variable) {
+            Ok(traces) => traces,
+            Err(error) => {
+                crate::output::complain(&format!("warning: {}; no traces are told\n", in_full(&error)));
+                None
+            }
+        }
     }
 
     /// An engine for a command that reads no inputs.

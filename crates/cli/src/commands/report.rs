@@ -14,17 +14,16 @@ use crate::output::{event_line, visible};
 /// Runs the command.
 pub fn run(context: &Context, args: &ReportArgs) -> Result<Exit, Failure> {
     let id = job_id(&args.job)?;
-    let desk = context.jobs(&args.home)?;
-    let job = desk.ask(|queue| queue.get(id));
+    let job = context.jobs_there(&args.home).and_then(|desk| Ok(desk.ask(|queue| queue.get(id))?));
     let engine = match &job {
         Ok(job) => context.engine_of_tenant(&job.spec.options.tenant)?,
-        // A job may be forgotten and its report still be there.
+        // A job, or the whole queue, may be gone and its report still be there.
         Err(_) => context.engine()?,
     };
     let report = match (engine.read_report(&id.to_string())?, job) {
         (Some(report), _) => report,
         (None, Ok(job)) => engine.report_now(&job)?,
-        (None, Err(error)) => return Err(error.into()),
+        (None, Err(failure)) => return Err(failure),
     };
     let text = match args.format {
         _ if context.out.json => event_line("report", &report),

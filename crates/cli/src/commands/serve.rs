@@ -2,12 +2,13 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::Arc;
 
 use serde_json::json;
 use signal_hook::consts::SIGHUP;
 use signal_hook::iterator::{Handle, Signals};
 use stele_engine::Engine;
-use stele_engine::jobs::{Manager, Options, Stop as WorkerStop, WorkerSettings, worker_name};
+use stele_engine::jobs::{JobDesk, Manager, Options, Stop as WorkerStop, WorkerSettings, worker_name};
 use stele_model::error::in_full;
 use stele_server::{HttpOptions, JobsOptions, ServerError, Stop, Tokens, serve_http};
 
@@ -43,15 +44,28 @@ pub fn run(context: &Context, args: ServeArgs) -> Result<Exit, Failure> {
     interrupt.also(move || asked.stop());
     let guarded = !tokens.is_open();
     let desk = if args.mcp_only { None } else { Some(context.jobs(&args.home)?) };
+    let found =
+        Options { embed: settings.index_on_ingest, tenant: settings.tenant.clone(), ..Options::default() };
+    let watch = |desk: &JobDesk| desk.watch(&settings.watchers, found);
+    let manager = desk.as_ref().map(watch).transpose()?.map(Arc::new);
+    let jobs = |desk: &JobDesk| JobsOptions {
+        queue: desk.queue().clone(),
+        roots: args.allow_root,
+        watchers: manager.clone(),
+    };
     let options = HttpOptions {
         tokens,
         tenant: settings.tenant.clone(),
         hosts: args.host,
         only_agents: args.mcp_only,
-        jobs: desk.as_ref().map(|desk| JobsOptions { queue: desk.queue().clone(), roots: args.allow_root }),
+        jobs: desk.as_ref().map(jobs),
         ..HttpOptions::new(args.listen.unwrap_or(SocketAddr::new(args.bind, args.port)))
     };
-    let environment = context.environment()?;
+    // Its own, so that a search that is slow holds back jobs.
+    let environment = match &desk {
+        Some(desk) => desk.environment().clone(),
+        None => context.environment()?,
+    };
     let engines = |tenant: &str| {
         let mut settings = settings.clone();
         tenant.clone_into(&mut settings.tenant);
@@ -59,17 +73,17 @@ pub fn run(context: &Context, args: ServeArgs) -> Result<Exit, Failure> {
     };
     let path = if args.mcp_only { "/mcp" } else { "/" };
     let mut told = Ok(());
-    let found =
-        Options { embed: settings.index_on_ingest, tenant: settings.tenant.clone(), ..Options::default() };
-    let manager = desk.as_ref().map(|desk| desk.watch(&settings.watchers, found)).transpose()?;
     let (mut hangups, hangup) = hangups()?;
     let worker_stop = WorkerStop::new();
     let asked = worker_stop.clone();
     interrupt.also(move || asked.ask());
     let worked = std::thread::scope(|scope| -> Result<Result<(), Failure>, Failure> {
         let worker = desk.as_ref().filter(|_| args.workers > 0).map(|desk| {
-            let settings =
-                WorkerSettings { capacity: args.workers.into(), ..WorkerSettings::new(worker_name()) };
+            let settings = WorkerSettings {
+                capacity: args.workers.into(),
+                lease: args.lease,
+                ..WorkerSettings::new(args.worker_name.clone().unwrap_or_else(worker_name))
+            };
             let stop = &worker_stop;
             scope.spawn(move || desk.work(&settings, stop))
         });

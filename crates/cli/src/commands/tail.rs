@@ -19,7 +19,7 @@ const ASK_EVERY: Duration = Duration::from_millis(500);
 
 /// Runs the command.
 pub fn run(context: &Context, args: &TailArgs) -> Result<Exit, Failure> {
-    let desk = context.jobs(&args.home)?;
+    let desk = context.jobs_there(&args.home)?;
     let id = job_id(&args.job)?;
     let interrupt = Interrupt::start()?;
     let mut after = 0;

@@ -29,7 +29,7 @@ const CLEAR_BELOW: &str = "\x1b[J";
 
 /// Runs the command.
 pub fn run(context: &Context, args: &TopArgs) -> Result<Exit, Failure> {
-    let desk = context.jobs(&args.home)?;
+    let desk = context.jobs_there(&args.home)?;
     let interrupt = Interrupt::start()?;
     let alive = !args.once && !context.out.json && std::io::stdout().is_terminal();
     loop {
@@ -63,7 +63,7 @@ struct View {
 impl View {
     fn of(context: &Context, desk: &JobDesk) -> Result<Self, Failure> {
         let running: Vec<State> = State::ALL.into_iter().filter(|state| state.is_running()).collect();
-        let some = |states| Filter { states, before: None, limit: JOBS_SHOWN_MAX };
+        let some = |states| Filter { states, limit: JOBS_SHOWN_MAX, ..Filter::default() };
         let (at_work, all) = (some(running), some(Vec::new()));
         let snapshot = context.engine()?.snapshot().ok();
         Ok(Self {

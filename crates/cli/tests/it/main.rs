@@ -22,4 +22,5 @@ mod screens;
 mod search;
 mod shared;
 mod sinks;
+mod telling;
 mod world;

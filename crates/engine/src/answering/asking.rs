@@ -16,6 +16,7 @@ use super::config::{EmbeddingConfig, Meaning};
 use crate::documents::Around;
 use crate::engine::Engine;
 use crate::names::likeness;
+use crate::timings::Timed;
 use crate::{Cancel, EngineError};
 
 /// Names that are listed beside one that is not known.
@@ -53,6 +54,16 @@ impl Engine {
     ///
     /// If there is no lake or no index, or the question makes no sense or is cancelled.
     pub fn search(&self, question: &Question, cancel: &Cancel) -> Result<SearchAnswer, EngineError> {
+        let began = self.now();
+        let answer = tracing::info_span!("search").in_scope(|| self.search_untimed(question, cancel));
+        // One that fails for its words is quick, and says nothing; one that took too long says much.
+        if answer.is_ok() || cancel.is_cancelled() {
+            self.took(Timed::Search, began);
+        }
+        answer
+    }
+
+    fn search_untimed(&self, question: &Question, cancel: &Cancel) -> Result<SearchAnswer, EngineError> {
         let snapshot = self.snapshot()?;
         let graph = self.graph(&snapshot)?;
         let around = graph.as_ref().filter(|graph| graph.version().documents() > 0).map(Around);

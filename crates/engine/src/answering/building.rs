@@ -17,6 +17,7 @@ use super::texts;
 use crate::EngineError;
 use crate::engine::Engine;
 use crate::progress::{Cancel, Progress, Unit, Update};
+use crate::timings::Timed;
 
 /// Texts of one step: embedded together, put in together. About a megabyte of text and a few seconds
 /// of a model, which is what a killed build loses at most.
@@ -269,7 +270,9 @@ impl<'a> Build<'a> {
         let mut gone: Vec<ChunkId> = self.unmet.into_keys().collect();
         gone.sort_unstable();
         let cost = cost_of(self.embedder) - self.cost_before;
+        let began = self.engine.now();
         let (pointer, maintenance) = self.target.finish(&gone, snapshot.version())?;
+        self.engine.took(Timed::IndexWrite, began);
         let mut summary = self.summary;
         summary.chunks = pointer.rows;
         summary.deleted = gone.len() as u64;
@@ -345,7 +348,11 @@ impl<'a> Build<'a> {
             let vector = vectors.get(&TextHash::of(&chunk.text)).cloned();
             (chunk, vector)
         };
-        let applied = self.target.apply(chunks.into_iter().map(with_vector).collect(), &[])?;
+        let chunks: Vec<_> = chunks.into_iter().map(with_vector).collect();
+        let began = self.engine.now();
+        let span = tracing::info_span!("index.write", texts = chunks.len());
+        let applied = span.in_scope(|| self.target.apply(chunks, &[]))?;
+        self.engine.took(Timed::IndexWrite, began);
         self.summary.inserted += applied.inserted;
         self.summary.changed += applied.replaced;
         self.progress.update(&Update {
@@ -353,7 +360,7 @@ impl<'a> Build<'a> {
             item,
             done: self.done.min(self.total),
             total: Some(self.total),
-            unit: Unit::Records,
+            unit: Unit::Texts,
             records: self.done,
         });
         Ok(())

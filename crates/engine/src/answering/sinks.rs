@@ -15,6 +15,7 @@ use stele_sinks::{
 pub use stele_sinks::{Opening, SinkKind};
 
 use super::config::Paced;
+use super::sink_times::{Watch, Watched};
 use crate::EngineError;
 use crate::doctor::{Check, CheckState};
 use crate::documents::CopiedGraph;
@@ -66,6 +67,9 @@ pub struct SinkReport {
     pub pending: Option<u64>,
     /// Whether the sink holds exactly what the lake comes to.
     pub holds: bool,
+    /// Seconds that each batch took which was sent, of the first 200.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub write_seconds: Vec<f64>,
 }
 
 impl Engine {
@@ -119,13 +123,20 @@ impl Engine {
         cancel: &Cancel,
     ) -> Result<SinkReport, EngineError> {
         let sink = self.sink(name)?;
+        let watch = Watch::new(self.clock(), self.timings());
+        // A database is sent a batch before each of these; a store says itself when it was sent one.
+        let (graph, mut last) = (matches!(sink, Outside::Graph(_)), self.now());
         let mut told = |step: stele_sinks::Progress| {
+            if graph && matches!(step.step, Step::Writing | Step::Removing) {
+                watch.sent(last, false);
+            }
+            last = watch.now();
             progress.update(&Update {
                 stage: stage(step.step),
                 item: name.to_owned(),
                 done: step.done,
                 total: Some(step.total),
-                unit: Unit::Records,
+                unit: Unit::Entries,
                 records: step.done,
             });
         };
@@ -136,9 +147,11 @@ impl Engine {
                     return Err(EngineError::Cancelled("the index was brought up to the lake"));
                 }
                 let copied = self.copied()?;
-                let synced = stele_sinks::sync(&*sink, &copied, opening, &mut told, &cancelled)?;
+                let watched = Watched { sink: &*sink, watch: &watch };
+                let synced = stele_sinks::sync(&watched, &copied, opening, &mut told, &cancelled)?;
                 let Synced { written, removed, parity } = synced;
-                self.report(name, &copied, (written, removed), parity)
+                let report = self.report(name, &copied, (written, removed), parity)?;
+                Ok(SinkReport { write_seconds: watch.seconds(), ..report })
             }
             Outside::Graph(sink) => {
                 if self.graph_build(progress, cancel)?.cancelled {
@@ -147,7 +160,8 @@ impl Engine {
                 let copied = self.copied_graph()?;
                 let synced = stele_sinks::sync_graph(&sink, &copied, opening, &mut told, &cancelled)?;
                 let GraphSynced { written, removed, parity } = synced;
-                self.graph_report(name, &copied, (written, removed), parity)
+                let report = self.graph_report(name, &copied, (written, removed), parity)?;
+                Ok(SinkReport { write_seconds: watch.seconds(), ..report })
             }
         }
     }
@@ -184,7 +198,19 @@ impl Engine {
         let pending = self.pending(&self.snapshot()?, copied.reader.pointer());
         let holds = parity.holds() && pending == Some(0);
         let (name, nodes, edges) = (name.to_owned(), None, None);
-        Ok(SinkReport { name, written, removed, parity, nodes, edges, lake_version, pending, holds })
+        let write_seconds = Vec::new();
+        Ok(SinkReport {
+            name,
+            written,
+            removed,
+            parity,
+            nodes,
+            edges,
+            lake_version,
+            pending,
+            holds,
+            write_seconds,
+        })
     }
 
     fn graph_report(
@@ -201,7 +227,19 @@ impl Engine {
         let GraphParity { nodes, edges } = parity;
         let parity = nodes.clone().and(&edges);
         let (nodes, edges) = (Some(nodes), Some(edges));
-        Ok(SinkReport { name, written, removed, parity, nodes, edges, lake_version, pending, holds })
+        let write_seconds = Vec::new();
+        Ok(SinkReport {
+            name,
+            written,
+            removed,
+            parity,
+            nodes,
+            edges,
+            lake_version,
+            pending,
+            holds,
+            write_seconds,
+        })
     }
 
     fn sink(&self, name: &str) -> Result<Outside, EngineError> {

@@ -183,7 +183,7 @@ impl Engine {
                 item: said.entry.uri.clone(),
                 done: update.taken,
                 total: Some(total),
-                unit: Unit::Records,
+                unit: Unit::Documents,
                 records: update.summary.sections,
             });
             update.take(said)

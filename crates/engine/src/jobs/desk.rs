@@ -110,6 +110,23 @@ impl JobDesk {
         Ok(Self { runtime, queue, settings, environment, secrets })
     }
 
+    /// Opens the queue that the settings name and makes none: for whoever only looks, or steers what is there.
+    ///
+    /// # Errors
+    ///
+    /// If there is none, or it cannot be opened.
+    pub fn open_there(
+        settings: Settings,
+        environment: Environment,
+        variable: impl Fn(&str) -> Option<OsString> + Send + Sync + 'static,
+    ) -> Result<Self, EngineError> {
+        let path = settings.data_dir.join(STATE_FILE);
+        if settings.queue == QueueHome::Sqlite && !path.exists() {
+            return Err(EngineError::NoQueue { path });
+        }
+        Self::open(settings, environment, variable)
+    }
+
     /// Waits for an answer of the queue.
     ///
     /// # Errors
@@ -131,6 +148,11 @@ impl JobDesk {
     pub fn wait(&self, time: Duration) {
         // Inside the runtime: outside it there is no timer to be made.
         self.runtime.block_on(async { tokio::time::sleep(time).await });
+    }
+
+    /// What its work takes from the world around it.
+    pub fn environment(&self) -> &Environment {
+        &self.environment
     }
 
     /// The queue.

@@ -11,6 +11,7 @@
 
 mod arrivals;
 mod desk;
+mod lineage;
 mod page;
 mod pressure;
 mod remote;
@@ -21,8 +22,8 @@ mod work;
 pub use arrivals::ToQueue;
 pub use desk::{JobDesk, NAMESPACE, QueueHome, STATE_FILE, inputs_of_targets, worker_name};
 pub use report::{
-    Drift, GraphCounts, JobReport, REPORT_VERSION, ReportFacts, ReportInput, StageError, StageReport,
-    VectorCounts,
+    Drift, GraphCounts, JobReport, JobSink, REPORT_VERSION, ReportFacts, ReportInput, StageError,
+    StageReport, VectorCounts,
 };
 pub use stele_jobs::{
     Cleaned, Control, Counts, DEFAULT_TENANT, Duplicate, Event, EventKind, Filter, INPUTS_MAX, Input, Job,

@@ -72,6 +72,9 @@ pub struct JobReport {
     pub vectors: Option<VectorCounts>,
     /// How far index and lake are apart, before anything is mended; nothing where there is no index.
     pub drift: Option<Drift>,
+    /// Copies outside that follow the jobs, and what became of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sinks: Vec<JobSink>,
     /// The questions that somebody configured, and what they found.
     pub sample_queries: Vec<SampleQuery>,
     /// What went wrong, worst first; more may have.
@@ -108,6 +111,21 @@ pub struct StageReport {
     pub seconds: f64,
     /// What it counted.
     pub counts: BTreeMap<String, u64>,
+}
+
+/// A copy outside that a job brought up to date.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct JobSink {
+    /// Its name.
+    pub name: String,
+    /// What was written.
+    pub written: u64,
+    /// What was removed.
+    pub removed: u64,
+    /// Whether it held exactly what the lake came to.
+    pub holds: bool,
+    /// Seconds that each batch took, of the first 200.
+    pub write_seconds: Vec<f64>,
 }
 
 /// Something that went wrong and did not end the job.
@@ -189,6 +207,8 @@ pub struct ReportFacts {
     pub errors: Vec<StageError>,
     /// What else went wrong and is only counted.
     pub errors_more: u64,
+    /// Copies outside that were brought up to date.
+    pub sinks: Vec<JobSink>,
 }
 
 impl Engine {
@@ -256,6 +276,7 @@ impl Engine {
             graph,
             vectors,
             drift: verified.as_ref().and_then(drift_of),
+            sinks: facts.sinks,
             sample_queries: verified.map(|verified| verified.sample_queries).unwrap_or_default(),
             errors,
             errors_total,

@@ -6,11 +6,14 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use stele_jobs::{Job, Origin, Stage};
+use stele_model::ErrorKind;
+use stele_model::error::in_full;
 use stele_sources::Input;
 
-use super::report::{JobReport, ReportFacts, StageError, StageReport};
+use super::report::{JobReport, JobSink, ReportFacts, StageError, StageReport};
 use stele_watch::{Fetching, Mode, WatcherConfig, is_remote};
 
+use crate::answering::{Opening, SinkReport};
 use crate::documents::tags_in;
 use crate::durable::write_durably;
 use crate::engine::Engine;
@@ -25,6 +28,9 @@ const ERRORS_KEPT_MAX: usize = 50;
 
 /// Characters of a reason that are handed on.
 const REASON_CHARS_MAX: usize = 600;
+
+/// Copies outside that a job brings up to date; a configuration with more has a fault.
+const SINKS_MAX: usize = 16;
 
 /// Where the report of a job is, below the data directory.
 const REPORTS_DIR: &str = "manifests/jobs";
@@ -45,6 +51,9 @@ pub(super) struct Carried {
     /// Those of them that may be there the next time, and why the first of them was not.
     #[serde(default)]
     away: Option<(u64, String)>,
+    /// Copies outside that were brought up to date.
+    #[serde(default)]
+    sinks: Vec<JobSink>,
 }
 
 impl Carried {
@@ -235,6 +244,9 @@ impl Engine {
                     Err(EngineError::Index(stele_index::IndexError::NoIndex { .. })) => 0,
                     Err(error) => return Err(error),
                 };
+                if job.spec.options.embed && self.settings().index_on_ingest {
+                    self.follow_sinks(stage, carried, progress, cancel)?;
+                }
                 carried.done(stage, since(self), &[("texts", there)]);
             }
             Stage::Postchecks => {
@@ -251,6 +263,31 @@ impl Engine {
                 carried.done(stage, since(self), &[]);
                 report.stages.clone_from(&carried.stages);
                 self.write_report(&report)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Brings the copies outside that follow the jobs up to the index and the graph. One that cannot be reached is
+    /// an error of the job, and keeps the others and what is here from nothing.
+    fn follow_sinks(
+        &self,
+        stage: Stage,
+        carried: &mut Carried,
+        progress: &dyn Progress,
+        cancel: &Cancel,
+    ) -> Result<(), EngineError> {
+        let names = self.settings().sinks.iter().filter(|(_, sink)| sink.follow).map(|(name, _)| name);
+        for name in names.take(SINKS_MAX) {
+            match self.sink_sync(name, Opening::default(), progress, cancel) {
+                Ok(report) => {
+                    let SinkReport { name, written, removed, holds, write_seconds, .. } = report;
+                    carried.sinks.retain(|known| known.name != name);
+                    carried.sinks.push(JobSink { name, written, removed, holds, write_seconds });
+                }
+                Err(error) if error.kind() == ErrorKind::Cancelled => return Err(error),
+                Err(error) if error.is_busy() || error.is_disk_full() => return Err(error),
+                Err(error) => carried.error(stage, None, &format!("sink {name}: {}", in_full(&error))),
             }
         }
         Ok(())
@@ -342,6 +379,7 @@ fn facts(job: &Job, state: &str, carried: &Carried) -> ReportFacts {
         stages: carried.stages.clone(),
         errors: carried.errors.clone(),
         errors_more: carried.errors_more,
+        sinks: carried.sinks.clone(),
     }
 }
 

@@ -7,15 +7,16 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use serde_json::{Value, json};
-use stele_jobs::{Context, Failure, Halt, Job, Report, Stage, Why, Work};
+use stele_jobs::{Context, End, Failure, Halt, Job, Report, Stage, Why, Work};
 use stele_model::ErrorKind;
 use stele_model::error::in_full;
+use stele_telemetry::RunState;
 use stele_watch::Fetching;
 
 use super::pressure::Gate;
 use super::stages::Carried;
 use crate::engine::Engine;
-use crate::progress::{Cancel, Progress, Unit, Update};
+use crate::progress::{Cancel, Progress, Update};
 use crate::{EngineError, Environment, Settings};
 
 /// Wait before a lake, a graph or an index that somebody else writes to is asked for again: short beside
@@ -44,8 +45,8 @@ fn points(stage: Stage) -> (&'static str, &'static str) {
 
 /// Does the stages of jobs, for every tenant.
 pub struct EngineWork {
-    settings: Settings,
-    environment: Environment,
+    pub(super) settings: Settings,
+    pub(super) environment: Environment,
     fetching: Fetching,
     gate: Gate,
     engines: Mutex<HashMap<String, Arc<Engine>>>,
@@ -62,7 +63,7 @@ impl EngineWork {
         environment: Environment,
         fetching: Fetching,
     ) -> Result<Self, EngineError> {
-        let gate = Gate::new(&settings.job_marks, &settings.data_dir)?;
+        let gate = Gate::new(&settings.job_marks, &settings.data_dir, Arc::clone(&environment.timings))?;
         Ok(Self { settings, environment, fetching, gate, engines: Mutex::default() })
     }
 
@@ -71,7 +72,7 @@ impl EngineWork {
         Ok(self.environment.faults.hit(point).map_err(|error| Failure::passing(error.to_string()))?)
     }
 
-    fn engine(&self, tenant: &str) -> Result<Arc<Engine>, EngineError> {
+    pub(super) fn engine(&self, tenant: &str) -> Result<Arc<Engine>, EngineError> {
         let mut engines = self.engines.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(engine) = engines.get(tenant) {
             return Ok(Arc::clone(engine));
@@ -101,7 +102,20 @@ impl EngineWork {
         let shown = Shown { context: context.clone(), stage, counts: carried.counts() };
         let mut thread = tokio::task::spawn_blocking(move || {
             let mut carried = carried;
-            let done = engine.job_stage(stage, &job, &mut carried, &fetching, &shown, &asked);
+            let span = tracing::info_span!(
+                "job.stage",
+                trace = %job.id,
+                job = %job.id,
+                stage = stage.name(),
+                attempt = job.attempts,
+                tenant = job.spec.options.tenant,
+                error = tracing::field::Empty,
+            );
+            let done =
+                span.in_scope(|| engine.job_stage(stage, &job, &mut carried, &fetching, &shown, &asked));
+            if let Err(error) = &done {
+                span.record("error", in_full(error));
+            }
             (carried, done)
         });
         let ended = context.ended();
@@ -125,6 +139,14 @@ impl Work for EngineWork {
         self.gate.held_back(self.environment.clock.now()).map(|held| held.reason)
     }
 
+    async fn began(&self, job: &Job, context: &Context) {
+        self.tell(RunState::Start, job, context);
+    }
+
+    async fn became(&self, job: &Job, context: &Context, end: End<'_>) {
+        self.tell_end(job, context, end);
+    }
+
     async fn run(
         &self,
         stage: Stage,
@@ -135,6 +157,9 @@ impl Work for EngineWork {
         let engine = self.engine(&job.spec.options.tenant).map_err(|error| failure(&error))?;
         let job = Arc::new(job.clone());
         let mut carried = Carried::of(resume);
+        if stage != Stage::Parsing {
+            self.tell(RunState::Running, &job, context);
+        }
         let (begin, done) = points(stage);
         self.hit(begin)?;
         loop {
@@ -231,10 +256,7 @@ impl Progress for Shown {
         self.context.report(Report {
             done: update.done,
             total: update.total,
-            unit: match update.unit {
-                Unit::Bytes => "bytes",
-                Unit::Records => "records",
-            },
+            unit: update.unit.name(),
             counts,
             message: update.item.clone(),
         });

@@ -12,6 +12,8 @@ use crate::view::{Counts, Crew, WORKER_FORGOTTEN_AFTER, WORKER_SILENT_MAX, Worke
 /// Which jobs of a list.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Filter {
+    /// Those of this tenant; with none named, of all.
+    pub tenant: Option<String>,
     /// Those in one of these states; with none named, all.
     pub states: Vec<State>,
     /// Only those submitted before this one: the place to go on from.
@@ -49,11 +51,18 @@ impl Queue {
     /// The home cannot be reached, or the job to go on from is unknown.
     pub async fn list(&self, filter: &Filter) -> Result<Page, JobsError> {
         let before = match filter.before {
-            Some(id) => Some((self.read(id).await?.record.body.submitted, id)),
+            Some(id) => {
+                let record = self.read(id).await?.record;
+                // Another tenant's is as unknown as one that is not there.
+                if filter.tenant.as_ref().is_some_and(|tenant| *tenant != record.spec.options.tenant) {
+                    return Err(JobsError::Unknown { id: id.to_string() });
+                }
+                Some((record.body.submitted, id))
+            }
             None => None,
         };
         let limit = if filter.limit == 0 { PAGE_MAX } else { filter.limit.min(PAGE_MAX) };
-        let mut ids = self.home.page(&filter.states, before, limit + 1).await?;
+        let mut ids = self.home.page(filter.tenant.as_deref(), &filter.states, before, limit + 1).await?;
         let more = ids.len() > limit;
         ids.truncate(limit);
         let next = ids.last().copied().filter(|_| more);
@@ -70,7 +79,7 @@ impl Queue {
     ///
     /// As [`Queue::list`].
     pub async fn dead(&self, before: Option<JobId>, limit: usize) -> Result<Page, JobsError> {
-        self.list(&Filter { states: vec![State::Dead], before, limit }).await
+        self.list(&Filter { states: vec![State::Dead], before, limit, ..Filter::default() }).await
     }
 
     /// What happened to a job after this event, at most so many, and at most [`PAGE_MAX`].
@@ -89,7 +98,16 @@ impl Queue {
     ///
     /// The home cannot be reached.
     pub async fn counts(&self) -> Result<Counts, JobsError> {
-        self.home.counts().await
+        self.home.counts(None).await
+    }
+
+    /// The same of one tenant.
+    ///
+    /// # Errors
+    ///
+    /// The home cannot be reached.
+    pub async fn counts_of(&self, tenant: &str) -> Result<Counts, JobsError> {
+        self.home.counts(Some(tenant)).await
     }
 
     /// What its home cannot promise as it is set up, a sentence each; nothing where all is well. A Redis that keeps
@@ -112,7 +130,7 @@ impl Queue {
         let running: Vec<State> = State::ALL.into_iter().filter(|state| !state.is_terminal()).collect();
         let mut before = None;
         loop {
-            let ids = self.home.page(&running, before, PAGE_MAX).await?;
+            let ids = self.home.page(None, &running, before, PAGE_MAX).await?;
             let found: Vec<_> = self.home.jobs(&ids).await?.into_iter().flatten().collect();
             let moves =
                 |body: &crate::record::Body| body.hold.is_some() || (!body.paused && body.after.is_empty());

@@ -33,8 +33,12 @@ for _, id in ipairs(redis.call('ZRANGE', ns .. ':ended', '-inf', expired, 'BYSCO
     if redis.call('EXISTS', ns .. ':state:' .. id) == 0 then
         redis.call('ZREM', ns .. ':ended', id)
         redis.call('ZREM', ns .. ':index', id)
+        local tenant = redis.call('HGET', ns .. ':tenants', id)
+        if tenant then redis.call('ZREM', ns .. ':of:' .. tenant, id) end
+        redis.call('HDEL', ns .. ':tenants', id)
         for _, state in ipairs({'done', 'failed', 'cancelled'}) do
             redis.call('ZREM', ns .. ':index:' .. state, id)
+            if tenant then redis.call('ZREM', ns .. ':of_state:' .. state .. ':' .. tenant, id) end
         end
     end
 end

@@ -43,6 +43,8 @@ local function leave(id, old)
     local state, shelf, worker, lane = old[1], old[2], old[3], old[4]
     if not state then return end
     redis.call('ZREM', ns .. ':index:' .. state, id)
+    local tenant = redis.call('HGET', ns .. ':tenants', id)
+    if tenant then redis.call('ZREM', ns .. ':of_state:' .. state .. ':' .. tenant, id) end
     if shelf == 'held' then
         redis.call('ZREM', ns .. ':held', id)
         redis.call('SREM', ns .. ':held:' .. worker, id)
@@ -67,6 +69,9 @@ local function place(job, old)
     if job.spec then redis.call('HSET', key, 'spec', job.spec) end
     redis.call('ZADD', ns .. ':index', job.submitted, id)
     redis.call('ZADD', ns .. ':index:' .. job.state, job.submitted, id)
+    redis.call('ZADD', ns .. ':of:' .. job.tenant, job.submitted, id)
+    redis.call('ZADD', ns .. ':of_state:' .. job.state .. ':' .. job.tenant, job.submitted, id)
+    redis.call('HSET', ns .. ':tenants', id, job.tenant)
     if job.shelf == 'held' then
         redis.call('ZADD', ns .. ':held', job.at, id)
         redis.call('SADD', ns .. ':held:' .. job.worker, id)
@@ -111,6 +116,9 @@ for _, job in ipairs(change.jobs) do
         out_of_stream(job.id, old[5])
         if old[6] then redis.call('XDEL', ns .. ':dead', old[6]) end
         redis.call('ZREM', ns .. ':index', job.id)
+        local tenant = redis.call('HGET', ns .. ':tenants', job.id)
+        if tenant then redis.call('ZREM', ns .. ':of:' .. tenant, job.id) end
+        redis.call('HDEL', ns .. ':tenants', job.id)
         redis.call('DEL', key, ns .. ':events:' .. job.id)
     else
         place(job, old)

@@ -7,7 +7,7 @@
 //! | `<ns>:events:<job>` | a stream: its history, gone a week after the last event |
 //! | `<ns>:dead` | a stream: dead letters with their reasons, and what others put into `<ns>:jobs` |
 //! | `<ns>:sources` | a hash: who is in line for a source, and what it was last done in |
-//! | `<ns>:index…`, `:held…`, `:due`, `:ready:…`, `:ended`, `:lanes` | sorted sets and sets that find jobs |
+//! | `<ns>:index…`, `:of…`, `:tenants`, `:held…`, `:due`, `:ready:…`, `:ended`, `:lanes` | sorted sets and sets that find jobs |
 //!
 //! A change is one script, so it is made as a whole. Who holds a job is said by the hash, since only there it can be
 //! compared and changed as one; the group is kept in step with it by claiming entries by their ids. What others can
@@ -47,7 +47,10 @@ const ENTRIES_MAX: u64 = 2 * JOBS_MAX;
 const HEADS_MAX: u32 = 4;
 
 /// The layout of the keys; raised when older programs could not read them any more.
-const LAYOUT: &str = "1";
+const LAYOUT: &str = "2";
+
+/// The one before it, in which nothing found the jobs of a tenant.
+const LAYOUT_WITHOUT_TENANTS: &str = "1";
 
 /// The namespace of whoever names none.
 pub const DEFAULT_NAMESPACE: &str = "ingest";
@@ -94,6 +97,12 @@ impl Redis {
             self.ask("open", command("HGET", &[&self.key("meta"), "layout"])).await?;
         match layout.as_deref() {
             Some(LAYOUT) => {}
+            Some(LAYOUT_WITHOUT_TENANTS) => {
+                let script = Script::new(include_str!("tenants.lua"));
+                let question = Question::Script(&script, &self.namespace, vec![LAYOUT.to_owned()]);
+                let asked = self.link.ask::<i64>(&question, Again::May).await;
+                asked.map_err(|error| self.failed("open", error))?;
+            }
             Some(other) => {
                 return foreign(format!("its layout is version {other}, and this program knows {LAYOUT}"));
             }
@@ -122,6 +131,14 @@ impl Redis {
 
     fn state_key(&self, id: JobId) -> String {
         self.key(&format!("state:{id}"))
+    }
+
+    /// What finds the jobs in a state. States come first, since a tenant's name may look like one.
+    fn index_key(&self, tenant: Option<&str>, state: State) -> String {
+        match tenant {
+            None => self.key(&format!("index:{state}")),
+            Some(tenant) => self.key(&format!("of_state:{state}:{tenant}")),
+        }
     }
 
     async fn ask<T: redis::FromRedisValue>(&self, what: &'static str, command: Cmd) -> Result<T, JobsError> {
@@ -247,13 +264,15 @@ impl Home for Redis {
 
     async fn page(
         &self,
+        tenant: Option<&str>,
         states: &[State],
         before: Option<(Micros, JobId)>,
         limit: usize,
     ) -> Result<Vec<JobId>, JobsError> {
-        let keys: Vec<String> = match states {
-            [] => vec![self.key("index")],
-            _ => states.iter().map(|state| self.key(&format!("index:{state}"))).collect(),
+        let keys: Vec<String> = match (states, tenant) {
+            ([], None) => vec![self.key("index")],
+            ([], Some(tenant)) => vec![self.key(&format!("of:{tenant}"))],
+            _ => states.iter().map(|state| self.index_key(tenant, *state)).collect(),
         };
         let (most, limit_text) = (before.map(|(at, _)| format!("({at}")), limit.to_string());
         let mut pipeline = Pipeline::new();
@@ -291,16 +310,16 @@ impl Home for Redis {
         rows.iter().map(read).collect()
     }
 
-    async fn counts(&self) -> Result<Counts, JobsError> {
+    async fn counts(&self, tenant: Option<&str>) -> Result<Counts, JobsError> {
         let mut pipeline = Pipeline::new();
         for state in State::ALL {
-            pipeline.add_command(command("ZCARD", &[&self.key(&format!("index:{state}"))]));
+            pipeline.add_command(command("ZCARD", &[&self.index_key(tenant, state)]));
         }
         let asked = self.link.ask::<Vec<u64>>(&Question::Pipeline(pipeline), Again::May).await;
         let numbers = asked.map_err(|error| self.failed("count the jobs of", error))?;
         let mut counts = text::no_counts();
         counts.states = State::ALL.into_iter().zip(numbers).collect();
-        let oldest = command("ZRANGE", &[&self.key("index:queued"), "0", "0", "WITHSCORES"]);
+        let oldest = command("ZRANGE", &[&self.index_key(tenant, State::Queued), "0", "0", "WITHSCORES"]);
         let oldest: Vec<(String, f64)> = self.ask("count the jobs of", oldest).await?;
         counts.oldest_waiting = oldest.first().map(|(_, at)| *at as Micros);
         Ok(counts)
@@ -411,6 +430,7 @@ fn written_job(job: &JobChange) -> Value {
         "at": at.to_string(),
         "worker": worker,
         "lane": record.spec.lane(),
+        "tenant": record.spec.options.tenant,
         "submitted": record.body.submitted.to_string(),
         "stage": record.body.stage,
         "percent": record.body.progress.percent.to_string(),

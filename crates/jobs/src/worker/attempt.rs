@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::job::{Job, State};
 use crate::queue::Failure;
 use crate::worker::context::{Context, Halt, Why};
-use crate::worker::{Work, WorkerSettings};
+use crate::worker::{End, Work, WorkerSettings};
 
 /// What became of an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,25 +23,38 @@ pub(crate) async fn attempt(work: Arc<dyn Work>, context: Context, settings: Wor
     if context.confirm().await.is_err() && context.asked() == Some(Why::Fenced) {
         return Outcome::Lost;
     }
+    let job = context.lease().job.clone();
+    work.began(&job, &context).await;
     let end = tokio::select! {
         biased;
-        end = stages(work, &context, settings.stop_grace) => end,
+        end = stages(Arc::clone(&work), &context, settings.stop_grace) => end,
         () = heart(&context, &settings) => Err(Halt::Asked(Why::Fenced)),
     };
-    let became = match end {
-        Ok(result) => context.insist(|queue, lease| Box::pin(queue.finish(lease, result.clone()))).await,
-        Err(Halt::Failed(failure)) => fail(&context, &failure).await,
+    let (mut result, mut failed) = (None, None);
+    let mut became = match end {
+        Ok(left) => {
+            result = left;
+            context.insist(|queue, lease| Box::pin(queue.finish(lease, result.clone()))).await
+        }
+        Err(Halt::Failed(failure)) => {
+            let became = fail(&context, &failure).await;
+            failed = Some(failure.message);
+            became
+        }
         Err(Halt::Asked(Why::Fenced)) => return Outcome::Lost,
         Err(Halt::Asked(why)) => {
             context.insist(|queue, lease| Box::pin(queue.release(lease, why.text()))).await
         }
     };
-    match became {
-        Ok(state) => Outcome::Became(state),
-        // The result is refused, as too large: that will be so in every attempt.
-        Err(Halt::Failed(failure)) => fail(&context, &failure).await.map_or(Outcome::Lost, Outcome::Became),
-        Err(Halt::Asked(_)) => Outcome::Lost,
+    // The result is refused, as too large: that will be so in every attempt.
+    if let Err(Halt::Failed(failure)) = became {
+        became = fail(&context, &failure).await;
+        failed = Some(failure.message);
     }
+    let Ok(state) = became else { return Outcome::Lost };
+    let result = result.as_ref().filter(|_| state == State::Done);
+    work.became(&job, &context, End { state, result, failure: failed.as_deref() }).await;
+    Outcome::Became(state)
 }
 
 async fn fail(context: &Context, failure: &Failure) -> Result<State, Halt> {

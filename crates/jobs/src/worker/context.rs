@@ -149,6 +149,11 @@ impl Context {
         self.0.lease.token
     }
 
+    /// How far it is.
+    pub fn progress(&self) -> Progress {
+        self.state().progress.clone()
+    }
+
     /// Now, as the queue has it.
     pub fn now(&self) -> Micros {
         self.0.queue.now()

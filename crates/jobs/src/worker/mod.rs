@@ -55,10 +55,27 @@ pub trait Work: Send + Sync {
         context: &Context,
     ) -> Result<Option<Value>, Halt>;
 
+    /// An attempt begins. What is done here holds it up, and nobody hears of a failure.
+    async fn began(&self, _job: &Job, _context: &Context) {}
+
+    /// The attempt has ended, and the queue has kept that. One that lost its lease is not told.
+    async fn became(&self, _job: &Job, _context: &Context, _end: End<'_>) {}
+
     /// Why nothing new should begin, if it should not; asked before each claim. What runs goes on.
     async fn held_back(&self) -> Option<String> {
         None
     }
+}
+
+/// How an attempt ended.
+#[derive(Debug, Clone, Copy)]
+pub struct End<'a> {
+    /// The state that the job is in now.
+    pub state: State,
+    /// What came of it, if it is done.
+    pub result: Option<&'a Value>,
+    /// Why it did not work, if it did not.
+    pub failure: Option<&'a str>,
 }
 
 /// How a worker works.

@@ -19,6 +19,7 @@ use stele_testkit::rng::Rng;
 use stele_testkit::stores::Server;
 
 use crate::rig::{Home, LEASE, Rig, Ticking, claim, spec};
+use crate::suite::tenants_have;
 
 /// How often the server is killed in an ordinary run.
 const KILLS: u64 = 5;
@@ -144,11 +145,11 @@ fn what_is_wrong_is_said() {
         let url = &server(&rig).url;
         let mut redis = behind(&rig);
         let _: () = redis.set("theirs:jobs", "a string").unwrap();
-        let _: () = redis.hset("newer:meta", "layout", "2").unwrap();
+        let _: () = redis.hset("newer:meta", "layout", "3").unwrap();
         let down = "redis://somebody:secret@127.0.0.1:1/";
         for (url, namespace, kind, says) in [
             (url.as_str(), "theirs", ErrorKind::Fix, "theirs:jobs is a string of another program"),
-            (url, "newer", ErrorKind::Fix, "its layout is version 2"),
+            (url, "newer", ErrorKind::Fix, "its layout is version 3"),
             (url, "", ErrorKind::Fix, "namespace"),
             ("http://127.0.0.1", "ingest", ErrorKind::Config, "no address of a Redis server"),
             ("rediss://127.0.0.1", "ingest", ErrorKind::Config, "redis://"),
@@ -351,4 +352,35 @@ async fn submit_surely(queue: &Queue, inputs: &str) {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     panic!("the server never comes back");
+}
+
+/// Names of the layout before it are brought up to it when they are opened.
+#[test]
+fn a_layout_without_tenants_gets_them() {
+    let Some(rig) = Rig::redis() else { return };
+    runtime().block_on(async {
+        let queue = rig.queue().await;
+        let mut all: BTreeMap<&str, Vec<JobId>> = BTreeMap::new();
+        for tenant in ["a", "a/b"] {
+            for number in 0..2 {
+                let mut spec = spec(&format!("f{number}@1"));
+                tenant.clone_into(&mut spec.options.tenant);
+                all.entry(tenant).or_default().push(queue.submit(spec).await.unwrap().job.unwrap());
+            }
+        }
+        for _ in 0..2 {
+            let lease = claim(&queue, "w").await.unwrap();
+            queue.finish(&lease, None).await.unwrap();
+        }
+        let mut redis = behind(&rig);
+        let made: Vec<String> = redis.keys("ingest:of*").unwrap();
+        assert!(made.len() > 2, "{made:?}");
+        let _: i64 = redis.del(made).unwrap();
+        let _: i64 = redis.del("ingest:tenants").unwrap();
+        let _: i64 = redis.hset("ingest:meta", "layout", "1").unwrap();
+        // Which job is done is a matter of turns: one of each tenant.
+        tenants_have(&rig.queue().await, &all, 1).await;
+        let layout: String = redis.hget("ingest:meta", "layout").unwrap();
+        assert_eq!(layout, "2");
+    });
 }

@@ -1,13 +1,15 @@
 //! What is special about SQLite: a file that is something else, or of another version, or damaged.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
 use sqlx::{Connection, Executor, SqliteConnection};
-use stele_jobs::{JobsError, Limits, Queue};
+use stele_jobs::{DEFAULT_TENANT, JobsError, Limits, Queue};
 use stele_model::ErrorKind;
 
 use crate::rig::{Ticking, spec};
+use crate::suite::tenants_have;
 
 async fn open(file: &Path) -> Result<Queue, JobsError> {
     Queue::sqlite(file, Limits::default(), Ticking::still()).await
@@ -90,4 +92,15 @@ async fn its_page_is_true() {
     for table in tables {
         assert!(page.contains(&format!("| `{table}` |")), "the page does not name {table}");
     }
+}
+
+/// A file from before jobs were found by tenant is brought up to it, and an older program may go on with it.
+#[tokio::test]
+async fn a_file_without_tenants_gets_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("state.db");
+    let id = open(&file).await.unwrap().submit(spec("a@1")).await.unwrap().job.unwrap();
+    behind(&file, "DROP INDEX jobs_of_tenant").await;
+    let all = BTreeMap::from([(DEFAULT_TENANT, vec![id])]);
+    tenants_have(&open(&file).await.unwrap(), &all, 0).await;
 }

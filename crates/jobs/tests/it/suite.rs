@@ -1,5 +1,6 @@
 //! What every home promises, as one list of tests that each of them has to pass.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::json;
@@ -7,7 +8,7 @@ use stele_jobs::{
     Checkpoint, Control, EVENTS_KEPT_MAX, Failure, Filter, JobId, JobsError, KEPT_BYTES_MAX, LINE_MAX,
     Origin, Queue, Spec, Stage, State, TEXT_BYTES_MAX, WorkerId,
 };
-use stele_model::ErrorKind;
+use stele_model::{ErrorKind, Micros};
 
 use crate::rig::{LEASE, Rig, claim, input, spec, suite};
 
@@ -20,6 +21,7 @@ suite! {
     controls_hold,
     lanes_take_turns,
     pages_are_whole,
+    tenants_have_their_own,
     it_is_cleaned,
 }
 
@@ -355,6 +357,71 @@ async fn pages_are_whole(rig: &Rig) {
     let done =
         queue.list(&Filter { states: vec![State::Done, State::Dead], ..Filter::default() }).await.unwrap();
     assert_eq!(done.jobs, []);
+}
+
+/// Names that are the beginning of another, or look like a state or a key.
+const TENANTS: [&str; 5] = ["a", "a/b", "queued:a", "a:queued", "é"];
+
+async fn tenants_have_their_own(rig: &Rig) {
+    let queue = rig.queue().await;
+    let mut all: BTreeMap<&str, Vec<JobId>> = BTreeMap::new();
+    for number in 0..3 {
+        for (place, tenant) in TENANTS.into_iter().enumerate().filter(|(place, _)| number <= *place) {
+            let mut spec = spec(&format!("f{number}@{place}"));
+            tenant.clone_into(&mut spec.options.tenant);
+            all.entry(tenant).or_default().push(queue.submit(spec).await.unwrap().job.unwrap());
+        }
+    }
+    tenants_have(&queue, &all, 0).await;
+    // The oldest of each is done.
+    for _ in TENANTS {
+        let lease = claim(&queue, "w").await.unwrap();
+        queue.finish(&lease, None).await.unwrap();
+    }
+    tenants_have(&queue, &all, 1).await;
+    let before = Some(all["a/b"][0]);
+    let strange = queue.list(&Filter { tenant: Some("a".to_owned()), before, ..Filter::default() }).await;
+    assert!(matches!(strange, Err(JobsError::Unknown { .. })), "{strange:?}");
+    queue.clean(Micros::MAX, false).await.unwrap();
+    for (tenant, ids) in &mut all {
+        ids.remove(0);
+        let listed = queue.list(&Filter { tenant: Some((*tenant).to_owned()), ..Filter::default() }).await;
+        assert_eq!(listed.unwrap().jobs.len(), ids.len(), "{tenant}");
+    }
+    tenants_have(&queue, &all, 0).await;
+}
+
+/// Whether each tenant has these, the first of them done, in counts and in pages of one.
+pub async fn tenants_have(queue: &Queue, all: &BTreeMap<&str, Vec<JobId>>, done: usize) {
+    for (tenant, ids) in all {
+        let counts = queue.counts_of(tenant).await.unwrap();
+        let of = |state| usize::try_from(counts.of(state)).unwrap();
+        assert_eq!((of(State::Done), of(State::Queued)), (done, ids.len() - done), "{tenant}");
+        let oldest = match ids.get(done) {
+            Some(id) => Some(queue.get(*id).await.unwrap().submitted),
+            None => None,
+        };
+        assert_eq!(counts.oldest_waiting, oldest, "{tenant}");
+        for (states, expect) in [
+            (vec![], ids.clone()),
+            (vec![State::Queued, State::Failed], ids[done..].to_vec()),
+            (vec![State::Done], ids[..done].to_vec()),
+        ] {
+            let (mut seen, mut before) = (Vec::new(), None);
+            loop {
+                let tenant = Some((*tenant).to_owned());
+                let filter = Filter { tenant, states: states.clone(), before, limit: 1 };
+                let page = queue.list(&filter).await.unwrap();
+                seen.extend(page.jobs.iter().map(|job| job.id));
+                before = page.next;
+                if before.is_none() {
+                    break;
+                }
+            }
+            seen.reverse();
+            assert_eq!(seen, expect, "{tenant}: {states:?}");
+        }
+    }
 }
 
 async fn it_is_cleaned(rig: &Rig) {

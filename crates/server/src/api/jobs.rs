@@ -136,8 +136,6 @@ pub(crate) struct Nothing {}
 pub(crate) struct QueueView {
     /// Jobs by state.
     jobs: BTreeMap<&'static str, u64>,
-    /// Whether there may be more, in jobs older than were looked at.
-    partial: bool,
     /// Seconds that the oldest one that waits has waited; null where none waits.
     oldest_waiting_s: Option<f64>,
     /// Why no new job begins; null where jobs begin.
@@ -182,10 +180,7 @@ impl Tool for QueueStatus {
         };
         let states = State::ALL.into_iter();
         Ok(QueueView {
-            jobs: states
-                .map(|state| (state.name(), counted.states.get(&state).copied().unwrap_or(0)))
-                .collect(),
-            partial: counted.partial,
+            jobs: states.map(|state| (state.name(), counted.of(state))).collect(),
             oldest_waiting_s: counted.oldest_waiting.map(|at| now.saturating_sub(at).max(0) as f64 / 1e6),
             held_back: jobs.wait(jobs.held_back())?,
             workers_alive: workers.iter().filter(|worker| worker.alive).count(),

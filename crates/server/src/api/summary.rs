@@ -153,6 +153,12 @@ fn reported(desk: &Desk, job: &str) {
         let time = Duration::try_from_secs_f64(stage.seconds).unwrap_or_default();
         desk.metrics.observe(Family::Stage, &[&stage.stage], time);
     }
+    for sink in &report.sinks {
+        for seconds in &sink.write_seconds {
+            let time = Duration::try_from_secs_f64(*seconds).unwrap_or_default();
+            desk.metrics.observe(Family::Sink, &[&sink.name], time);
+        }
+    }
     if let Some(drift) = &report.drift {
         desk.metrics.set(Family::Drift, &[], drift.ratio);
     }

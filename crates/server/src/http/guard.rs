@@ -10,6 +10,8 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use super::problem::Problem;
+use tracing::Instrument;
+
 use crate::limits::QUERY_BYTES_MAX;
 use crate::metrics::Family;
 use crate::service::{Service, Visitor};
@@ -54,9 +56,16 @@ pub(super) async fn admit(
 ) -> Response {
     let began = Instant::now();
     let path = request.uri().path().to_owned();
+    let span = tracing::info_span!(
+        "http.request",
+        method = request.method().as_str(),
+        route = tracing::field::Empty,
+        status = tracing::field::Empty,
+    );
     let (visitor, outcome) = check(&service, request);
     let mut response = match outcome {
-        Ok(request) => match tokio::time::timeout(time_max, next.run(request)).await {
+        Ok(request) => match tokio::time::timeout(time_max, next.run(request).instrument(span.clone())).await
+        {
             Ok(response) => response,
             Err(_) => Problem::new(StatusCode::REQUEST_TIMEOUT, "timeout", "The request took too long.")
                 .next("the same request again, with a body that is sent at once")
@@ -67,6 +76,8 @@ pub(super) async fn admit(
     dress(&mut response);
     if let Some(visitor) = visitor {
         let route = response.extensions().get::<Route>().map_or("other", |route| route.0);
+        span.record("route", route);
+        span.record("status", response.status().as_u16());
         let metrics = &visitor.tenant.metrics;
         metrics.add(Family::Requests, &[route, response.status().as_str()], 1.0);
         metrics.observe(Family::RequestTime, &[route], began.elapsed());

@@ -123,7 +123,10 @@ pub fn serve_http(
         let local = listener.local_addr().map_err(listen)?;
         let hosts = hosts(&options, local);
         let queue = match &options.jobs {
-            Some(jobs) => Some((jobs.queue.clone(), Roots::new(&jobs.roots).map_err(ServerError::Root)?)),
+            Some(jobs) => {
+                let roots = Roots::new(&jobs.roots).map_err(ServerError::Root)?;
+                Some((jobs.queue.clone(), roots, jobs.watchers.clone()))
+            }
             None => None,
         };
         let HttpOptions { tokens, tenant, meters, .. } = &options;

@@ -81,7 +81,6 @@ pub(super) fn standing(queue: &Value) -> Markup {
                 @if alive == 0 { "No worker is alive: jobs wait until one is started. " }
                 @else { (words::many(alive, "worker")) " alive. " }
                 @if let Some(waited) = queue["oldest_waiting_s"].as_f64() { "The oldest waiting job has waited " (words::seconds(waited)) ". " }
-                @if queue["partial"] == true { "Older jobs are not counted." }
             }
         }
     }

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::net::TcpStream;
-use std::time::Duration;
 
 use serde_json::json;
+use stele_engine::jobs::{JobSink, StageReport};
 use stele_server::Family;
 
 use crate::client::{get, post};
@@ -37,18 +37,29 @@ fn every_number_moves() {
     // Readiness is believed for a second, and so is what it measures; and the job has to have waited.
     wait(1100);
     let waiting = scrape(&world);
+    // What its worker says at its end, wherever that runs.
+    let mut report = world.engine().report_now(&world.job(&id)).unwrap();
+    report.stages = vec![StageReport { stage: "parsing".to_owned(), seconds: 2.0, counts: BTreeMap::new() }];
+    report.sinks = vec![JobSink {
+        name: "qdrant".to_owned(),
+        written: 600,
+        removed: 0,
+        holds: true,
+        write_seconds: vec![0.003, 0.4],
+    }];
+    let drift = json!({ "missing": 1, "extra": 0, "differing": 0, "ratio": 0.25, "ratio_max": 0.005,
+        "missing_ids": [], "extra_ids": [] });
+    report.drift = Some(serde_json::from_value(drift).unwrap());
+    let dir = world.path("data/manifests/jobs").join(&id);
+    std::fs::create_dir_all(&dir).unwrap();
+    std::fs::write(dir.join("report.json"), serde_json::to_vec(&report).unwrap()).unwrap();
     let control = post(world.address, &format!("/api/jobs/{id}/control"), &json!({ "action": "cancel" }), "");
     assert_eq!(control.status, 200, "{}", control.body);
     for arm in ["text", "vector", "hybrid"] {
         let found = get(world.address, &format!("/api/search?query=price&arm={arm}"), "");
         assert_eq!(found.status, 200, "{}", found.body);
     }
-    // What workers, watchers and copies outside tell.
-    let told = world.meters.of("default");
-    told.observe(Family::Stage, &["parsing"], Duration::from_secs(2));
-    told.observe(Family::Sink, &["qdrant"], Duration::from_millis(3));
-    told.set(Family::Watchers, &[], 2.0);
-    told.set(Family::Drift, &[], 0.25);
+    world.watch("inbox", &world.path("in"));
     world.ingest("more.jsonl", "{\"event\":\"more\"}\n");
     wait(1100);
     let _open: Vec<TcpStream> = (0..5).map(|_| TcpStream::connect(world.address).unwrap()).collect();
@@ -73,6 +84,7 @@ fn every_number_moves() {
         "ingest_index_drift_ratio",
         "ingest_index_pending_records",
         "ingest_sink_latency_seconds_count{sink=\"qdrant\"}",
+        "ingest_sink_latency_seconds_bucket{sink=\"qdrant\",le=\"0.005\"}",
         "search_seconds_count{arm=\"text\"}",
         "search_seconds_count{arm=\"vector\"}",
         "search_seconds_count{arm=\"hybrid\"}",

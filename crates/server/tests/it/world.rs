@@ -1,10 +1,11 @@
 //! A small lake with an index, and a server over it.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock, OnceLock, mpsc};
 
-use stele_engine::jobs::{Job, JobDesk};
+use stele_engine::jobs::{Job, JobDesk, Manager};
 use stele_engine::{
     Cancel, EmbeddingConfig, Engine, EngineError, Environment, IngestOptions, NoProgress, Settings,
 };
@@ -25,6 +26,7 @@ pub struct World {
     pub address: SocketAddr,
     pub meters: Arc<Meters>,
     queue: OnceLock<JobDesk>,
+    watchers: OnceLock<Arc<Manager>>,
     stop: Stop,
 }
 
@@ -43,7 +45,14 @@ impl World {
     pub fn unserved() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let address = ([127, 0, 0, 1], 0).into();
-        Self { address, meters: Arc::default(), queue: OnceLock::new(), stop: Stop::default(), dir }
+        Self {
+            address,
+            meters: Arc::default(),
+            queue: OnceLock::new(),
+            watchers: OnceLock::new(),
+            stop: Stop::default(),
+            dir,
+        }
     }
 
     /// Without a lake.
@@ -68,10 +77,20 @@ impl World {
         std::fs::create_dir_all(&root).unwrap();
         std::fs::create_dir_all(self.path("data")).unwrap();
         let desk = JobDesk::open(self.engine().settings().clone(), Environment::default(), |_| None).unwrap();
-        let jobs = Some(JobsOptions { queue: desk.queue().clone(), roots: vec![root] });
+        let watchers = Arc::new(desk.watch(&BTreeMap::new()).unwrap());
+        let watching = Some(Arc::clone(&watchers));
+        let jobs = Some(JobsOptions { queue: desk.queue().clone(), roots: vec![root], watchers: watching });
+        self.watchers.get_or_init(|| watchers);
         // Its runtime lives as long as anybody may ask.
         self.queue.get_or_init(|| desk);
         self.serving(HttpOptions { jobs, ..options })
+    }
+
+    /// Watches a directory from now on.
+    pub fn watch(&self, name: &str, dir: &Path) {
+        let config = serde_json::json!({ "kind": "spool", "path": dir });
+        let config = serde_json::from_value(config).unwrap();
+        self.watchers.get().unwrap().apply(&BTreeMap::from([(name.to_owned(), config)])).unwrap();
     }
 
     /// A job as the queue has it.

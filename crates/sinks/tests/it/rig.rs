@@ -69,6 +69,7 @@ pub fn config(kind: SinkKind, url: &str) -> SinkConfig {
         database: None,
         user: None,
         key_variable: None,
+        follow: false,
         http: ClientConfig { tries_max: 2, ..ClientConfig::default() },
     }
 }
