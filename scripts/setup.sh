@@ -131,6 +131,12 @@ promtool() {
     rm -rf "$home.new"
 }
 
+# Debian's browser, and what drives it; nothing else is downloaded. The fonts are what pages are read in.
+browser() {
+    need chromium chromium fonts-dejavu-core
+    venv browser scripts/browser_requirements.txt
+}
+
 npm_ci() { # npm_ci DIRECTORY NAME: what its lock file names, into the cache, without running any of it
     local home="$STELE_CACHE/$2" stamp
     stamp="$(sha256sum "$1/package-lock.json" | cut -d' ' -f1)"
@@ -166,6 +172,7 @@ for_tests() {
     arcadedb
     redis
     venv s3 scripts/s3_requirements.txt
+    browser
     local suite
     for suite in released preview; do
         npm_ci "scripts/mcp_conformance/$suite" "mcp-conformance/$suite"

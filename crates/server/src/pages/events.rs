@@ -169,9 +169,10 @@ pub(super) fn drift(asked: &Asked<'_>) -> Result<Markup, Refusal> {
             section.card {
                 h2 { (words::many(words::number(&drift["change_count"]), "change")) ", the worst is " (severity(worst)) }
                 div.scroll { table {
-                    thead { tr { th { "Event" } th { "Path" } th { } th { "Why" } th { "Before" } th { "After" } th { "Shown at" } } }
+                    thead { tr { th { "Event" } th { "Path" } th { "Severity" } th { "Why" } th { "Before" } th { "After" } th { "Shown at" } } }
                     tbody { @for change in words::list(&drift["changes"]) { tr {
-                        td { (words::text(&change["event"])) }
+                        @let event = words::text(&change["event"]);
+                        td { a href=(address("/coverage/event", &[("name", event)])) { (event) } }
                         td.path { (words::path(words::text(&change["path"]))) }
                         td { (severity(words::text(&change["severity"]))) }
                         td { (words::text(&change["why"])) }
