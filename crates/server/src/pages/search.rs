@@ -73,7 +73,9 @@ fn hit(result: &Value) -> Markup {
                 (words::place(words::text(&result["at"])))
                 @for said in ["words", "names", "meaning"].iter().filter_map(|name| part(name)) { " · " (said) }
             }
-            details { summary { "The whole text" } pre { (words::text(&result["text"])) } }
+            @if result["text"] != result["snippet"] {
+                details { summary { "The whole text" } pre { (words::text(&result["text"])) } }
+            }
         }
     }
 }
