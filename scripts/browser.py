@@ -24,6 +24,8 @@ from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
+from serving import service
+
 HERE = Path(__file__).parent
 CHROMIUM = os.environ.get("STELE_TEST_CHROMIUM") or shutil.which("chromium")
 
@@ -126,27 +128,6 @@ def recordings(xtask, directory):
     (directory / "docs" / "other.md").write_text("# Pilots\n\nA pilot boards with `pilot board`.\n")
 
 
-@contextmanager
-def service(stele, directory):
-    """A service of its own over a directory that it may ingest from; gives its address."""
-    env = {name: value for name, value in os.environ.items() if name != "LD_LIBRARY_PATH"}
-    with open(directory / "serve.log", "wb") as log:
-        serving = subprocess.Popen(
-            [stele, "serve", "--data-dir", directory / "data", "--port", "0", "--allow-root", directory / "in", "--json"],
-            stdout=subprocess.PIPE, stderr=log, text=True, env=env)
-        try:
-            line = serving.stdout.readline()
-            check(line, f"the service did not start: {(directory / 'serve.log').read_text()}")
-            yield json.loads(line)["url"].rstrip("/")
-        finally:
-            serving.terminate()
-            try:
-                serving.wait(30)
-            except subprocess.TimeoutExpired:
-                serving.kill()
-                raise SystemExit("browser: the service did not stop within 30 s of being asked")
-
-
 class Browser:
     """Windows of Chromium that note what they should not do: ask others, complain, fail."""
 
@@ -212,7 +193,6 @@ def tour(browser, pages, prefix, known):
                     shows(page, [text.format(**known) for text in expect], name)
                     browser.look(page, prefix + name, size, scheme)
     # All of it at once, so that it can be mended at once.
-    print("\n  ".join(browser.found)); browser.found=[]
     check(not browser.found, "\n  ".join(["pages are not as they should be:", *browser.found]))
 
 
@@ -441,7 +421,7 @@ def main():
         recordings(xtask, directory / "in")
         # Root cannot have a sandbox, as in most containers; only our own pages are opened.
         chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"] if os.getuid() == 0 else [])
-        with service(stele, directory) as url:
+        with service(stele, directory) as (url, _):
             browser = Browser(chromium, url, screenshots)
             tour(browser, EMPTY, "empty-", {})
             done("with nothing ingested, every page says what to do")

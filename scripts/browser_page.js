@@ -48,6 +48,8 @@
   for (const element of document.querySelectorAll("body *")) {
     if (!isShown(element) || scrolls(element) || element.closest("svg")) continue;
     const box = element.getBoundingClientRect();
+    const around = element.parentElement.closest(".card, .tile, .notice, .hit, .lines")?.getBoundingClientRect();
+    if (around && (box.right > around.right + 1 || box.left < around.left - 1)) wrong.push(`${what(element)} sticks out of what it stands in`);
     if (box.right > width + 1 || box.left < -1) wrong.push(`${what(element)} sticks out: ${Math.round(box.left)} to ${Math.round(box.right)} of ${width}`);
   }
 

@@ -5,6 +5,7 @@
 #   scripts/setup.sh build    compilers, libduckdb, pip for the models, curl for the demo
 #   scripts/setup.sh test     the same, test tools, other people's readers, and the stores and servers of the tests
 #   scripts/setup.sh bench    the same, and what we are measured beside
+#   scripts/setup.sh load     what the build needs, and what asks a service many times a second
 set -euo pipefail
 cd "$(dirname "$0")/.."
 : "${STELE_CACHE:=$HOME/.cache/stele}"
@@ -188,5 +189,6 @@ case "${1:-build}" in
         for_tests
         venv bench scripts/bench_requirements.txt
         ;;
-    *) die "no such set-up: $1; there are build, test and bench" ;;
+    load) need wrk wrk ;;
+    *) die "no such set-up: $1; there are build, test, bench and load" ;;
 esac

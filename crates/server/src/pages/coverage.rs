@@ -95,8 +95,8 @@ fn inputs(inputs: &Value) -> Markup {
         p { (words::many(number("total"), "input"))
             @for (place, name) in ["complete", "partial", "duplicate"].iter().filter(|name| number(name) > 0).enumerate() {
                 (if place == 0 { ": " } else { ", " }) (words::count(number(name))) " " (name) }
-            @if largest.len() as u64 == number("total") { "." } @else { ". The largest:" }
-            @if common > 0 { " They lie in " code { (&words::text(&largest[0]["source"])[..common]) } "." } }
+            "." @if common > 0 { " They lie in " code { (&words::text(&largest[0]["source"])[..common]) } "." }
+            @if (largest.len() as u64) < number("total") { " The largest:" } }
         div.scroll { table {
             thead { tr { th { "Input" } th { "Format" } th.number { "Bytes" } th.number { "Lines" } th.number { "Records" } th.number { "Damaged" } th { "State" } } }
             tbody { @for input in largest {

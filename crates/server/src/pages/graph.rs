@@ -21,7 +21,7 @@ use crate::tools::{GraphExpand, SqlQuery};
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; sandbox";
 
 /// Kinds of things, each with some that most documents speak of.
-const KINDS: &str = "SELECT kind, count(*) AS things, list(name ORDER BY documents DESC, name)[:4] AS names \
+const KINDS: &str = "SELECT kind, count(*) AS things, list(name ORDER BY documents DESC, name ~ '[[:alpha:]-].*' DESC, name)[:4] AS names \
      FROM entities GROUP BY kind ORDER BY things DESC, kind";
 
 /// Kinds that are listed: there are about a dozen.

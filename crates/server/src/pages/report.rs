@@ -175,7 +175,8 @@ fn inputs(report: &Value) -> Markup {
                     td { (words::text(&input["format"])) }
                     td.number { (words::bytes(words::number(&input["ledger"]["bytes_in"]))) }
                     td.number { (words::count(words::number(&input["ledger"]["records"]))) }
-                    td.number { (words::count(words::number(&input["ledger"]["quarantined"]))) }
+                    td.number { @if input["ledger"]["quarantined"] == 0 { "0" } @else {
+                        a href=(address("/quarantine", &[("source", uri)])) { (words::count(words::number(&input["ledger"]["quarantined"]))) } } }
                 } } }
             } }
             @if inputs.len() > ENTRIES_SHOWN { p.muted { "The first of them." } }
