@@ -61,7 +61,8 @@ def sample(xtask, directory, seed, size):
 
 
 class Ingest:
-    """A job on files of its own; `embed` is off, since one model on the same cores would be all that is measured."""
+    """A job on files of its own. Beside the load no texts get vectors: a model on the same cores would be all that is
+    measured."""
 
     def __init__(self, url, target, embed=False):
         self.url = url
@@ -213,7 +214,6 @@ def main():
     options.add_argument("--ingests", type=int, default=4, help="samples that are ingested beside the load")
     options.add_argument("--soak", action="store_true", help="watch memory and handles")
     options.add_argument("--out", type=Path, default=Path("soak.tsv"), help="where a soak keeps its samples")
-    options.add_argument("--embed", action="store_true", help="search by meaning as well, with the model that is there")
     options = options.parse_args()
     options.stele, options.xtask = options.stele.resolve(), options.xtask.resolve()
     options.rate = options.rate or (100 if options.soak else 2000)
@@ -222,9 +222,10 @@ def main():
     with tempfile.TemporaryDirectory() as scratch:
         directory = Path(scratch)
         (directory / "in").mkdir()
-        target = sample(options.xtask, directory / "in/first", 1, options.size)
+        # What is searched; the ingests beside the load are the larger ones.
+        target = sample(options.xtask, directory / "in/first", 1, "1MB")
         with service(options.stele, directory) as (url, process):
-            first = Ingest(url, target, options.embed)
+            first = Ingest(url, target, embed=True)
             first.seconds()
             ask(f"{url}/api/search?query=price")
             holds = soak(url, directory, options, first.id, process) if options.soak else load(url, directory, options, first.id)

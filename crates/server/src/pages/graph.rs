@@ -46,7 +46,8 @@ pub(super) fn render(asked: &Asked<'_>) -> Result<Markup, Refusal> {
         }
     };
     if name.is_empty() {
-        let kinds = asked.ask::<SqlQuery>(&[("query", Value::from(KINDS)), ("limit", Value::from(KINDS_SHOWN))]);
+        let kinds =
+            asked.ask::<SqlQuery>(&[("query", Value::from(KINDS)), ("limit", Value::from(KINDS_SHOWN))]);
         return Ok(html! { h1 { "Graph" } (form)
         // Without a lake there is nothing to begin with, and asking for a name says why.
         @if let Ok(kinds) = &kinds { (begin(kinds)) }

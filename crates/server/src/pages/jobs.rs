@@ -94,7 +94,14 @@ pub(super) fn standing(queue: &Value) -> Markup {
 }
 
 fn start(asked: &Asked<'_>, open: bool) -> Markup {
-    let roots: Vec<String> = asked.tenant.desk.jobs.iter().flat_map(|jobs| jobs.roots.each()).map(|root| root.display().to_string()).collect();
+    let roots: Vec<String> = asked
+        .tenant
+        .desk
+        .jobs
+        .iter()
+        .flat_map(|jobs| jobs.roots.each())
+        .map(|root| root.display().to_string())
+        .collect();
     html! {
         details.card open[open] {
             summary { "Start an ingest" }
@@ -365,7 +372,8 @@ mod tests {
             event(5, State::Done, 4_250_000),
         ];
         let check = |events: &[Event], expect: &[(&str, f64)]| {
-            let expect: BTreeMap<String, f64> = expect.iter().map(|(name, time)| ((*name).to_owned(), *time)).collect();
+            let expect: BTreeMap<String, f64> =
+                expect.iter().map(|(name, time)| ((*name).to_owned(), *time)).collect();
             assert_eq!(times(events, 9_000_000), expect);
         };
         check(&events, &[("queued", 1.0), ("parsing", 0.75), ("embedding", 2.5)]);

@@ -222,7 +222,17 @@ mod tests {
             "extra_<x>": [1, [2, { "deep": "<y>" }]],
         });
         let page = shown(&report).0;
-        for text in ["not ready", "&lt;b&gt;drifts", "1.5 s", "records", "found nothing", "&lt;u&gt;", "accounted for", "25.00 %", "&lt;e&gt;"] {
+        for text in [
+            "not ready",
+            "&lt;b&gt;drifts",
+            "1.5 s",
+            "records",
+            "found nothing",
+            "&lt;u&gt;",
+            "accounted for",
+            "25.00 %",
+            "&lt;e&gt;",
+        ] {
             assert!(page.contains(text), "{text}: {page}");
         }
         for tag in ["<b>", "<i>", "<u>", "<s>", "<q>", "<x>", "<y>", "<e>"] {

@@ -106,10 +106,17 @@ mod tests {
     #[test]
     fn one_number_beside_names_is_compared_and_nothing_else() {
         let check = |kinds: &[&str], numbers: Value, expect: Option<f64>| {
-            let columns: Vec<Value> =
-                kinds.iter().zip(["a", "b", "c"]).map(|(kind, name)| json!({ "name": name, "type": kind })).collect();
-            let rows: Vec<Value> =
-                numbers.as_array().unwrap().iter().map(|number| json!({ "a": "x", "b": number, "c": 1 })).collect();
+            let columns: Vec<Value> = kinds
+                .iter()
+                .zip(["a", "b", "c"])
+                .map(|(kind, name)| json!({ "name": name, "type": kind }))
+                .collect();
+            let rows: Vec<Value> = numbers
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|number| json!({ "a": "x", "b": number, "c": 1 }))
+                .collect();
             assert_eq!(compared(&columns, &rows).map(|(_, most)| most), expect, "{kinds:?} {numbers}");
         };
         check(&["Utf8", "Int64"], json!([1, 7, null]), Some(7.0));

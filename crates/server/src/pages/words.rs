@@ -123,7 +123,8 @@ pub(super) fn common<'a>(mut paths: impl Iterator<Item = &'a str>) -> usize {
     let directory = |path: &str| path.rfind('/').map_or(0, |at| at + 1);
     let Some(first) = paths.next() else { return 0 };
     paths.fold(directory(first), |length, path| {
-        let same = first.bytes().zip(path.bytes()).take(length).take_while(|(one, other)| one == other).count();
+        let same =
+            first.bytes().zip(path.bytes()).take(length).take_while(|(one, other)| one == other).count();
         first.as_bytes()[..same].iter().rposition(|byte| *byte == b'/').map_or(0, |at| at + 1)
     })
 }
