@@ -327,6 +327,10 @@ def follow(browser, known):
         page.get_by_role("link", name="Lifting", exact=True).first.click()
         page.locator("h2", has_text="Lifting").wait_for()
         check(page.get_by_role("link", name="crane", exact=True).count(), "the section does not lead back")
+        with browser.window("phone") as phone:
+            phone.goto("/graph?name=crane&depth=2")
+            left, rest = phone.locator(".frame").evaluate("frame => [frame.scrollLeft, frame.scrollWidth - frame.clientWidth]")
+            check(rest > 0 and abs(left - rest / 2) < 2, f"on a phone the picture is at {left} of {rest}")
         done("the graph is walked from a kind to a command, its option and the section that says so")
 
         page.goto("/sql")

@@ -21,8 +21,11 @@ use crate::tools::{GraphExpand, SqlQuery};
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; sandbox";
 
 /// Kinds of things, each with some that most documents speak of.
-const KINDS: &str = "SELECT kind, count(*) AS things, list(name ORDER BY documents DESC, name ~ '[[:alpha:]-].*' DESC, name)[:4] AS names \
+const KINDS: &str = "SELECT kind, count(*) AS things, list(name ORDER BY documents DESC, name ~ '[[:alpha:]-].*' DESC, name)[:12] AS names \
      FROM entities GROUP BY kind ORDER BY things DESC, kind";
+
+/// Names that are shown of a kind.
+const NAMES_SHOWN: usize = 4;
 
 /// Kinds that are listed: there are about a dozen.
 const KINDS_SHOWN: u64 = 40;
@@ -88,6 +91,14 @@ pub(super) fn render(asked: &Asked<'_>) -> Result<Markup, Refusal> {
     })
 }
 
+/// The first names of a kind, each once: things of several events may have the same.
+fn some(names: &[Value]) -> Vec<&str> {
+    let mut some: Vec<&str> = names.iter().map(words::text).collect();
+    some.dedup();
+    some.truncate(NAMES_SHOWN);
+    some
+}
+
 /// Things to begin with, by their kind.
 fn begin(kinds: &Value) -> Markup {
     let rows = words::list(&kinds["rows"]);
@@ -102,7 +113,7 @@ fn begin(kinds: &Value) -> Markup {
                         td { (words::text(&row["kind"])) }
                         td.number { (words::count(words::number(&row["things"]))) }
                         td.wide { (chart::share(words::number(&row["things"]), most)) }
-                        td { @for name in words::list(&row["names"]).iter().map(words::text) {
+                        td { @for name in some(words::list(&row["names"])) {
                             a.tag href=(address("/graph", &[("name", name)])) { (name) } " " } }
                     } } }
                 } }
