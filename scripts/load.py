@@ -186,7 +186,7 @@ def soak(url, directory, options, first, process):
         while (at := time.monotonic() - began) < options.seconds:
             samples.append((at, *standing(process)))
             print(f"{at:.0f}", *samples[-1][1:], sep="\t", file=out, flush=True)
-            # The same bytes again each minute: the lake does not grow, so nothing else may.
+            # A little that is new each minute: commits, snapshots and catalogues come and have to go again.
             if round_number <= at / 60 and (job is None or job.done()):
                 round_number += 1
                 job = Ingest(url, again(options.xtask, directory, round_number))
