@@ -19,6 +19,9 @@ export STELE_TEST_REDIS ?= $(STELE_CACHE)/redis/redis-server
 export STELE_TEST_S3 ?= $(STELE_CACHE)/venv-s3/bin/weed
 export LD_LIBRARY_PATH := $(DUCKDB_LIB_DIR)$(if $(LD_LIBRARY_PATH),:$(LD_LIBRARY_PATH))
 
+SECONDS_OF_LOAD ?= 60
+SECONDS_OF_SOAK ?= 3600
+
 PREFIX ?= /usr/local
 # `dev` is the build that the tests ran; `make install PROFILE=release` compiles everything again.
 PROFILE ?= dev
@@ -62,6 +65,16 @@ bench: models ## Measures beside DuckDB, Polars, genson-rs and ONNX Runtime (rel
 .PHONY: torture
 torture: setup-test models ## Runs the long fault tests and prints a table with seeds.
 	@scripts/torture.sh
+
+.PHONY: load
+load: models ## Asks a service 2,000 times a second beside an ingest; says what fails, and how fast the rest is.
+	@scripts/setup.sh load
+	@python3 scripts/load.py $(out)/stele $(out)/xtask --seconds $(SECONDS_OF_LOAD)
+
+.PHONY: soak
+soak: models ## The same at a lower rate for an hour (SECONDS_OF_SOAK), watching memory and handles.
+	@scripts/setup.sh load
+	@python3 scripts/load.py $(out)/stele $(out)/xtask --soak --seconds $(SECONDS_OF_SOAK) --out $(CARGO_TARGET_DIR)/soak.tsv
 
 .PHONY: install
 install: setup ## Installs the program and its library below PREFIX.

@@ -2,9 +2,10 @@
 # Brings what the build needs and a bare Debian machine with Rust does not have. Quick when there
 # is nothing to do; never asks.
 #
-#   scripts/setup.sh build    compilers, libduckdb, pip for the models
+#   scripts/setup.sh build    compilers, libduckdb, pip for the models, curl for the demo
 #   scripts/setup.sh test     the same, test tools, other people's readers, and the stores and servers of the tests
 #   scripts/setup.sh bench    the same, and what we are measured beside
+#   scripts/setup.sh load     what the build needs, and what asks a service many times a second
 set -euo pipefail
 cd "$(dirname "$0")/.."
 : "${STELE_CACHE:=$HOME/.cache/stele}"
@@ -131,6 +132,12 @@ promtool() {
     rm -rf "$home.new"
 }
 
+# Debian's browser, and what drives it; nothing else is downloaded. The fonts are what pages are read in.
+browser() {
+    need chromium chromium fonts-dejavu-core
+    venv browser scripts/browser_requirements.txt
+}
+
 npm_ci() { # npm_ci DIRECTORY NAME: what its lock file names, into the cache, without running any of it
     local home="$STELE_CACHE/$2" stamp
     stamp="$(sha256sum "$1/package-lock.json" | cut -d' ' -f1)"
@@ -152,6 +159,8 @@ need protoc protobuf-compiler libprotobuf-dev
 [ -e /usr/include/google/protobuf/any.proto ] || [ -n "${PROTOC_INCLUDE:-}" ] || apt_install libprotobuf-dev
 need python3 python3 python3-pip
 python3 -m pip --version >/dev/null 2>&1 || apt_install python3-pip
+# The demo asks its dashboard.
+need curl curl
 duckdb
 for_tests() {
     need pdftotext poppler-utils
@@ -166,6 +175,7 @@ for_tests() {
     arcadedb
     redis
     venv s3 scripts/s3_requirements.txt
+    browser
     local suite
     for suite in released preview; do
         npm_ci "scripts/mcp_conformance/$suite" "mcp-conformance/$suite"
@@ -179,5 +189,6 @@ case "${1:-build}" in
         for_tests
         venv bench scripts/bench_requirements.txt
         ;;
-    *) die "no such set-up: $1; there are build, test and bench" ;;
+    load) need wrk wrk ;;
+    *) die "no such set-up: $1; there are build, test, bench and load" ;;
 esac

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Every check and every test. All of them run even if one fails; the last line is the total, and
-# $CARGO_TARGET_DIR holds summary.json and junit.xml.
+# $CARGO_TARGET_DIR holds summary.json, junit.xml and screenshots.
 #
 # Called by `make test`, which sets the environment.
 set -uo pipefail
@@ -57,6 +57,8 @@ lake="$STELE_CACHE/demo/lake" stele="$CARGO_TARGET_DIR/debug/stele"
 check mcp-client env -u LD_LIBRARY_PATH "$STELE_CACHE/venv-mcp/bin/python" scripts/mcp_client.py "$stele" "$lake"
 check mcp-fuzz env -u LD_LIBRARY_PATH python3 scripts/mcp_fuzz.py "$stele" "$lake"
 check api-fuzz env -u LD_LIBRARY_PATH scripts/api_fuzz.sh "$stele" "$lake"
+check browser env -u LD_LIBRARY_PATH "$STELE_CACHE/venv-browser/bin/python" scripts/browser.py "$stele" \
+    "$CARGO_TARGET_DIR/debug/xtask" "$CARGO_TARGET_DIR/screenshots"
 check mcp-conformance env -u LD_LIBRARY_PATH scripts/mcp_conformance/run.sh "$stele" "$lake"
 # What of it is a test of its own has run already.
 SEEDS=5 MODEL_SEEDS=0 SIM_SEEDS=0 REDIS_KILLS=0 JOB_KILLS=4 FIRST_SEED=1 check torture scripts/torture.sh

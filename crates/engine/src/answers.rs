@@ -7,7 +7,7 @@ use serde::Serialize;
 use stele_discover::Catalogue;
 use stele_discover::render::coverage::LedgerCheck;
 use stele_lake::Snapshot;
-use stele_model::{FileId, Ledger};
+use stele_model::{FileEntry, FileId, Ledger};
 
 use crate::EngineError;
 use crate::catalogue_store::CatalogueStore;
@@ -101,8 +101,9 @@ impl Engine {
     ///
     /// If the notes or the list of inputs cannot be read.
     pub fn own_removed(&self, snapshot: &Snapshot) -> Result<Removed, EngineError> {
-        let inputs: HashSet<FileId> =
-            self.own(snapshot.history()?).iter().map(|entry| entry.file_id).collect();
+        let history = snapshot.shared_history()?;
+        let own = |entry: &&FileEntry| entry.tenant == self.settings().tenant;
+        let inputs: HashSet<FileId> = history.iter().filter(own).map(|entry| entry.file_id).collect();
         let mut removed = Removed::default();
         for one in snapshot.pruned()?.into_iter().filter(|one| inputs.contains(&one.file_id)) {
             *(if one.lost { &mut removed.lost } else { &mut removed.pruned }) += one.rows;

@@ -1,5 +1,6 @@
 //! The engine itself: settings, and the things that tests replace.
 
+use std::collections::VecDeque;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -121,7 +122,13 @@ pub(crate) struct Kept {
     pub(crate) graph: Mutex<Option<Reader>>,
     pub(crate) index: OnceLock<Index>,
     pub(crate) embedder: OnceLock<Arc<dyn Embedder>>,
+    /// How much came or went between two versions of a lake, as it was counted lately: while an index is behind,
+    /// every question asks for the same.
+    pub(crate) pending: Mutex<VecDeque<(Between, u64)>>,
 }
+
+/// Two versions of one lake: its id, the newer one, the older one.
+pub(crate) type Between = (String, u64, u64);
 
 impl Drop for Engine {
     /// Snapshots and indexes drive their I/O with runtimes of their own, which cannot end inside

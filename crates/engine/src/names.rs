@@ -40,7 +40,7 @@ impl Engine {
     ///
     /// If the list of inputs cannot be read.
     pub fn is_alone(&self, snapshot: &Snapshot) -> Result<bool, EngineError> {
-        Ok(snapshot.history()?.iter().all(|entry| entry.tenant == self.settings().tenant))
+        Ok(snapshot.shared_history()?.iter().all(|entry| entry.tenant == self.settings().tenant))
     }
 
     /// The name that the rows of that input bear: of a duplicate, the one under which its content

@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
 
 use serde::{Deserialize, Serialize};
 use stele_model::{FileEntry, FileId, Micros};
@@ -30,6 +31,19 @@ pub struct Snapshot {
     quarantine: Vec<PartInfo>,
     files: Vec<PartInfo>,
     notes: Vec<PartInfo>,
+    /// What was read of `files` and `notes`, for whoever asks again.
+    read: Arc<Read>,
+}
+
+/// Rows of `files` up to which they are kept once they were read: some 50 MB. A service asks for them with every
+/// request; a lake with more of them reads them each time.
+const HISTORY_KEPT_MAX: u64 = 100_000;
+
+/// What a snapshot remembers, shared by its clones: all of them have the same parts of these tables.
+#[derive(Default)]
+struct Read {
+    history: OnceLock<Arc<Vec<FileEntry>>>,
+    pruned: OnceLock<Arc<Vec<Pruned>>>,
 }
 
 impl std::fmt::Debug for Snapshot {
@@ -148,6 +162,7 @@ impl Snapshot {
             quarantine: pinned(Table::Quarantine)?,
             files: pinned(Table::Files)?,
             notes: pinned(Table::Notes)?,
+            read: Arc::default(),
             events: events.parts()?,
         })
     }
@@ -165,6 +180,7 @@ impl Snapshot {
             quarantine: quarantine.parts()?,
             files: files.parts()?,
             notes: notes.parts()?,
+            read: Arc::default(),
         })
     }
 
@@ -245,10 +261,11 @@ impl Snapshot {
     /// When a part of `files` cannot be read.
     pub fn files(&self) -> Result<Vec<FileEntry>, LakeError> {
         let mut newest = BTreeMap::new();
-        for entry in self.history()? {
-            newest.insert((entry.tenant.clone(), entry.uri.clone()), entry);
+        let history = self.shared_history()?;
+        for entry in history.iter() {
+            newest.insert((&entry.tenant, &entry.uri), entry);
         }
-        Ok(newest.into_values().collect())
+        Ok(newest.into_values().cloned().collect())
     }
 
     /// The newest entry of every content under every name, oldest first. Unlike [`Snapshot::files`]
@@ -273,7 +290,23 @@ impl Snapshot {
     ///
     /// When a part of `files` cannot be read.
     pub fn history(&self) -> Result<Vec<FileEntry>, LakeError> {
-        Ok(read_files(&self.files)?.into_iter().map(|row| row.entry).collect())
+        self.shared_history().map(Arc::unwrap_or_clone)
+    }
+
+    /// The same for whoever only looks at it: it is read once for a snapshot, and not copied.
+    ///
+    /// # Errors
+    ///
+    /// As [`Snapshot::history`].
+    pub fn shared_history(&self) -> Result<Arc<Vec<FileEntry>>, LakeError> {
+        if let Some(history) = self.read.history.get() {
+            return Ok(Arc::clone(history));
+        }
+        let history = Arc::new(read_files(&self.files)?.into_iter().map(|row| row.entry).collect());
+        if self.files.iter().map(|part| part.rows).sum::<u64>() > HISTORY_KEPT_MAX {
+            return Ok(history);
+        }
+        Ok(Arc::clone(self.read.history.get_or_init(|| history)))
     }
 
     /// The catalogues that describe this snapshot, in commit order: merged they are the whole.
@@ -311,6 +344,9 @@ impl Snapshot {
     ///
     /// When a part of `notes` cannot be read.
     pub fn pruned(&self) -> Result<Vec<Pruned>, LakeError> {
+        if let Some(pruned) = self.read.pruned.get() {
+            return Ok(pruned.to_vec());
+        }
         let mut all = Vec::new();
         for row in self.note_rows()?.into_iter().filter(|row| row.kind == PRUNE) {
             let list: Vec<Pruned> =
@@ -319,6 +355,10 @@ impl Snapshot {
                     detail: format!("the prune note of commit {}: {error}", row.commit_no),
                 })?;
             all.extend(list);
+        }
+        // Each prune has at most an entry an input, so the bound of those is good for them.
+        if (all.len() as u64) <= HISTORY_KEPT_MAX {
+            self.read.pruned.get_or_init(|| Arc::new(all.clone()));
         }
         Ok(all)
     }

@@ -20,6 +20,11 @@ impl Roots {
         directories.iter().map(|directory| directory.canonicalize()).collect::<io::Result<_>>().map(Self)
     }
 
+    /// Each of them.
+    pub(crate) fn each(&self) -> impl Iterator<Item = &Path> {
+        self.0.iter().map(PathBuf::as_path)
+    }
+
     /// The path that a target means, if it may be read. Links are followed first, so none leads out.
     pub(crate) fn admit(&self, target: &str) -> Result<PathBuf, Refusal> {
         if target.contains("://") || target == "-" {

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::Path;
+use std::sync::PoisonError;
 
 use serde::Serialize;
 use stele_discover::render::chunks::CATALOGUE;
@@ -31,6 +32,9 @@ const STRETCHES_MAX: usize = 20_000;
 /// Times that a question is asked where the version that was asked is pruned meanwhile. An upkeep prunes
 /// once, minutes after the one before, so twice in a row is strange already.
 const ASKED_MAX: usize = 3;
+
+/// Counts of what is pending that are kept: those of the index, of the graph and of a copy outside, and one to spare.
+const PENDING_KEPT_MAX: usize = 4;
 
 /// An answer, and how much of the lake it knows.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -241,6 +245,19 @@ impl Engine {
         if version == snapshot.version() {
             return Some(0);
         }
+        let between = (snapshot.lake_id().to_owned(), snapshot.version(), version);
+        // Whoever comes while it is counted waits instead of counting, too.
+        let mut kept = self.kept.pending.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, pending)) = kept.iter().find(|(known, _)| *known == between) {
+            return Some(*pending);
+        }
+        let pending = self.count_pending(snapshot, version)?;
+        kept.truncate(PENDING_KEPT_MAX - 1);
+        kept.push_front((between, pending));
+        Some(pending)
+    }
+
+    fn count_pending(&self, snapshot: &Snapshot, version: u64) -> Option<u64> {
         let before = self.snapshot_at(version).ok()?;
         if !self.is_alone(snapshot).ok()? {
             return self.pending_of_own(snapshot, &before).ok();

@@ -65,6 +65,27 @@ fn a_snapshot_knows_whether_it_is_the_newest() {
 }
 
 #[test]
+fn a_snapshot_reads_what_is_known_of_inputs_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let input = Input::new("/in/a.jsonl", LINES);
+    ingest(&mut lake_in(dir.path()).writer(NOW).unwrap(), &input, 0, 8).unwrap();
+    let [asked, clone, unasked] = {
+        let snapshot = lake_in(dir.path()).snapshot().unwrap();
+        let other = lake_in(dir.path()).snapshot().unwrap();
+        [snapshot.clone(), snapshot, other]
+    };
+    let history = asked.history().unwrap();
+    assert_eq!(history, vec![input.entry(8)]);
+    let files = std::fs::read_dir(dir.path().join("lake/files")).unwrap().map(|entry| entry.unwrap().path());
+    let parts: Vec<_> = files.filter(|path| path.extension().is_some_and(|end| end == "parquet")).collect();
+    assert!(!parts.is_empty());
+    parts.iter().for_each(|part| std::fs::remove_file(part).unwrap());
+    assert_eq!(clone.history().unwrap(), history);
+    assert_eq!(clone.files().unwrap(), history);
+    assert!(unasked.history().is_err(), "nothing is left to be read");
+}
+
+#[test]
 fn a_commit_without_rows_moves_the_cursor() {
     let dir = tempfile::tempdir().unwrap();
     let input = Input::new("/in/copy.jsonl", LINES);

@@ -108,7 +108,8 @@ pub(crate) fn numbers(desk: &Desk) -> Result<Numbers, Refusal> {
     numbers.balances = ledger.balances();
     let first = numbers.hours.first().map_or(0, |hour| hour.from);
     let mut before: BTreeMap<_, Ledger> = BTreeMap::new();
-    for entry in desk.engine.own(snapshot.history().map_err(EngineError::from)?) {
+    let history = snapshot.shared_history().map_err(EngineError::from)?;
+    for entry in history.iter().filter(|entry| entry.tenant == desk.engine.settings().tenant) {
         numbers.last_ingest = numbers.last_ingest.max(Some(entry.updated_at));
         // Each entry says how far its input has come, so what came is the difference to the one before.
         let known = before.insert(entry.file_id, entry.ledger).unwrap_or_default();

@@ -100,5 +100,10 @@ document.addEventListener("submit", (event) => {
   if (question && !confirm(question)) event.preventDefault();
 });
 
+// What a picture is about stands in its midst; how wide it is, is known once it is there.
+window.addEventListener("load", () => {
+  for (const frame of document.querySelectorAll(".frame")) frame.scrollLeft = (frame.scrollWidth - frame.clientWidth) / 2;
+});
+
 watch();
 if (document.querySelector("main[data-live]")) setInterval(refresh, LIVE_MS);

@@ -27,11 +27,12 @@ pub(crate) struct Route(pub(crate) &'static str);
 const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; \
      connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
-/// What every response says to a browser.
+/// What every response says to a browser. Nobody else is told where a link was followed; of our own pages the browser
+/// has to say it, since with `no-referrer` the origin of a form is `null`, which is everybody's.
 const HEADERS: [(&str, &str); 6] = [
     ("content-security-policy", POLICY),
     ("x-content-type-options", "nosniff"),
-    ("referrer-policy", "no-referrer"),
+    ("referrer-policy", "same-origin"),
     ("cross-origin-resource-policy", "same-origin"),
     ("cross-origin-opener-policy", "same-origin"),
     ("x-frame-options", "DENY"),

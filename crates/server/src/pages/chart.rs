@@ -95,6 +95,7 @@ pub(super) fn parts(title: &str, parts: &[Slice]) -> Markup {
             figcaption { (title) }
             svg.parts viewBox=(format!("0 0 {:.2} 10", x.max(1.0))) preserveAspectRatio="none" role="img"
                 aria-label=(parts.iter().map(|part| format!("{} {}", part.name, part.said)).collect::<Vec<_>>().join(", ")) {
+                rect.track width=(format!("{:.2}", x.max(1.0))) height="10" {}
                 @for (from, width, part) in &drawn {
                     rect class=(part.colour) x=(format!("{from:.2}")) width=(format!("{width:.2}")) height="10" {
                         title { (part.name) ": " (part.said) }

@@ -19,19 +19,6 @@ pub(super) fn render(asked: &Asked<'_>) -> Result<Markup, Refusal> {
     let events =
         asked.ask::<ListEvents>(&[("limit", Value::from(EVENTS_SHOWN)), ("cursor", asked.text("cursor"))])?;
     let number = |name: &str| words::number(&covered[name]);
-    let slice =
-        |name: &str, value: u64, said: String, colour| Slice { name: name.to_owned(), value, said, colour };
-    let bytes = [
-        slice("in the lake", number("bytes_lake"), words::bytes(number("bytes_lake")), "good"),
-        slice("in quarantine", number("bytes_quarantine"), words::bytes(number("bytes_quarantine")), "bad"),
-    ];
-    let lines = [
-        ("records", "records", "good"),
-        ("rejected", "rejected_lines", "bad"),
-        ("control", "control_lines", "c2"),
-        ("blank", "blank_lines", "c3"),
-    ];
-    let lines = lines.map(|(name, key, colour)| slice(name, number(key), words::count(number(key)), colour));
     Ok(html! {
         div.heading { h1 { "Coverage" } a.button href="/coverage/drift" { "Drift between versions" } }
         section.card {
@@ -40,7 +27,8 @@ pub(super) fn render(asked: &Asked<'_>) -> Result<Markup, Refusal> {
                 (words::count(number("bytes_lake"))) " are in the lake, " (words::count(number("bytes_quarantine"))) " in quarantine. "
                 (words::count(number("nodes"))) " values at " (words::many(number("paths"), "path")) " of "
                 (words::many(number("events"), "event")) "." }
-            div.pair { (chart::parts("Bytes", &bytes)) (chart::parts("Lines and records", &lines)) }
+            (ledger((number("bytes_lake"), number("bytes_quarantine")),
+                [number("records"), number("rejected_lines"), number("control_lines"), number("blank_lines")]))
             @if prove { (proof(&covered["proof"])) } @else {
                 form method="get" action="/coverage" { input type="hidden" name="recount" value="true";
                     button { "Count again and compare" } span.muted { " reads the whole lake" } }
@@ -56,6 +44,24 @@ pub(super) fn render(asked: &Asked<'_>) -> Result<Markup, Refusal> {
             (inputs(&status["inputs"]))
         }
     })
+}
+
+/// Where bytes and lines went, as two bars: bytes of the lake and of the quarantine; records, rejected, control and
+/// blank lines.
+pub(super) fn ledger((lake, quarantine): (u64, u64), lines: [u64; 4]) -> Markup {
+    let slice =
+        |name: &str, value: u64, said: String, colour| Slice { name: name.to_owned(), value, said, colour };
+    let bytes = [
+        slice("in the lake", lake, words::bytes(lake), "good"),
+        slice("in quarantine", quarantine, words::bytes(quarantine), "bad"),
+    ];
+    let names = [("records", "good"), ("rejected", "bad"), ("control", "c2"), ("blank", "c3")];
+    let mut lines = lines.into_iter();
+    let lines = names.map(|(name, colour)| {
+        let value = lines.next().unwrap_or_default();
+        slice(name, value, words::count(value), colour)
+    });
+    html! { div.pair { (chart::parts("Bytes", &bytes)) (chart::parts("Lines and records", &lines)) } }
 }
 
 fn proof(proof: &Value) -> Markup {
@@ -83,15 +89,20 @@ fn proof(proof: &Value) -> Markup {
 
 fn inputs(inputs: &Value) -> Markup {
     let number = |name: &str| words::number(&inputs[name]);
+    let largest = words::list(&inputs["largest"]);
+    let common = words::common(largest.iter().map(|input| words::text(&input["source"])));
     html! {
-        p { (words::many(number("total"), "input")) ": " (words::count(number("complete"))) " complete, "
-            (words::count(number("partial"))) " partial, " (words::count(number("duplicate"))) " duplicate. The largest:" }
+        p { (words::many(number("total"), "input"))
+            @for (place, name) in ["complete", "partial", "duplicate"].iter().filter(|name| number(name) > 0).enumerate() {
+                (if place == 0 { ": " } else { ", " }) (words::count(number(name))) " " (name) }
+            "." @if common > 0 { " They lie in " code { (&words::text(&largest[0]["source"])[..common]) } "." }
+            @if (largest.len() as u64) < number("total") { " The largest:" } }
         div.scroll { table {
             thead { tr { th { "Input" } th { "Format" } th.number { "Bytes" } th.number { "Lines" } th.number { "Records" } th.number { "Damaged" } th { "State" } } }
-            tbody { @for input in words::list(&inputs["largest"]) {
+            tbody { @for input in largest {
                 @let source = words::text(&input["source"]);
                 tr {
-                    td { a href=(address("/excerpt", &[("source", source), ("line", "1")])) { (words::file(source)) } }
+                    td { a href=(address("/excerpt", &[("source", source), ("line", "1")])) { (words::rest(source, common)) } }
                     td { (words::text(&input["format"])) }
                     td.number { (words::bytes(words::number(&input["bytes"]))) }
                     td.number { (words::count(words::number(&input["lines"]))) }

@@ -157,6 +157,10 @@ pub(super) fn drift(asked: &Asked<'_>) -> Result<Markup, Refusal> {
             }
         }
     };
+    let changes = words::list(&drift["changes"]);
+    // Of whole events that are new there is no path and nothing that was before.
+    let [has_path, has_before] =
+        ["path", "before"].map(|name| changes.iter().any(|change| words::text(&change[name]) != ""));
     Ok(html! {
         nav.crumbs aria-label="Where this is" { a href="/coverage" { "Coverage" } " / " span aria-current="page" { "Drift" } }
         h1 { "Drift between versions" }
@@ -169,13 +173,14 @@ pub(super) fn drift(asked: &Asked<'_>) -> Result<Markup, Refusal> {
             section.card {
                 h2 { (words::many(words::number(&drift["change_count"]), "change")) ", the worst is " (severity(worst)) }
                 div.scroll { table {
-                    thead { tr { th { "Event" } th { "Path" } th { } th { "Why" } th { "Before" } th { "After" } th { "Shown at" } } }
-                    tbody { @for change in words::list(&drift["changes"]) { tr {
-                        td { (words::text(&change["event"])) }
-                        td.path { (words::path(words::text(&change["path"]))) }
+                    thead { tr { th { "Event" } @if has_path { th { "Path" } } th { "Severity" } th { "Why" } @if has_before { th { "Before" } } th { "After" } th { "Shown at" } } }
+                    tbody { @for change in changes { tr {
+                        @let event = words::text(&change["event"]);
+                        td { a href=(address("/coverage/event", &[("name", event)])) { (event) } }
+                        @if has_path { td.path { (words::path(words::text(&change["path"]))) } }
                         td { (severity(words::text(&change["severity"]))) }
-                        td { (words::text(&change["why"])) }
-                        td.sample { code { (words::text(&change["before"])) } }
+                        td.why { (words::text(&change["why"])) }
+                        @if has_before { td.sample { code { (words::text(&change["before"])) } } }
                         td.sample { code { (words::text(&change["after"])) } }
                         td { (words::place(words::text(&change["evidence"]))) }
                     } } }

@@ -36,6 +36,11 @@ impl Frame {
         Self { path, title: title.to_owned(), signed_in, tenant: tenant.to_owned() }
     }
 
+    /// What stands in a page that cannot be shown.
+    pub(super) fn instead(&self, problem: &Problem) -> Markup {
+        html! { h1 { (self.title) } (notice(problem)) }
+    }
+
     /// The whole page.
     pub(super) fn around(&self, content: Markup) -> Markup {
         let is_here = |place: &str| match place {
@@ -116,7 +121,11 @@ pub(crate) fn problem(problem: &Problem) -> Response {
         html lang="en" {
             (head(&problem.title, false))
             body.bare {
-                main id="main" { (notice(problem)) p { a href="/" { "To the overview" } } }
+                main id="main" {
+                    h1 { img src="/assets/icon.svg" alt="" width="32" height="32"; "Stele" }
+                    (notice(problem))
+                    p { a href="/" { "To the overview" } }
+                }
             }
         }
     };

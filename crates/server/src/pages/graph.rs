@@ -8,17 +8,27 @@ use axum::response::{IntoResponse, Response};
 use maud::{Markup, html};
 use serde_json::Value;
 
-use super::{Asked, address, pairs, words};
+use super::{Asked, address, chart, pairs, words};
 use crate::api::graph::Show;
 use crate::http::guard::Route;
 use crate::http::problem::Problem;
 use crate::reply::Refusal;
 use crate::service::Service;
 use crate::tokens::Right;
-use crate::tools::GraphExpand;
+use crate::tools::{GraphExpand, SqlQuery};
 
 /// What the picture itself may use: its own style, and nothing from anywhere.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; sandbox";
+
+/// Kinds of things, each with some that most documents speak of.
+const KINDS: &str = "SELECT kind, count(*) AS things, list(name ORDER BY documents DESC, name ~ '[[:alpha:]-].*' DESC, name)[:12] AS names \
+     FROM entities GROUP BY kind ORDER BY things DESC, kind";
+
+/// Names that are shown of a kind.
+const NAMES_SHOWN: usize = 4;
+
+/// Kinds that are listed: there are about a dozen.
+const KINDS_SHOWN: u64 = 40;
 
 /// Edges that are listed.
 const EDGES_SHOWN: u64 = 60;
@@ -39,9 +49,12 @@ pub(super) fn render(asked: &Asked<'_>) -> Result<Markup, Refusal> {
         }
     };
     if name.is_empty() {
+        let kinds =
+            asked.ask::<SqlQuery>(&[("query", Value::from(KINDS)), ("limit", Value::from(KINDS_SHOWN))]);
         return Ok(html! { h1 { "Graph" } (form)
-        p.muted { "Commands, options, settings, procedures, errors, events, fields, games and players hang together by what documents and recordings say of them. "
-            a href=(address("/sql", &[("query", "SELECT kind, count(*) AS things FROM entities GROUP BY kind ORDER BY things DESC")])) { "What there is" } "." } });
+        // Without a lake there is nothing to begin with, and asking for a name says why.
+        @if let Ok(kinds) = &kinds { (begin(kinds)) }
+        p.muted { "Commands, options, settings, procedures, errors, events, fields, games and players hang together by what documents and recordings say of them." } });
     }
     let thing = asked.ask::<Show>(&[("name", Value::from(name))])?;
     let around = asked.ask::<GraphExpand>(&[
@@ -61,7 +74,7 @@ pub(super) fn render(asked: &Asked<'_>) -> Result<Markup, Refusal> {
             @if !words::list(&thing["others"]).is_empty() {
                 p.muted { "Others of that name: " @for other in words::list(&thing["others"]) { (node(other)) " " } }
             }
-            a href=(picture) { img.picture src=(picture) alt=(format!("A picture of what is around {name}; the lists below say the same")); }
+            a.frame href=(picture) { img.picture src=(picture) alt=(format!("A picture of what is around {name}; the lists below say the same")); }
         }
         section.card {
             h2 { (words::many(words::list(&around["edges"]).len() as u64, "edge")) @if around["truncated"] == true { " of more" } }
@@ -76,6 +89,37 @@ pub(super) fn render(asked: &Asked<'_>) -> Result<Markup, Refusal> {
             }
         }
     })
+}
+
+/// The first names of a kind, each once: things of several events may have the same.
+fn some(names: &[Value]) -> Vec<&str> {
+    let mut some: Vec<&str> = names.iter().map(words::text).collect();
+    some.dedup();
+    some.truncate(NAMES_SHOWN);
+    some
+}
+
+/// Things to begin with, by their kind.
+fn begin(kinds: &Value) -> Markup {
+    let rows = words::list(&kinds["rows"]);
+    let most = rows.iter().map(|row| words::number(&row["things"])).max().unwrap_or_default();
+    html! {
+        @if !rows.is_empty() {
+            section.card {
+                h2 { "What there is" }
+                div.scroll { table {
+                    thead { tr { th { "Kind" } th.number { "Things" } th.wide { span.visually-hidden { "As a bar" } } th { "Such as" } } }
+                    tbody { @for row in rows { tr {
+                        td { (words::text(&row["kind"])) }
+                        td.number { (words::count(words::number(&row["things"]))) }
+                        td.wide { (chart::share(words::number(&row["things"]), most)) }
+                        td { @for name in some(words::list(&row["names"])) {
+                            a.tag href=(address("/graph", &[("name", name)])) { (name) } " " } }
+                    } } }
+                } }
+            }
+        }
+    }
 }
 
 fn depth_of(text: Option<&str>) -> u64 {
@@ -94,7 +138,7 @@ fn edges(around: &Value, of: &Value) -> Markup {
     let find = |id: &Value| words::list(&around["nodes"]).iter().chain([of]).find(|node| node["id"] == *id);
     html! {
         div.scroll { table {
-            thead { tr { th { "From" } th { } th { "To" } th.number { "Sure" } th { "Said at" } } }
+            thead { tr { th { "From" } th { } th { "To" } th.number { "Confidence" } th { "Said at" } } }
             tbody { @for edge in words::list(&around["edges"]) { tr {
                 td { @if let Some(from) = find(&edge["from"]) { (node(from)) } }
                 td { span.tag { (words::text(&edge["kind"])) } }

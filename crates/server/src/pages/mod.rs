@@ -148,7 +148,7 @@ async fn show(service: &Service, page: Page, request: Request) -> Response {
         Ok(content) => html(&frame.around(content)),
         Err(refusal) => {
             let problem = Problem::from(&refusal);
-            let mut response = html(&frame.around(frame::notice(&problem)));
+            let mut response = html(&frame.around(frame.instead(&problem)));
             problem.mark(&mut response);
             response
         }

@@ -10,6 +10,7 @@ use crate::api::summary;
 use crate::http::problem::Problem;
 use crate::ready::Readiness;
 use crate::reply::Refusal;
+use crate::tokens::Right;
 use crate::tools::ListEvents;
 
 /// Events that are shown: the rest is in the coverage.
@@ -24,6 +25,7 @@ pub(super) fn render(asked: &Asked<'_>) -> Result<Markup, Refusal> {
         Some(_) => asked.ask::<ListEvents>(&[("limit", Value::from(EVENTS_SHOWN))])?,
         None => Value::Null,
     };
+    let is_new = numbers.lake_version.is_none();
     let queue = desk.jobs.is_some().then(|| asked.ask::<QueueStatus>(&[]));
     let column = |hour: &summary::Hour| Column {
         label: words::hour(hour.from),
@@ -31,18 +33,23 @@ pub(super) fn render(asked: &Asked<'_>) -> Result<Markup, Refusal> {
         said: format!("{}, {}", words::many(hour.records, "record"), words::bytes(hour.bytes)),
     };
     let hours: Vec<Column> = numbers.hours.iter().map(column).collect();
-    let ms = |ms: Option<f64>| {
-        ms.map_or_else(|| "–".to_owned(), |ms| format!("≤ {}", words::seconds(ms / 1000.0)))
+    let searched = match (numbers.search_ms_p50, numbers.search_ms_p95) {
+        (Some(half), Some(most)) => {
+            format!("half ≤ {}, 95 of 100 ≤ {}", words::seconds(half / 1000.0), words::seconds(most / 1000.0))
+        }
+        _ => "none yet since the service started".to_owned(),
     };
     Ok(html! {
         h1.visually-hidden { "Overview" }
+        @if is_new { (first_steps(asked)) } @else {
         (standing(&readiness))
         section.tiles aria-label="Numbers" {
             (tile("Records", &words::count(numbers.records), &format!("in {}", words::many(numbers.inputs as u64, "input")), "/coverage"))
             (tile("Read", &words::bytes(numbers.bytes_in),
                 if numbers.balances { "every byte accounted for" } else { "BYTES ARE MISSING" }, "/coverage"))
             (tile("Damaged lines", &words::count(numbers.rejected_lines), "kept as they were found", "/quarantine"))
-            (tile("Searches", &words::count(numbers.searches), &format!("half {}, 95 of 100 {}", ms(numbers.search_ms_p50), ms(numbers.search_ms_p95)), "/search"))
+            (tile("Searches", &words::count(numbers.searches), &searched, "/search"))
+        }
         }
         @match &queue {
             Some(Ok(queue)) => { (super::jobs::standing(queue)) }
@@ -50,11 +57,11 @@ pub(super) fn render(asked: &Asked<'_>) -> Result<Markup, Refusal> {
             Some(Err(refusal)) => { (super::frame::notice(&Problem::from(refusal))) }
             None => {}
         }
-        section.card {
+        @if !is_new { section.card {
             h2 { "Read in the last 24 hours" }
             (chart::columns("Records an hour, UTC", &hours, "records"))
             @if let Some(last) = numbers.last_ingest { p.muted { "The newest input was read " (words::moment(last, now)) "." } }
-        }
+        } }
         @if !words::list(&events["events"]).is_empty() {
             section.card {
                 h2 { "Events" }
@@ -65,6 +72,23 @@ pub(super) fn render(asked: &Asked<'_>) -> Result<Markup, Refusal> {
         p.muted { "This service has run for " (words::seconds(asked.tenant.uptime())) " and answered "
             (words::many(numbers.requests, "request")) "." }
     })
+}
+
+/// What to do where nothing is there yet.
+fn first_steps(asked: &Asked<'_>) -> Markup {
+    let may_start = asked.right == Right::Run
+        && asked.tenant.desk.jobs.as_ref().is_some_and(|jobs| jobs.roots.each().next().is_some());
+    html! {
+        section.notice role="status" {
+            h2 { "Nothing has been ingested yet" }
+            p { "Recordings and documents become records, a graph and an index here. Begin with either:" }
+            ul {
+                li { @if may_start { a href="/jobs?start=here" { "Start an ingest" } " of files of the service's machine" }
+                    @else { "start the service with " code { "--allow-root DIR" } ", and an ingest can be started on the page of jobs" } }
+                li { code { "stele ingest FILE… --data-dir DIR" } " on that machine" }
+            }
+        }
+    }
 }
 
 /// Whether it is ready, and why not.
@@ -88,7 +112,8 @@ fn standing(readiness: &Readiness) -> Markup {
     }
 }
 
-fn tile(name: &str, value: &str, more: &str, to: &str) -> Markup {
+/// A number that leads to what is behind it.
+pub(super) fn tile(name: &str, value: &str, more: &str, to: &str) -> Markup {
     html! { a.tile href=(to) { span.name { (name) } strong { (value) } span.more { (more) } } }
 }
 

@@ -84,14 +84,17 @@ fn is_odd(byte: u8) -> bool {
     !(b' '..=b'~').contains(&byte)
 }
 
-/// A text with what cannot be seen made visible.
+/// A text with what cannot be seen made visible; many of the same are counted.
 fn visible(text: &str) -> Markup {
+    let is_odd = |c: char| !matches!(c, '\n' | '\t') && (c.is_control() || is_hidden(c));
+    let chars: Vec<char> = text.chars().collect();
     html! {
-        @for c in text.chars() {
-            @match c {
-                '\n' | '\t' => { (c) }
-                c if c.is_control() || is_hidden(c) => { span.odd { (format!("U+{:04X}", u32::from(c))) } }
-                c => { (c) }
+        @for run in chars.chunk_by(|one, next| if is_odd(*one) { one == next } else { !is_odd(*next) }) {
+            @match run {
+                [c, ..] if is_odd(*c) => {
+                    span.odd { (format!("U+{:04X}", u32::from(*c))) @if run.len() > 1 { "×" (run.len()) } }
+                }
+                plain => { (plain.iter().collect::<String>()) }
             }
         }
     }
@@ -122,5 +125,7 @@ mod tests {
         );
         assert!(text.contains("&lt;") && !text.contains("<b>"), "{text}");
         assert_eq!(visible("a\u{202e}<").0, "a<span class=\"odd\">U+202E</span>&lt;");
+        let odd = |text: &str| format!("<span class=\"odd\">{text}</span>");
+        assert_eq!(visible("\0\0\0\u{1}\tb\n").0, format!("{}{}\tb\n", odd("U+0000×3"), odd("U+0001")));
     }
 }

@@ -4,7 +4,8 @@
 use maud::{Markup, html};
 use serde_json::Value;
 
-use super::{Asked, address, chart, words};
+use super::overview::tile;
+use super::{Asked, address, chart, coverage, words};
 use crate::api::jobs::JobReport;
 use crate::reply::Refusal;
 
@@ -15,7 +16,7 @@ const DEPTH_MAX: usize = 3;
 const ENTRIES_SHOWN: usize = 50;
 
 /// Members of a report that have a form of their own, or stand in the head.
-const SHOWN: [&str; 9] = [
+const SHOWN: [&str; 10] = [
     "ready_for_queries",
     "reasons",
     "stages",
@@ -25,6 +26,7 @@ const SHOWN: [&str; 9] = [
     "report_version",
     "job",
     "drift",
+    "ledger",
 ];
 
 pub(super) fn render(asked: &Asked<'_>) -> Result<Markup, Refusal> {
@@ -44,7 +46,12 @@ fn shown(report: &Value) -> Markup {
     let rest = report.as_object().into_iter().flatten().filter(|(name, _)| !SHOWN.contains(&name.as_str()));
     html! {
         (verdict(report))
+        (came_to(report))
         (stages(report))
+        @if !report["ledger"].is_null() { section.card {
+            h2 { @if report["balanced"] == true { "Every byte is accounted for" } @else { "Where the bytes went" } }
+            (ledger(&report["ledger"]))
+        } }
         @if !words::list(&report["errors"]).is_empty() {
             section.card { h2 { (words::many(words::number(&report["errors_total"]), "error")) }
                 ul { @for error in words::list(&report["errors"]).iter().take(ENTRIES_SHOWN) { li {
@@ -55,9 +62,50 @@ fn shown(report: &Value) -> Markup {
         }
         @if !words::list(&report["sample_queries"]).is_empty() { (samples(report)) }
         (inputs(report))
-        @if !report["drift"].is_null() { section.card { h2 { "Drift of the index" } (tree(&report["drift"], 1)) } }
-        section.card { h2 { "Counts" }
+        @if !report["drift"].is_null() { (drift(&report["drift"])) }
+        details.card { summary { "Everything else that it says" }
             dl.facts { @for (name, member) in rest { dt { (name.replace('_', " ")) } dd { (tree(member, 1)) } } } }
+    }
+}
+
+/// What there is now that was not there before.
+fn came_to(report: &Value) -> Markup {
+    let ledger = |name: &str| words::number(&report["ledger"][name]);
+    let counted = |name: &str| words::number(&report["graph"]["counted"][name]);
+    let took: f64 = words::list(&report["stages"]).iter().filter_map(|stage| stage["seconds"].as_f64()).sum();
+    html! {
+        section.tiles aria-label="What it came to" {
+            (tile("Records", &words::count(ledger("records")), &format!("{} read in {}", words::bytes(ledger("bytes_in")), words::seconds(took)), "/coverage"))
+            @if !report["graph"]["counted"].is_null() {
+                (tile("Things", &words::count(counted("entities")), &format!("{}, {} between them", words::many(counted("documents"), "document"), words::many(counted("edges"), "edge")), "/graph")) }
+            @if !report["vectors"].is_null() {
+                (tile("Texts to find", &words::count(words::number(&report["vectors"]["texts"])), &format!("{} with a vector", words::count(words::number(&report["vectors"]["vectors"]))), "/search")) }
+            (tile("Damaged lines", &words::count(ledger("quarantined")), "kept as they were found", "/quarantine"))
+        }
+    }
+}
+
+fn ledger(ledger: &Value) -> Markup {
+    let number = |name: &str| words::number(&ledger[name]);
+    coverage::ledger(
+        (number("bytes_lake"), number("bytes_quarantine")),
+        [number("records"), number("quarantined"), number("control"), number("blank")],
+    )
+}
+
+/// By how much the index differs from the lake.
+fn drift(drift: &Value) -> Markup {
+    let number = |name: &str| words::number(&drift[name]);
+    let percent = |name: &str| format!("{:.2} %", 100.0 * drift[name].as_f64().unwrap_or_default());
+    let ids = ["missing_ids", "extra_ids"].map(|name| (name, words::list(&drift[name])));
+    html! {
+        section.card { h2 { "Drift of the index" }
+            p { b { (percent("ratio")) } " of its texts differ from the lake, of which " (percent("ratio_max")) " are allowed: "
+                (words::count(number("missing"))) " missing, " (words::count(number("extra"))) " that should not be there, "
+                (words::count(number("differing"))) " different." }
+            @for (name, ids) in ids { @if !ids.is_empty() {
+                details { summary { (name.replace('_', " ")) } ul { @for id in ids.iter().take(ENTRIES_SHOWN) { li { code { (words::text(id)) } } } } } } }
+        }
     }
 }
 
@@ -69,7 +117,7 @@ fn verdict(report: &Value) -> Markup {
             h2 { @match ready {
                 "yes" => { "Its data is ready for queries" }
                 "no" => { "Its data is not ready for queries" }
-                _ => { "Nobody knows whether its data is ready for queries" }
+                _ => { "Nobody asked yet whether its data answers questions" }
             } }
             ul { @for reason in words::list(&report["reasons"]) { li { (words::text(reason)) } } }
         }
@@ -84,13 +132,14 @@ fn stages(report: &Value) -> Markup {
     html! {
         @if !stages.is_empty() {
             section.card { h2 { "Stages" }
-                div.scroll { table { tbody { @for stage in stages { tr {
-                    td { (words::text(&stage["stage"])) }
-                    td.number { (words::seconds(time(stage))) }
-                    td.wide { (chart::share((time(stage) * 1e6) as u64, (longest * 1e6) as u64)) }
-                    td { @for (name, count) in stage["counts"].as_object().into_iter().flatten() {
+                ol.timings { @for stage in stages { li {
+                    b { (words::text(&stage["stage"])) }
+                    span.number { (words::seconds(time(stage))) }
+                    (chart::share((time(stage) * 1e6) as u64, (longest * 1e6) as u64))
+                    // What is not there need not be said of every stage.
+                    span.counts { @for (name, count) in stage["counts"].as_object().into_iter().flatten().filter(|(_, count)| **count != 0) {
                         span.tag { (name.replace('_', " ")) " " (words::count(words::number(count))) } " " } }
-                } } } } } }
+                } } } }
         }
     }
 }
@@ -113,17 +162,21 @@ fn samples(report: &Value) -> Markup {
 
 fn inputs(report: &Value) -> Markup {
     let inputs = words::list(&report["inputs"]);
+    let common = words::common(inputs.iter().map(|input| words::text(&input["uri"])));
     html! {
         section.card { h2 { (words::many(words::number(&report["inputs_total"]), "input")) }
+            @if common > 0 { p { "They lie in " code { (&words::text(&inputs[0]["uri"])[..common]) } "." } }
             div.scroll { table {
                 thead { tr { th { "Input" } th { "State" } th { "Format" } th.number { "Bytes" } th.number { "Records" } th.number { "Damaged" } } }
                 tbody { @for input in inputs.iter().take(ENTRIES_SHOWN) { tr {
-                    td { (words::file(words::text(&input["uri"]))) }
+                    @let uri = words::text(&input["uri"]);
+                    td { a href=(address("/excerpt", &[("source", uri), ("line", "1")])) { (words::rest(uri, common)) } }
                     td { (words::text(&input["state"])) }
                     td { (words::text(&input["format"])) }
                     td.number { (words::bytes(words::number(&input["ledger"]["bytes_in"]))) }
                     td.number { (words::count(words::number(&input["ledger"]["records"]))) }
-                    td.number { (words::count(words::number(&input["ledger"]["quarantined"]))) }
+                    td.number { @if input["ledger"]["quarantined"] == 0 { "0" } @else {
+                        a href=(address("/quarantine", &[("source", uri)])) { (words::count(words::number(&input["ledger"]["quarantined"]))) } } }
                 } } }
             } }
             @if inputs.len() > ENTRIES_SHOWN { p.muted { "The first of them." } }
@@ -160,17 +213,29 @@ mod tests {
     fn a_report_is_shown_and_never_markup() {
         let report = json!({
             "ready_for_queries": "no", "reasons": ["<b>drifts"], "errors_total": 1, "inputs_total": 1,
-            "stages": [{ "stage": "parsing", "seconds": 1.5, "counts": { "records": 7 } }],
+            "stages": [{ "stage": "parsing", "seconds": 1.5, "counts": { "records": 7, "removed": 0 } }],
+            "ledger": { "bytes_in": 9, "bytes_lake": 9, "records": 7 }, "balanced": true,
+            "drift": { "ratio": 0.25, "ratio_max": 0.005, "missing": 1, "missing_ids": ["<e>"] },
             "errors": [{ "stage": "parsing", "uri": "/a/<i>", "reason": "<u>" }],
             "inputs": [{ "uri": "/a/<s>", "state": "complete", "ledger": { "bytes_in": 9, "records": 7, "quarantined": 0 } }],
             "sample_queries": [{ "query": "<q>", "evidence": null, "confidence": 0.0, "unavailable": null }],
             "extra_<x>": [1, [2, { "deep": "<y>" }]],
         });
         let page = shown(&report).0;
-        for text in ["not ready", "&lt;b&gt;drifts", "1.5 s", "records", "found nothing", "&lt;u&gt;"] {
+        for text in [
+            "not ready",
+            "&lt;b&gt;drifts",
+            "1.5 s",
+            "records",
+            "found nothing",
+            "&lt;u&gt;",
+            "accounted for",
+            "25.00 %",
+            "&lt;e&gt;",
+        ] {
             assert!(page.contains(text), "{text}: {page}");
         }
-        for tag in ["<b>", "<i>", "<u>", "<s>", "<q>", "<x>", "<y>"] {
+        for tag in ["<b>", "<i>", "<u>", "<s>", "<q>", "<x>", "<y>", "<e>"] {
             assert!(!page.contains(tag), "{tag}: {page}");
         }
     }

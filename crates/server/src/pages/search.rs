@@ -61,10 +61,7 @@ fn hit(result: &Value) -> Markup {
         (Some(event), Some(path)) => address("/coverage/field", &[("event", event), ("path", path)]),
         (Some(event), None) if result["kind"] == "event" => address("/coverage/event", &[("name", event)]),
         _ => match result["line"].as_u64() {
-            Some(line) => address(
-                "/excerpt",
-                &[("source", words::text(&result["source"])), ("line", &line.to_string())],
-            ),
+            Some(line) => words::lines_at(words::text(&result["source"]), &line.to_string()),
             None => String::new(),
         },
     };
@@ -76,7 +73,9 @@ fn hit(result: &Value) -> Markup {
                 (words::place(words::text(&result["at"])))
                 @for said in ["words", "names", "meaning"].iter().filter_map(|name| part(name)) { " · " (said) }
             }
-            details { summary { "The whole text" } pre { (words::text(&result["text"])) } }
+            @if result["text"] != result["snippet"] {
+                details { summary { "The whole text" } pre { (words::text(&result["text"])) } }
+            }
         }
     }
 }

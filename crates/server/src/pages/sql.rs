@@ -3,13 +3,16 @@
 use maud::{Markup, html};
 use serde_json::Value;
 
-use super::{Asked, address, words};
+use super::{Asked, address, chart, words};
 use crate::http::problem::Problem;
 use crate::reply::Refusal;
 use crate::tools::SqlQuery;
 
 /// Rows of a page: what is looked at, not what is exported.
 const ROWS_SHOWN: u64 = 200;
+
+/// Steps of a bar beside a row: more than a screen has points.
+const BAR: f64 = 10_000.0;
 
 /// Queries to begin with.
 const EXAMPLES: [(&str, &str); 5] = [
@@ -45,22 +48,40 @@ pub(super) fn render(asked: &Asked<'_>) -> Result<Markup, Refusal> {
 fn table(answer: &Value) -> Markup {
     let columns = words::list(&answer["columns"]);
     let rows = words::list(&answer["rows"]);
+    let most = compared(columns, rows);
     html! {
         section.card aria-live="polite" {
             h2 { (words::many(rows.len() as u64, "row"))
                 @if answer["truncated"] == true { " of more (" (words::text(&answer["limit_reason"])) ")" } }
-            div.scroll { table {
+            div.scroll { table.fit {
                 thead { tr { @for column in columns {
-                    th.number[is_number(column)] title=(words::text(&column["type"])) { (words::text(&column["name"])) } } } }
+                    th.number[is_number(column)] title=(words::text(&column["type"])) { (words::text(&column["name"])) } }
+                    @if most.is_some() { th.wide { span.visually-hidden { "As a bar" } } } } }
                 tbody { @for row in rows { tr {
                     @for column in columns {
                         @let value = &row[words::text(&column["name"])];
                         td.number[is_number(column)] { (cell(value)) }
                     }
+                    @if let Some((name, most)) = most {
+                        td.wide { (chart::share((row[name].as_f64().unwrap_or_default() / most * BAR) as u64, BAR as u64)) } }
                 } } }
             } }
         }
     }
+}
+
+/// What bars compare, and the most of it: the number of a query that asks for one beside names. Others are read.
+fn compared<'a>(columns: &'a [Value], rows: &[Value]) -> Option<(&'a str, f64)> {
+    let [name, number] = columns else { return None };
+    if is_number(name) || !is_number(number) || rows.len() < 2 {
+        return None;
+    }
+    let key = words::text(&number["name"]);
+    let numbers: Option<Vec<f64>> =
+        rows.iter().map(|row| if row[key].is_null() { Some(0.0) } else { row[key].as_f64() }).collect();
+    let numbers = numbers.filter(|numbers| numbers.iter().all(|number| *number >= 0.0))?;
+    let most = numbers.into_iter().fold(0.0, f64::max);
+    (most > 0.0).then_some((key, most))
 }
 
 fn is_number(column: &Value) -> bool {
@@ -73,5 +94,39 @@ fn cell(value: &Value) -> Markup {
         Value::Null => html! { span.muted { "null" } },
         Value::String(text) => html! { (text) },
         other => html! { (other.to_string()) },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::compared;
+
+    #[test]
+    fn one_number_beside_names_is_compared_and_nothing_else() {
+        let check = |kinds: &[&str], numbers: Value, expect: Option<f64>| {
+            let columns: Vec<Value> = kinds
+                .iter()
+                .zip(["a", "b", "c"])
+                .map(|(kind, name)| json!({ "name": name, "type": kind }))
+                .collect();
+            let rows: Vec<Value> = numbers
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|number| json!({ "a": "x", "b": number, "c": 1 }))
+                .collect();
+            assert_eq!(compared(&columns, &rows).map(|(_, most)| most), expect, "{kinds:?} {numbers}");
+        };
+        check(&["Utf8", "Int64"], json!([1, 7, null]), Some(7.0));
+        check(&["Utf8", "Float64"], json!([0.5, 0.25]), Some(0.5));
+        check(&["Utf8", "Int64"], json!([1]), None);
+        check(&["Utf8", "Int64"], json!([1, -1]), None);
+        check(&["Utf8", "Int64"], json!([0, 0]), None);
+        check(&["Utf8", "Int64"], json!([1, "many"]), None);
+        check(&["Utf8", "Utf8"], json!([1, 2]), None);
+        check(&["Int64", "Int64"], json!([1, 2]), None);
+        check(&["Utf8", "Int64", "Int64"], json!([1, 2]), None);
     }
 }

@@ -111,6 +111,30 @@ pub(super) fn seconds(seconds: f64) -> String {
     }
 }
 
+/// What a program says, with its `commands` as such.
+pub(super) fn said(text: &str) -> Markup {
+    html! { @for (number, part) in text.split('`').enumerate() {
+        @if number % 2 == 1 { code { (part) } } @else { (part) }
+    } }
+}
+
+/// How many bytes paths have in common at their beginning: whole directories, which need not be said of each.
+pub(super) fn common<'a>(mut paths: impl Iterator<Item = &'a str>) -> usize {
+    let directory = |path: &str| path.rfind('/').map_or(0, |at| at + 1);
+    let Some(first) = paths.next() else { return 0 };
+    paths.fold(directory(first), |length, path| {
+        let same =
+            first.bytes().zip(path.bytes()).take(length).take_while(|(one, other)| one == other).count();
+        first.as_bytes()[..same].iter().rposition(|byte| *byte == b'/').map_or(0, |at| at + 1)
+    })
+}
+
+/// A path without its first bytes, breaking between its steps where it has to.
+pub(super) fn rest(path: &str, from: usize) -> Markup {
+    let shown = path.get(from..).filter(|rest| !rest.is_empty()).unwrap_or(path);
+    html! { span title=(path) { @for part in shown.split_inclusive('/') { (part) wbr; } } }
+}
+
 /// The end of a path that tells it from others, with the whole of it where one points at it.
 pub(super) fn file(path: &str) -> Markup {
     let name = path.rsplit('/').next().filter(|name| !name.is_empty()).unwrap_or(path);
@@ -127,7 +151,7 @@ pub(super) fn place(at: &str) -> Markup {
     match at.rsplit_once(':') {
         Some((source, line)) if line.parse::<u64>().is_ok() => {
             let name = source.rsplit('/').next().unwrap_or(source);
-            html! { a.place href=(address("/excerpt", &[("source", source), ("line", line)])) title=(at) {
+            html! { a.place href=(lines_at(source, line)) title=(at) {
             (name) ":" (line) } }
         }
         _ => match at.strip_prefix("record ").filter(|id| id.bytes().all(|byte| byte.is_ascii_hexdigit())) {
@@ -135,6 +159,11 @@ pub(super) fn place(at: &str) -> Markup {
             None => html! { span title=(at) { (file(at)) } },
         },
     }
+}
+
+/// The address of the lines around a place, which is shown in their midst.
+pub(super) fn lines_at(source: &str, line: &str) -> String {
+    format!("{}#here", address("/excerpt", &[("source", source), ("line", line)]))
 }
 
 /// A record by its id, which is hexadecimal, as a link to the query that shows it.
@@ -146,7 +175,7 @@ fn record(id: &str) -> Markup {
 
 #[cfg(test)]
 mod tests {
-    use super::{ago, bytes, count, percent, place, seconds};
+    use super::{ago, bytes, common, count, percent, place, rest, said, seconds};
 
     #[test]
     fn numbers_are_told_shortly_and_truly() {
@@ -177,5 +206,22 @@ mod tests {
         assert!(!place("no place").0.contains("href"));
         assert!(place("record 0123456789abcdef").0.contains("record 0123456789<"));
         assert!(!place("record 0' OR 1").0.contains("href"));
+        assert_eq!(said("do `a <b` or c").0, "do <code>a &lt;b</code> or c");
+    }
+
+    #[test]
+    fn what_paths_have_in_common_ends_with_a_directory() {
+        for (paths, expect) in [
+            (&["/a/b/c.x", "/a/b/d.x"][..], "/a/b/"),
+            (&["/a/bc/x", "/a/bd/x"], "/a/"),
+            (&["/a/b", "c"], ""),
+            (&["/a/b"], "/a/"),
+            (&["/a/ä", "/a/ö"], "/a/"),
+            (&[], ""),
+        ] {
+            assert_eq!(common(paths.iter().copied()), expect.len(), "{paths:?}");
+        }
+        assert!(rest("/a/b/c", 3).0.contains(">b/<wbr>c<wbr></span>"), "{}", rest("/a/b/c", 3).0);
+        assert!(rest("ab", 9).0.contains(">ab<"), "too much is nothing");
     }
 }

@@ -61,6 +61,8 @@ fn every_answer_is_dressed_for_browsers() {
         assert!(!policy.contains("script-src 'unsafe"), "{path}");
         assert_eq!(response.header("x-content-type-options").as_deref(), Some("nosniff"), "{path}");
         assert_eq!(response.header("x-frame-options").as_deref(), Some("DENY"), "{path}");
+        // With `no-referrer` browsers would send our own forms from the origin `null`, which is refused.
+        assert_eq!(response.header("referrer-policy").as_deref(), Some("same-origin"), "{path}");
     }
 }
 
