@@ -181,7 +181,9 @@ fn try_attach(recorder: &mut Recorder, browser: &Url, page: &Page) -> Result<Inf
     let mut sockets: BTreeMap<String, Known> = BTreeMap::new();
     let most = Duration::from_millis(shared.config.ping_timeout_ms_max);
     loop {
-        match socket.read()? {
+        let said = socket.read()?;
+        let silence = socket.keep_alive(recorder)?;
+        match said {
             Some(Said::Text(text)) => {
                 let Ok(notice) = serde_json::from_str::<Notice>(&text) else { continue };
                 if let Some(error) = notice.error {
@@ -194,7 +196,8 @@ fn try_attach(recorder: &mut Recorder, browser: &Url, page: &Page) -> Result<Inf
             }
             Some(Said::Bytes(_)) => {}
             None => {
-                if let Some(silence) = socket.keep_alive(recorder)?.filter(|silence| *silence >= most) {
+                // What waits to be read is read first: a slow disk here is no silence there.
+                if let Some(silence) = silence.filter(|silence| *silence >= most) {
                     let detail = format!("the browser has said nothing for {} ms after a ping", ms(silence));
                     return Err(Lost::new(Reason::PingTimeout, detail));
                 }

@@ -30,7 +30,9 @@ fn try_listen(recorder: &mut Recorder, url: &Url) -> Result<std::convert::Infall
     }
     let most = Duration::from_millis(shared.config.ping_timeout_ms_max);
     loop {
-        match socket.read()? {
+        let said = socket.read()?;
+        let silence = socket.keep_alive(recorder)?;
+        match said {
             Some(Said::Text(text)) => {
                 let looked = look(recorder, &text);
                 let about = About { event: looked.0.as_deref(), number: looked.1, ..About::default() };
@@ -40,7 +42,8 @@ fn try_listen(recorder: &mut Recorder, url: &Url) -> Result<std::convert::Infall
                 recorder.message(Direction::Received, Body::Bytes(&bytes), About::default())?;
             }
             None => {
-                if let Some(silence) = socket.keep_alive(recorder)?.filter(|silence| *silence >= most) {
+                // What waits to be read is read first: a slow disk here is no silence there.
+                if let Some(silence) = silence.filter(|silence| *silence >= most) {
                     let detail = format!("nothing was heard for {} ms after a ping", ms(silence));
                     return Err(Lost::new(Reason::PingTimeout, detail));
                 }

@@ -121,10 +121,10 @@ impl Writer<'_> {
 
     fn segment_is_full(&self) -> bool {
         let config = &self.shared.config;
-        self.segments.size().is_some_and(|(bytes, since)| {
-            let age = self.shared.means.pace.now().saturating_sub(since);
-            bytes >= config.segment_bytes || age >= Duration::from_millis(config.segment_ms)
-        })
+        let (bytes, since) = self.segments.size().unwrap_or((0, self.shared.means.pace.now()));
+        let age = self.shared.means.pace.now().saturating_sub(since);
+        let more = (self.unsynced.len() - self.appended) as u64;
+        bytes + more >= config.segment_bytes || age >= Duration::from_millis(config.segment_ms)
     }
 
     /// Appends what is not appended, and makes it durable if `sync`. Tries until it is, or until somebody who asked

@@ -30,8 +30,8 @@ fn a_pause_is_a_gap_that_says_so() {
     wait_until("it pauses", || running.control.status().state == CaptureState::Paused);
     wait_until("it is gone", || feed.tell("clients")["clients"] == 0);
     feed.tell("burst 4 0");
-    let status = std::fs::read_to_string(dir.path().join("feed/status.json")).unwrap();
-    assert!(status.contains("\"paused\""), "{status}");
+    let status = dir.path().join("feed/status.json");
+    wait_until("it says so", || std::fs::read_to_string(&status).unwrap().contains("\"paused\""));
     write(dir.path(), "# on again\nrotate\n\nresume\nnonsense\n");
     wait_until("it listens", || running.control.status().state == CaptureState::Listening);
     wait_until("it listens", || feed.tell("clients")["clients"] == 1);

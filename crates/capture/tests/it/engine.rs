@@ -78,7 +78,7 @@ fn frames_are_kept_as_they_came() {
         r#"42/game,1["hello","me"]"#,
         r#"43/game,1[{"welcome":"me"}]"#,
         r#"42["tick",{"n":1,"pad":"xxx"}]"#,
-        r#"452-["picture",{"n":3},{"_placeholder":true,"num":0},{"_placeholder":true,"num":1}]"#,
+        r#"452-["picture",{"n":3,"all":[{"_placeholder":true,"num":0},{"_placeholder":true,"num":1}]}]"#,
         "bAQID",
         "b/w==",
     ] {

@@ -29,7 +29,7 @@ const commands = {
   // One every so many milliseconds.
   flow: (every, pad) => { commands.still(); commands.timer = setInterval(() => io.emit("tick", tick(pad)), every); },
   still: () => clearInterval(commands.timer),
-  binary: () => io.emit("picture", { n: ++sent }, Buffer.from([1, 2, 3]), Buffer.from([255])),
+  binary: () => io.emit("picture", { n: ++sent, all: [Buffer.from([1, 2, 3]), Buffer.from([255])] }),
   acks: () => io.timeout(5000).emit("urgent", { n: ++sent }, (error, answers) => acked.push(error ? "late" : answers.length)),
   leave: () => io.disconnectSockets(false),
   kick: () => io.disconnectSockets(true),

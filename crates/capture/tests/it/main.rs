@@ -14,3 +14,4 @@ mod push;
 mod rig;
 mod settings;
 mod streams;
+mod tls;

@@ -28,7 +28,9 @@ fn ok_is_durable() {
     let threads: Vec<_> = (0..8)
         .map(|thread| {
             let events = events.clone();
-            std::thread::spawn(move || (0..20).for_each(|n| drop(events.push(&[event(json!([thread, n]))]).unwrap())))
+            std::thread::spawn(move || for n in 0..20 {
+                events.push(&[event(json!([thread, n]))]).unwrap();
+            })
         })
         .collect();
     threads.into_iter().for_each(|thread| thread.join().unwrap());
