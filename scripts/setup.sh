@@ -166,6 +166,9 @@ for_tests() {
     arcadedb
     redis
     venv s3 scripts/s3_requirements.txt
+    need node nodejs
+    npm_ci scripts/socketio socketio
+    need chromium chromium
     local suite
     for suite in released preview; do
         npm_ci "scripts/mcp_conformance/$suite" "mcp-conformance/$suite"

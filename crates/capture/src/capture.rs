@@ -135,7 +135,11 @@ impl Capture {
     ///
     /// # Errors
     /// If it cannot go on; what was synced before is kept.
-    pub fn run(mut self, cancelled: Cancelled<'_>, observer: &dyn Observer) -> Result<CaptureSummary, CaptureError> {
+    pub fn run(
+        mut self,
+        cancelled: Cancelled<'_>,
+        observer: &dyn Observer,
+    ) -> Result<CaptureSummary, CaptureError> {
         for segment in &self.left.segments {
             observer.segment(segment);
         }
@@ -183,8 +187,9 @@ impl Capture {
         self.write_status();
         let broken = |thread| CaptureError::Broken { capture: self.shared.name.clone(), thread };
         written.map_err(|_| broken("writer"))??;
-        fed.map_err(|_| broken("feed"))??;
+        // However the feed ended: its last line says so, and it is durable.
         self.end_state(&state_path)?;
+        fed.map_err(|_| broken("feed"))??;
         Ok(CaptureSummary {
             capture: self.shared.name.clone(),
             epoch: self.shared.epoch,
@@ -273,7 +278,8 @@ impl Capture {
 /// The first lines of a run.
 fn begin(recorder: &mut Recorder, completed: &[(String, u64)]) -> Result<(), CaptureError> {
     let shared = Arc::clone(&recorder.shared);
-    let data = json!({"epoch": shared.epoch, "target": shared.resolved.shown, "number": shared.config.number});
+    let data =
+        json!({"epoch": shared.epoch, "target": shared.resolved.shown, "number": shared.config.number});
     let mut said = recorder.system("capture_started", &data);
     for (segment, bytes_cut) in completed {
         let data = json!({"segment": segment, "bytes_cut": bytes_cut});
@@ -299,8 +305,12 @@ fn end(recorder: &mut Recorder, fed: &Result<(), CaptureError>) {
 fn feed(recorder: &mut Recorder, input: Option<Box<dyn Read + Send>>) -> Result<(), CaptureError> {
     let shared = Arc::clone(&recorder.shared);
     match &shared.resolved.target {
-        Target::Socket(url) => link::keep_up(recorder, &mut |recorder| plain::listen(recorder, url), &|| true),
-        Target::Engine(url) => link::keep_up(recorder, &mut |recorder| engine::listen(recorder, url), &|| true),
+        Target::Socket(url) => {
+            link::keep_up(recorder, &mut |recorder| plain::listen(recorder, url), &|| true)
+        }
+        Target::Engine(url) => {
+            link::keep_up(recorder, &mut |recorder| engine::listen(recorder, url), &|| true)
+        }
         Target::Browser(url) => cdp::listen(recorder, url),
         Target::Stdin => stdin::listen(recorder, input),
         Target::Events => {

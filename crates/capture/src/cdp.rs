@@ -95,7 +95,8 @@ pub(crate) fn listen(recorder: &mut Recorder, browser: &Url) -> Result<(), Captu
         target: shared.resolved.shown.clone(),
         source,
     };
-    let client = Client::new(browser.as_str(), config, None, Arc::clone(&shared.means.pace)).map_err(pages_failed)?;
+    let client =
+        Client::new(browser.as_str(), config, None, Arc::clone(&shared.means.pace)).map_err(pages_failed)?;
     let open: Mutex<BTreeSet<String>> = Mutex::default();
     let mut seen = false;
     std::thread::scope(|scope| {
@@ -136,7 +137,11 @@ pub(crate) fn listen(recorder: &mut Recorder, browser: &Url) -> Result<(), Captu
                     let mut recorder = Recorder::new(shared, tracker);
                     let wanted = || lock(open).contains(&page.id);
                     // A page that cannot be listened to is in the record; the others go on.
-                    let _ = link::keep_up(&mut recorder, &mut |recorder| attach(recorder, browser, &page), &wanted);
+                    let _ = link::keep_up(
+                        &mut recorder,
+                        &mut |recorder| attach(recorder, browser, &page),
+                        &wanted,
+                    );
                 });
                 listeners.insert(id, listener);
             }
@@ -150,9 +155,13 @@ pub(crate) fn listen(recorder: &mut Recorder, browser: &Url) -> Result<(), Captu
 /// The pages that are wanted.
 fn list(client: &Client, shared: &Shared) -> Result<Vec<Page>, stele_http::HttpError> {
     let answer = client.send(Method::Get, "/json/list", None, &|| shared.stopping())?;
-    let unusable = |reason: String| stele_http::HttpError::Unusable { service: client.shown().to_owned(), reason };
-    let pages: Vec<Page> = serde_json::from_slice(&answer.body).map_err(|error| unusable(error.to_string()))?;
-    let wanted = |page: &Page| page.kind == "page" && page.debugger.is_some() && is_wanted(&shared.config.pages, &page.url);
+    let unusable =
+        |reason: String| stele_http::HttpError::Unusable { service: client.shown().to_owned(), reason };
+    let pages: Vec<Page> =
+        serde_json::from_slice(&answer.body).map_err(|error| unusable(error.to_string()))?;
+    let wanted = |page: &Page| {
+        page.kind == "page" && page.debugger.is_some() && is_wanted(&shared.config.pages, &page.url)
+    };
     Ok(pages.into_iter().filter(wanted).collect())
 }
 
@@ -253,7 +262,8 @@ fn frame(
     direction: Direction,
     response: &Response,
 ) -> Result<(), Lost> {
-    let known = sockets.entry(request_id.to_owned()).or_insert_with(|| Known { wanted: true, ..Known::default() });
+    let known =
+        sockets.entry(request_id.to_owned()).or_insert_with(|| Known { wanted: true, ..Known::default() });
     if !known.wanted {
         return Ok(());
     }
@@ -262,14 +272,17 @@ fn frame(
     // Opcode 1 is text, 2 is bytes; the library of the page has put fragments together.
     if response.opcode as i64 == 1 {
         let engine = *known.engine.get_or_insert_with(|| looks_like(said));
-        let (event, number) = if engine { (None, number(recorder, said)) } else { plain::look(recorder, said) };
+        let (event, number) =
+            if engine { (None, number(recorder, said)) } else { plain::look(recorder, said) };
         let about = About { url, socket, event: event.as_deref(), number, joined: false };
         let body = if engine { Body::Frame(said) } else { Body::Text(said) };
         recorder.message(direction, body, about)?;
     } else {
         let about = About { url, socket, ..About::default() };
         match BASE64.decode(said.as_bytes()) {
-            Ok(bytes) if known.engine == Some(true) => recorder.message(direction, Body::Attachment(&bytes), about)?,
+            Ok(bytes) if known.engine == Some(true) => {
+                recorder.message(direction, Body::Attachment(&bytes), about)?
+            }
             Ok(bytes) => recorder.message(direction, Body::Bytes(&bytes), about)?,
             Err(_) => recorder.message(direction, Body::Text(said), about)?,
         };

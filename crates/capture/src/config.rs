@@ -218,11 +218,7 @@ impl CaptureConfig {
     ///
     /// # Errors
     /// [`CaptureError::Config`] names the first that cannot; no value is in it.
-    pub fn check(
-        &self,
-        capture: &str,
-        secrets: &dyn Fn(&str) -> Option<Secret>,
-    ) -> Result<(), CaptureError> {
+    pub fn check(&self, capture: &str, secrets: &dyn Fn(&str) -> Option<Secret>) -> Result<(), CaptureError> {
         self.resolve(capture, secrets).map(|_| ())
     }
 
@@ -238,7 +234,8 @@ impl CaptureConfig {
         };
         let letters = |char: char| char.is_ascii_alphanumeric() || matches!(char, '-' | '_');
         if capture.is_empty() || capture.len() > NAME_CHARS_MAX || !capture.chars().all(letters) {
-            let reason = format!("a name has 1 to {NAME_CHARS_MAX} letters, digits, - and _, and this one has not");
+            let reason =
+                format!("a name has 1 to {NAME_CHARS_MAX} letters, digits, - and _, and this one has not");
             return Err(wrong("name", reason));
         }
         let text = |setting, template: &Template| {
@@ -252,7 +249,10 @@ impl CaptureConfig {
         })?;
         for (setting, pointer) in [("number", &self.number), ("event", &self.event)] {
             if pointer.as_ref().is_some_and(|pointer| !pointer.starts_with('/')) {
-                return Err(wrong(setting, "it is no JSON pointer; one begins with /, such as /seq".to_owned()));
+                return Err(wrong(
+                    setting,
+                    "it is no JSON pointer; one begins with /, such as /seq".to_owned(),
+                ));
             }
         }
         for (setting, value, least) in [
@@ -286,7 +286,10 @@ impl CaptureConfig {
         let mut namespaces = Vec::new();
         for Namespace { name, auth } in &self.namespaces {
             if !name.starts_with('/') || name.contains(',') {
-                return Err(wrong("namespaces", format!("{name:?} is none; one begins with /, such as /game")));
+                return Err(wrong(
+                    "namespaces",
+                    format!("{name:?} is none; one begins with /, such as /game"),
+                ));
             }
             let auth = auth.as_ref().map(|auth| text("namespaces", auth)).transpose()?;
             if auth.as_ref().is_some_and(|auth| serde_json::from_str::<Value>(auth).is_err()) {
@@ -307,7 +310,9 @@ impl CaptureConfig {
             send.push((Secret::new(text("send", template)?), !template.0.contains("${")));
         }
         let shown = match &target {
-            Target::Socket(url) | Target::Engine(url) | Target::Browser(url) => stele_http::shown_address(url.as_str()),
+            Target::Socket(url) | Target::Engine(url) | Target::Browser(url) => {
+                stele_http::shown_address(url.as_str())
+            }
             Target::Stdin => "stdin:".to_owned(),
             Target::Events => "events:".to_owned(),
         };

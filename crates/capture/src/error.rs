@@ -33,7 +33,9 @@ pub enum CaptureError {
         source: io::Error,
     },
     /// The disk takes nothing, and somebody asked for the stop.
-    #[error("capture {capture}: {lines} lines that were received could not be written down; all before seq {first_lost} are kept")]
+    #[error(
+        "capture {capture}: {lines} lines that were received could not be written down; all before seq {first_lost} are kept"
+    )]
     Unwritten {
         /// The capture's name.
         capture: String,
@@ -55,7 +57,9 @@ pub enum CaptureError {
         reason: String,
     },
     /// There was no connection, as often as it was tried.
-    #[error("capture {capture}: no connection to {target} in {tries} tries in a row: {reason}; what was received before is kept")]
+    #[error(
+        "capture {capture}: no connection to {target} in {tries} tries in a row: {reason}; what was received before is kept"
+    )]
     GaveUp {
         /// The capture's name.
         capture: String,
@@ -116,13 +120,19 @@ impl CaptureError {
     pub fn next_action(&self) -> &'static str {
         match self {
             Self::Config { .. } => "change the setting and start the capture again",
-            Self::Io { .. } => "see to the rights and the disk, and start the capture again: what is there is picked up",
-            Self::Unwritten { .. } => "make room; the feed is not asked again for what it said, so the gap stays",
+            Self::Io { .. } => {
+                "see to the rights and the disk, and start the capture again: what is there is picked up"
+            }
+            Self::Unwritten { .. } => {
+                "make room; the feed is not asked again for what it said, so the gap stays"
+            }
             Self::Refused { .. } => "see whether address, headers and namespace are what the feed wants",
             Self::GaveUp { .. } => "start it again when the feed is back, or raise connects_max",
             Self::Pages { .. } => "start the browser with a debugging port, or change the address",
             Self::Taken { .. } => "end the other process, or give this capture another name",
-            Self::State { .. } => "move the file away; the next run begins a new epoch and says where it began",
+            Self::State { .. } => {
+                "move the file away; the next run begins a new epoch and says where it began"
+            }
             Self::Broken { .. } => "start it again, and report it",
         }
     }
@@ -133,7 +143,9 @@ impl CaptureError {
 #[non_exhaustive]
 pub enum PushError {
     /// There is no room at the moment. Nothing of the batch was taken.
-    #[error("the capture has no room at the moment: {queued_bytes} bytes wait for the disk; send the batch again after {retry_after_ms} ms")]
+    #[error(
+        "the capture has no room at the moment: {queued_bytes} bytes wait for the disk; send the batch again after {retry_after_ms} ms"
+    )]
     Busy {
         /// Bytes that wait.
         queued_bytes: usize,

@@ -75,18 +75,25 @@ impl Events {
         let shared = &self.shared;
         let invalid = |reason: String| Err(PushError::Invalid { reason });
         if batch.is_empty() || batch.len() > PUSH_EVENTS_MAX {
-            return invalid(format!("it has {} events; 1 to {PUSH_EVENTS_MAX} are taken at once", batch.len()));
+            return invalid(format!(
+                "it has {} events; 1 to {PUSH_EVENTS_MAX} are taken at once",
+                batch.len()
+            ));
         }
         let (mut bytes, bytes_max) = (0, shared.config.frame_bytes_max);
         for (place, event) in batch.iter().enumerate() {
             bytes += event.data.get().len();
             if bytes > bytes_max {
-                return invalid(format!("its events up to the one at {place} have more than {bytes_max} bytes; send fewer"));
+                return invalid(format!(
+                    "its events up to the one at {place} have more than {bytes_max} bytes; send fewer"
+                ));
             }
             let named = [Some(&event.event), event.id.as_ref(), event.ts.as_ref()];
             let long = |text: &&String| text.is_empty() || text.len() > NAME_BYTES_MAX;
             if named.into_iter().flatten().any(|text| long(&text)) {
-                return invalid(format!("event, id and ts of the one at {place} have to have 1 to {NAME_BYTES_MAX} bytes"));
+                return invalid(format!(
+                    "event, id and ts of the one at {place} have to have 1 to {NAME_BYTES_MAX} bytes"
+                ));
             }
         }
         if shared.stopping() || shared.queue.ended() {

@@ -124,7 +124,8 @@ impl Recorder {
     pub fn lost(&mut self, lost: &Lost) {
         let at = self.shared.means.clock.now();
         let lived = self.shared.means.pace.now().saturating_sub(self.begun);
-        let (event, counts) = (if self.stands { "disconnected" } else { "connect_failed" }, self.shared.counts());
+        let (event, counts) =
+            (if self.stands { "disconnected" } else { "connect_failed" }, self.shared.counts());
         if !self.stands && !matches!(lost.reason, Reason::Stopped | Reason::Paused) {
             self.shared.count(|counts| counts.failures += 1);
         }
@@ -157,7 +158,8 @@ impl Recorder {
         } else {
             self.shared.count(|counts| counts.sent += 1);
         }
-        if let Some(gap) = about.number.filter(|_| received).and_then(|number| self.tracker.came(number, at)) {
+        if let Some(gap) = about.number.filter(|_| received).and_then(|number| self.tracker.came(number, at))
+        {
             self.gap(&gap)?;
         }
         if received && body.len() > self.shared.config.frame_bytes_max {

@@ -92,16 +92,8 @@ impl Segments {
             // A number that was used once is never used again, whatever becomes of its file.
             self.next += 1;
             let (lines, bytes) = (0, 0);
-            self.open = Some(Open {
-                part,
-                file,
-                number,
-                since: now,
-                lines,
-                bytes,
-                synced_lines: 0,
-                synced_bytes: 0,
-            });
+            self.open =
+                Some(Open { part, file, number, since: now, lines, bytes, synced_lines: 0, synced_bytes: 0 });
         }
         if let Some(open) = &mut self.open {
             open.file.append(bytes)?;
@@ -182,7 +174,8 @@ pub(crate) fn pick_up(capture: &str, dir: &Path) -> Result<Left, CaptureError> {
     }
     names.sort_unstable();
     let epoch_max = names.iter().map(|(epoch, ..)| *epoch).max().unwrap_or(0);
-    let mut left = Left { segments: Vec::new(), reached: Reached::default(), completed: Vec::new(), epoch_max };
+    let mut left =
+        Left { segments: Vec::new(), reached: Reached::default(), completed: Vec::new(), epoch_max };
     for (epoch, number, part) in names {
         let path = dir.join(format!("{epoch:06}-{number:06}.jsonl"));
         let from = if part { path.with_extension("jsonl.part") } else { path.clone() };

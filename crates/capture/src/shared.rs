@@ -7,13 +7,13 @@ use std::time::Duration;
 use stele_http::{Pace, Secret};
 use stele_model::{Clock, Micros};
 
+use crate::CaptureConfig;
 use crate::config::Resolved;
 use crate::disk::Disk;
 use crate::gap::Reason;
 use crate::line::Line;
 use crate::queue::{Item, Lines, Queue};
 use crate::status::{CaptureState, CaptureStatus, Counts, Ended};
-use crate::CaptureConfig;
 
 /// How often it is asked whether to stop or to pause while something else is awaited: soon enough for a person.
 pub(crate) const ASK_EVERY: Duration = Duration::from_millis(50);

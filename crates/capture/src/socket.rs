@@ -12,7 +12,7 @@ use tungstenite::client::IntoClientRequest;
 use tungstenite::error::{CapacityError, ProtocolError};
 use tungstenite::handshake::HandshakeError;
 use tungstenite::http::{HeaderName, HeaderValue};
-use tungstenite::protocol::{WebSocketConfig, frame::coding::CloseCode, CloseFrame};
+use tungstenite::protocol::{CloseFrame, WebSocketConfig, frame::coding::CloseCode};
 use tungstenite::{Error, Message, WebSocket};
 use url::Url;
 
@@ -114,7 +114,15 @@ impl Socket {
                     let now = pace.now();
                     let next_ping = now + Duration::from_millis(shared.config.ping_ms);
                     let shared = Arc::clone(shared);
-                    return Ok(Socket { ws, shared, heard: 0, heard_at: now, pinged: None, ponged: None, next_ping });
+                    return Ok(Socket {
+                        ws,
+                        shared,
+                        heard: 0,
+                        heard_at: now,
+                        pinged: None,
+                        ponged: None,
+                        next_ping,
+                    });
                 }
                 Err(HandshakeError::Failure(error)) => return Err(refused(error)),
                 Err(HandshakeError::Interrupted(half)) => {
@@ -203,14 +211,18 @@ impl Socket {
 
     fn broken(&mut self, error: Error) -> Lost {
         match error {
-            Error::ConnectionClosed | Error::AlreadyClosed => Lost::new(Reason::Closed, "the peer closed the connection"),
+            Error::ConnectionClosed | Error::AlreadyClosed => {
+                Lost::new(Reason::Closed, "the peer closed the connection")
+            }
             Error::Io(error) => Lost::new(Reason::Cut, error.to_string()),
             Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => {
                 Lost::new(Reason::Cut, "the connection broke without a close")
             }
             Error::Capacity(CapacityError::MessageTooLong { size, max_size }) => {
                 let _ = self.ws.close(Some(CloseFrame { code: CloseCode::Size, reason: "".into() }));
-                let detail = format!("a message of {size} bytes cannot be read; {max_size} is the most, and {READ_TIMES} times frame_bytes_max");
+                let detail = format!(
+                    "a message of {size} bytes cannot be read; {max_size} is the most, and {READ_TIMES} times frame_bytes_max"
+                );
                 Lost { code: Some(1009), ..Lost::new(Reason::FrameTooLarge, detail) }
             }
             error => Lost::new(Reason::Protocol, error.to_string()),
@@ -233,7 +245,10 @@ fn closed(frame: Option<CloseFrame>) -> Lost {
             };
             Lost { code: Some(code), ..Lost::new(Reason::Closed, detail) }
         }
-        None => Lost { code: Some(1005), ..Lost::new(Reason::Closed, "the peer closed the connection with no code") },
+        None => Lost {
+            code: Some(1005),
+            ..Lost::new(Reason::Closed, "the peer closed the connection with no code")
+        },
     }
 }
 
@@ -243,7 +258,8 @@ fn refused(error: Error) -> Lost {
         Error::Http(answer) => {
             let status = answer.status().as_u16();
             let said = answer.body().as_deref().map(String::from_utf8_lossy).unwrap_or_default();
-            let said: String = said.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(REFUSAL_CHARS).collect();
+            let said: String =
+                said.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(REFUSAL_CHARS).collect();
             let detail = match said.as_str() {
                 "" => format!("the handshake was answered with HTTP {status}"),
                 said => format!("the handshake was answered with HTTP {status}: {said}"),
@@ -263,7 +279,9 @@ fn refused(error: Error) -> Lost {
 /// The first address of a host that answers.
 fn reach(host: &str, port: u16, time: Duration) -> Result<TcpStream, Lost> {
     let unreachable = |detail: String| Lost::new(Reason::Unreachable, detail);
-    let addresses = (host, port).to_socket_addrs().map_err(|error| unreachable(format!("{host} has no address: {error}")))?;
+    let addresses = (host, port)
+        .to_socket_addrs()
+        .map_err(|error| unreachable(format!("{host} has no address: {error}")))?;
     let mut last = format!("{host} has no address");
     for address in addresses {
         match TcpStream::connect_timeout(&address, time.max(ASK_EVERY)) {
@@ -281,7 +299,11 @@ fn reach(host: &str, port: u16, time: Duration) -> Result<TcpStream, Lost> {
 }
 
 /// The same trust as every other request of the program, and that of the configuration beside it.
-fn secure(shared: &Shared, host: &str, stream: TcpStream) -> Result<StreamOwned<ClientConnection, TcpStream>, Lost> {
+fn secure(
+    shared: &Shared,
+    host: &str,
+    stream: TcpStream,
+) -> Result<StreamOwned<ClientConnection, TcpStream>, Lost> {
     let lasting = |detail: String| Lost { lasting: true, ..Lost::new(Reason::Unreachable, detail) };
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let extra = shared.config.ca_pem.as_deref().unwrap_or_default();
@@ -297,13 +319,15 @@ fn secure(shared: &Shared, host: &str, stream: TcpStream) -> Result<StreamOwned<
         .with_custom_certificate_verifier(Arc::new(verifier))
         .with_no_client_auth();
     let name = ServerName::try_from(host.to_owned()).map_err(|error| lasting(error.to_string()))?;
-    let connection = ClientConnection::new(Arc::new(config), name).map_err(|error| lasting(error.to_string()))?;
+    let connection =
+        ClientConnection::new(Arc::new(config), name).map_err(|error| lasting(error.to_string()))?;
     Ok(StreamOwned::new(connection, stream))
 }
 
 fn request(shared: &Shared, url: &Url, tls: bool) -> Result<tungstenite::handshake::client::Request, Lost> {
     // Neither names nor values are said: they may be secrets.
-    let unusable = || Lost { lasting: true, ..Lost::new(Reason::Unreachable, "the address or a header cannot be sent") };
+    let unusable =
+        || Lost { lasting: true, ..Lost::new(Reason::Unreachable, "the address or a header cannot be sent") };
     let scheme = if tls { "wss" } else { "ws" };
     let rest = url.as_str().split_once(':').map(|(_, rest)| rest).unwrap_or_default();
     let mut request = format!("{scheme}:{rest}").into_client_request().map_err(|_| unusable())?;

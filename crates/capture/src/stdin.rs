@@ -24,7 +24,10 @@ enum Piece {
 }
 
 /// Listens until the stream or the run ends.
-pub(crate) fn listen(recorder: &mut Recorder, input: Option<Box<dyn Read + Send>>) -> Result<(), CaptureError> {
+pub(crate) fn listen(
+    recorder: &mut Recorder,
+    input: Option<Box<dyn Read + Send>>,
+) -> Result<(), CaptureError> {
     let shared = Arc::clone(&recorder.shared);
     let Some(input) = input else {
         let (capture, reason) = (shared.name.clone(), "no stream was handed in for stdin:".to_owned());

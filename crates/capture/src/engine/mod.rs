@@ -44,7 +44,10 @@ impl Open {
     fn read(text: &str) -> Result<Self, Lost> {
         let open = text.strip_prefix('0').and_then(|body| serde_json::from_str(body).ok());
         open.ok_or_else(|| {
-            let detail = format!("the server does not open a session of Engine.IO 4 but says {:?}", begin_of(text, SHOWN_CHARS));
+            let detail = format!(
+                "the server does not open a session of Engine.IO 4 but says {:?}",
+                begin_of(text, SHOWN_CHARS)
+            );
             Lost { lasting: true, ..Lost::new(Reason::Protocol, detail) }
         })
     }
@@ -128,7 +131,10 @@ fn try_listen(recorder: &mut Recorder, url: &Url) -> Result<Infallible, Lost> {
                 match socket.read()? {
                     Some(Said::Text(text)) => break text,
                     Some(Said::Bytes(_)) => {
-                        return Err(Lost::new(Reason::Protocol, "the server begins with bytes and opens no session"));
+                        return Err(Lost::new(
+                            Reason::Protocol,
+                            "the server begins with bytes and opens no session",
+                        ));
                     }
                     None if shared.means.pace.now() >= deadline => {
                         return Err(Lost::new(Reason::Unreachable, "the server opens no session"));
@@ -214,7 +220,10 @@ impl Session<'_> {
     /// Goes over to a WebSocket. What the last request brings is read first, so that nothing is out of order.
     fn upgrade(&mut self) -> Result<(), Lost> {
         if !self.open.upgrades.iter().any(|name| name == "websocket") {
-            return self.recorder.system("error", &json!({"error": "the server offers no WebSocket"})).map(drop);
+            return self
+                .recorder
+                .system("error", &json!({"error": "the server offers no WebSocket"}))
+                .map(drop);
         }
         let shared = Arc::clone(&self.shared);
         let deadline = shared.means.pace.now() + Duration::from_millis(shared.config.connect_timeout_ms_max);
@@ -225,7 +234,12 @@ impl Session<'_> {
         loop {
             match socket.read()? {
                 Some(Said::Text(text)) if text == "3probe" => break,
-                Some(_) => return Err(Lost::new(Reason::Protocol, "the server answers the probe with something else")),
+                Some(_) => {
+                    return Err(Lost::new(
+                        Reason::Protocol,
+                        "the server answers the probe with something else",
+                    ));
+                }
                 None if shared.means.pace.now() >= deadline => return Err(late()),
                 None => {}
             }
@@ -343,7 +357,10 @@ impl Session<'_> {
                 if let Some(asked) = asked {
                     let took = self.shared.means.pace.now().saturating_sub(asked);
                     let us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
-                    self.recorder.system("ack_latency", &json!({"namespace": namespace, "ack_id": head.ack_id, "us": us}))?;
+                    self.recorder.system(
+                        "ack_latency",
+                        &json!({"namespace": namespace, "ack_id": head.ack_id, "us": us}),
+                    )?;
                 }
             }
             Kind::Event => {

@@ -88,7 +88,8 @@ mod tests {
 
     #[track_caller]
     fn check(text: &str, expect: Option<(Kind, &str, Option<u64>, u32, &str)>) {
-        let found = head(text).map(|head| (head.kind, head.namespace, head.ack_id, head.attachments, head.body));
+        let found =
+            head(text).map(|head| (head.kind, head.namespace, head.ack_id, head.attachments, head.body));
         assert_eq!(found, expect, "{text}");
     }
 

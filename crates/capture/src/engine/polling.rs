@@ -86,7 +86,8 @@ impl Polling {
 
     /// Says something.
     pub fn say(&mut self, text: &str) -> Result<(), Lost> {
-        let said = self.client.send(Method::Post, &self.path, Some(text.as_bytes().to_vec()), &stele_http::never);
+        let said =
+            self.client.send(Method::Post, &self.path, Some(text.as_bytes().to_vec()), &stele_http::never);
         said.map(drop).map_err(|error| lost(&self.shared, &error))
     }
 
@@ -112,7 +113,8 @@ fn client(shared: &Shared, url: &Url, timeout_ms_max: u64) -> Result<Client, Los
         answer_bytes_max: (shared.config.frame_bytes_max as u64).saturating_mul(2 * READ_TIMES as u64),
         ..ClientConfig::default()
     };
-    let authorization = shared.resolved.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("authorization"));
+    let authorization =
+        shared.resolved.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("authorization"));
     let key = authorization.map(|(_, value)| Key::Header("authorization", value.clone()));
     let mut base = url.clone();
     base.set_path("");

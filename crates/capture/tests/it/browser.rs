@@ -3,8 +3,8 @@
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Command, Stdio};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::{Value, json};
 use stele_capture::{CaptureConfig, CaptureError};
@@ -114,7 +114,8 @@ fn frames_of_chosen_pages_and_sockets() {
             (socket.to_owned(), words.as_str().map_or_else(|| words.to_string(), str::to_owned))
         })
         .collect();
-    let said: Vec<(&str, &str)> = said.iter().map(|(socket, words)| (socket.as_str(), words.as_str())).collect();
+    let said: Vec<(&str, &str)> =
+        said.iter().map(|(socket, words)| (socket.as_str(), words.as_str())).collect();
     assert_eq!(
         said,
         [
@@ -140,7 +141,10 @@ fn a_page_that_crashes_is_found_again() {
     let crash = Arc::new(AtomicBool::new(false));
     let port = made_up(vec![frame("webSocketFrameReceived", "1.0", 1, "words")], Arc::clone(&crash));
     let dir = tempfile::tempdir().unwrap();
-    let config = CaptureConfig { pages: vec!["game.example".into()], ..config(&format!("cdp+http://127.0.0.1:{port}")) };
+    let config = CaptureConfig {
+        pages: vec!["game.example".into()],
+        ..config(&format!("cdp+http://127.0.0.1:{port}"))
+    };
     let running = start(dir.path(), config);
     wait_until("it hears", || running.received() == 1);
     crash.store(true, Ordering::Relaxed);
@@ -188,7 +192,8 @@ fn beside_a_real_browser() {
                 if has(&stream, "GET /page ") {
                     let script = "let n=0;setInterval(()=>{let s=new WebSocket('ws://'+location.host+'/feed?key=geheim');s.onopen=()=>s.send(++n);},200)";
                     let body = format!("<title>feed</title><script>{script}</script>");
-                    let head = "HTTP/1.1 200 OK\r\ncontent-type: text/html\r\nconnection: close\r\ncontent-length";
+                    let head =
+                        "HTTP/1.1 200 OK\r\ncontent-type: text/html\r\nconnection: close\r\ncontent-length";
                     let _ = write!(stream, "{head}: {}\r\n\r\n{body}", body.len());
                     return;
                 }
@@ -230,7 +235,10 @@ fn beside_a_real_browser() {
     let lines = lines(dir.path());
     assert_sequence(&lines);
     assert!(summary.counts.sent >= 4, "{summary:?}");
-    let echo = lines.iter().find(|line| line["data"]["echo"].is_number() && line["direction"] == "received").unwrap();
+    let echo = lines
+        .iter()
+        .find(|line| line["data"]["echo"].is_number() && line["direction"] == "received")
+        .unwrap();
     assert_eq!(echo["url"], format!("ws://127.0.0.1:{port}/feed"));
     assert!(lines.iter().any(|line| line["base64"] == "AQID"));
     assert!(of_event(&lines, "socket_opened").len() >= 4);
@@ -238,7 +246,8 @@ fn beside_a_real_browser() {
 
 #[allow(clippy::disallowed_methods, clippy::print_stderr, reason = "a test has no configuration and no log")]
 fn chromium() -> Option<std::path::PathBuf> {
-    let path = std::env::var_os("STELE_TEST_CHROMIUM").map(std::path::PathBuf::from).filter(|path| path.is_file());
+    let path =
+        std::env::var_os("STELE_TEST_CHROMIUM").map(std::path::PathBuf::from).filter(|path| path.is_file());
     if path.is_none() {
         let missing = "STELE_TEST_CHROMIUM has to name the browser that `make setup-test` brings";
         assert!(std::env::var_os("CI").is_none(), "{missing}");

@@ -23,8 +23,9 @@ fn a_pause_is_a_gap_that_says_so() {
     let dir = tempfile::tempdir().unwrap();
     let url = format!("socketio+http://127.0.0.1:{}", feed.port);
     let running = start(dir.path(), CaptureConfig { number: Some("/n".into()), ..config(&url) });
-    wait_until("it listens", || feed.tell("clients")["clients"] == 1);
+    wait_until("it listens", || running.control.status().counts.connections == 1);
     feed.tell("burst 3 0");
+    // What the server says first, and to the join, and these.
     wait_until("it hears", || running.received() >= 5);
     write(dir.path(), "pause\n");
     wait_until("it pauses", || running.control.status().state == CaptureState::Paused);
@@ -33,8 +34,8 @@ fn a_pause_is_a_gap_that_says_so() {
     let status = dir.path().join("feed/status.json");
     wait_until("it says so", || std::fs::read_to_string(&status).unwrap().contains("\"paused\""));
     write(dir.path(), "# on again\nrotate\n\nresume\nnonsense\n");
-    wait_until("it listens", || running.control.status().state == CaptureState::Listening);
-    wait_until("it listens", || feed.tell("clients")["clients"] == 1);
+    wait_until("it listens again", || running.control.status().counts.connections == 2);
+    assert_eq!(running.control.status().state, CaptureState::Listening);
     feed.tell("burst 1 0");
     wait_until("all came", || {
         running.control.tell(Command::Rotate);

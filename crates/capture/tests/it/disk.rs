@@ -57,7 +57,8 @@ impl DiskFile for BentFile {
     }
 }
 
-fn bent(half: bool, step: impl Fn(&str) -> io::Result<()> + Send + Sync + 'static) -> Arc<dyn Disk> {
+/// A disk that does this before each step.
+pub fn bent(half: bool, step: impl Fn(&str) -> io::Result<()> + Send + Sync + 'static) -> Arc<dyn Disk> {
     Arc::new(BentDisk(Arc::new(Bent { step: Box::new(step), half })))
 }
 
@@ -92,9 +93,11 @@ fn every_step_fails_once() {
             assert_eq!((sum.first, sum.last, sum.received), (1, 60, 60), "step {nth}, half {half}");
             let failed = u64::from(steps.load(Ordering::Relaxed) >= nth);
             assert_eq!(summary.counts.disk_failures, failed, "step {nth}");
-            assert!(std::fs::read_dir(dir.path().join("feed")).unwrap().all(|entry| {
-                !entry.unwrap().file_name().to_str().unwrap().ends_with(".part")
-            }));
+            assert!(
+                std::fs::read_dir(dir.path().join("feed"))
+                    .unwrap()
+                    .all(|entry| { !entry.unwrap().file_name().to_str().unwrap().ends_with(".part") })
+            );
             if failed == 0 {
                 // One run went through undisturbed: every step had its turn.
                 assert!(nth > 20, "there are no more than {nth} steps");
@@ -135,14 +138,17 @@ fn a_disk_that_stays_full_ends_a_stop_with_the_truth() {
     });
     let running = start_on(dir.path(), disk, config("events:"));
     let events = running.events.clone().unwrap();
-    let event = |n: u64| serde_json::from_value::<stele_capture::Event>(json!({"event": "e", "data": n})).unwrap();
+    let event =
+        |n: u64| serde_json::from_value::<stele_capture::Event>(json!({"event": "e", "data": n})).unwrap();
     wait_until("it takes one", || events.push(&[event(1)]).is_ok());
     let kept = running.control.status().durable_seq;
     full.store(true, Ordering::Relaxed);
     let pushing = std::thread::spawn(move || events.push(&[event(2)]));
     wait_until("it is held", || running.control.status().state == CaptureState::Held);
     running.control.tell(stele_capture::Command::Stop);
-    let Err(error @ CaptureError::Unwritten { .. }) = running.end() else { panic!("it says that all is well") };
+    let Err(error @ CaptureError::Unwritten { .. }) = running.end() else {
+        panic!("it says that all is well")
+    };
     assert!(error.to_string().contains(&format!("all before seq {} are kept", kept + 1)), "{error}");
     assert!(matches!(pushing.join().unwrap(), Err(stele_capture::PushError::Unconfirmed { .. })));
 }

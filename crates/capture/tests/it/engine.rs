@@ -2,15 +2,19 @@
 //! recorded as missing is what was sent.
 
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use stele_capture::{CaptureConfig, CaptureError, Emit, Namespace, Template, Transport};
 
+use crate::disk::bent;
 use crate::node::Feed;
 use crate::proxy::Proxy;
 use crate::rig::{
-    PATIENCE, Running, Sum, add_up, assert_sequence, config, lines, of_event, start, system, wait_until,
+    PATIENCE, Running, Sum, add_up, assert_sequence, config, lines, of_event, start, start_on, system,
+    wait_until,
 };
 
 fn numbered(port: u16) -> CaptureConfig {
@@ -58,7 +62,8 @@ fn frames_are_kept_as_they_came() {
     ];
     let hello = Emit { namespace: "/game".into(), event: "hello".into(), args: vec![json!("me")], ack: true };
     let emit = vec![hello];
-    let running = start(dir.path(), CaptureConfig { namespaces, emit, answer_acks: true, ..numbered(feed.port) });
+    let running =
+        start(dir.path(), CaptureConfig { namespaces, emit, answer_acks: true, ..numbered(feed.port) });
     wait_until("it listens", || running.control.status().counts.connections == 1);
     feed.tell("burst 2 3");
     feed.tell("binary");
@@ -89,7 +94,9 @@ fn frames_are_kept_as_they_came() {
     // The two attachments follow their message, and the ack was sent after its event was durable.
     let at = raws.iter().position(|raw| raw.starts_with("452-")).unwrap();
     assert_eq!(&raws[at + 1..at + 3], ["bAQID", "b/w=="]);
-    let ack = lines.iter().find(|line| line["direction"] == "sent" && line["raw"].as_str().is_some_and(|raw| raw.starts_with("430[")));
+    let ack = lines.iter().find(|line| {
+        line["direction"] == "sent" && line["raw"].as_str().is_some_and(|raw| raw.starts_with("430["))
+    });
     assert!(ack.is_some(), "{raws:?}");
     assert_eq!(of_event(&lines, "ack_latency").len(), 1);
     assert_eq!(system(&lines)[..2], ["capture_started", "connected"]);
@@ -98,7 +105,8 @@ fn frames_are_kept_as_they_came() {
 
 #[test]
 fn every_transport_hears_everything() {
-    for (transport, bytes) in [(Transport::Websocket, 10), (Transport::Polling, 10), (Transport::Upgrade, 10)] {
+    for (transport, bytes) in [(Transport::Websocket, 10), (Transport::Polling, 10), (Transport::Upgrade, 10)]
+    {
         let Some(mut feed) = Feed::start(json!({})) else { return };
         let dir = tempfile::tempdir().unwrap();
         feed.tell(&format!("flow 2 {bytes}"));
@@ -139,7 +147,8 @@ fn a_half_open_connection_is_given_up_for_want_of_pings() {
         feed.tell("flow 5 10");
         // A request that hangs has to end before the next one can be made.
         let connect_timeout_ms_max = 1_000;
-        let running = start(dir.path(), CaptureConfig { transport, connect_timeout_ms_max, ..numbered(proxy.port) });
+        let running =
+            start(dir.path(), CaptureConfig { transport, connect_timeout_ms_max, ..numbered(proxy.port) });
         wait_until("it listens", || running.received() > 20);
         proxy.freeze(true);
         wait_until("it notices", || running.control.status().counts.failures > 0);
@@ -180,6 +189,30 @@ fn a_storm_of_reconnects_is_no_storm_here() {
 }
 
 #[test]
+fn a_disk_that_is_slower_than_the_servers_patience() {
+    let Some(mut feed) = Feed::start(json!({})) else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let slow = Arc::new(AtomicBool::new(true));
+    let seen = Arc::clone(&slow);
+    let disk = bent(false, move |step| {
+        if step == "sync" && seen.load(Ordering::Relaxed) {
+            std::thread::park_timeout(Duration::from_millis(900));
+        }
+        Ok(())
+    });
+    feed.tell("flow 1 5000");
+    let running =
+        start_on(dir.path(), disk, CaptureConfig { queue_bytes_max: 64 << 10, ..numbered(feed.port) });
+    // While nothing is read, no ping is answered, and the server gives us up.
+    wait_until("the server gives it up", || running.control.status().counts.connections > 1);
+    assert!(running.control.status().queued_bytes < 80 << 10);
+    slow.store(false, Ordering::Relaxed);
+    let (sum, lines) = settle(running, &mut feed, dir.path());
+    assert!(sum.missing > 0 && sum.received > 0, "{sum:?}");
+    assert!(of_event(&lines, "disconnected").iter().any(|line| line["data"]["stalls"].as_u64().unwrap() > 0));
+}
+
+#[test]
 fn frames_of_sixteen_megabytes_and_more() {
     let Some(mut feed) = Feed::start(json!({"pingTimeout": 5000})) else { return };
     let dir = tempfile::tempdir().unwrap();
@@ -196,7 +229,10 @@ fn frames_of_sixteen_megabytes_and_more() {
     assert_eq!(lines.iter().filter_map(|line| line["raw"].as_str()).map(str::len).max(), Some(most));
     let dropped = of_event(&lines, "frame_dropped");
     assert_eq!(dropped.len(), 1);
-    assert_eq!((&dropped[0]["data"]["bytes"], &dropped[0]["data"]["bytes_max"]), (&json!(most + 1), &json!(most)));
+    assert_eq!(
+        (&dropped[0]["data"]["bytes"], &dropped[0]["data"]["bytes_max"]),
+        (&json!(most + 1), &json!(most))
+    );
     let gap = &of_event(&lines, "gap")[0]["data"];
     assert_eq!((&gap["reason"], &gap["dropped"]), (&json!("frame_too_large"), &json!(1)));
     assert_eq!(of_event(&lines, "disconnected").len(), 1, "nothing but the stop ended the connection");
@@ -222,13 +258,18 @@ fn a_message_that_nobody_could_read_ends_the_connection() {
 fn who_is_not_let_in_is_told_why() {
     let Some(feed) = Feed::start(json!({})) else { return };
     let dir = tempfile::tempdir().unwrap();
-    let namespaces = vec![Namespace { name: "/game".into(), auth: Some(Template::new(r#"{"token":"wrong"}"#)) }];
+    let namespaces =
+        vec![Namespace { name: "/game".into(), auth: Some(Template::new(r#"{"token":"wrong"}"#)) }];
     let refused = start(dir.path(), CaptureConfig { namespaces, ..numbered(feed.port) }).end();
     let Err(error @ CaptureError::Refused { .. }) = refused else { panic!("{refused:?}") };
     assert!(error.to_string().contains("no such token"), "{error}");
     // No server of Socket.IO is at this path.
     let url = format!("socketio+http://127.0.0.1:{}/elsewhere/", feed.port);
     let dir = tempfile::tempdir().unwrap();
-    let refused = start(dir.path(), CaptureConfig { connects_max: Some(2), connect_timeout_ms_max: 500, ..config(&url) }).end();
+    let refused = start(
+        dir.path(),
+        CaptureConfig { connects_max: Some(2), connect_timeout_ms_max: 500, ..config(&url) },
+    )
+    .end();
     assert!(refused.is_err(), "{refused:?}");
 }

@@ -20,7 +20,11 @@ fn killed(url: &str) -> CaptureConfig {
 
 /// Not a test by itself: the capture that is killed. Says each push that was acknowledged.
 #[test]
-#[expect(clippy::disallowed_methods, clippy::print_stdout, reason = "a child is told by its environment, and answers")]
+#[expect(
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    reason = "a child is told by its environment, and answers"
+)]
 fn child() {
     let (Ok(dir), Ok(url)) = (std::env::var(DIR), std::env::var(URL)) else { return };
     let capture = Capture::open("feed", killed(&url), means(Path::new(&dir))).unwrap();
@@ -28,7 +32,8 @@ fn child() {
         std::thread::spawn(move || {
             for n in 0.. {
                 let id = format!("{}-{n}", std::process::id());
-                let event: Event = serde_json::from_value(json!({"event": "e", "id": id, "data": {"n": n}})).unwrap();
+                let event: Event =
+                    serde_json::from_value(json!({"event": "e", "id": id, "data": {"n": n}})).unwrap();
                 match events.push(&[event]) {
                     Ok(_) => println!("\nacknowledged {id}"),
                     Err(_) => std::thread::park_timeout(Duration::from_millis(5)),
@@ -102,7 +107,10 @@ fn what_was_acknowledged_survives_a_kill() {
     let running = start(dir.path(), killed("events:"));
     wait_until("it is there", || running.control.status().counts.connections == 1);
     running.stop();
-    assert_eq!(of_event(&crate::rig::lines(dir.path()), "gap").last().unwrap()["data"]["reason"], "not_running");
+    assert_eq!(
+        of_event(&crate::rig::lines(dir.path()), "gap").last().unwrap()["data"]["reason"],
+        "not_running"
+    );
 }
 
 #[test]
@@ -122,8 +130,11 @@ fn what_a_killed_capture_missed_is_counted() {
     }
     // A segment that was taken away does not take the count with it.
     let first = crate::rig::segments(dir.path())[0].clone();
-    let taken: Vec<serde_json::Value> =
-        std::fs::read_to_string(&first).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let taken: Vec<serde_json::Value> = std::fs::read_to_string(&first)
+        .unwrap()
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
     std::fs::remove_file(&first).unwrap();
     let running = start(dir.path(), killed(&url));
     wait_until("it listens", || running.received() > 10);
@@ -139,7 +150,10 @@ fn what_a_killed_capture_missed_is_counted() {
     assert_sequence(&all);
     let sum = add_up(&all);
     assert_eq!(sum.last, sent);
-    assert!(sum.missing > 0 && of_event(&all, "gap").iter().any(|gap| gap["data"]["reason"] == "killed"), "{sum:?}");
+    assert!(
+        sum.missing > 0 && of_event(&all, "gap").iter().any(|gap| gap["data"]["reason"] == "killed"),
+        "{sum:?}"
+    );
 }
 
 #[test]
@@ -157,6 +171,9 @@ fn damage_inside_a_segment_is_kept_aside() {
     assert_eq!(running.control.status().epoch, 5);
     running.stop();
     assert_eq!(std::fs::read_to_string(home.join("000004-000001.jsonl")).unwrap(), format!("{whole}\n"));
-    assert_eq!(std::fs::read(home.join("000004-000001.damaged")).unwrap(), format!("\0\0\0\n{whole}\n").as_bytes());
+    assert_eq!(
+        std::fs::read(home.join("000004-000001.damaged")).unwrap(),
+        format!("\0\0\0\n{whole}\n").as_bytes()
+    );
     assert!(!home.join("000004-000002.jsonl").exists() && home.join("notes.txt").exists());
 }

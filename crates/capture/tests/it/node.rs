@@ -59,7 +59,9 @@ impl Drop for Feed {
 
 #[allow(clippy::disallowed_methods, clippy::print_stderr, reason = "a test has no configuration and no log")]
 fn library() -> Option<PathBuf> {
-    let path = std::env::var_os("STELE_TEST_SOCKETIO").map(PathBuf::from).filter(|path| path.join("node_modules").is_dir());
+    let path = std::env::var_os("STELE_TEST_SOCKETIO")
+        .map(PathBuf::from)
+        .filter(|path| path.join("node_modules").is_dir());
     if path.is_none() {
         let missing = "STELE_TEST_SOCKETIO has to name the directory that `make setup-test` brings";
         assert!(std::env::var_os("CI").is_none(), "{missing}");

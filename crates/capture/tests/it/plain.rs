@@ -14,9 +14,7 @@ use crate::proxy::Proxy;
 use crate::rig::{add_up, assert_sequence, config, lines, of_event, start, wait_until};
 
 /// A server whose connections all do the same; gives the headers that it was asked with.
-fn serve(
-    mut each: impl FnMut(u64, WebSocket<TcpStream>) + Send + 'static,
-) -> (u16, Arc<Mutex<Vec<String>>>) {
+fn serve(mut each: impl FnMut(u64, WebSocket<TcpStream>) + Send + 'static) -> (u16, Arc<Mutex<Vec<String>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let (port, heads) = (listener.local_addr().unwrap().port(), Arc::<Mutex<Vec<String>>>::default());
     let seen = Arc::clone(&heads);
@@ -86,7 +84,10 @@ fn messages_are_kept_byte_for_byte() {
     assert!(text.contains(r#""data":{"type":"a","v": 1.50}}"#), "{text}");
     assert!(!text.contains("geheim"), "{text}");
     let lost = &of_event(&lines, "disconnected")[0]["data"];
-    assert_eq!((&lost["reason"], &lost["code"], &lost["received"]), (&json!("closed"), &json!(4001), &json!(6)));
+    assert_eq!(
+        (&lost["reason"], &lost["code"], &lost["received"]),
+        (&json!("closed"), &json!(4001), &json!(6))
+    );
     let head = heads.lock().unwrap()[0].clone();
     assert!(head.starts_with("/feed?key=geheim ") && head.contains("x-key"), "{head}");
 }
@@ -107,8 +108,11 @@ fn silence_after_a_ping_is_the_end() {
         });
     });
     let (dir, proxy) = (tempfile::tempdir().unwrap(), Proxy::to(port));
-    let config =
-        CaptureConfig { ping_ms: 100, ping_timeout_ms_max: 300, ..config(&format!("ws://127.0.0.1:{}", proxy.port)) };
+    let config = CaptureConfig {
+        ping_ms: 100,
+        ping_timeout_ms_max: 300,
+        ..config(&format!("ws://127.0.0.1:{}", proxy.port))
+    };
     let running = start(dir.path(), config);
     wait_until("a latency is measured", || running.control.status().latency_us.is_some());
     proxy.freeze(true);
@@ -155,6 +159,14 @@ fn who_refuses_the_handshake_is_not_asked_for_ever() {
     let config = CaptureConfig { connects_max: Some(3), ..config(&format!("ws://127.0.0.1:{server}")) };
     let gone = start(dir.path(), config).end();
     assert!(matches!(gone, Err(CaptureError::GaveUp { tries: 3, .. })), "{gone:?}");
+    // That was an orderly end, also when somebody has taken its segments.
+    for segment in crate::rig::segments(dir.path()) {
+        std::fs::remove_file(segment).unwrap();
+    }
+    let running = start(dir.path(), crate::rig::config("events:"));
+    wait_until("it is there", || running.control.status().counts.connections == 1);
+    running.stop();
+    assert_eq!(of_event(&lines(dir.path()), "gap")[0]["data"]["reason"], "not_running");
 }
 
 /// A server that says one thing to everybody.

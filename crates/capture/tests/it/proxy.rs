@@ -40,8 +40,14 @@ impl Proxy {
                 if shared.closed.load(Ordering::Relaxed) {
                     continue;
                 }
-                let Ok(server) = TcpStream::connect(SocketAddr::from(([127, 0, 0, 1], upstream))) else { continue };
-                shared.live.lock().unwrap().extend([stream.try_clone().unwrap(), server.try_clone().unwrap()]);
+                let Ok(server) = TcpStream::connect(SocketAddr::from(([127, 0, 0, 1], upstream))) else {
+                    continue;
+                };
+                shared
+                    .live
+                    .lock()
+                    .unwrap()
+                    .extend([stream.try_clone().unwrap(), server.try_clone().unwrap()]);
                 pump(&shared, stream.try_clone().unwrap(), server.try_clone().unwrap(), false);
                 pump(&shared, server, stream, true);
             }
@@ -100,7 +106,9 @@ fn pump(mode: &Arc<Mode>, mut from: TcpStream, mut to: TcpStream, down: bool) {
                 end = length.min((cut_after - passed) as usize);
                 passed += end as u64;
             }
-            let done = length == 0 || to.write_all(&buffer[..end]).is_err() || (down && cut_after > 0 && passed == cut_after);
+            let done = length == 0
+                || to.write_all(&buffer[..end]).is_err()
+                || (down && cut_after > 0 && passed == cut_after);
             if done {
                 let _ = from.shutdown(Shutdown::Both);
                 let _ = to.shutdown(Shutdown::Both);

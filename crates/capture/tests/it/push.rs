@@ -15,21 +15,27 @@ fn ok_is_durable() {
     // Nothing else would make it durable: the time is long.
     let running = start(dir.path(), CaptureConfig { sync_ms: 600_000, ..config("events:") });
     let events = running.events.clone().unwrap();
-    let odd: Event =
-        serde_json::from_str("{\"event\":\"trade\",\"id\":\"t-1\",\"ts\":\"2025-01-02T03:04:05Z\",\"data\":{\"a\":\n1.50}}").unwrap();
+    let odd: Event = serde_json::from_str(
+        "{\"event\":\"trade\",\"id\":\"t-1\",\"ts\":\"2025-01-02T03:04:05Z\",\"data\":{\"a\":\n1.50}}",
+    )
+    .unwrap();
     let pushed = events.push(&[odd, event(json!([1]))]).unwrap();
     assert_eq!((pushed.events, pushed.epoch), (2, 1));
     assert!(running.control.status().durable_seq >= pushed.seq);
-    let parts: Vec<_> = std::fs::read_dir(dir.path().join("feed")).unwrap().map(|entry| entry.unwrap().path()).collect();
-    let part = parts.iter().find(|path| path.extension().is_some_and(|extension| extension == "part")).unwrap();
+    let parts: Vec<_> =
+        std::fs::read_dir(dir.path().join("feed")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let part =
+        parts.iter().find(|path| path.extension().is_some_and(|extension| extension == "part")).unwrap();
     let text = std::fs::read_to_string(part).unwrap();
     assert!(text.contains(r#""ts":"2025-01-02T03:04:05Z","direction":"received","event":"trade","original_id":"t-1","data":{"a": 1.50}}"#), "{text}");
     // Many at once share a sync.
     let threads: Vec<_> = (0..8)
         .map(|thread| {
             let events = events.clone();
-            std::thread::spawn(move || for n in 0..20 {
-                events.push(&[event(json!([thread, n]))]).unwrap();
+            std::thread::spawn(move || {
+                for n in 0..20 {
+                    events.push(&[event(json!([thread, n]))]).unwrap();
+                }
             })
         })
         .collect();
@@ -46,7 +52,8 @@ fn without_room_it_says_when_to_come_back() {
     let dir = tempfile::tempdir().unwrap();
     let gate = Arc::new(Mutex::new(()));
     let disk = Arc::new(Gated(Arc::clone(&gate)));
-    let running = start_on(dir.path(), disk, CaptureConfig { queue_bytes_max: 64 << 10, ..config("events:") });
+    let running =
+        start_on(dir.path(), disk, CaptureConfig { queue_bytes_max: 64 << 10, ..config("events:") });
     let events = running.events.clone().unwrap();
     wait_until("it takes one", || events.push(&[event(json!(0))]).is_ok());
     let shut = gate.lock().unwrap();
@@ -58,7 +65,9 @@ fn without_room_it_says_when_to_come_back() {
         })
         .collect();
     wait_until("both wait for the disk", || running.control.status().queued_bytes > 60_000);
-    let Err(PushError::Busy { queued_bytes, retry_after_ms }) = events.push(&[event(big)]) else { panic!("it is taken") };
+    let Err(PushError::Busy { queued_bytes, retry_after_ms }) = events.push(&[event(big)]) else {
+        panic!("it is taken")
+    };
     assert!(queued_bytes > 60_000 && retry_after_ms >= 250);
     assert_eq!(running.control.status().counts.refused, 1);
     drop(shut);

@@ -192,7 +192,8 @@ pub fn add_up(lines: &[Value]) -> Sum {
     let mut missing = 0;
     for gap in of_event(lines, "gap") {
         let data = &gap["data"];
-        let (Some(after), Some(before)) = (data["after_number"].as_i64(), data["before_number"].as_i64()) else {
+        let (Some(after), Some(before)) = (data["after_number"].as_i64(), data["before_number"].as_i64())
+        else {
             continue;
         };
         assert_eq!(data["missing"], before - after - 1, "{gap}");

@@ -34,7 +34,10 @@ fn each_is_named() {
     check("", "the setting url");
     check("url = 'wss://a.example/${OTHER}'", "the variable OTHER is not set");
     check("url = 'stdin:'\nnumber = 'n'", "the setting number cannot be used: it is no JSON pointer");
-    check("url = 'stdin:'\nping_ms = 1", "the setting ping_ms cannot be used: it is 1; it has to be 100 at least");
+    check(
+        "url = 'stdin:'\nping_ms = 1",
+        "the setting ping_ms cannot be used: it is 1; it has to be 100 at least",
+    );
     check("url = 'stdin:'\nreconnect_ms_max = 1", "the setting reconnect_ms_max");
     check("url = 'stdin:'\nconnects_max = 0", "the setting connects_max");
     check("url = 'ws://a'\nheaders = { A = \"geheim\\n\" }", "the setting headers");

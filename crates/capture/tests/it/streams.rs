@@ -1,7 +1,7 @@
 //! Lines of a stream.
 
-use std::io::{Read, pipe};
 use std::io::Write;
+use std::io::{Read, pipe};
 
 use serde_json::json;
 use stele_capture::{CaptureConfig, CaptureState, Command, Ended};
@@ -11,7 +11,8 @@ use crate::rig::{assert_sequence, config, lines, means, of_event, start_with, wa
 #[test]
 fn lines_become_records() {
     let dir = tempfile::tempdir().unwrap();
-    let input: Box<dyn Read + Send> = Box::new(std::io::Cursor::new(b"{\"a\": 1}\nwords\n\xff\xfe\n\nlast".to_vec()));
+    let input: Box<dyn Read + Send> =
+        Box::new(std::io::Cursor::new(b"{\"a\": 1}\nwords\n\xff\xfe\n\nlast".to_vec()));
     let summary = start_with(means(dir.path()), config("stdin:"), Some(input)).end().unwrap();
     assert_eq!((summary.ended, summary.counts.received), (Ended::EndOfInput, 5));
     let lines = lines(dir.path());
@@ -27,7 +28,8 @@ fn a_line_that_is_too_long_is_told_of_and_the_next_one_is_read() {
     let dir = tempfile::tempdir().unwrap();
     let text = format!("{}\n{}\nshort\n", "x".repeat(3_000), "y".repeat(100_000));
     let config = CaptureConfig { frame_bytes_max: 1_024, ..config("stdin:") };
-    let summary = start_with(means(dir.path()), config, Some(Box::new(std::io::Cursor::new(text)))).end().unwrap();
+    let summary =
+        start_with(means(dir.path()), config, Some(Box::new(std::io::Cursor::new(text)))).end().unwrap();
     assert_eq!((summary.counts.dropped, summary.counts.gaps), (2, 2));
     let lines = lines(dir.path());
     assert_eq!(of_event(&lines, "error")[0]["data"]["bytes"], 100_000);

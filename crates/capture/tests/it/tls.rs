@@ -32,7 +32,9 @@ fn serve(host: &str) -> u16 {
     std::thread::spawn(move || {
         for stream in listener.incoming() {
             let connection = ServerConnection::new(Arc::clone(&config)).unwrap();
-            let Ok(mut socket) = tungstenite::accept(StreamOwned::new(connection, stream.unwrap())) else { continue };
+            let Ok(mut socket) = tungstenite::accept(StreamOwned::new(connection, stream.unwrap())) else {
+                continue;
+            };
             let _ = socket.send(Message::text("x".repeat(1 << 20)));
             while socket.read().is_ok() {}
         }
@@ -45,12 +47,20 @@ fn trust_is_asked_for() {
     let port = serve("127.0.0.1");
     let dir = tempfile::tempdir().unwrap();
     let ca_pem = Some(CA.to_owned());
-    let running = start(dir.path(), CaptureConfig { ca_pem: ca_pem.clone(), ..config(&format!("wss://localhost:{port}")) });
+    let running = start(
+        dir.path(),
+        CaptureConfig { ca_pem: ca_pem.clone(), ..config(&format!("wss://localhost:{port}")) },
+    );
     wait_until("it hears", || running.received() == 1);
     running.stop();
-    assert!(lines(dir.path()).iter().any(|line| line["text"].as_str().is_some_and(|text| text.len() == 1 << 20)));
+    assert!(
+        lines(dir.path()).iter().any(|line| line["text"].as_str().is_some_and(|text| text.len() == 1 << 20))
+    );
     // Nobody said that it is trusted; and a name that the certificate does not have.
-    for (url, ca_pem) in [(format!("wss://localhost:{port}"), None), (format!("wss://127.0.0.2:{}", serve("127.0.0.2")), ca_pem)] {
+    for (url, ca_pem) in [
+        (format!("wss://localhost:{port}"), None),
+        (format!("wss://127.0.0.2:{}", serve("127.0.0.2")), ca_pem),
+    ] {
         let dir = tempfile::tempdir().unwrap();
         let refused = start(dir.path(), CaptureConfig { ca_pem, ..config(&url) }).end();
         let Err(error @ CaptureError::Refused { .. }) = refused else { panic!("{refused:?}") };
