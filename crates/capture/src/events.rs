@@ -111,6 +111,7 @@ impl Events {
             .map(|(event, flat)| Line {
                 connection: &connection,
                 ts: event.ts.clone().unwrap_or_else(|| now.clone()),
+                received_at: event.ts.as_ref().map(|_| now.as_str()),
                 direction: Some(Direction::Received),
                 event: Some(&event.event),
                 original_id: event.id.as_deref(),

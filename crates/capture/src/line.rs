@@ -45,6 +45,9 @@ pub(crate) struct Line<'a> {
     pub connection: &'a str,
     /// When it was received.
     pub ts: String,
+    /// The same, where `ts` is the time of its sender.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub received_at: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub direction: Option<Direction>,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -3,6 +3,7 @@
 //! A segment is complete when all of it is durable under its final name; then it never changes. What a killed process
 //! left is completed by the next run, up to the last line that is whole.
 
+use std::borrow::Cow;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
@@ -11,11 +12,12 @@ use std::time::Duration;
 
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 use stele_model::Micros;
 
 use crate::CaptureError;
 use crate::disk::{Disk, DiskFile, sync_parent};
-use crate::line::micros;
+use crate::line::{SYSTEM, micros};
 
 /// Segments of one directory that are looked at when a run begins: those that nobody took. More is a sign that
 /// nobody will.
@@ -206,11 +208,49 @@ fn parse(name: &str) -> Option<(u64, u64, bool)> {
 
 /// What a line says that matters here.
 #[derive(Deserialize)]
-struct Seen<'a> {
-    ts: &'a str,
+pub(crate) struct Seen<'a> {
+    #[serde(borrow)]
+    ts: Cow<'a, str>,
+    /// When it was received, where `ts` is the time of its sender.
+    #[serde(borrow)]
+    received_at: Option<Cow<'a, str>>,
     number: Option<i64>,
-    event: Option<&'a str>,
-    doc_type: Option<&'a str>,
+    #[serde(borrow)]
+    event: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    doc_type: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    data: Option<&'a RawValue>,
+}
+
+impl<'a> Seen<'a> {
+    pub fn of(line: &'a [u8]) -> Option<Self> {
+        serde_json::from_slice(line).ok()
+    }
+
+    /// When it was received.
+    pub fn at(&self) -> Option<Micros> {
+        micros(self.received_at.as_deref().unwrap_or(&self.ts))
+    }
+
+    /// The number up to which the feed is known: that of a message, also of one that was not kept.
+    pub fn number(&self) -> Option<i64> {
+        #[derive(Deserialize)]
+        struct Dropped {
+            dropped: u64,
+            before_number: i64,
+        }
+        let of_gap = || {
+            let dropped: Dropped =
+                serde_json::from_str(self.data.filter(|_| self.is_system("gap"))?.get()).ok()?;
+            (dropped.dropped > 0).then_some(dropped.before_number - 1)
+        };
+        self.number.or_else(of_gap)
+    }
+
+    fn is_system(&self, event: &str) -> bool {
+        self.doc_type.as_deref() == Some(SYSTEM) && self.event.as_deref() == Some(event)
+    }
 }
 
 /// Where its run came to; how many lines are whole, how many bytes they have, and how many there are in all.
@@ -223,10 +263,10 @@ fn read(path: &Path) -> io::Result<(Reached, u64, u64, u64)> {
         if line.last() != Some(&b'\n') || serde_json::from_slice::<IgnoredAny>(line).is_err() {
             break;
         }
-        if let Ok(seen) = serde_json::from_slice::<Seen<'_>>(line) {
-            reached.at = micros(seen.ts).or(reached.at);
-            reached.number = seen.number.or(reached.number);
-            reached.stopped = seen.doc_type.is_some() && seen.event == Some("capture_stopped");
+        if let Some(seen) = Seen::of(line) {
+            reached.at = seen.at().or(reached.at);
+            reached.number = seen.number().or(reached.number);
+            reached.stopped = seen.is_system("capture_stopped");
         }
         lines += 1;
         whole += line.len() as u64;
@@ -256,4 +296,29 @@ fn complete(part: &Path, path: &Path, whole: u64, all: u64) -> io::Result<()> {
         std::fs::rename(part, path)?;
     }
     sync_parent(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn how_far_a_line_says_that_the_feed_had_come() {
+        let check = |rest: &str, expect: Option<i64>| {
+            let line = format!(r#"{{"capture":"feed","ts":"2025-01-02T03:04:05Z",{rest}}}"#);
+            assert_eq!(Seen::of(line.as_bytes()).and_then(|seen| seen.number()), expect, "{line}");
+        };
+        check(r#""number":7,"raw":"42[\"a\"]""#, Some(7));
+        check(r#""event":"an \"odd\" one","data":{"dropped":1,"before_number":9}"#, None);
+        let gap = r#""doc_type":"system_event","event":"gap","data""#;
+        check(&format!(r#"{gap}:{{"dropped":1,"before_number":9}}"#), Some(8));
+        // What is behind a silence is only known when it comes.
+        check(&format!(r#"{gap}:{{"before_number":9}}"#), None);
+    }
+
+    #[test]
+    fn the_time_is_when_it_was_received() {
+        let line = br#"{"ts":"1999-01-01T00:00:00Z","received_at":"1970-01-01T00:00:01Z","data":1}"#;
+        assert_eq!(Seen::of(line).and_then(|seen| seen.at()), Some(1_000_000));
+    }
 }

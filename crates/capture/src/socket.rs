@@ -92,10 +92,7 @@ impl Socket {
     pub fn connect(shared: &Arc<Shared>, url: &Url) -> Result<Self, Lost> {
         let pace = &shared.means.pace;
         let deadline = pace.now() + Duration::from_millis(shared.config.connect_timeout_ms_max);
-        let tls = match url.scheme() {
-            "wss" | "https" => true,
-            _ => false,
-        };
+        let tls = matches!(url.scheme(), "wss" | "https");
         let host = url.host_str().unwrap_or_default();
         let port = url.port().unwrap_or(if tls { 443 } else { 80 });
         let stream = reach(host.trim_matches(['[', ']']), port, deadline.saturating_sub(pace.now()))?;
@@ -332,6 +329,13 @@ fn request(shared: &Shared, url: &Url, tls: bool) -> Result<tungstenite::handsha
     let rest = url.as_str().split_once(':').map(|(_, rest)| rest).unwrap_or_default();
     let mut request = format!("{scheme}:{rest}").into_client_request().map_err(|_| unusable())?;
     let headers = request.headers_mut();
+    if !url.username().is_empty() {
+        let login = format!("{}:{}", url.username(), url.password().unwrap_or_default());
+        let value = format!("Basic {}", data_encoding::BASE64.encode(login.as_bytes()));
+        let mut value = HeaderValue::from_str(&value).map_err(|_| unusable())?;
+        value.set_sensitive(true);
+        headers.insert("authorization", value);
+    }
     for (name, value) in &shared.resolved.headers {
         let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| unusable())?;
         let mut value = HeaderValue::from_str(value.reveal()).map_err(|_| unusable())?;

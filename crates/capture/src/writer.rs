@@ -12,8 +12,9 @@ use crossbeam_channel::Sender;
 use serde::{Deserialize, Serialize};
 
 use crate::disk::replace;
+use crate::line::instant;
 use crate::queue::{Item, cost};
-use crate::segment::{Segment, Segments};
+use crate::segment::{Seen, Segment, Segments};
 use crate::shared::{ASK_EVERY, Shared};
 use crate::{CaptureError, Observer};
 
@@ -188,20 +189,13 @@ impl Writer<'_> {
 
     /// Remembers where the feed has come to, from the lines that became durable.
     fn note(&mut self) {
-        #[derive(Deserialize)]
-        struct Seen<'a> {
-            ts: &'a str,
-            number: Option<i64>,
+        let mut lines = self.unsynced.split(|byte| *byte == b'\n').rev().filter_map(Seen::of).peekable();
+        if let Some(at) = lines.peek().and_then(Seen::at) {
+            self.state.at = Some(instant(at));
         }
-        let mut lines = self.unsynced.split(|byte| *byte == b'\n').rev();
-        let mut seen = lines.by_ref().filter_map(|line| serde_json::from_slice::<Seen<'_>>(line).ok());
-        let Some(last) = seen.next() else { return };
-        self.state.at = Some(last.ts.to_owned());
-        let number = match self.shared.config.number {
-            Some(_) => last.number.or_else(|| seen.find_map(|line| line.number)),
-            None => None,
-        };
-        self.state.number = number.or(self.state.number);
+        if self.shared.config.number.is_some() {
+            self.state.number = lines.find_map(|line| line.number()).or(self.state.number);
+        }
     }
 
     /// Waits while complete segments lie about that nobody takes.

@@ -81,7 +81,7 @@ pub(crate) fn payload_of(text: &str) -> Option<Value> {
 /// By which way packets come.
 enum Pipe {
     Socket(Box<Socket>),
-    Polling(Polling),
+    Polling(Box<Polling>),
 }
 
 /// A packet as it came.
@@ -146,7 +146,7 @@ fn try_listen(recorder: &mut Recorder, url: &Url) -> Result<Infallible, Lost> {
         }
         Transport::Polling | Transport::Upgrade => {
             let (polling, said) = polling::open(&shared, url)?;
-            (Pipe::Polling(polling), said)
+            (Pipe::Polling(Box::new(polling)), said)
         }
     };
     let first = said.remove(0);

@@ -108,6 +108,33 @@ fn every_step_fails_once() {
 }
 
 #[test]
+fn nothing_is_acknowledged_before_it_is_durable() {
+    let dir = tempfile::tempdir().unwrap();
+    // What was appended since the last sync that succeeded would be gone after a power cut.
+    let volatile = Arc::new(AtomicBool::new(false));
+    let seen = Arc::clone(&volatile);
+    let disk = bent(false, move |step| {
+        match step {
+            "append" => seen.store(true, Ordering::SeqCst),
+            "sync" => seen.store(false, Ordering::SeqCst),
+            "rename" => assert!(!seen.load(Ordering::SeqCst), "a segment is complete that is not durable"),
+            _ => {}
+        }
+        Ok(())
+    });
+    let running = start_on(dir.path(), disk, CaptureConfig { segment_bytes: 2_000, ..config("events:") });
+    let events = running.events.clone().unwrap();
+    for n in 0..200 {
+        let event: stele_capture::Event = serde_json::from_value(json!({"event": "e", "data": n})).unwrap();
+        let Ok(pushed) = events.push(&[event]) else { continue };
+        assert!(!volatile.load(Ordering::SeqCst), "push {n} is acknowledged and not durable");
+        assert!(running.control.status().durable_seq >= pushed.seq);
+    }
+    let summary = running.stop();
+    assert!(summary.counts.received > 190 && summary.counts.segments > 5, "{summary:?}");
+}
+
+#[test]
 fn a_full_disk_holds_and_goes_on() {
     let dir = tempfile::tempdir().unwrap();
     let full = Arc::new(AtomicBool::new(true));

@@ -104,6 +104,31 @@ fn frames_are_kept_as_they_came() {
 }
 
 #[test]
+fn an_ack_means_that_it_is_durable() {
+    let Some(mut feed) = Feed::start(json!({"pingTimeout": 20_000})) else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let shut = Arc::new(AtomicBool::new(false));
+    let seen = Arc::clone(&shut);
+    let disk = bent(false, move |step| {
+        while step == "sync" && seen.load(Ordering::Relaxed) {
+            std::thread::park_timeout(Duration::from_millis(5));
+        }
+        Ok(())
+    });
+    let running = start_on(dir.path(), disk, CaptureConfig { answer_acks: true, ..numbered(feed.port) });
+    wait_until("it listens", || running.control.status().counts.connections == 1);
+    shut.store(true, Ordering::Relaxed);
+    let before = running.received();
+    feed.tell("acks");
+    wait_until("it hears", || running.received() > before);
+    std::thread::park_timeout(Duration::from_millis(400));
+    assert_eq!(feed.tell("told")["acked"], json!([]), "it is acknowledged and the disk has said nothing");
+    shut.store(false, Ordering::Relaxed);
+    wait_until("its ack comes", || feed.tell("told")["acked"] == json!([1]));
+    settle(running, &mut feed, dir.path());
+}
+
+#[test]
 fn every_transport_hears_everything() {
     for (transport, bytes) in [(Transport::Websocket, 10), (Transport::Polling, 10), (Transport::Upgrade, 10)]
     {

@@ -27,7 +27,10 @@ fn ok_is_durable() {
     let part =
         parts.iter().find(|path| path.extension().is_some_and(|extension| extension == "part")).unwrap();
     let text = std::fs::read_to_string(part).unwrap();
-    assert!(text.contains(r#""ts":"2025-01-02T03:04:05Z","direction":"received","event":"trade","original_id":"t-1","data":{"a": 1.50}}"#), "{text}");
+    // Its own time, and when it came.
+    assert!(text.contains(r#""ts":"2025-01-02T03:04:05Z","received_at":"2023-11-14T22:"#), "{text}");
+    let kept = r#""direction":"received","event":"trade","original_id":"t-1","data":{"a": 1.50}}"#;
+    assert!(text.contains(kept), "{text}");
     // Many at once share a sync.
     let threads: Vec<_> = (0..8)
         .map(|thread| {
