@@ -20,11 +20,7 @@ fn killed(url: &str) -> CaptureConfig {
 
 /// Not a test by itself: the capture that is killed. Says each push that was acknowledged.
 #[test]
-#[expect(
-    clippy::disallowed_methods,
-    clippy::print_stdout,
-    reason = "a child is told by its environment, and answers"
-)]
+#[expect(clippy::disallowed_methods, reason = "a child is told by its environment, and answers")]
 fn child() {
     let (Ok(dir), Ok(url)) = (std::env::var(DIR), std::env::var(URL)) else { return };
     let capture = Capture::open("feed", killed(&url), means(Path::new(&dir))).unwrap();
