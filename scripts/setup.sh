@@ -176,6 +176,9 @@ for_tests() {
     redis
     venv s3 scripts/s3_requirements.txt
     browser
+    need node nodejs
+    npm_ci scripts/socketio socketio
+    need chromium chromium
     local suite
     for suite in released preview; do
         npm_ci "scripts/mcp_conformance/$suite" "mcp-conformance/$suite"

@@ -45,6 +45,7 @@ const BASE: &str = include_str!("../../profiles/base.toml");
 /// the more special ones come first.
 const BUILT_IN: [&str; 18] = [
     include_str!("../../profiles/har.toml"),
+    include_str!("../../profiles/capture.toml"),
     include_str!("../../profiles/f13.toml"),
     include_str!("../../profiles/f14.toml"),
     include_str!("../../profiles/f12.toml"),

@@ -167,6 +167,24 @@ fn f10_f11_f12() {
 }
 
 #[test]
+fn live_capture() {
+    check(
+        r#"{"capture":"feed","seq":1,"connection":"3-1","ts":"2025-01-02T03:04:05Z","direction":"received","number":7,"raw":"42[\"state\",{\"gameId\":\"g\",\"price\":2}]"}
+{"capture":"feed","seq":2,"connection":"3-1","ts":"2025-01-02T03:04:05Z","direction":"sent","raw":"3"}
+{"capture":"feed","seq":3,"connection":"3-1","ts":"2025-01-02T03:04:05Z","direction":"received","raw":"bAQID"}
+{"capture":"feed","seq":4,"connection":"3-1","ts":"2025-01-02T03:04:05Z","direction":"received","event":"trade","data":{"price":3}}
+{"capture":"feed","seq":5,"connection":"3-1","ts":"2025-01-02T03:04:05Z","doc_type":"system_event","event":"gap","data":{"reason":"cut","missing":4}}
+"#,
+        r#"capture
+        1: ws_event state time=1735787045000000/utc platform=feed session=3-1 game=g seq=1 direction=received price=2
+        2: system_event pong time=1735787045000000/utc platform=feed session=3-1 seq=2 direction=sent
+        3: ws_event binary time=1735787045000000/utc platform=feed session=3-1 seq=3 direction=received
+        4: ws_event trade time=1735787045000000/utc platform=feed session=3-1 seq=4 direction=received price=3 payload={"price":3}
+        5: system_event gap time=1735787045000000/utc platform=feed session=3-1 seq=5 payload={"reason":"cut","missing":4}"#,
+    );
+}
+
+#[test]
 fn f13_f14() {
     check(
         r#"{"record_id":"00","ts":"2025-01-02T03:04:05Z","doc_type":"game_tick","event_type":"tick","game_id":"g","seq":4,"direction":"sent","price":1.5,"tick":2,"cash":1,"position_qty":2,"username":"u","player_id":"p","platform":"x","session_id":"s","original_id":"o"}"#,
@@ -242,7 +260,7 @@ fn a_format_can_be_forced() {
     check_with(
         "{}\n",
         &force("F99"),
-        "no format named F99; known formats are har, F13, F14, F12, F10, F2, F9, F11, F3, F1, F4, F5, F7, F8, F6, F15, frames, lines",
+        "no format named F99; known formats are har, capture, F13, F14, F12, F10, F2, F9, F11, F3, F1, F4, F5, F7, F8, F6, F15, frames, lines",
     );
 }
 
