@@ -1,0 +1,9 @@
+//! Tables and queries of real databases.
+
+mod asking;
+mod databases;
+mod incremental;
+mod large;
+mod lost;
+mod rig;
+mod types;
