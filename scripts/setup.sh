@@ -128,7 +128,7 @@ postgres_program() { # the newest
 # This package has the server and nothing that starts one.
 mariadb() {
     local program=/usr/sbin/mariadbd
-    [ -x "$program" ] || apt_install mariadb-server-core
+    { [ -x "$program" ] && command -v my_print_defaults >/dev/null; } || apt_install mariadb-server-core mariadb-client-core
     mkdir -p "$STELE_CACHE/mariadb"
     ln -sfn "$program" "$STELE_CACHE/mariadb/mariadbd"
 }

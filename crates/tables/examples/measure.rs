@@ -55,7 +55,12 @@ fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-fn measured(url: &str, table: &str, cursor: &str, file: Option<&str>) -> Result<String, Box<dyn std::error::Error>> {
+fn measured(
+    url: &str,
+    table: &str,
+    cursor: &str,
+    file: Option<&str>,
+) -> Result<String, Box<dyn std::error::Error>> {
     let mut settings = json!({"connection_string": url, "table": table});
     if cursor != "-" {
         settings["incremental"] = json!({"cursor": cursor, "missing": "exclude"});
@@ -71,7 +76,8 @@ fn measured(url: &str, table: &str, cursor: &str, file: Option<&str>) -> Result<
     let (wall, cpu) = (started.elapsed().as_secs_f64(), cpu_seconds()? - cpu_before);
     let status = std::fs::read_to_string("/proc/self/status")?;
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or_default();
-    let outcome: Vec<String> = collected.streams.iter().map(|stream| format!("{:?}", stream.outcome)).collect();
+    let outcome: Vec<String> =
+        collected.streams.iter().map(|stream| format!("{:?}", stream.outcome)).collect();
     let rows = sink.records as f64;
     Ok(json!({
         "outcome": outcome.join(" "),

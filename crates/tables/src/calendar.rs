@@ -117,9 +117,9 @@ impl<'a> Moment<'a> {
         let bytes = text.as_bytes();
         let number = |from: usize, to: usize| -> Option<i64> {
             let digits = bytes.get(from..to)?;
-            digits.iter().try_fold(0, |sum, byte| {
-                byte.is_ascii_digit().then(|| sum * 10 + i64::from(byte - b'0'))
-            })
+            digits
+                .iter()
+                .try_fold(0, |sum, byte| byte.is_ascii_digit().then(|| sum * 10 + i64::from(byte - b'0')))
         };
         let is = |at: usize, byte: u8| bytes.get(at) == Some(&byte);
         let (year, month, day) = (number(0, 4)?, number(5, 7)?, number(8, 10)?);
@@ -212,7 +212,8 @@ mod tests {
         check("2024-03-01T00:00:00-0800", 60_000_000, Some("2024-02-29T23:59:00-0800"));
         check("2024-03-01T00:00:00.123456789Z", 0, Some("2024-03-01T00:00:00.123456000Z"));
         check("1969-12-31T23:59:59.999999Z", 1, Some("1969-12-31T23:59:59.999998Z"));
-        for wrong in ["", "2024", "2024-13-01", "2024-01-01T", "2024-01-01Tab:00:00", "2024-01-01T00:00:00X"] {
+        for wrong in ["", "2024", "2024-13-01", "2024-01-01T", "2024-01-01Tab:00:00", "2024-01-01T00:00:00X"]
+        {
             check(wrong, 0, None);
         }
         let with_zone = Moment::parse("2024-03-01T02:00:00+02:00").unwrap();

@@ -13,7 +13,7 @@ use crate::TablesError;
 use crate::address::{resolved, wrong_address};
 use crate::config::{StreamConfig, TablesConfig, wrong};
 use crate::dialect::Dialect;
-use crate::gather::{Gather, Label};
+use crate::gather::{Gather, Label, Memory};
 use crate::mysql::MySqlReader;
 use crate::plan::Plan;
 use crate::postgres::Postgres;
@@ -96,7 +96,15 @@ impl TableCollector {
             Plan::check_query(stream, dialect)?;
         }
         let address = Secret::new(address);
-        Ok(TableCollector { source_id: source_id.to_owned(), config, address, variable, dialect, target, streams })
+        Ok(TableCollector {
+            source_id: source_id.to_owned(),
+            config,
+            address,
+            variable,
+            dialect,
+            target,
+            streams,
+        })
     }
 
     /// The database, without a password.
@@ -141,7 +149,9 @@ impl TableCollector {
 fn url_of(address: &str) -> Result<Url, TablesError> {
     // What the library says of an address may hold the password.
     Url::parse(address).map_err(|_| {
-        wrong_address("it is no address; `@`, `:` and `/` in a password have to be written as %40, %3A and %2F")
+        wrong_address(
+            "it is no address; `@`, `:` and `/` in a password have to be written as %40, %3A and %2F",
+        )
     })
 }
 
@@ -154,7 +164,9 @@ impl Collector for TableCollector {
             for (name, stream) in self.streams(reader.as_mut())? {
                 let plan = Plan::make(reader.as_mut(), self.dialect, &name, &stream)?;
                 if plan.cursor.is_empty() {
-                    notes.push(format!("{name} is read whole each time; `incremental` would read what is new"));
+                    notes.push(format!(
+                        "{name} is read whole each time; `incremental` would read what is new"
+                    ));
                 }
                 if plan.key.is_empty() {
                     notes.push(format!(
@@ -203,7 +215,16 @@ impl Collector for TableCollector {
         };
         let mut collected = Collected::default();
         for (name, stream) in &streams {
-            let mut run = Run { of: self, means, name, stream, reader: reader.take(), records: 0, calls: 0, note: None };
+            let mut run = Run {
+                of: self,
+                means,
+                name,
+                stream,
+                reader: reader.take(),
+                records: 0,
+                calls: 0,
+                note: None,
+            };
             let ended = run.run(from.get(name), sink);
             let (records, calls) = (run.records, run.calls);
             reader = run.reader.take();
@@ -263,23 +284,28 @@ impl Run<'_, '_> {
             key: &plan.key,
             cursor: &plan.cursor,
         };
-        let known = from.cloned().unwrap_or(Value::Null);
+        let known = from.cloned().unwrap_or_else(|| saved.to_value());
         let mut gather = Gather::new(label, sink, self.means, self.stream.rows_max, &known);
+        gather.remember(Memory::Key, saved.clone());
         let mut tries = 0;
         loop {
-            gather.since_connected = 0;
+            let before = gather.handed;
             let read = self.read(&plan, &saved, &mut gather);
             self.records = gather.handed;
             let error = match read {
                 Ok(()) => break,
-                // The sink's word is the last.
-                Err(error @ TablesError::Collect(_)) => return Err(error),
                 Err(error) => error,
             };
-            // What was read before is kept, whatever comes.
-            gather.hand_over(true)?;
             self.reader = None;
-            tries = if gather.since_connected > 0 { 1 } else { tries + 1 };
+            match &error {
+                TablesError::Collect(CollectError::Cancelled) => {}
+                // The sink's word is the last.
+                TablesError::Collect(_) => return Err(error),
+                _ => {}
+            }
+            // What was read before is kept, whatever comes.
+            gather.hand_over_waiting()?;
+            tries = if gather.handed > before { 1 } else { tries + 1 };
             let goes_on = plan.can_go_on() || gather.handed == 0;
             if !matches!(error, TablesError::Lost { .. }) || tries > CONNECTIONS_MAX || !goes_on {
                 return Err(error);

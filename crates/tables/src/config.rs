@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use stele_http::shown_address;
+use stele_http::without_passwords;
 
 use crate::TablesError;
 
@@ -32,6 +32,8 @@ pub struct TablesConfig {
     /// `sqlite:/path/to/file.db`. `${NAME}` stands for an environment variable; a password belongs into one. For
     /// PostgreSQL, `?sslmode=` is `disable`, `prefer` (if nothing is said), `require`, `verify-ca` or
     /// `verify-full`, and `sslrootcert=` a file of certificates; for MySQL they are `ssl-mode` and `ssl-ca`.
+    /// Written out, it has neither user nor password.
+    #[serde(serialize_with = "shown")]
     pub connection_string: String,
     /// Whose data it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -192,6 +194,10 @@ pub enum Missing {
     Exclude,
 }
 
+fn shown<S: serde::Serializer>(connection_string: &str, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&without_passwords(connection_string))
+}
+
 fn connect_timeout_s() -> u64 {
     CONNECT_TIMEOUT_S
 }
@@ -203,7 +209,7 @@ fn answer_timeout_s() -> u64 {
 impl std::fmt::Debug for TablesConfig {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("TablesConfig")
-            .field("connection_string", &shown_address(&self.connection_string))
+            .field("connection_string", &without_passwords(&self.connection_string))
             .field("query", &self.query)
             .field("table", &self.table)
             .field("streams", &self.streams)

@@ -10,6 +10,9 @@ use crate::dialect::CURSOR_COLUMN;
 use crate::json;
 use crate::window::{RowHash, Saved, Window, row_hash};
 
+/// Cursors behind which no other comes: a run that had reached one would find nothing new for ever.
+const ENDLESS: [&[u8]; 3] = [b"\"infinity\"", b"\"Infinity\"", b"\"NaN\""];
+
 /// What a stream is, as each of its lines says it.
 #[derive(Debug, Clone)]
 pub(crate) struct Label<'a> {
@@ -50,8 +53,6 @@ pub(crate) struct Gather<'a> {
     /// Rows of this run, and how many there may be.
     pub(crate) handed: u64,
     rows_max: u64,
-    /// Rows since the connection was made: whether making it again is progress.
-    pub(crate) since_connected: u64,
     /// The limit was reached.
     pub(crate) full: bool,
     counted: u64,
@@ -101,7 +102,6 @@ impl<'a> Gather<'a> {
             means,
             handed: 0,
             rows_max: rows_max.unwrap_or(u64::MAX),
-            since_connected: 0,
             full: false,
             counted: 0,
             names: Vec::new(),
@@ -187,7 +187,6 @@ impl<'a> Gather<'a> {
             self.row.push(b'}');
             self.data_end = self.row.len();
         }
-        self.since_connected += 1;
         if self.is_new()? {
             self.write();
             self.handed += 1;
@@ -210,7 +209,16 @@ impl<'a> Gather<'a> {
                 Ok(!before.contains(&hash))
             }
             Memory::Cursor(window) => {
-                let cursor = self.cursor_at.map_or(b"null".as_slice(), |at| &self.row[self.places[at].clone()]);
+                let cursor =
+                    self.cursor_at.map_or(b"null".as_slice(), |at| &self.row[self.places[at].clone()]);
+                if ENDLESS.contains(&cursor) {
+                    let why = format!(
+                        "a row of {} has the cursor {}, and nothing could come after it; leave such rows out by a query",
+                        self.label.stream,
+                        String::from_utf8_lossy(cursor)
+                    );
+                    return Err(TablesError::Stopped { code: "tables_endless_cursor", why });
+                }
                 let hash = if self.key_at.is_empty() {
                     row_hash(std::iter::once(data))
                 } else {
@@ -321,6 +329,11 @@ impl<'a> Gather<'a> {
             return Err(stele_collect::CollectError::Cancelled.into());
         }
         Ok(!self.full)
+    }
+
+    /// Hands over what there is after something went wrong; if there is nothing, nothing has changed.
+    pub(crate) fn hand_over_waiting(&mut self) -> Result<(), TablesError> {
+        if self.waiting == 0 { Ok(()) } else { self.hand_over(true) }
     }
 
     /// Hands over what there is, and where the stream goes on then.

@@ -194,7 +194,9 @@ fn table_of(reader: &mut dyn Reader, name: &str) -> Result<Table, TablesError> {
     match found.len() {
         1 => Ok(found.remove(0)),
         0 => {
-            let why = format!("there is no table {name}, or the user may not read it; `stele sources discover` lists those that there are");
+            let why = format!(
+                "there is no table {name}, or the user may not read it; `stele sources discover` lists those that there are"
+            );
             Err(TablesError::Stopped { code: "tables_no_table", why })
         }
         _ => {

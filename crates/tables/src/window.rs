@@ -105,7 +105,12 @@ impl Saved {
             Some(_) => return Err(broken()),
             None => None,
         };
-        Ok(Saved { cursor: object.get("cursor").cloned(), behind, seen: hashes("seen")?, nulls: hashes("nulls")? })
+        Ok(Saved {
+            cursor: object.get("cursor").cloned(),
+            behind,
+            seen: hashes("seen")?,
+            nulls: hashes("nulls")?,
+        })
     }
 
     pub(crate) fn to_value(&self) -> Value {

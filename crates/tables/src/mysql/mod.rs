@@ -60,7 +60,9 @@ impl<'a> MySqlReader<'a> {
         // What the library says of an address may hold the password.
         let text = url.as_str().replacen("mariadb://", "mysql://", 1);
         let options = MySqlConnectOptions::from_str(&text)
-            .map_err(|_| wrong_address("it is not such as mysql://USER:PASSWORD@HOST:3306/DATABASE?ssl-mode=REQUIRED"))?
+            .map_err(|_| {
+                wrong_address("it is not such as mysql://USER:PASSWORD@HOST:3306/DATABASE?ssl-mode=REQUIRED")
+            })?
             // The query means what it means elsewhere.
             .pipes_as_concat(false)
             .no_engine_substitution(false)
@@ -68,7 +70,9 @@ impl<'a> MySqlReader<'a> {
             .charset("utf8mb4")
             .disable_statement_logging();
         let connecting = async {
-            MySqlConnection::connect_with(&options).await.map_err(|error| failed(&waiting, "the connection", &error))
+            MySqlConnection::connect_with(&options)
+                .await
+                .map_err(|error| failed(&waiting, "the connection", &error))
         };
         let connection = waiting.within(config.connect_timeout(), connecting)?;
         Ok(MySqlReader { connection, waiting, target })
@@ -136,13 +140,18 @@ fn arguments(binds: &[Bound]) -> Result<MySqlArguments, TablesError> {
     Ok(arguments)
 }
 
-fn bytes_of(row: &MySqlRow, at: usize) -> Option<&[u8]> {
+/// The bytes of a value; `None` is null.
+fn bytes_of(row: &MySqlRow, at: usize, kind: Kind) -> Option<&[u8]> {
     let value = row.try_get_raw(at).ok()?;
-    if value.is_null() { None } else { <&[u8] as Decode<'_, MySql>>::decode(value).ok() }
+    // The library calls zero dates null, too.
+    if value.is_null() && !kind.has_zero() {
+        return None;
+    }
+    <&[u8] as Decode<'_, MySql>>::decode(value).ok()
 }
 
 fn texts(row: &MySqlRow) -> Vec<Option<String>> {
-    let text = |at| bytes_of(row, at).map(|bytes| String::from_utf8_lossy(bytes).into_owned());
+    let text = |at| bytes_of(row, at, Kind::Text).map(|bytes| String::from_utf8_lossy(bytes).into_owned());
     (0..row.len()).map(text).collect()
 }
 
@@ -227,7 +236,7 @@ impl Reader for MySqlReader<'_> {
                     };
                     rows.row();
                     for (at, kind) in kinds.iter().enumerate() {
-                        let bytes = bytes_of(&row, at);
+                        let bytes = bytes_of(&row, at, *kind);
                         let mut right = Some(());
                         rows.value(|out| match bytes {
                             Some(bytes) => right = value::write(out, *kind, bytes),

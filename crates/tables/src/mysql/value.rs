@@ -26,6 +26,13 @@ pub(super) enum Kind {
     Bytes,
 }
 
+impl Kind {
+    /// Whether it has a zero that is no date and not null either.
+    pub(super) fn has_zero(self) -> bool {
+        matches!(self, Kind::Date | Kind::DateTime | Kind::Timestamp)
+    }
+}
+
 /// How a type is read. `json` is whether the table says that its texts are JSON.
 pub(super) fn kind(info: &MySqlTypeInfo, json: bool) -> Kind {
     match info.name() {
@@ -88,11 +95,7 @@ pub(super) fn write(out: &mut Vec<u8>, kind: Kind, bytes: &[u8]) -> Option<()> {
 }
 
 /// Dates and times have their length before them; what is zero at their end is left out by the server.
-fn quoted(
-    out: &mut Vec<u8>,
-    bytes: &[u8],
-    write: impl FnOnce(&mut Vec<u8>, &[u8; 12]),
-) -> Option<()> {
+fn quoted(out: &mut Vec<u8>, bytes: &[u8], write: impl FnOnce(&mut Vec<u8>, &[u8; 12])) -> Option<()> {
     let (length, parts) = bytes.split_first()?;
     let mut whole = [0; 12];
     whole.get_mut(..usize::from(*length))?.copy_from_slice(parts.get(..usize::from(*length))?);

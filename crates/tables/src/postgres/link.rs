@@ -158,7 +158,8 @@ impl<'a> Link<'a> {
                 [auth::SCRAM.as_bytes(), &[0], &length, first.as_bytes()].concat()
             }
             11 | 12 => {
-                let scram = scram.as_mut().ok_or_else(|| refuse("it goes on with SCRAM unasked".to_owned()))?;
+                let scram =
+                    scram.as_mut().ok_or_else(|| refuse("it goes on with SCRAM unasked".to_owned()))?;
                 if kind == 12 {
                     return scram.check(&text(rest)).map_err(refuse);
                 }

@@ -1,6 +1,6 @@
 //! PostgreSQL, by its own protocol: rows are written as JSON out of the buffer that they were read into.
 //!
-//! Why not by a library: `docs/decisions/0016-tables.md`.
+//! Why not by a library: `docs/decisions/0017-postgres-by-hand.md`.
 
 mod address;
 mod auth;

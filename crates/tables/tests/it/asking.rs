@@ -11,7 +11,7 @@ use stele_tables::{TableCollector, TablesConfig};
 use crate::databases::{ALL, Database, Kind, PASSWORD};
 use crate::rig::{Kept, bad, collector, config, good, run};
 
-fn asking<T>(ask: impl FnOnce(&Means<'_>) -> T) -> T {
+pub fn asking<T>(ask: impl FnOnce(&Means<'_>) -> T) -> T {
     let clock = FixedClock(0);
     let pace = std::sync::Arc::new(Still::default());
     ask(&Means { clock: &clock, pace, cancelled: &never, progress: &|_, _| () })
@@ -53,7 +53,8 @@ fn tables_17_check_discover_preview() {
             run(&mut collector(&database, json!({"table": "orders", "rows_max": 2})), &mut kept).unwrap();
         assert_eq!((collected.streams[0].records, &collected.streams[0].outcome), (2, &Outcome::Ok));
         // What is not there is named, with what is.
-        let named = |settings: Value| asking(|means| collector(&database, settings).check(means)).unwrap_err();
+        let named =
+            |settings: Value| asking(|means| collector(&database, settings).check(means)).unwrap_err();
         let check = |settings: Value, expect: &str| {
             let said = in_full(&named(settings));
             assert!(said.contains(expect), "{said}");
@@ -83,14 +84,18 @@ fn the_password_is_printed_nowhere() {
         let (password, after) = rest.split_once('@').unwrap();
         let mut settings = config(&database, json!({"table": "t"}));
         settings.connection_string = format!("{before}:${{DB_PASSWORD}}@{after}");
-        let environment = |said: &'static str| move |name: &str| (name == "DB_PASSWORD").then(|| said.to_owned());
+        let environment =
+            |said: &'static str| move |name: &str| (name == "DB_PASSWORD").then(|| said.to_owned());
         let right: &'static str = Box::leak(format!("geh{password}").into_boxed_str());
         let mut right = TableCollector::new("shop", settings.clone(), &environment(right)).unwrap();
         good(&mut right, &mut Kept::default());
         let mut wrong = TableCollector::new("shop", settings.clone(), &environment("ungeheim")).unwrap();
         let error = asking(|means| wrong.check(means)).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Config);
-        assert!(matches!(&error, CollectError::Credentials { variable, .. } if variable == "DB_PASSWORD"), "{error:?}");
+        assert!(
+            matches!(&error, CollectError::Credentials { variable, .. } if variable == "DB_PASSWORD"),
+            "{error:?}"
+        );
         let missing = TableCollector::new("shop", settings.clone(), &|_| None).unwrap_err();
         assert!(missing.to_string().contains("the environment variable DB_PASSWORD is not set"), "{missing}");
         let mut plain = config(&database, json!({"table": "t"}));
@@ -100,6 +105,7 @@ fn the_password_is_printed_nowhere() {
             format!("{plain:?} {right:?} {}", right.target()),
             in_full(&error),
             format!("{:?}", asking(|means| right.check(means)).unwrap()),
+            serde_json::to_string(&plain).unwrap(),
         ];
         for said in said {
             for secret in ["ungeheim", "geh@im", "geh%40im", PASSWORD] {
@@ -114,7 +120,8 @@ fn who_may_not_read_is_told() {
     let database = Database::start(Kind::Postgres);
     database.run("CREATE TABLE closed (id INT PRIMARY KEY); REVOKE pg_read_all_data FROM reader; CREATE VIEW v AS SELECT * FROM closed; CREATE TABLE open (id INT PRIMARY KEY); GRANT SELECT ON open TO reader");
     let streams = json!([{"name": "closed", "query": "SELECT * FROM closed"}, {"table": "open"}]);
-    let collected = run(&mut collector(&database, json!({"streams": streams})), &mut Kept::default()).unwrap();
+    let collected =
+        run(&mut collector(&database, json!({"streams": streams})), &mut Kept::default()).unwrap();
     match &collected.streams[0].outcome {
         Outcome::Unavailable { reason } => assert!(reason.contains("grant SELECT"), "{reason}"),
         other => panic!("{other:?}"),

@@ -1,8 +1,9 @@
 //! Real servers, each on a free port of the loopback and in a directory of its own, gone with the test; and a file of
 //! SQLite, which takes part in everything.
 
+use std::io::Write;
 use std::net::{TcpListener, TcpStream};
-use std::os::unix::fs::chown;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
@@ -29,7 +30,9 @@ pub const ALL: [Kind; 3] = [Kind::Postgres, Kind::MariaDb, Kind::Sqlite];
 pub struct Database {
     pub kind: Kind,
     pub port: u16,
-    dir: tempfile::TempDir,
+    /// What the server is told beside that, when it starts.
+    pub more: Mutex<Vec<String>>,
+    pub dir: tempfile::TempDir,
     program: PathBuf,
     child: Mutex<Option<Child>>,
 }
@@ -42,7 +45,8 @@ impl Database {
             Kind::Sqlite => PathBuf::new(),
         };
         let dir = tempfile::tempdir().unwrap();
-        let database = Database { kind, port: free_port(), dir, program, child: Mutex::default() };
+        let (more, child) = (Mutex::default(), Mutex::default());
+        let database = Database { kind, port: free_port(), more, dir, program, child };
         database.prepare();
         database.restart();
         match kind {
@@ -53,7 +57,12 @@ impl Database {
             }
             Kind::MariaDb => {
                 let user = format!("'reader'@'%' IDENTIFIED BY '{PASSWORD}'");
-                database.run_on("", &format!("CREATE DATABASE shop; CREATE USER {user}; GRANT SELECT ON shop.* TO 'reader'@'%'"));
+                database.run_on(
+                    "",
+                    &format!(
+                        "CREATE DATABASE shop; CREATE USER {user}; GRANT SELECT ON shop.* TO 'reader'@'%'"
+                    ),
+                );
             }
             Kind::Sqlite => database.run("CREATE TABLE there (is_one INTEGER)"),
         }
@@ -88,8 +97,12 @@ impl Database {
             Kind::Postgres => {
                 let mut psql = Command::new(self.program.with_file_name("psql"));
                 psql.args(["-X", "-q", "-v", "ON_ERROR_STOP=1", "-h"]).arg(self.dir.path());
-                psql.args(["-p", &self.port.to_string(), "-U", "postgres", "-d", database, "-c", sql]);
-                let done = psql.output().unwrap();
+                psql.args(["-p", &self.port.to_string(), "-U", "postgres", "-d", database]);
+                // By a pipe: an argument could not be so long.
+                let child = psql.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+                let mut child = child.spawn().unwrap();
+                child.stdin.take().unwrap().write_all(sql.as_bytes()).unwrap();
+                let done = child.wait_with_output().unwrap();
                 assert!(done.status.success(), "{sql}: {}", String::from_utf8_lossy(&done.stderr));
             }
             Kind::MariaDb => {
@@ -101,14 +114,21 @@ impl Database {
                         .database(database)
                         .disable_statement_logging();
                     let mut connection = options.connect().await.unwrap();
-                    sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut connection).await.unwrap_or_else(|e| panic!("{sql}: {e}"));
+                    sqlx::raw_sql(AssertSqlSafe(sql))
+                        .execute(&mut connection)
+                        .await
+                        .unwrap_or_else(|e| panic!("{sql}: {e}"));
                     connection.close().await.unwrap();
                 });
             }
             Kind::Sqlite => block_on(async {
-                let options = sqlx::sqlite::SqliteConnectOptions::new().filename(self.file()).create_if_missing(true);
+                let options =
+                    sqlx::sqlite::SqliteConnectOptions::new().filename(self.file()).create_if_missing(true);
                 let mut connection = options.disable_statement_logging().connect().await.unwrap();
-                sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut connection).await.unwrap_or_else(|e| panic!("{sql}: {e}"));
+                sqlx::raw_sql(AssertSqlSafe(sql))
+                    .execute(&mut connection)
+                    .await
+                    .unwrap_or_else(|e| panic!("{sql}: {e}"));
                 connection.close().await.unwrap();
             }),
         }
@@ -136,7 +156,12 @@ impl Database {
             }
             Kind::MariaDb => {
                 let mut command = Command::new(&self.program);
-                command.args(["--no-defaults", "--bind-address=127.0.0.1", "--innodb-flush-log-at-trx-commit=0"]);
+                command.args([
+                    "--no-defaults",
+                    "--character-set-server=utf8mb4",
+                    "--bind-address=127.0.0.1",
+                    "--innodb-flush-log-at-trx-commit=0",
+                ]);
                 command.arg(format!("--datadir={}", data.display())).arg(format!("--port={}", self.port));
                 command.arg(format!("--socket={}", self.dir.path().join("socket").display()));
                 command.arg(format!("--pid-file={}", self.dir.path().join("pid").display()));
@@ -147,6 +172,7 @@ impl Database {
             }
             Kind::Sqlite => return,
         };
+        command.args(self.more.lock().unwrap().iter());
         let child = command.stdin(Stdio::null()).stdout(log()).stderr(log()).spawn().unwrap();
         *self.child.lock().unwrap() = Some(child);
         let started = Instant::now();
@@ -179,13 +205,17 @@ impl Database {
                 if is_root() {
                     let id = |flag: &str| -> u32 {
                         let said = Command::new("id").args([flag, "postgres"]).output().unwrap();
-                        String::from_utf8(said.stdout).unwrap().trim().parse().expect("there is a user postgres")
+                        String::from_utf8(said.stdout)
+                            .unwrap()
+                            .trim()
+                            .parse()
+                            .expect("there is a user postgres")
                     };
                     chown(self.dir.path(), Some(id("-u")), Some(id("-g"))).unwrap();
                 }
                 let mut initdb = self.as_server(&self.program.with_file_name("initdb"));
                 initdb.args(["-D", data, "-U", "postgres", "--no-sync", "--no-locale", "-E", "UTF8"]);
-                initdb.args(["--auth-local=trust", "--auth-host=scram-sha-256"]);
+                initdb.args(["--auth-local=trust", "--auth-host=md5"]);
                 must(initdb);
             }
             Kind::MariaDb => {
@@ -199,6 +229,15 @@ impl Database {
                 must(install);
             }
             Kind::Sqlite => {}
+        }
+    }
+
+    /// Makes a file one of the server's own, which nobody else may read.
+    pub fn own(&self, file: &Path) {
+        std::fs::set_permissions(file, std::fs::Permissions::from_mode(0o600)).unwrap();
+        if is_root() {
+            let owner = std::fs::metadata(self.dir.path()).unwrap();
+            chown(file, Some(owner.uid()), Some(owner.gid())).unwrap();
         }
     }
 

@@ -40,7 +40,9 @@ fn late_rows(database: &Database) {
         add(id, at);
     }
     let mut kept = Kept::default();
-    let with = |lag: Value| collector(database, json!({"table": "late", "incremental": {"cursor": "at", "lag": lag}}));
+    let with = |lag: Value| {
+        collector(database, json!({"table": "late", "incremental": {"cursor": "at", "lag": lag}}))
+    };
     let mut late = with(json!("10m"));
     assert_eq!(good(&mut late, &mut kept), 3);
     kept.told(&[]);
@@ -161,7 +163,11 @@ fn numbers_as_cursors(database: &Database) {
     let (mut kept, mut stream) =
         (Kept::default(), collector(database, json!({"table": "big", "incremental": incremental})));
     assert_eq!(good(&mut stream, &mut kept), 2);
-    assert!(kept.cursors.get("big").unwrap().to_string().contains(&format!(":{most},")), "{:?}", kept.cursors);
+    assert!(
+        kept.cursors.get("big").unwrap().to_string().contains(&format!(":{most},")),
+        "{:?}",
+        kept.cursors
+    );
     let near = format!("{}", most.parse::<u128>().unwrap() - 3);
     database.run(&format!("INSERT INTO big VALUES (3, {near}), (4, 6)"));
     kept.told(&[]);

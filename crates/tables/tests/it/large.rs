@@ -18,8 +18,11 @@ fn tables_13_a_million_rows() {
             Kind::Sqlite => "WITH RECURSIVE s(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM s WHERE n < 1000000) SELECT n FROM s".to_owned(),
         };
         let long = if kind == Kind::Sqlite { "printf('%0100d', n)" } else { "repeat('x', 100)" };
-        database.run("CREATE TABLE t (id INT PRIMARY KEY, at INT NOT NULL, a TEXT, b DOUBLE PRECISION, c INT, d INT)");
-        database.run(&format!("INSERT INTO t SELECT n, n / 10, {long}, n / 7.0, n * 2, NULL FROM ({numbers}) x"));
+        database.run(
+            "CREATE TABLE t (id INT PRIMARY KEY, at INT NOT NULL, a TEXT, b DOUBLE PRECISION, c INT, d INT)",
+        );
+        database
+            .run(&format!("INSERT INTO t SELECT n, n / 10, {long}, n / 7.0, n * 2, NULL FROM ({numbers}) x"));
         let mut kept = Kept { counts_only: true, ..Kept::default() };
         let settings = json!({"table": "t", "incremental": {"cursor": "at", "lag": 100}});
         assert_eq!(good(&mut collector(&database, settings), &mut kept), 1_000_000);

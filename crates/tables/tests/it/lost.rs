@@ -32,7 +32,9 @@ impl Cutter {
         let left = cuts_left.clone();
         std::thread::spawn(move || {
             for inward in listener.incoming() {
-                let (Ok(inward), Ok(outward)) = (inward, TcpStream::connect(("127.0.0.1", to))) else { return };
+                let (Ok(inward), Ok(outward)) = (inward, TcpStream::connect(("127.0.0.1", to))) else {
+                    return;
+                };
                 let (mut from, mut into) = (inward.try_clone().unwrap(), outward.try_clone().unwrap());
                 std::thread::spawn(move || {
                     let _ = std::io::copy(&mut from, &mut into);
@@ -92,7 +94,8 @@ fn tables_13_connection_lost_mid_read() {
             let settings = json!({"table": "t", "incremental": incremental});
             let mut kept = Kept::default();
             let pace = Arc::new(Still::default());
-            let collected = run_at(&mut through(&database, cutter.port, settings), &mut kept, pace.clone()).unwrap();
+            let collected =
+                run_at(&mut through(&database, cutter.port, settings), &mut kept, pace.clone()).unwrap();
             assert_eq!(cutter.cuts_left.load(Ordering::SeqCst), 0, "it was cut");
             assert_eq!(collected.streams[0].outcome, Outcome::Ok, "{collected:?}");
             assert!(pace.now() >= Duration::from_secs(3), "it waits before it tries again");
@@ -105,7 +108,8 @@ fn tables_13_connection_lost_mid_read() {
         let mut broken = through(&database, cutter.port, settings.clone());
         let first = run(&mut broken, &mut kept).unwrap();
         assert!(kept.records > 0, "{first:?}");
-        let mut healed = through(&database, database.port, json!({"table": "t", "incremental": {"cursor": "at"}}));
+        let mut healed =
+            through(&database, database.port, json!({"table": "t", "incremental": {"cursor": "at"}}));
         good(&mut healed, &mut kept);
         each_once(&mut kept);
         // Without a key and a cursor there is nowhere to go on.
@@ -135,8 +139,12 @@ fn tables_13_a_server_that_is_killed() {
             }
         };
         let clock = FixedClock(0);
-        let means =
-            Means { clock: &clock, pace: Arc::new(Still::default()), cancelled: &stele_http::never, progress: &progress };
+        let means = Means {
+            clock: &clock,
+            pace: Arc::new(Still::default()),
+            cancelled: &stele_http::never,
+            progress: &progress,
+        };
         let collected = stream.collect(&kept.cursors.clone(), &mut kept, &means).unwrap();
         assert!(killed.load(Ordering::SeqCst));
         assert_eq!(collected.streams[0].outcome, Outcome::Ok, "{collected:?}");
@@ -159,16 +167,23 @@ fn a_run_is_stopped() {
     let asked = AtomicU64::new(0);
     let cancelled = || asked.fetch_add(1, Ordering::SeqCst) > 20;
     let clock = FixedClock(0);
-    let means = Means { clock: &clock, pace: Arc::new(Still::default()), cancelled: &cancelled, progress: &|_, _| () };
+    let means = Means {
+        clock: &clock,
+        pace: Arc::new(Still::default()),
+        cancelled: &cancelled,
+        progress: &|_, _| (),
+    };
     let error = stream.collect(&kept.cursors.clone(), &mut kept, &means).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Cancelled);
     assert!(kept.records > 0 && kept.records < ROWS, "what was read before is kept");
     good(&mut stream, &mut kept);
     each_once(&mut kept);
     // While the server is busy and says nothing, too; and it stops what it does.
-    let mut busy = through(&database, database.port, json!({"query": "SELECT pg_sleep(60) IS NULL AS slept"}));
+    let mut busy =
+        through(&database, database.port, json!({"query": "SELECT pg_sleep(60) IS NULL AS slept"}));
     let started = std::time::Instant::now();
-    let error = busy.collect(&kept.cursors.clone(), &mut kept, &Means { cancelled: &|| true, ..means }).unwrap_err();
+    let error =
+        busy.collect(&kept.cursors.clone(), &mut kept, &Means { cancelled: &|| true, ..means }).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Cancelled);
     assert!(started.elapsed() < Duration::from_secs(30));
 }

@@ -5,5 +5,6 @@ mod databases;
 mod incremental;
 mod large;
 mod lost;
+mod proofs;
 mod rig;
 mod types;

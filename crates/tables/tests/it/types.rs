@@ -115,7 +115,11 @@ break', '\x00ff10', '2024-02-29', 'infinity', '0044-03-15 BC', '12345-01-01', '2
             ("nothing", "null"),
         ],
     );
-    assert!(said[1].starts_with(r#"{"id":2,"a \"b\" \\ c":null,"#) && !said[1].contains(":\""), "{}", said[1]);
+    assert!(
+        said[1].starts_with(r#"{"id":2,"a \"b\" \\ c":null,"#) && !said[1].contains(":\""),
+        "{}",
+        said[1]
+    );
 }
 
 #[test]
