@@ -16,6 +16,8 @@ export STELE_TEST_CHROMA ?= $(STELE_CACHE)/venv-chroma/bin/chroma
 export STELE_TEST_QDRANT ?= $(STELE_CACHE)/qdrant-1.16.3/qdrant
 export STELE_TEST_ARCADEDB ?= $(STELE_CACHE)/venv-arcadedb/arcadedb/jre/bin/java
 export STELE_TEST_REDIS ?= $(STELE_CACHE)/redis/redis-server
+export STELE_TEST_POSTGRES ?= $(STELE_CACHE)/postgres/postgres
+export STELE_TEST_MARIADB ?= $(STELE_CACHE)/mariadb/mariadbd
 export STELE_TEST_S3 ?= $(STELE_CACHE)/venv-s3/bin/weed
 export STELE_TEST_SOCKETIO ?= $(STELE_CACHE)/socketio
 export STELE_TEST_CHROMIUM ?= /usr/bin/chromium
@@ -87,9 +89,9 @@ install: setup ## Installs the program and its library below PREFIX.
 
 .PHONY: env
 env: setup ## Prints the environment for cargo by hand: eval "`make -s env`".
-	@echo 'export STELE_CACHE="$(STELE_CACHE)" STELE_MODELS="$(STELE_MODELS)" CARGO_TARGET_DIR="$(CARGO_TARGET_DIR)" DUCKDB_LIB_DIR="$(DUCKDB_LIB_DIR)" LD_LIBRARY_PATH="$(LD_LIBRARY_PATH)" STELE_TEST_CHROMA="$(STELE_TEST_CHROMA)" STELE_TEST_QDRANT="$(STELE_TEST_QDRANT)" STELE_TEST_ARCADEDB="$(STELE_TEST_ARCADEDB)" STELE_TEST_REDIS="$(STELE_TEST_REDIS)" STELE_TEST_S3="$(STELE_TEST_S3)" STELE_TEST_SOCKETIO="$(STELE_TEST_SOCKETIO)" STELE_TEST_CHROMIUM="$(STELE_TEST_CHROMIUM)"'
+	@echo 'export STELE_CACHE="$(STELE_CACHE)" STELE_MODELS="$(STELE_MODELS)" CARGO_TARGET_DIR="$(CARGO_TARGET_DIR)" DUCKDB_LIB_DIR="$(DUCKDB_LIB_DIR)" LD_LIBRARY_PATH="$(LD_LIBRARY_PATH)" STELE_TEST_CHROMA="$(STELE_TEST_CHROMA)" STELE_TEST_QDRANT="$(STELE_TEST_QDRANT)" STELE_TEST_ARCADEDB="$(STELE_TEST_ARCADEDB)" STELE_TEST_REDIS="$(STELE_TEST_REDIS)" STELE_TEST_S3="$(STELE_TEST_S3)" STELE_TEST_POSTGRES="$(STELE_TEST_POSTGRES)" STELE_TEST_MARIADB="$(STELE_TEST_MARIADB)" STELE_TEST_SOCKETIO="$(STELE_TEST_SOCKETIO)" STELE_TEST_CHROMIUM="$(STELE_TEST_CHROMIUM)"'
 
 .PHONY: clean-cache
 clean-cache: ## Removes what was fetched and built.
-	rm -rf -- "$(CARGO_TARGET_DIR)" "$(STELE_MODELS)" "$(STELE_CACHE)"/duckdb-* "$(STELE_CACHE)"/qdrant-* "$(STELE_CACHE)"/prometheus "$(STELE_CACHE)"/redis "$(STELE_CACHE)"/mcp-conformance "$(STELE_CACHE)"/socketio "$(STELE_CACHE)"/npm "$(STELE_CACHE)"/venv-* "$(STELE_CACHE)"/cargo-tools \
+	rm -rf -- "$(CARGO_TARGET_DIR)" "$(STELE_MODELS)" "$(STELE_CACHE)"/duckdb-* "$(STELE_CACHE)"/qdrant-* "$(STELE_CACHE)"/prometheus "$(STELE_CACHE)"/redis "$(STELE_CACHE)"/postgres "$(STELE_CACHE)"/mariadb "$(STELE_CACHE)"/mcp-conformance "$(STELE_CACHE)"/socketio "$(STELE_CACHE)"/npm "$(STELE_CACHE)"/venv-* "$(STELE_CACHE)"/cargo-tools \
 		"$(STELE_CACHE)"/demo "$(STELE_CACHE)"/bench "$(STELE_CACHE)"/torture "$(STELE_CACHE)"/t12

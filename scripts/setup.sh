@@ -43,6 +43,10 @@ apt_install() {
           "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends "$@" >&2; }
 }
 
+as_root() {
+    if [ "$(id -u)" = 0 ]; then "$@"; else sudo -n "$@"; fi
+}
+
 need() { # need COMMAND PACKAGE…
     command -v "$1" >/dev/null || apt_install "${@:2}"
 }
@@ -98,6 +102,36 @@ redis() {
     need redis-check-rdb redis-tools
     mkdir -p "$STELE_CACHE/redis"
     ln -sfn "$(command -v redis-check-rdb)" "$STELE_CACHE/redis/redis-server"
+}
+
+# The server without the service: Debian's package would start one with the machine.
+postgres() {
+    local found config=/etc/postgresql-common/createcluster.d/no_main_cluster.conf
+    found="$(postgres_program)"
+    if [ -z "$found" ]; then
+        apt_install postgresql-common
+        if [ -d /etc/postgresql-common ] && [ ! -e "$config" ]; then
+            as_root mkdir -p "$(dirname "$config")"
+            echo "create_main_cluster = false" | as_root tee "$config" >/dev/null
+        fi
+        apt_install postgresql
+        found="$(postgres_program)"
+    fi
+    [ -n "$found" ] || die "postgresql is installed, and there is no program below /usr/lib/postgresql"
+    mkdir -p "$STELE_CACHE/postgres"
+    ln -sfn "$found" "$STELE_CACHE/postgres/postgres"
+}
+
+postgres_program() { # the newest
+    find /usr/lib/postgresql -path '*/bin/postgres' 2>/dev/null | sort -V | tail -1
+}
+
+# This package has the server and nothing that starts one.
+mariadb() {
+    local program=/usr/sbin/mariadbd
+    { [ -x "$program" ] && command -v my_print_defaults >/dev/null; } || apt_install mariadb-server-core mariadb-client-core
+    mkdir -p "$STELE_CACHE/mariadb"
+    ln -sfn "$program" "$STELE_CACHE/mariadb/mariadbd"
 }
 
 venv() { # venv NAME REQUIREMENTS
@@ -174,6 +208,8 @@ for_tests() {
     qdrant
     arcadedb
     redis
+    postgres
+    mariadb
     venv s3 scripts/s3_requirements.txt
     browser
     need node nodejs
@@ -191,6 +227,7 @@ case "${1:-build}" in
     bench)
         for_tests
         venv bench scripts/bench_requirements.txt
+        venv sqlbench scripts/bench_tables_requirements.txt
         ;;
     load) need wrk wrk ;;
     *) die "no such set-up: $1; there are build, test, bench and load" ;;

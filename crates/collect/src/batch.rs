@@ -99,13 +99,25 @@ impl Batcher {
         Ok(())
     }
 
+    /// Gathers a record that `write` appends as [`Collectable::write`] would, line feed and all: for whoever has
+    /// no value of its own for each record.
+    pub fn push_with(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
+        write(&mut self.lines);
+        self.records += 1;
+    }
+
+    /// Whether what was gathered has become a batch, for whoever makes no cursor for each record.
+    pub fn is_full(&self) -> bool {
+        self.records >= BATCH_RECORDS || self.lines.len() >= BATCH_BYTES
+    }
+
     /// Everything before `cursor` was gathered: hands over what there is if that has become a batch.
     ///
     /// # Errors
     /// If the sink does not keep it.
     pub fn reached(&mut self, cursor: Value, sink: &mut dyn Sink) -> Result<(), CollectError> {
         self.cursor = Some(cursor);
-        if self.records >= BATCH_RECORDS || self.lines.len() >= BATCH_BYTES {
+        if self.is_full() {
             self.flush(sink)?;
         }
         Ok(())

@@ -27,6 +27,16 @@ pub enum CollectError {
         /// What the service said, without secrets.
         said: String,
     },
+    /// A source that speaks no HTTP does not do what it was asked.
+    #[error("{what}")]
+    Source {
+        /// What was tried, on what, and what to do next.
+        what: String,
+        /// What can be done about it.
+        kind: ErrorKind,
+        /// What went wrong.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// The source answered something that its collector does not understand.
     #[error("{what}: {why}")]
     Answer {
@@ -70,6 +80,7 @@ impl CollectError {
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Http { source, .. } => source.kind(),
+            Self::Source { kind, .. } => *kind,
             Self::Credentials { .. } | Self::Config { .. } => ErrorKind::Config,
             Self::Answer { .. } | Self::Unwritable(_) => ErrorKind::Report,
             Self::Stopped { .. } => ErrorKind::Fix,
