@@ -105,10 +105,15 @@ impl Batcher {
     /// If the sink does not keep it.
     pub fn reached(&mut self, cursor: Value, sink: &mut dyn Sink) -> Result<(), CollectError> {
         self.cursor = Some(cursor);
-        if self.records >= BATCH_RECORDS || self.lines.len() >= BATCH_BYTES {
+        if self.is_full() {
             self.flush(sink)?;
         }
         Ok(())
+    }
+
+    /// Whether what was gathered has become a batch. Asked by those whose cursors take work to make.
+    pub fn is_full(&self) -> bool {
+        self.records >= BATCH_RECORDS || self.lines.len() >= BATCH_BYTES
     }
 
     /// Hands over what there is, whatever its size; nothing if there is no record and no cursor.

@@ -96,6 +96,11 @@ impl MockFreshdesk {
         self.lock().log.clone()
     }
 
+    /// How many requests there were so far, as far as the log goes back.
+    pub fn count(&self) -> usize {
+        self.lock().log.len()
+    }
+
     /// Forgets what was asked.
     pub fn forget(&self) {
         self.lock().log.clear();
