@@ -124,7 +124,7 @@ impl Run<'_> {
         })?;
         // The order of these lists is not promised, so nothing is behind a time until all of it was read.
         let cursor = walk.cursor();
-        if from != Some(&cursor) {
+        if from != Some(&cursor) && !(from.is_none() && walk.came_nowhere()) {
             batcher.reached(cursor, self.sink)?;
         }
         Ok(())

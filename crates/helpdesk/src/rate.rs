@@ -85,8 +85,9 @@ impl Window {
 pub struct Limits {
     start: Start,
     total: Option<u32>,
-    /// What other programs use, and when that was heard.
-    others: Option<(u32, u64)>,
+    /// What other programs use, and when that was heard, the most first: of what was heard in a span, the most counts,
+    /// as an answer that crosses others says too little.
+    others: VecDeque<(u32, u64)>,
     all: Window,
     lanes: [(Window, Option<u32>, u64); 2],
     blocked_until_ms: u64,
@@ -98,7 +99,7 @@ impl Limits {
         Self {
             start,
             total: None,
-            others: None,
+            others: VecDeque::new(),
             all: Window::default(),
             lanes: [(Window::default(), None, 0), (Window::default(), None, 0)],
             blocked_until_ms: 0,
@@ -114,7 +115,7 @@ impl Limits {
     pub fn budget(&self) -> u32 {
         let total = f64::from(self.total.unwrap_or(self.start.credits));
         let ours = (total * (1.0 - self.start.reserve.clamp(0.0, 1.0))).floor() as u32;
-        ours.saturating_sub(self.others.map_or(0, |(others, _)| others))
+        ours.saturating_sub(self.others.front().map_or(0, |(others, _)| *others))
     }
 
     /// When a request of this cost may be made.
@@ -123,15 +124,17 @@ impl Limits {
         self.all.forget(now_ms, span_ms);
         // What was heard of others is true for a span: a service that says "nothing is left" once and is not asked
         // again would be waited for for ever.
-        self.others = self.others.filter(|(_, heard_ms)| now_ms.saturating_sub(*heard_ms) < span_ms);
+        while self.others.front().is_some_and(|(_, heard_ms)| now_ms.saturating_sub(*heard_ms) >= span_ms) {
+            self.others.pop_front();
+        }
         let mut wait_ms = self.blocked_until_ms.saturating_sub(now_ms);
         let for_all_ms = self.all.wait_ms(now_ms, span_ms, credits, self.budget());
         let heard_again_ms =
             self.others.map_or(0, |(_, heard_ms)| (heard_ms + span_ms).saturating_sub(now_ms));
         // Others may have stopped before all of ours is forgotten.
-        wait_ms = wait_ms.max(match self.others.is_some() && for_all_ms >= span_ms {
-            true => heard_again_ms.max(1),
-            false => for_all_ms,
+        wait_ms = wait_ms.max(match others_ms {
+            Some(others_ms) if for_all_ms >= span_ms => others_ms.max(1),
+            _ => for_all_ms,
         });
         let limit = self.lane_limit(lane);
         if let Some((window, _, blocked_until_ms)) = self.lane(lane) {
@@ -175,7 +178,12 @@ impl Limits {
             0 => 0,
             _ => gone.saturating_sub(self.all.used()),
         };
-        self.others = (others > 0).then_some((others, now_ms));
+        while self.others.back().is_some_and(|(before, _)| *before <= others) {
+            self.others.pop_back();
+        }
+        if others > 0 {
+            self.others.push_back((others, now_ms));
+        }
     }
 
     /// The service refuses for now. If something is left of the common limit, it was that of the list.

@@ -122,7 +122,7 @@ impl Run<'_> {
         }
         // However it ended: what was gathered is kept, and the next run goes on behind it.
         let cursor = walk.cursor();
-        if from != Some(&cursor) {
+        if from != Some(&cursor) && !(from.is_none() && walk.came_nowhere()) {
             batcher.reached(cursor, self.sink)?;
         }
         batcher.flush(self.sink)?;

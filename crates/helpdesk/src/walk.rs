@@ -176,6 +176,11 @@ impl Walk {
         self.seen.retain(|_, (ms, _)| *ms >= from_ms);
     }
 
+    /// Whether nothing was collected, of a list of which nothing was ever collected.
+    pub(crate) fn came_nowhere(&self) -> bool {
+        self.seen.is_empty() && self.pending.is_empty()
+    }
+
     /// Where to go on once everything that was collected is kept.
     pub(crate) fn cursor(&self) -> Value {
         let from_ms = self.mark_ms.saturating_sub(self.lookback_ms);

@@ -131,7 +131,7 @@ impl Data {
     }
 
     /// A ticket as a list or its own page shows it.
-    pub(super) fn ticket(&self, knobs: &Knobs, ticket: u64, include: &[&str]) -> Value {
+    pub(super) fn ticket(&self, knobs: &Knobs, ticket: u64, include: &[&str], files_url: &str) -> Value {
         let state = self.state(knobs, ticket);
         let mut rng = Rng::fork(knobs.seed, ticket);
         let (thing, trouble) = (*rng.pick(&THINGS), *rng.pick(&TROUBLES));
@@ -158,9 +158,7 @@ impl Data {
         if include.contains(&"description") {
             let picture = match knobs.inline_images {
                 true => {
-                    format!(
-                        "<img src=\"https://attachment.freshdesk.com/inline/attachment?token=eyJ{ticket}\">"
-                    )
+                    format!("<img src=\"{files_url}/inline/attachment?token=eyJ{ticket}\">")
                 }
                 false => String::new(),
             };
