@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use stele_collect::{Checked, CollectError, Collected, Collector, Cursors, Means, Sink, StreamInfo};
-use stele_http::{Client, ClientConfig};
+use stele_http::{Client, ClientConfig, HttpError, shown_address};
 
 use crate::HelpdeskError;
 use crate::attachments::{Downloads, Extract, Texts};
@@ -99,7 +99,10 @@ impl Helpdesk {
     }
 
     /// What a failure means that concerns the whole desk.
-    fn ended(&self, what: &str, error: HelpdeskError) -> CollectError {
+    fn ended(&self, asked: &str, error: HelpdeskError) -> CollectError {
+        let what = || format!("source {}: it does not say {asked}", self.source);
+        let http = |source| CollectError::Http { what: what(), source };
+        let service = shown_address(&self.resolved.base);
         match error {
             HelpdeskError::Cancelled => CollectError::Cancelled,
             HelpdeskError::Refused { status: 401, said, .. } => CollectError::Credentials {
@@ -107,12 +110,17 @@ impl Helpdesk {
                 variable: self.resolved.key_from.clone(),
                 said,
             },
-            HelpdeskError::Unreachable { source, .. } => {
-                CollectError::Http { what: format!("source {}: {what}", self.source), source }
+            HelpdeskError::Unreachable { source, .. } => http(source),
+            HelpdeskError::Failed { status, tries, said, .. } => {
+                http(HttpError::Busy { service, status, reason: said, tries })
             }
-            other => {
-                CollectError::Answer { what: format!("source {}: {what}", self.source), why: other.in_full() }
+            HelpdeskError::Waited { .. } => {
+                http(HttpError::Busy { service, status: 429, reason: error.to_string(), tries: 1 })
             }
+            HelpdeskError::GivenUp { failures, .. } => {
+                http(HttpError::Unreachable { service, reason: error.to_string(), tries: failures })
+            }
+            other => CollectError::Answer { what: what(), why: other.in_full() },
         }
     }
 
@@ -157,7 +165,8 @@ impl Collector for Helpdesk {
         let said =
             caller.value(&self.platform.me()).map_err(|error| self.ended("who one is there", error))?;
         let mut checked = Checked { identity: self.platform.identity(&said), notes: Vec::new() };
-        self.account(&caller, &mut checked.notes).map_err(|error| self.ended("its fields", error))?;
+        self.account(&caller, &mut checked.notes)
+            .map_err(|error| self.ended("what its states are called", error))?;
         Ok(checked)
     }
 
@@ -209,7 +218,7 @@ impl Collector for Helpdesk {
                     let note = format!("the names of states cannot be read now ({})", error.in_full());
                     run.notes.push(note);
                 }
-                Err(error) => return Err(self.ended("its fields", error)),
+                Err(error) => return Err(self.ended("what its states are called", error)),
             }
         }
         match Self::streams(&mut run) {

@@ -129,8 +129,7 @@ impl Limits {
         }
         let mut wait_ms = self.blocked_until_ms.saturating_sub(now_ms);
         let for_all_ms = self.all.wait_ms(now_ms, span_ms, credits, self.budget());
-        let heard_again_ms =
-            self.others.map_or(0, |(_, heard_ms)| (heard_ms + span_ms).saturating_sub(now_ms));
+        let others_ms = self.others.front().map(|(_, heard_ms)| (heard_ms + span_ms).saturating_sub(now_ms));
         // Others may have stopped before all of ours is forgotten.
         wait_ms = wait_ms.max(match others_ms {
             Some(others_ms) if for_all_ms >= span_ms => others_ms.max(1),

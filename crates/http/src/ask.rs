@@ -12,6 +12,7 @@ use reqwest::header::{HeaderName, HeaderValue};
 use serde_json::Value;
 
 use crate::address::{shown, without_passwords};
+use crate::error::TOO_LONG;
 use crate::{Cancelled, ClientConfig, HttpError, Key};
 
 /// Longest part of a refusal that is read, and that is shown.
@@ -325,10 +326,7 @@ impl Asker {
                     reason: self.clean(&format!("the answer broke off after {} bytes: {error}", body.len())),
                 },
                 (_, Ended::TooLong) => Asked::Unusable {
-                    reason: format!(
-                        "its answer has more than {} bytes, the most that is read",
-                        self.answer_bytes_max
-                    ),
+                    reason: format!("its answer has more than {} bytes, {TOO_LONG}", self.answer_bytes_max),
                 },
             });
         }

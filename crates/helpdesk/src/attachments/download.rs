@@ -134,9 +134,7 @@ impl<'a> Downloads<'a> {
             let reply: Reply = match caller.elsewhere(&url, FILE_BYTES_MAX) {
                 Ok(reply) => reply,
                 Err(HttpError::Cancelled) => return Err(HelpdeskError::Cancelled),
-                Err(HttpError::Unusable { reason, .. }) if reason.contains("more than") => {
-                    return Ok(Fetched::TooLarge);
-                }
+                Err(error) if error.is_too_long() => return Ok(Fetched::TooLarge),
                 Err(error) => return Ok(Fetched::Not { status: "failed", why: error.to_string() }),
             };
             match reply.status {

@@ -6,6 +6,7 @@ use stele_collect::{CollectError, Outcome};
 use stele_helpdesk::{RetryConfig, Span};
 use stele_http::Pace;
 use stele_model::ErrorKind;
+use stele_model::error::in_full;
 use stele_testkit::freshdesk::{Fault, Knobs, Wrong};
 
 use crate::rig::{Kept, Rig, outcome, reason};
@@ -20,13 +21,13 @@ fn freshdesk_13_server_errors() {
         let rig = with_faults(10, &["agents"], faults);
         let result = rig.check();
         assert_eq!(result.is_ok(), works, "{result:?}");
-        (rig.asked("/agents/me"), result.err().map(|error| error.to_string()).unwrap_or_default())
+        (rig.asked("/agents/me"), result.err().map(|error| in_full(&error)).unwrap_or_default())
     };
     assert_eq!(tries(vec![Fault::times("/agents/me", 2, Wrong::Status(503))], true).0, 3);
     assert_eq!(tries(vec![Fault::times("/agents/me", 1, Wrong::Close)], true).0, 2);
     let (asked, said) = tries(vec![Fault::always("/agents/me", Wrong::Status(500))], false);
     assert_eq!(asked, 3);
-    assert!(said.contains("answered with 500 3 times: internal_error: We're sorry"), "{said}");
+    assert!(said.contains("answered 500 after 3 tries: internal_error: We're sorry"), "{said}");
     let (asked, said) = tries(vec![Fault::always("/agents/me", Wrong::Html(502))], false);
     assert_eq!(asked, 3);
     assert!(said.contains("a page of HTML"), "{said}");

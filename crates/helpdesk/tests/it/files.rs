@@ -126,16 +126,16 @@ fn freshdesk_23_bounds() {
     assert_eq!(unavailable.len(), 1);
     assert!(unavailable[0].1.contains("more than 20971520 bytes"), "{unavailable:?}");
 
-    // A hundred of 20 MiB: never more than three in memory.
+    // Many of 20 MiB, and eight threads: never more than three in memory.
     let reader = Reader::new(true);
     let mut heavy = text("heavy.txt");
     heavy.body = Body::Zeros(20 << 20);
-    let mut rig = Rig::new(with_files(100, vec![heavy]), &STREAMS);
+    let mut rig = Rig::new(with_files(16, vec![heavy]), &STREAMS);
     rig.config.rate.workers = 8;
     rig.extract = Arc::clone(&reader) as Arc<dyn Extract>;
     let mut kept = Kept::default();
     rig.run_well(&mut kept);
-    assert_eq!(fetched(&rig), 100);
+    assert_eq!(fetched(&rig), 16);
     let most = reader.most.load(Ordering::SeqCst);
     assert!(most >= 20 << 20 && most <= 64 << 20, "{most}");
 }

@@ -6,6 +6,7 @@ use stele_helpdesk::rate::{Lane, Limits, Start, Turn};
 use stele_helpdesk::{RateConfig, RetryConfig};
 use stele_http::Pace;
 use stele_model::ErrorKind;
+use stele_model::error::in_full;
 use stele_testkit::freshdesk::{Fault, Knobs, RetryAfter, Wrong};
 
 use crate::rig::{Kept, Rig};
@@ -123,7 +124,8 @@ fn freshdesk_12_retry_after() {
         knobs.faults = vec![Fault::always("/agents/me", Wrong::Limited(RetryAfter::Seconds(7)))];
     });
     let error = rig.check().unwrap_err();
-    assert!(error.to_string().contains("beyond the 60 s of `max_total_wait`"), "{error}");
+    let said = in_full(&error);
+    assert!(said.contains("beyond the 60 s of `max_total_wait`"), "{said}");
     assert!(rig.pace.now() <= Duration::from_secs(60));
-    assert_eq!(error.kind(), ErrorKind::Report);
+    assert_eq!(error.kind(), ErrorKind::Retry);
 }
