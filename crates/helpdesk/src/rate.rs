@@ -80,6 +80,19 @@ impl Window {
     }
 }
 
+/// The limit of a list.
+#[derive(Debug, Default)]
+struct ListLimit {
+    window: Window,
+    /// What a refusal taught, and when.
+    learned: Option<(u32, u64)>,
+    blocked_until_ms: u64,
+}
+
+/// Spans for which a refusal of a list is remembered. Then more is tried again: it may have been another program that had
+/// used up the list, and a refusal in five minutes costs little.
+const LEARNED_SPANS: u64 = 5;
+
 /// The limits of one account.
 #[derive(Debug)]
 pub struct Limits {
@@ -89,7 +102,7 @@ pub struct Limits {
     /// as an answer that crosses others says too little.
     others: VecDeque<(u32, u64)>,
     all: Window,
-    lanes: [(Window, Option<u32>, u64); 2],
+    lists: [ListLimit; 2],
     blocked_until_ms: u64,
 }
 
@@ -101,7 +114,7 @@ impl Limits {
             total: None,
             others: VecDeque::new(),
             all: Window::default(),
-            lanes: [(Window::default(), None, 0), (Window::default(), None, 0)],
+            lists: [ListLimit::default(), ListLimit::default()],
             blocked_until_ms: 0,
         }
     }
@@ -135,11 +148,14 @@ impl Limits {
             Some(others_ms) if for_all_ms >= span_ms => others_ms.max(1),
             _ => for_all_ms,
         });
-        let limit = self.lane_limit(lane);
-        if let Some((window, _, blocked_until_ms)) = self.lane(lane) {
-            window.forget(now_ms, span_ms);
-            wait_ms = wait_ms.max(blocked_until_ms.saturating_sub(now_ms));
-            wait_ms = wait_ms.max(window.wait_ms(now_ms, span_ms, 1, limit));
+        let by_plan = self.lists_by_plan();
+        if let Some(list) = self.list(lane) {
+            list.window.forget(now_ms, span_ms);
+            list.learned =
+                list.learned.filter(|(_, at_ms)| now_ms.saturating_sub(*at_ms) < LEARNED_SPANS * span_ms);
+            let limit = list.learned.map_or(by_plan, |(learned, _)| learned.min(by_plan));
+            wait_ms = wait_ms.max(list.blocked_until_ms.saturating_sub(now_ms));
+            wait_ms = wait_ms.max(list.window.wait_ms(now_ms, span_ms, 1, limit));
         }
         if wait_ms == 0 { Turn::Now } else { Turn::After(wait_ms) }
     }
@@ -147,8 +163,8 @@ impl Limits {
     /// A request begins.
     pub fn begin(&mut self, lane: Lane, credits: u32) {
         self.all.flying += credits;
-        if let Some((window, ..)) = self.lane(lane) {
-            window.flying += 1;
+        if let Some(list) = self.list(lane) {
+            list.window.flying += 1;
         }
     }
 
@@ -156,9 +172,9 @@ impl Limits {
     pub fn end(&mut self, now_ms: u64, lane: Lane, credits: u32) {
         self.all.flying = self.all.flying.saturating_sub(credits);
         self.all.spent.push_back((now_ms, credits));
-        if let Some((window, ..)) = self.lane(lane) {
-            window.flying = window.flying.saturating_sub(1);
-            window.spent.push_back((now_ms, 1));
+        if let Some(list) = self.list(lane) {
+            list.window.flying = list.window.flying.saturating_sub(1);
+            list.window.spent.push_back((now_ms, 1));
         }
     }
 
@@ -189,37 +205,35 @@ impl Limits {
     pub fn refused(&mut self, now_ms: u64, lane: Lane, left: Option<f64>, wait_ms: u64) {
         let until_ms = now_ms + wait_ms;
         if left.is_some_and(|left| left > 0.0)
-            && let Some((window, limit, blocked_until_ms)) = self.lane(lane)
+            && let Some(list) = self.list(lane)
         {
-            *blocked_until_ms = until_ms.max(*blocked_until_ms);
+            list.blocked_until_ms = until_ms.max(list.blocked_until_ms);
             // As many as went well before: the refused one is in the log and does not count.
-            let went_well = window.spent.len().saturating_sub(1).max(1);
-            *limit = Some(u32::try_from(went_well).unwrap_or(u32::MAX).min(limit.unwrap_or(u32::MAX)));
+            let went_well =
+                u32::try_from(list.window.spent.len().saturating_sub(1).max(1)).unwrap_or(u32::MAX);
+            list.learned =
+                Some((list.learned.map_or(went_well, |(before, _)| before.min(went_well)), now_ms));
             return;
         }
         self.blocked_until_ms = until_ms.max(self.blocked_until_ms);
     }
 
-    fn lane(&mut self, lane: Lane) -> Option<&mut (Window, Option<u32>, u64)> {
+    fn list(&mut self, lane: Lane) -> Option<&mut ListLimit> {
         match lane {
-            Lane::Tickets => Some(&mut self.lanes[0]),
-            Lane::Contacts => Some(&mut self.lanes[1]),
+            Lane::Tickets => Some(&mut self.lists[0]),
+            Lane::Contacts => Some(&mut self.lists[1]),
             Lane::Other => None,
         }
     }
 
-    /// Requests of a list in a span: what was learned, what a person set, or what goes with the total in the known
-    /// plans of Freshdesk.
-    fn lane_limit(&mut self, lane: Lane) -> u32 {
-        let (start, total) = (self.start, self.total);
-        let by_plan = match total {
-            _ if start.lists_set => start.lists,
+    /// Requests of a list in a span: what a person set, or what goes with the total in the known plans of Freshdesk.
+    fn lists_by_plan(&self) -> u32 {
+        match self.total {
+            _ if self.start.lists_set => self.start.lists,
             Some(700..) => 200,
             Some(400..) => 100,
-            _ => start.lists,
-        };
-        let learned = self.lane(lane).and_then(|(_, learned, _)| *learned);
-        learned.map_or(by_plan, |learned| learned.min(by_plan))
+            _ => self.start.lists,
+        }
     }
 }
 
@@ -303,6 +317,8 @@ mod tests {
         assert_eq!(limits.turn(60_005, Lane::Tickets, 1), Turn::After(59_995));
         limits.refused(60_005, Lane::Other, None, 7_000);
         assert_eq!(limits.turn(60_005, Lane::Other, 1), Turn::After(7_000));
+        // After five minutes more is tried again.
+        (0..6).for_each(|n| spend(&mut limits, 300_000 + n, Lane::Tickets, 1));
     }
 
     #[test]

@@ -200,15 +200,17 @@ impl Run<'_> {
                 }
                 Err(error) => return Err(error.into()),
             };
-            walk.pending.retain(|pending| pending.number != number);
+            let mut again = None;
             if let Some(row) = row {
-                let whole = self.gathered(std::slice::from_ref(&row))?;
-                for whole in whole {
-                    if let Some(reason) = &whole.again {
-                        wait_for(walk, &number, reason.clone())?;
-                    }
+                for whole in self.gathered(std::slice::from_ref(&row))? {
                     self.write_ticket(pass, &row, &whole, batcher)?;
+                    again = whole.again;
                 }
+            }
+            // Only now: a run that is stopped before has not done it.
+            match again {
+                Some(reason) => wait_for(walk, &number, reason)?,
+                None => walk.pending.retain(|pending| pending.number != number),
             }
         }
         Ok(())

@@ -109,6 +109,8 @@ impl<'a> Downloads<'a> {
                     end -= 1;
                 }
                 text.truncate(end);
+                // What was cut off would stay in memory until the batch is written.
+                text.shrink_to_fit();
                 (Some(text), "extracted", None)
             }
             Extracted::Unsupported => (None, "unsupported", None),

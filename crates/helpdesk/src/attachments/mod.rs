@@ -19,8 +19,8 @@ use crate::text::{id, safe_name, string};
 /// Longest file that is read: what Freshdesk itself takes.
 pub const FILE_BYTES_MAX: u64 = 20 << 20;
 
-/// Longest text of a file that is kept, in bytes: a book.
-pub const TEXT_BYTES_MAX: usize = 2 << 20;
+/// Longest text of a file that is kept, in bytes: a long book. Those of some dozens of tickets are in memory at a time.
+pub const TEXT_BYTES_MAX: usize = 1 << 20;
 
 /// A file, for whoever finds out what it says.
 #[derive(Debug, Clone, Copy)]

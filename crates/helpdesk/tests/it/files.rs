@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::Value;
+use stele_helpdesk::attachments::TEXT_BYTES_MAX;
 use stele_helpdesk::{DiskTexts, Extract, Extracted, File, Known, PlainText, Texts};
 use stele_testkit::freshdesk::{Body, File as MockFile, Knobs};
 
@@ -112,12 +113,14 @@ fn freshdesk_23_an_address_that_expired_is_asked_for_again() {
 fn freshdesk_23_bounds() {
     let mut large = text("large.bin");
     large.body = Body::Zeros(21 << 20);
+    let long = MockFile::new("long.txt", "text/plain", "ä".repeat(1 << 20).as_bytes());
     let odd = MockFile::new("macro.exe", "application/x-dosexec", b"MZ");
-    let rig = Rig::new(with_files(1, vec![large, odd, text("../x")]), &STREAMS);
+    let rig = Rig::new(with_files(1, vec![large, odd, text("../x"), long]), &STREAMS);
     let mut kept = Kept::default();
     let collected = rig.run_well(&mut kept);
     assert_eq!(told(&kept, "large.bin")["text_status"], "too_large");
-    assert_eq!(fetched(&rig), 2);
+    assert_eq!(fetched(&rig), 3);
+    assert_eq!(told(&kept, "long.txt")["text"].as_str().unwrap().len(), TEXT_BYTES_MAX);
     assert_eq!(told(&kept, "macro.exe")["text_status"], "unsupported");
     // No sentence of ours stands where a text should be.
     assert!(told(&kept, "macro.exe")["text"].is_null() && told(&kept, "large.bin")["text"].is_null());
@@ -128,7 +131,7 @@ fn freshdesk_23_bounds() {
 
     // Many of 20 MiB, and eight threads: never more than three in memory.
     let reader = Reader::new(true);
-    let mut heavy = text("heavy.txt");
+    let mut heavy = MockFile::new("heavy.bin", "application/octet-stream", b"");
     heavy.body = Body::Zeros(20 << 20);
     let mut rig = Rig::new(with_files(16, vec![heavy]), &STREAMS);
     rig.config.rate.workers = 8;
