@@ -123,6 +123,11 @@ impl Batcher {
         Ok(())
     }
 
+    /// Whether what was gathered has become a batch. Asked by those whose cursors take work to make.
+    pub fn is_full(&self) -> bool {
+        self.records >= BATCH_RECORDS || self.lines.len() >= BATCH_BYTES
+    }
+
     /// Hands over what there is, whatever its size; nothing if there is no record and no cursor.
     ///
     /// # Errors

@@ -2,6 +2,9 @@
 
 use stele_model::ErrorKind;
 
+/// How the reason ends if an answer is longer than may be read.
+pub(crate) const TOO_LONG: &str = "the most that is read";
+
 /// A service did not answer as it should, or the client cannot be set up.
 ///
 /// No text of these holds a key: what a service said is cut to a line and cleaned of the key first.
@@ -73,6 +76,11 @@ impl HttpError {
             HttpError::Unreachable { .. } | HttpError::Busy { .. } => ErrorKind::Retry,
             HttpError::Unusable { .. } | HttpError::Refused { .. } => ErrorKind::Fix,
         }
+    }
+
+    /// Whether the answer had more bytes than are read.
+    pub fn is_too_long(&self) -> bool {
+        matches!(self, HttpError::Unusable { reason, .. } if reason.ends_with(TOO_LONG))
     }
 
     /// The status of a refusal, to tell "not there" (404) and "already there" (409) from the others.

@@ -6,12 +6,14 @@
 //! - [`json`]: strategies for JSON texts and damaged files, the grammar as a table, named cases.
 //! - [`faults`]: failures at named points, and a child process that is killed.
 //! - [`server`]: an HTTP service that fails, limits, cuts short and lies as it is told to.
+//! - [`freshdesk`]: a help desk with lists, limits and files, and how it misbehaves.
 //! - [`pdf`]: pages with text, and pages that are pictures of text.
 //! - [`rng`]: the random numbers behind all of it.
 //!
 //! Only tests, benchmarks and `xtask` use this crate; nothing of it is in the program.
 
 pub mod faults;
+pub mod freshdesk;
 pub mod json;
 pub mod oracle;
 pub mod pdf;

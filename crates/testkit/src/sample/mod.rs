@@ -23,7 +23,7 @@ mod book;
 mod damage;
 mod formats;
 mod sheet;
-mod time;
+pub(crate) mod time;
 mod tree;
 mod words;
 

@@ -1,0 +1,261 @@
+//! What belongs to a ticket and has to be asked for: its messages and its files. Several tickets at a time, each by a
+//! thread, and handed over in their order.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use serde_json::Value;
+use serde_json::value::{RawValue, to_raw_value};
+
+use crate::HelpdeskError;
+use crate::attachments::{self, Downloads, Wanted, inline_images};
+use crate::caller::{Caller, not_json};
+use crate::normal::Attachment;
+use crate::platform::{Platform, Question};
+use crate::run::{Thing, things};
+use crate::text::{id, string};
+use crate::walk::State;
+
+/// Pages of messages of one ticket: 100,000 messages. A desk that goes on behind that sends the same page for ever.
+const MESSAGE_PAGES_MAX: u32 = 1_000;
+
+/// A ticket of a list.
+pub(crate) struct Row {
+    pub(crate) state: State,
+    pub(crate) thing: Thing,
+    /// Pictures in its text, by the addresses that let one in.
+    pub(crate) pictures: Vec<String>,
+}
+
+/// What belongs to a ticket.
+#[derive(Default)]
+pub(crate) struct Whole {
+    pub(crate) messages: Vec<Thing>,
+    /// `complete`, `unavailable` or `failed`; `None` if nobody asked.
+    pub(crate) messages_status: Option<&'static str>,
+    pub(crate) files: Vec<(Attachment, Box<RawValue>)>,
+    /// Streams, things of them that could not be had, and why.
+    pub(crate) unavailable: Vec<(&'static str, String, String)>,
+    /// Why it has to be asked for again.
+    pub(crate) again: Option<String>,
+}
+
+/// What it takes to gather.
+pub(crate) struct Gatherer<'a> {
+    pub(crate) caller: &'a Caller<'a>,
+    pub(crate) platform: &'a dyn Platform,
+    pub(crate) downloads: &'a Downloads<'a>,
+    pub(crate) prefixes: &'a [String],
+    pub(crate) messages: bool,
+    pub(crate) files: bool,
+    pub(crate) workers: usize,
+}
+
+impl Gatherer<'_> {
+    /// What belongs to each of these tickets, up to the first at which the run has to stop, and why.
+    pub(crate) fn all(&self, rows: &[Row]) -> (Vec<Whole>, Option<HelpdeskError>) {
+        let (next, stopped) = (AtomicUsize::new(0), AtomicBool::new(false));
+        let done = Mutex::new(BTreeMap::new());
+        let work = || {
+            while !stopped.load(Ordering::Relaxed) {
+                let place = next.fetch_add(1, Ordering::Relaxed);
+                let Some(row) = rows.get(place) else { return };
+                let whole = self.whole(row);
+                stopped.fetch_or(whole.is_err(), Ordering::Relaxed);
+                done.lock().unwrap_or_else(PoisonError::into_inner).insert(place, whole);
+            }
+        };
+        match self.workers.min(rows.len()) {
+            0 | 1 => work(),
+            workers => std::thread::scope(|scope| {
+                for _ in 0..workers {
+                    scope.spawn(work);
+                }
+            }),
+        }
+        let (mut all, mut error) = (Vec::with_capacity(rows.len()), None);
+        for (place, whole) in done.into_inner().unwrap_or_else(PoisonError::into_inner) {
+            match whole {
+                Ok(whole) if error.is_none() && place == all.len() => all.push(whole),
+                Ok(_) => {}
+                // The refusal of the key explains the others.
+                Err(found)
+                    if error.is_none() || matches!(found, HelpdeskError::Refused { status: 401, .. }) =>
+                {
+                    error = Some(found);
+                }
+                Err(_) => {}
+            }
+        }
+        (all, error)
+    }
+
+    fn whole(&self, row: &Row) -> Result<Whole, HelpdeskError> {
+        let mut whole = Whole::default();
+        let number = row.state.number.as_str();
+        let mut wanted = Vec::new();
+        if self.files {
+            self.own_files(number, &row.pictures, &mut wanted, &mut whole)?;
+        }
+        if self.messages {
+            match self.said(number) {
+                Ok(said) => {
+                    for (raw, value, question) in said {
+                        if self.files {
+                            self.files_of(&value, "conversation", &mut wanted);
+                        }
+                        whole.messages.push(Thing { value, raw }.unsigned(&question)?);
+                    }
+                    whole.messages_status = Some("complete");
+                }
+                Err(error) if error.of_one_thing() => {
+                    whole.messages_status = Some("unavailable");
+                    whole.unavailable.push(("conversations", format!("ticket {number}"), error.in_full()));
+                }
+                Err(error) if error.may_pass() => {
+                    whole.messages_status = Some("failed");
+                    whole.again = Some(error.in_full());
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        let mut seen = BTreeSet::new();
+        wanted.retain(|wanted| seen.insert(wanted.file.id.clone()));
+        let mut renewed = BTreeMap::new();
+        for mut wanted in wanted {
+            let (kind, id) = (wanted.file.parent_type, wanted.file.id.clone());
+            let mut again = || self.renewed(number, kind, &id, &mut renewed);
+            if let Some(why) = self.downloads.read(self.caller, &mut wanted, &mut again)? {
+                whole.unavailable.push(("attachments", format!("attachment {id} of {kind} {number}"), why));
+            }
+            attachments::unsign(&mut wanted.raw);
+            let raw =
+                to_raw_value(&wanted.raw).map_err(|error| not_json(&Question::new("attachments"), &error))?;
+            whole.files.push((wanted.file, raw));
+        }
+        Ok(whole)
+    }
+
+    /// All messages of a ticket, as they were said.
+    fn said(&self, number: &str) -> Result<Vec<(Box<RawValue>, Value, Question)>, HelpdeskError> {
+        let mut all = Vec::new();
+        let mut first_of_page = None;
+        for page in 1..=MESSAGE_PAGES_MAX {
+            let question = self.platform.messages(number, page);
+            let said = self.caller.ask(&question)?;
+            let raws = things(&said.body, &question)?;
+            let goes_on = said.goes_on(raws.len());
+            let first = raws.first().map(|raw| raw.get().to_owned());
+            if first.is_some() && first == first_of_page {
+                let why = "it sends the same page for each number of a page".to_owned();
+                return Err(HelpdeskError::Answer { path: crate::caller::shown(&question.path), why });
+            }
+            first_of_page = first;
+            for raw in raws {
+                let value = serde_json::from_str(raw.get()).map_err(|error| not_json(&question, &error))?;
+                all.push((raw, value, question.clone()));
+            }
+            if !goes_on {
+                return Ok(all);
+            }
+        }
+        Err(HelpdeskError::Pages {
+            path: format!("the messages of ticket {number}"),
+            pages: MESSAGE_PAGES_MAX,
+        })
+    }
+
+    /// The files of the ticket itself, which lists leave out.
+    fn own_files(
+        &self,
+        number: &str,
+        pictures: &[String],
+        wanted: &mut Vec<Wanted>,
+        whole: &mut Whole,
+    ) -> Result<(), HelpdeskError> {
+        for url in pictures {
+            wanted.push(picture(url, "ticket", number));
+        }
+        let Some(question) = self.platform.ticket(number) else { return Ok(()) };
+        match self.caller.value(&question) {
+            Ok(value) => self.files_of(&value, "ticket", wanted),
+            Err(error) if error.of_one_thing() => {
+                whole.unavailable.push(("tickets", format!("ticket {number}"), error.in_full()));
+            }
+            Err(error) if error.may_pass() => whole.again = Some(error.in_full()),
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+
+    /// The files that a ticket or a message names, and the pictures in it.
+    fn files_of(&self, value: &Value, kind: &'static str, wanted: &mut Vec<Wanted>) {
+        let parent = id(value.get("id")).unwrap_or_default();
+        for raw in value.get("attachments").and_then(Value::as_array).into_iter().flatten() {
+            let Some(file) = attachments::one(raw, kind, &parent) else { continue };
+            wanted.push(Wanted {
+                file,
+                url: string(raw.get("attachment_url")),
+                updated_at: string(raw.get("updated_at")).unwrap_or_default(),
+                raw: raw.clone(),
+            });
+        }
+        let html = value.get("body").or_else(|| value.get("description")).and_then(Value::as_str);
+        for url in inline_images(html.unwrap_or_default(), self.prefixes) {
+            wanted.push(picture(&url, kind, &parent));
+        }
+    }
+
+    /// A new address of a file: its parent is read again, once for all of its files.
+    fn renewed(
+        &self,
+        number: &str,
+        kind: &str,
+        file: &str,
+        renewed: &mut BTreeMap<String, Option<BTreeMap<String, String>>>,
+    ) -> Result<Option<String>, HelpdeskError> {
+        if !renewed.contains_key(kind) {
+            let found = match self.addresses(number, kind) {
+                Ok(found) => Some(found),
+                Err(error) if error.of_one_thing() || error.may_pass() => None,
+                Err(error) => return Err(error),
+            };
+            renewed.insert(kind.to_owned(), found);
+        }
+        Ok(renewed.get(kind).and_then(Option::as_ref).and_then(|found| found.get(file).cloned()))
+    }
+
+    /// Addresses of the files of a ticket, or of its messages, by their ids.
+    fn addresses(&self, number: &str, kind: &str) -> Result<BTreeMap<String, String>, HelpdeskError> {
+        let parents: Vec<Value> = match (kind, self.platform.ticket(number)) {
+            ("conversation", _) => self.said(number)?.into_iter().map(|(_, value, _)| value).collect(),
+            (_, Some(question)) => vec![self.caller.value(&question)?],
+            (_, None) => Vec::new(),
+        };
+        let files = parents.iter().filter_map(|parent| parent.get("attachments")?.as_array()).flatten();
+        Ok(files.filter_map(|raw| Some((id(raw.get("id"))?, string(raw.get("attachment_url"))?))).collect())
+    }
+}
+
+/// A picture that stands in a text. It has no id, so it gets one from its address.
+fn picture(url: &str, kind: &'static str, parent: &str) -> Wanted {
+    let id = format!("inline-{}", &blake3::hash(url.as_bytes()).to_hex()[..16]);
+    let raw = serde_json::json!({ "id": id, "inline": true, "attachment_url": url });
+    Wanted {
+        file: Attachment {
+            safe_name: format!("{id}.image"),
+            name: None,
+            content_type: Some("image/*".to_owned()),
+            size: None,
+            parent_type: kind,
+            parent_id: parent.to_owned(),
+            text: None,
+            text_status: None,
+            id,
+        },
+        url: Some(url.to_owned()),
+        updated_at: String::new(),
+        raw,
+    }
+}

@@ -1,0 +1,62 @@
+//! What do people ask for help with? Tickets, messages, articles and files of help desks.
+//!
+//! The loop that drives this crate:
+//!
+//! ```no_run
+//! # use std::sync::Arc;
+//! # use stele_collect::{Collector, CollectError, Collected, Cursors, Means, Sink};
+//! # use stele_helpdesk::{Helpdesk, HelpdeskConfig, NoTexts, PlainText};
+//! # fn run(config: HelpdeskConfig, lake: &mut dyn Sink, means: &Means<'_>) -> Result<Collected, CollectError> {
+//! let lookup = |name: &str| (name == "FRESHDESK_API_KEY").then(|| "from the environment".to_owned());
+//! let mut desk = Helpdesk::new("support", config, &lookup, Arc::new(PlainText), Arc::new(NoTexts))?;
+//! let cursors = lake.cursors()?;
+//! desk.collect(&cursors, lake, means)
+//! # }
+//! ```
+//!
+//! A help desk is a [`Platform`]: its addresses, what they cost, and what its words mean. [`Freshdesk`] is one, and
+//! [`GithubIssues`] another. What they have in common is here: a walk over tickets that loses none ([`walk`] says how), limits
+//! that are learned from headers, tries that tell "not now" from "failed", files that are fetched without the key.
+//! A ticket goes out with its messages and the place where the next run goes on, in one batch.
+//!
+//! What is not here: no table and no summary is written ([`IntegratedObject`] says what a row would be), no file is
+//! read for its text ([`Extract`] is handed in), no environment, no configuration file and no clock.
+
+pub mod attachments;
+mod breaker;
+mod caller;
+mod config;
+mod desk;
+mod error;
+pub mod freshdesk;
+mod gather;
+pub mod ids;
+mod issues;
+mod knowledge;
+mod lists;
+mod mode;
+mod normal;
+mod platform;
+mod progress;
+pub mod purge;
+pub mod rate;
+mod rows;
+mod run;
+mod text;
+mod tickets;
+mod walk;
+
+pub use attachments::{DiskTexts, Extract, Extracted, File, Known, NoTexts, PlainText, Texts};
+pub use breaker::{Breaker, Gate, Patience};
+pub use config::{HelpdeskConfig, PlatformKind, RateConfig, RetryConfig, Span, Written};
+pub use desk::Helpdesk;
+pub use error::HelpdeskError;
+pub use freshdesk::{Freshdesk, Labels, normalise_ticket};
+pub use issues::GithubIssues;
+pub use mode::{ADAPTIVE_OBJECTS_MAX, Decided, Mode};
+pub use normal::{Article, Attachment, Message, NORMALIZER_VERSION, Person, Ticket};
+pub use platform::{Account, Allowance, List, PER_PAGE, Pass, Place, Platform, Question};
+pub use progress::Progress;
+pub use rows::{IntegratedObject, ticket_metadata};
+pub use text::{instant, of_html, safe_name};
+pub use walk::{PENDING_MAX, Pending};

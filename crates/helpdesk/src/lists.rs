@@ -1,0 +1,204 @@
+//! Streams beside tickets and articles: short lists that are read whole and compared, and long ones that are read from
+//! a time on.
+
+use std::collections::BTreeMap;
+
+use serde_json::value::to_raw_value;
+use serde_json::{Value, json};
+use stele_collect::Batcher;
+
+use crate::HelpdeskError;
+use crate::caller::not_json;
+use crate::platform::{List, Question};
+use crate::run::{Record, Run, Stop, Thing, things};
+use crate::text::{id, instant, string};
+use crate::walk::{State, Walk};
+
+/// Pages of a list at most: 50,000 things, where Freshdesk ends the list of contacts.
+const PAGES_MAX: u32 = 500;
+
+/// Things of a list that a cursor remembers. A list with more is collected again as a whole, and what goes from it is
+/// not noticed.
+const KNOWN_MAX: usize = 100_000;
+
+/// What a list held when it was read last: ids and hashes.
+pub(crate) struct KnownThings {
+    before: BTreeMap<String, String>,
+    now: BTreeMap<String, String>,
+}
+
+impl KnownThings {
+    pub(crate) fn read(stream: &str, cursor: Option<&Value>) -> Result<Self, HelpdeskError> {
+        let before = match cursor.and_then(|cursor| cursor.get("known")) {
+            None => BTreeMap::new(),
+            Some(known) => serde_json::from_value(known.clone()).map_err(|error| HelpdeskError::Answer {
+                path: format!("the cursor of {stream}"),
+                why: format!("it cannot be read ({error}); reset it with `stele sources state`"),
+            })?,
+        };
+        Ok(Self { before, now: BTreeMap::new() })
+    }
+
+    /// A thing is there. Says whether it is new or has changed.
+    pub(crate) fn there(&mut self, id: &str, hash: &str) -> bool {
+        self.now.insert(id.to_owned(), hash.to_owned());
+        self.before.get(id).is_none_or(|before| before != hash)
+    }
+
+    /// What was there and is not any more, of all those that `concerns`.
+    pub(crate) fn gone(&self, concerns: impl Fn(&str) -> bool) -> Vec<String> {
+        let gone = |(id, hash): &(&String, &String)| !self.now.contains_key(*id) && concerns(hash);
+        self.before.iter().filter(gone).map(|(id, _)| id.clone()).collect()
+    }
+
+    /// Keeps in mind what could not be looked for.
+    pub(crate) fn keep(&mut self, concerns: impl Fn(&str) -> bool) {
+        for (id, hash) in &self.before {
+            if concerns(hash) && !self.now.contains_key(id) {
+                self.now.insert(id.clone(), hash.clone());
+            }
+        }
+    }
+
+    /// What is remembered; `None` if it is what was remembered before.
+    pub(crate) fn cursor(&self) -> Option<Value> {
+        let now = if self.now.len() > KNOWN_MAX { &BTreeMap::new() } else { &self.now };
+        (*now != self.before).then(|| json!({ "known": now }))
+    }
+}
+
+impl Run<'_> {
+    /// A list of the platform.
+    pub(crate) fn list(&mut self, list: List) -> Result<(), Stop> {
+        let mut batcher = Batcher::new(list.stream);
+        match list.since {
+            None => self.whole_list(list, &mut batcher)?,
+            Some((parameter, field)) => self.list_since(list, parameter, field, &mut batcher)?,
+        }
+        batcher.flush(self.sink)?;
+        self.tell(list.stream);
+        Ok(())
+    }
+
+    fn whole_list(&mut self, list: List, batcher: &mut Batcher) -> Result<(), Stop> {
+        let mut known = KnownThings::read(list.stream, self.from.get(list.stream))?;
+        self.pages(list, list.path, |run, thing, id| {
+            if known.there(id, &thing.hash()) {
+                run.write_thing(batcher, list, thing, id)?;
+            }
+            Ok(())
+        })?;
+        for id in known.gone(|_| true) {
+            self.write_gone(batcher, list.stream, list.doc_type, &id)?;
+        }
+        if let Some(cursor) = known.cursor() {
+            batcher.reached(cursor, self.sink)?;
+        }
+        Ok(())
+    }
+
+    fn list_since(
+        &mut self,
+        list: List,
+        parameter: &str,
+        field: &str,
+        batcher: &mut Batcher,
+    ) -> Result<(), Stop> {
+        let from = self.from.get(list.stream);
+        let mut walk = Walk::resume(list.stream, from, self.start, self.config.lookback.ms, PAGES_MAX, None)?;
+        let (since, _) = walk.next();
+        let path = match since.as_second() {
+            0 => list.path.to_owned(),
+            _ => format!("{}?{parameter}={}", list.path, since.strftime("%Y-%m-%dT%H:%M:%SZ")),
+        };
+        let walk_ref = &mut walk;
+        self.pages(list, &path, |run, thing, id| {
+            let time = thing.value.get(field).and_then(Value::as_str).and_then(instant);
+            let updated_ms = time.map_or(0, |time| time.as_millisecond());
+            let state = State { number: id.to_owned(), updated_ms, hash: thing.hash() };
+            if walk_ref.is_new(&state) {
+                run.write_thing(batcher, list, thing, id)?;
+            }
+            walk_ref.collected(&state);
+            Ok(())
+        })?;
+        // The order of these lists is not promised, so nothing is behind a time until all of it was read.
+        let cursor = walk.cursor();
+        if from != Some(&cursor) && !(from.is_none() && walk.came_nowhere()) {
+            batcher.reached(cursor, self.sink)?;
+        }
+        Ok(())
+    }
+
+    /// Goes through the pages of a list.
+    pub(crate) fn pages(
+        &mut self,
+        list: List,
+        path: &str,
+        mut each: impl FnMut(&mut Self, &Thing, &str) -> Result<(), Stop>,
+    ) -> Result<(), Stop> {
+        for page in 1..=PAGES_MAX {
+            self.caller.stop_if_cancelled()?;
+            let question = Question { lane: list.lane, ..Question::page(path, page) };
+            let said = self.caller.ask(&question)?;
+            let raws = things(&said.body, &question)?;
+            let goes_on = said.goes_on(raws.len());
+            for raw in raws {
+                let thing = Thing::new(raw, &question)?;
+                match id(thing.value.get("id")) {
+                    Some(id) => each(self, &thing, &id)?,
+                    None => {
+                        let why = "it has no id".to_owned();
+                        self.unavailable(list.stream, format!("a thing of {}", list.stream), why);
+                    }
+                }
+            }
+            if !goes_on {
+                return Ok(());
+            }
+        }
+        Err(HelpdeskError::Pages { path: list.path.to_owned(), pages: PAGES_MAX }.into())
+    }
+
+    fn write_thing(
+        &mut self,
+        batcher: &mut Batcher,
+        list: List,
+        thing: &Thing,
+        id: &str,
+    ) -> Result<(), Stop> {
+        let ts = ["updated_at", "created_at"].iter().find_map(|name| string(thing.value.get(*name)));
+        let record = Record {
+            stream: list.stream,
+            doc_type: list.doc_type,
+            original_id: id,
+            ts: ts.as_deref(),
+            data: &thing.raw,
+        };
+        self.write(batcher, &record, None)?;
+        if batcher.is_full() {
+            batcher.flush(self.sink)?;
+        }
+        Ok(())
+    }
+
+    /// A thing that was there is not any more.
+    pub(crate) fn write_gone(
+        &mut self,
+        batcher: &mut Batcher,
+        stream: &str,
+        doc_type: &str,
+        id: &str,
+    ) -> Result<(), Stop> {
+        let said = json!({ "id": id, "removed": true });
+        let question = Question::new(stream);
+        let data = to_raw_value(&said).map_err(|error| not_json(&question, &error))?;
+        let record = Record { stream, doc_type, original_id: id, ts: None, data: &data };
+        let normal = json!({
+            "tenant_id": self.account.tenant, "platform": self.platform.name(), "object_type": doc_type,
+            "original_id": id, "status": "deleted", "deleted": true,
+        });
+        self.write(batcher, &record, Some(&normal))?;
+        Ok(())
+    }
+}

@@ -1,0 +1,62 @@
+//! What is made of the records: vectors alone, or rows and summaries as well. Pure decisions.
+
+use serde::{Deserialize, Serialize};
+
+/// Objects from which on rows and summaries of everything are no longer worth their price.
+pub const ADAPTIVE_OBJECTS_MAX: u64 = 10_000;
+
+/// What a person asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Mode {
+    /// Text and vectors; rows hold keys and metadata.
+    VectorOnly,
+    /// Rows with content, summaries, messages and files as well.
+    Hybrid,
+    /// Hybrid up to [`ADAPTIVE_OBJECTS_MAX`] objects.
+    #[default]
+    Adaptive,
+}
+
+/// What is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Decided {
+    /// As [`Mode::VectorOnly`].
+    VectorOnly,
+    /// As [`Mode::Hybrid`].
+    Hybrid,
+}
+
+impl Mode {
+    /// What the variable `ENABLE_FULL_STREAMING_MODE` and its like say: `false`, `0`, `no` and `off` are hybrid;
+    /// anything else, and nothing at all, is vectors alone.
+    pub fn of_flag(value: Option<&str>) -> Self {
+        let value = value.unwrap_or_default().trim().to_ascii_lowercase();
+        match ["false", "0", "no", "off"].contains(&value.as_str()) {
+            true => Self::Hybrid,
+            false => Self::VectorOnly,
+        }
+    }
+
+    /// What is done with so many objects.
+    pub fn decide(self, objects: u64) -> Decided {
+        match self {
+            Self::VectorOnly => Decided::VectorOnly,
+            Self::Adaptive if objects > ADAPTIVE_OBJECTS_MAX => Decided::VectorOnly,
+            Self::Hybrid | Self::Adaptive => Decided::Hybrid,
+        }
+    }
+}
+
+impl Decided {
+    /// Whether texts are summarised, where there is a service that does.
+    pub fn summarises(self) -> bool {
+        self == Self::Hybrid
+    }
+
+    /// Whether rows hold what was said and not only keys.
+    pub fn keeps_content(self) -> bool {
+        self == Self::Hybrid
+    }
+}

@@ -1,0 +1,12 @@
+//! The help desk against one that fails, limits and moves while it is read. Numbers are those of the list of promises.
+
+mod calls;
+mod failures;
+mod files;
+mod issues;
+mod knowledge;
+mod limits;
+mod normal;
+mod pure;
+mod rig;
+mod walk;
