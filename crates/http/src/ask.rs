@@ -24,6 +24,9 @@ const VERSION_BYTES_MAX: usize = 1024;
 /// How often it is asked whether to stop while an answer is awaited: soon enough for a person.
 const ASK_EVERY: Duration = Duration::from_millis(50);
 
+/// What is said of a request whose thread ended without a word.
+const BROKE_OFF: &str = "the request broke off";
+
 /// What is done with a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Method {
@@ -48,6 +51,24 @@ pub struct Answer {
     pub body: Vec<u8>,
     /// What tells this state of it from others.
     pub version: Version,
+}
+
+/// What a service said to a request that was made once: any status, with its headers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reply {
+    /// 100 to 599, redirects too: none is followed.
+    pub status: u16,
+    /// Names in lower case, in the order in which they came. One that is no text is left out.
+    pub headers: Vec<(String, String)>,
+    /// As it came. Of a refusal, the beginning.
+    pub body: Vec<u8>,
+}
+
+impl Reply {
+    /// The first header of this name in lower case.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
 }
 
 /// What tells one state of a page from others, in the words of its service.
@@ -131,7 +152,7 @@ impl Asker {
                 reason: "it is not an address such as http://proxy:3128".to_owned(),
             })?),
         };
-        let header = key.as_ref().map(Key::header).transpose()?;
+        let header = key.as_ref().map(Key::header).transpose()?.flatten();
         let mut asker = Asker {
             base,
             shown: String::new(),
@@ -149,12 +170,7 @@ impl Asker {
 
     /// The address of a path.
     pub(crate) fn url(&self, path: &str) -> Result<Url, HttpError> {
-        // The address is not repeated: it may hold a password.
-        let reason = "it is not an address such as http://127.0.0.1:8080";
-        Url::parse(&format!("{}{path}", self.base))
-            .ok()
-            .filter(|url| ["http", "https"].contains(&url.scheme()) && url.host_str().is_some())
-            .ok_or_else(|| HttpError::Config { setting: "url", reason: reason.to_owned() })
+        address(&format!("{}{path}", self.base))
     }
 
     /// The service's address, for people.
@@ -176,37 +192,64 @@ impl Asker {
         line
     }
 
-    /// Makes the request on a thread of its own, which is left to itself when the caller is asked to
-    /// stop; it ends with the time limit at the latest.
+    /// Makes the request, and says what became of it.
     pub(crate) fn ask(
         self: &Arc<Self>,
         request: &Arc<Request>,
         cancelled: Cancelled<'_>,
     ) -> Result<Asked, HttpError> {
-        if cancelled() {
-            return Err(HttpError::Cancelled);
-        }
-        // One request, one answer.
-        let (answer, answered) = bounded(1);
         let (asker, request) = (Arc::clone(self), Arc::clone(request));
-        std::thread::spawn(move || {
-            let asked = asker.ask_and_wait(&request).unwrap_or_else(|error| {
+        let asked = aside(cancelled, move || {
+            asker.ask_and_wait(&request).unwrap_or_else(|error| {
                 let lasting = lasts(&error);
                 let reason = asker.clean(&stele_model::error::in_full(&error.without_url()));
                 if lasting { Asked::Unusable { reason } } else { Asked::Broken { reason } }
-            });
-            // Nobody waits for it any more: that is what was asked for.
-            let _ = answer.send(asked);
-        });
-        loop {
-            match answered.recv_timeout(ASK_EVERY) {
-                Ok(asked) => return Ok(asked),
-                Err(RecvTimeoutError::Timeout) if cancelled() => return Err(HttpError::Cancelled),
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => {
-                    return Ok(Asked::Broken { reason: "the request broke off".to_owned() });
+            })
+        })?;
+        Ok(asked.unwrap_or_else(|| Asked::Broken { reason: BROKE_OFF.to_owned() }))
+    }
+
+    /// Makes the request, and hands over what was said, whatever that was.
+    pub(crate) fn once(
+        self: &Arc<Self>,
+        request: Request,
+        with_key: bool,
+        bytes_max: u64,
+        cancelled: Cancelled<'_>,
+    ) -> Result<Reply, HttpError> {
+        let service = shown(&request.url);
+        let asker = Arc::clone(self);
+        let broken = |reason: String| HttpError::Unreachable { service: service.clone(), reason, tries: 1 };
+        let said = aside(cancelled, move || {
+            let response = asker.start(&request, with_key).map_err(|error| {
+                let lasting = lasts(&error);
+                (lasting, asker.clean(&stele_model::error::in_full(&error.without_url())))
+            })?;
+            let status = response.status().as_u16();
+            let text = |(name, value): (&HeaderName, &HeaderValue)| {
+                Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned()))
+            };
+            let headers = response.headers().iter().filter_map(text).collect();
+            let success = response.status().is_success();
+            match read(response, if success { bytes_max } else { REFUSAL_BYTES_MAX }) {
+                // The beginning of a refusal is enough, however it ended.
+                (body, ended) if !success || matches!(ended, Ended::Whole) => {
+                    Ok(Reply { status, headers, body })
+                }
+                (body, Ended::Broken(error)) => Err((
+                    false,
+                    asker.clean(&format!("the answer broke off after {} bytes: {error}", body.len())),
+                )),
+                _ => {
+                    Err((true, format!("its answer has more than {bytes_max} bytes, the most that is read")))
                 }
             }
+        })?;
+        match said {
+            Some(Ok(reply)) => Ok(reply),
+            Some(Err((true, reason))) => Err(HttpError::Unusable { service, reason }),
+            Some(Err((false, reason))) => Err(broken(reason)),
+            None => Err(broken(BROKE_OFF.to_owned())),
         }
     }
 
@@ -228,7 +271,8 @@ impl Asker {
         Ok(self.client.get_or_init(|| client))
     }
 
-    fn ask_and_wait(&self, request: &Request) -> Result<Asked, reqwest::Error> {
+    /// Sends the request and waits for the beginning of what is said.
+    fn start(&self, request: &Request, with_key: bool) -> Result<Response, reqwest::Error> {
         let client = self.client()?;
         let url = request.url.clone();
         let mut asking = match request.method {
@@ -244,8 +288,14 @@ impl Asker {
         if let Some(body) = &request.body {
             asking = asking.header("content-type", "application/json").body(body.clone());
         }
-        if let Some((name, value)) = &self.header {
-            asking = asking.header(name, value);
+        if with_key {
+            asking = match (&self.key, &self.header) {
+                (Some(Key::Basic(name, password)), _) => {
+                    asking.basic_auth(name.reveal(), Some(password.reveal()))
+                }
+                (_, Some((name, value))) => asking.header(name, value),
+                _ => asking,
+            };
         }
         if let Some(Unless { version, .. }) = &request.unless {
             for (name, value) in [("if-none-match", &version.etag), ("if-modified-since", &version.modified)]
@@ -255,7 +305,11 @@ impl Asker {
                 }
             }
         }
-        let response = asking.send()?;
+        asking.send()
+    }
+
+    fn ask_and_wait(&self, request: &Request) -> Result<Asked, reqwest::Error> {
+        let response = self.start(request, true)?;
         let status = response.status().as_u16();
         let version = Version::of(&response);
         let enough = |unless: &Unless| unless.version_is_enough && !version.is_empty();
@@ -290,6 +344,41 @@ impl Asker {
             }
             _ => Asked::Refused { status, reason, explained },
         })
+    }
+}
+
+/// An address that can be asked.
+pub(crate) fn address(url: &str) -> Result<Url, HttpError> {
+    // The address is not repeated: it may hold a password.
+    let reason = "it is not an address such as http://127.0.0.1:8080";
+    Url::parse(url)
+        .ok()
+        .filter(|url| ["http", "https"].contains(&url.scheme()) && url.host_str().is_some())
+        .ok_or_else(|| HttpError::Config { setting: "url", reason: reason.to_owned() })
+}
+
+/// Does the work on a thread of its own, which is left to itself when the caller is asked to stop; it ends with the
+/// time limit at the latest. `None` if it broke off.
+fn aside<T: Send + 'static>(
+    cancelled: Cancelled<'_>,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<Option<T>, HttpError> {
+    if cancelled() {
+        return Err(HttpError::Cancelled);
+    }
+    // One request, one answer.
+    let (answer, answered) = bounded(1);
+    std::thread::spawn(move || {
+        // Nobody waits for it any more: that is what was asked for.
+        let _ = answer.send(work());
+    });
+    loop {
+        match answered.recv_timeout(ASK_EVERY) {
+            Ok(done) => return Ok(Some(done)),
+            Err(RecvTimeoutError::Timeout) if cancelled() => return Err(HttpError::Cancelled),
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => return Ok(None),
+        }
     }
 }
 

@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::address::shown;
-use crate::ask::{Asked, Asker, Request};
+use crate::ask::{Asked, Asker, Request, address};
 use crate::pace::{Limiter, wait};
-use crate::{Answer, Cancelled, ClientConfig, HttpError, Key, Method, Pace, Unless};
+use crate::{Answer, Cancelled, ClientConfig, HttpError, Key, Method, Pace, Reply, Unless};
 
 /// A service at one address.
 pub struct Client {
@@ -88,6 +88,40 @@ impl Client {
     ) -> Result<Answer, HttpError> {
         let (method, url) = (Method::Get, self.asker.url(path)?);
         self.send_request(Request { method, url, body: None, unless: Some(unless) }, cancelled)
+    }
+
+    /// Makes a request once, and hands over what was said, whatever the status: for services whose headers say how
+    /// they want to be asked, by whom knows them. Neither the limit of requests a minute nor the tries of the
+    /// configuration are applied. `path` is put behind the address as it is.
+    ///
+    /// # Errors
+    /// [`HttpError::Unreachable`] or [`HttpError::Unusable`] if nothing was said; [`HttpError::Cancelled`] if that
+    /// was asked for.
+    pub fn once(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<Vec<u8>>,
+        cancelled: Cancelled<'_>,
+    ) -> Result<Reply, HttpError> {
+        let request = Request { method, url: self.asker.url(path)?, body, unless: None };
+        self.asker.once(request, true, self.config.answer_bytes_max, cancelled)
+    }
+
+    /// Reads once from an address that the service has named, such as that of a file. The key stays here: who is
+    /// there need not be the service. A redirect is not followed but handed over.
+    ///
+    /// # Errors
+    /// As [`Client::once`]; [`HttpError::Unusable`] if there are more than `bytes_max` bytes, and
+    /// [`HttpError::Config`] if it is no address.
+    pub fn read_elsewhere(
+        &self,
+        url: &str,
+        bytes_max: u64,
+        cancelled: Cancelled<'_>,
+    ) -> Result<Reply, HttpError> {
+        let request = Request { method: Method::Get, url: address(url)?, body: None, unless: None };
+        self.asker.once(request, false, bytes_max, cancelled)
     }
 
     fn send_request(&self, request: Request, cancelled: Cancelled<'_>) -> Result<Answer, HttpError> {

@@ -4,6 +4,9 @@ use reqwest::header::{HeaderName, HeaderValue};
 
 use crate::HttpError;
 
+/// Shortest password that is looked for in texts.
+const HIDDEN_CHARS_MIN: usize = 4;
+
 /// A key that no log and no error shows.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
@@ -41,12 +44,14 @@ pub enum Key {
     Bearer(Secret),
     /// A header of its own, such as `api-key`.
     Header(&'static str, Secret),
+    /// `Authorization: Basic …`, of a name and a password. Services that want one key alone take it as the name.
+    Basic(Secret, Secret),
 }
 
 impl Key {
     fn secret(&self) -> &Secret {
         match self {
-            Key::Bearer(secret) | Key::Header(_, secret) => secret,
+            Key::Bearer(secret) | Key::Header(_, secret) | Key::Basic(secret, _) => secret,
         }
     }
 
@@ -56,12 +61,18 @@ impl Key {
     }
 
     pub(crate) fn hide_in(&self, text: &str) -> String {
-        self.secret().hide_in(text)
+        let text = self.secret().hide_in(text);
+        match self {
+            // A password such as `X` says nothing, and to hide it would spoil every text.
+            Key::Basic(_, password) if password.0.len() >= HIDDEN_CHARS_MIN => password.hide_in(&text),
+            _ => text,
+        }
     }
 
-    /// The header that carries it.
-    pub(crate) fn header(&self) -> Result<(HeaderName, HeaderValue), HttpError> {
+    /// The header that carries it; `None` where the library makes it.
+    pub(crate) fn header(&self) -> Result<Option<(HeaderName, HeaderValue)>, HttpError> {
         let (name, value) = match self {
+            Key::Basic(..) => return Ok(None),
             Key::Bearer(secret) => ("authorization", format!("Bearer {}", secret.0)),
             Key::Header(name, secret) => (*name, secret.0.clone()),
         };
@@ -72,6 +83,6 @@ impl Key {
             .map_err(|_| refuse("it has characters that no HTTP header may have"))?;
         // The library's own logs leave it out.
         value.set_sensitive(true);
-        Ok((name, value))
+        Ok(Some((name, value)))
     }
 }

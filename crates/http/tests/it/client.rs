@@ -58,6 +58,36 @@ fn a_key_goes_where_it_is_looked_for() {
     check(None, "authorization", None);
 }
 
+#[test]
+fn a_request_is_made_once_and_told_as_it_was() {
+    let server = Server::new(|number, _| match number {
+        0 => Reply::Say(429, "Retry-After: 7\r\nX-Left: 0.0\r\n", "<html>slow".to_owned()),
+        1 => Reply::Close,
+        2 => Reply::Say(302, "location: http://elsewhere/\r\n", String::new()),
+        _ => Reply::Say(200, "", "12345".to_owned()),
+    });
+    let key = Key::Basic(Secret::new("geheim"), Secret::new("X"));
+    let pace = Arc::new(Still::default());
+    let client = Client::new(&server.url, ClientConfig::default(), Some(key), pace.clone()).unwrap();
+    let said = client.once(Method::Get, "/a?b=1", None, &never).unwrap();
+    assert_eq!((said.status, said.body.as_slice()), (429, &b"<html>slow"[..]));
+    assert_eq!((said.header("retry-after"), said.header("x-left")), (Some("7"), Some("0.0")));
+    assert_eq!(server.requests()[0].header("authorization"), Some("Basic Z2VoZWltOlg="));
+    let error = client.once(Method::Get, "/a", None, &never).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Retry);
+    let said = client.read_elsewhere(&format!("{}/file?sig=1", server.url), 5, &never).unwrap();
+    assert_eq!((said.status, said.header("location")), (302, Some("http://elsewhere/")));
+    assert_eq!(server.requests()[2].header("authorization"), None);
+    assert_eq!(client.read_elsewhere(&server.url, 5, &never).unwrap().body, b"12345");
+    let error = client.read_elsewhere(&server.url, 4, &never).unwrap_err();
+    assert!(
+        matches!(&error, HttpError::Unusable { reason, .. } if reason.contains("more than 4 bytes")),
+        "{error}"
+    );
+    assert_eq!(client.read_elsewhere("geheim@", 4, &never).unwrap_err().kind(), ErrorKind::Config);
+    assert_eq!((server.requests().len(), pace.now().as_millis()), (5, 0));
+}
+
 /// A service that fails in the given ways, one after another, and then answers; how long was waited,
 /// and what became of it.
 fn after(replies: Vec<Reply>, config: ClientConfig) -> (Result<Answer, HttpError>, u128, usize) {
