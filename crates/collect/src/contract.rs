@@ -94,6 +94,9 @@ impl Default for Contract {
     }
 }
 
+/// Members and what they are; `None` was only `null` so far.
+pub type Columns = BTreeMap<String, Option<ValueType>>;
+
 /// What became of a record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
@@ -108,10 +111,10 @@ pub enum Verdict {
 }
 
 /// Holds records of one stream against their contract, and learns what they look like.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Judge {
     contract: Contract,
-    columns: BTreeMap<String, Option<ValueType>>,
+    columns: Columns,
     /// Whether a record was seen: the first one says which members there are.
     begun: bool,
     report: Report,
@@ -143,6 +146,19 @@ impl Judge {
         // Members that are listed are all that there are.
         let begun = !contract.fields.is_empty();
         Self { contract, columns, begun, report: Report::default() }
+    }
+
+    /// With what earlier runs have learnt.
+    #[must_use]
+    pub fn with_columns(mut self, columns: Columns) -> Self {
+        self.begun |= !columns.is_empty();
+        self.columns.extend(columns);
+        self
+    }
+
+    /// What was learnt, for the next run.
+    pub fn columns(&self) -> &Columns {
+        &self.columns
     }
 
     /// Judges a record, and takes out of it what has to go.

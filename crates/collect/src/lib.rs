@@ -33,7 +33,7 @@ mod error;
 mod limits;
 mod record;
 
-pub use batch::{BATCH_BYTES, BATCH_RECORDS, Batch, Batcher, Cursors, Sink};
+pub use batch::{BATCH_BYTES, BATCH_RECORDS, Batch, Batcher, Cursors, Preview, Sink};
 pub use breaker::{COOL_DOWN, CircuitBreaker, FAILURES_MAX};
 pub use budget::{Budget, BudgetState, Estimate, Level, Price};
 pub use cache::{CACHE_BYTES_MAX, CacheKey, Kept, Known, ResponseCache};
@@ -44,7 +44,7 @@ pub use config::{
     Defaults, KnownKeys, Lookup, Problem, Resolved, SOURCES_MAX, Source, SourceKind, SourcesConfig,
     TRUST_SCORE, duration, duration_if_set, secret, shown,
 };
-pub use contract::{Action, Contract, Judge, REASONS_MAX, Report, ValueType, Verdict};
+pub use contract::{Action, Columns, Contract, Judge, REASONS_MAX, Report, ValueType, Verdict};
 pub use dedup::{ContentId, DedupBy, SEEN_MAX, Seen, canonical, content_id};
 pub use error::CollectError;
 pub use limits::{Heard, RateLimiter, WAIT_MAX, Window};

@@ -8,7 +8,7 @@ use std::time::Duration;
 use crossbeam_channel::{RecvTimeoutError, bounded};
 use reqwest::Url;
 use reqwest::blocking::{Client, Response};
-use reqwest::header::{HeaderName, HeaderValue};
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use serde_json::Value;
 
 use crate::address::{shown, without_passwords};
@@ -69,6 +69,11 @@ impl Reply {
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
+
+    /// What a refusal says, in the words of its service. [`crate::Client::clean`] it before it is shown.
+    pub fn said(&self) -> String {
+        message(&self.body).0
+    }
 }
 
 /// What tells one state of a page from others, in the words of its service.
@@ -113,6 +118,8 @@ pub(crate) struct Request {
     pub(crate) url: Url,
     pub(crate) body: Option<Vec<u8>>,
     pub(crate) unless: Option<Unless>,
+    /// Beside the key. A `content-type` replaces that of JSON.
+    pub(crate) headers: HeaderMap,
 }
 
 /// What became of a request.
@@ -286,8 +293,12 @@ impl Asker {
         // service that sends a byte a minute would never be done.
         asking = asking.timeout(self.timeout);
         if let Some(body) = &request.body {
-            asking = asking.header("content-type", "application/json").body(body.clone());
+            if !request.headers.contains_key(CONTENT_TYPE) {
+                asking = asking.header(CONTENT_TYPE, "application/json");
+            }
+            asking = asking.body(body.clone());
         }
+        asking = asking.headers(request.headers.clone());
         if with_key {
             asking = match (&self.key, &self.header) {
                 (Some(Key::Basic(name, password)), _) => {

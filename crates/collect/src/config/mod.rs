@@ -12,6 +12,7 @@ use serde_json::{Map, Value};
 
 pub use duration::{duration, duration_if_set};
 pub use load::{KnownKeys, Problem};
+use variables::missing;
 pub use variables::{Lookup, Resolved, secret, shown};
 
 use crate::{CollectError, Contract, DedupBy, Price, Window};
@@ -183,12 +184,17 @@ impl Source {
         Resolved::of(&self.id, &Value::Object(self.settings.clone()), lookup)
     }
 
+    /// The variables of a part of its settings, such as `auth`, by name: what a person has to set anew.
+    pub fn variables_of(&self, setting: &str) -> Vec<String> {
+        self.settings.get(setting).map(|value| missing(value, &|_| None)).unwrap_or_default()
+    }
+
     /// The same as it may be shown: variables by their names, secrets as `***`.
     pub fn shown_settings(&self) -> Value {
         shown(&Value::Object(self.settings.clone()))
     }
 
-    /// Whether nothing but its settings has secrets is decided there; here is all of it as it may be shown.
+    /// All of it as it may be shown.
     pub fn shown(&self) -> Value {
         serde_json::json!({
             "source_id": self.id,

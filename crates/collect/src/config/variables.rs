@@ -52,6 +52,18 @@ impl Resolved {
         T::deserialize(&self.value).map_err(|error| self.refuse(error.to_string()))
     }
 
+    /// The same after it was brought into the form that its type has.
+    ///
+    /// # Errors
+    /// As [`Self::read`], and what `form` says.
+    pub fn read_as<T: DeserializeOwned>(
+        &self,
+        form: impl FnOnce(Value) -> Result<Value, String>,
+    ) -> Result<T, CollectError> {
+        let value = form(self.value.clone()).map_err(|why| self.refuse(why))?;
+        T::deserialize(value).map_err(|error| self.refuse(error.to_string()))
+    }
+
     fn refuse(&self, why: String) -> CollectError {
         let hide = |text: String, secret: &Secret| match secret.reveal().len() < HIDDEN_CHARS_MIN {
             true => text,
