@@ -73,7 +73,8 @@ impl Client {
         body: Option<Vec<u8>>,
         cancelled: Cancelled<'_>,
     ) -> Result<Answer, HttpError> {
-        let request = Request { method, url: self.asker.url(path)?, body, unless: None, headers: HeaderMap::new() };
+        let request =
+            Request { method, url: self.asker.url(path)?, body, unless: None, headers: HeaderMap::new() };
         self.send_request(request, cancelled)
     }
 
@@ -89,7 +90,10 @@ impl Client {
         cancelled: Cancelled<'_>,
     ) -> Result<Answer, HttpError> {
         let (method, url) = (Method::Get, self.asker.url(path)?);
-        self.send_request(Request { method, url, body: None, unless: Some(unless), headers: HeaderMap::new() }, cancelled)
+        self.send_request(
+            Request { method, url, body: None, unless: Some(unless), headers: HeaderMap::new() },
+            cancelled,
+        )
     }
 
     /// Makes a request once, and hands over what was said, whatever the status: for services whose headers say how
@@ -106,7 +110,8 @@ impl Client {
         body: Option<Vec<u8>>,
         cancelled: Cancelled<'_>,
     ) -> Result<Reply, HttpError> {
-        let request = Request { method, url: self.asker.url(path)?, body, unless: None, headers: HeaderMap::new() };
+        let request =
+            Request { method, url: self.asker.url(path)?, body, unless: None, headers: HeaderMap::new() };
         self.asker.once(request, true, self.config.answer_bytes_max, cancelled)
     }
 
@@ -141,7 +146,13 @@ impl Client {
         bytes_max: u64,
         cancelled: Cancelled<'_>,
     ) -> Result<Reply, HttpError> {
-        let request = Request { method: Method::Get, url: address(url)?, body: None, unless: None, headers: HeaderMap::new() };
+        let request = Request {
+            method: Method::Get,
+            url: address(url)?,
+            body: None,
+            unless: None,
+            headers: HeaderMap::new(),
+        };
         self.asker.once(request, false, bytes_max, cancelled)
     }
 

@@ -98,7 +98,8 @@ impl Authority {
         client: &Client,
         moment: &Moment<'_>,
     ) -> Result<(), CollectError> {
-        let bearer = |token: &Secret| ("authorization".to_owned(), Secret::new(format!("Bearer {}", token.reveal())));
+        let bearer =
+            |token: &Secret| ("authorization".to_owned(), Secret::new(format!("Bearer {}", token.reveal())));
         match &self.auth {
             Auth::None => {}
             Auth::ApiKey { place: Place::Header, name, value } => {
@@ -108,7 +109,9 @@ impl Authority {
                 set_param(&mut outgoing.url, name, &[value.reveal().to_owned()]);
             }
             Auth::ApiKey { place: Place::Cookie, name, value } => {
-                outgoing.headers.push(("cookie".to_owned(), Secret::new(format!("{name}={}", value.reveal()))));
+                outgoing
+                    .headers
+                    .push(("cookie".to_owned(), Secret::new(format!("{name}={}", value.reveal()))));
             }
             Auth::Basic { username, password } => outgoing.headers.push(basic(username, password)),
             Auth::Bearer { token } => outgoing.headers.push(bearer(token)),
@@ -235,7 +238,13 @@ fn fetch(
             form.append_pair("client_secret", oauth2.client_secret.reveal());
         }
     }
-    client.exchange(Method::Post, &oauth2.token_url, &headers, Some(form.finish().into_bytes()), moment.cancelled)
+    client.exchange(
+        Method::Post,
+        &oauth2.token_url,
+        &headers,
+        Some(form.finish().into_bytes()),
+        moment.cancelled,
+    )
 }
 
 /// Sets what stands behind `?` under a name, whatever stood there.
@@ -259,7 +268,8 @@ fn base64(bytes: &[u8]) -> String {
     const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
     for group in bytes.chunks(3) {
-        let bits = group.iter().fold(0u32, |bits, byte| bits << 8 | u32::from(*byte)) << (8 * (3 - group.len()));
+        let bits =
+            group.iter().fold(0u32, |bits, byte| bits << 8 | u32::from(*byte)) << (8 * (3 - group.len()));
         for at in 0..4 {
             match at <= group.len() {
                 true => text.push(char::from(LETTERS[(bits >> (18 - 6 * at)) as usize & 63])),

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use stele_collect::{
-    Batcher, Budget, Checked, CircuitBreaker, CollectError, Collected, Collector, Cursors, Estimate, Means, Outcome,
-    RateLimiter, ResponseCache, Sink, Source, StreamInfo, ValueType,
+    Batcher, Budget, Checked, CircuitBreaker, CollectError, Collected, Collector, Cursors, Estimate, Means,
+    Outcome, RateLimiter, ResponseCache, Sink, Source, StreamInfo, ValueType,
 };
 use stele_http::{Client, Pace, shown_address};
 use stele_model::Micros;
@@ -16,7 +16,7 @@ use crate::auth::Authority;
 use crate::config::{Auth, RestConfig};
 use crate::cursor::State;
 use crate::resource::{Context, Resource, resources};
-use crate::run::{Run, StreamState, Streamed};
+use crate::run::{Run, StreamState};
 use crate::select::Record;
 use crate::service::{Moment, Service};
 use crate::walk::{Common, Walked, walk};
@@ -75,7 +75,8 @@ impl RestCollector {
         let of_resources = config.resources.iter().flat_map(|resource| resource.headers.values());
         let hidden = config.headers.values().chain(of_resources).cloned().collect();
         let authority = Authority::new(config.auth, hidden, &source.id, variable);
-        let own = || Arc::new(RateLimiter::new(&source.rate_limit).with_wait_max(config.retry.max_total_wait));
+        let own =
+            || Arc::new(RateLimiter::new(&source.rate_limit).with_wait_max(config.retry.max_total_wait));
         let limiters = match (&shared.limiter, authority.identities()) {
             (Some(limiter), 1) => vec![Arc::clone(limiter)],
             (_, identities) => (0..identities).map(|_| own()).collect(),
@@ -107,13 +108,8 @@ impl RestCollector {
         let calls = self.resources.iter().filter(|resource| resource.parent.is_none()).count() as u64;
         match &self.service.budget {
             Some(budget) => budget.estimate(&self.source.id, &self.source.cost, calls, 0, now),
-            None => Budget::new(f64::INFINITY, f64::INFINITY, stele_collect::BudgetState::default()).estimate(
-                &self.source.id,
-                &self.source.cost,
-                calls,
-                0,
-                now,
-            ),
+            None => Budget::new(f64::INFINITY, f64::INFINITY, stele_collect::BudgetState::default())
+                .estimate(&self.source.id, &self.source.cost, calls, 0, now),
         }
     }
 
@@ -137,6 +133,24 @@ impl RestCollector {
             Err(CollectError::Enough) => Ok((first, Walked::default())),
             Err(error) => Err(error),
         }
+    }
+
+    /// Whether every resource without a parent answers.
+    fn checked(&self, means: &Means<'_>) -> Result<Checked, CollectError> {
+        let mut checked = Checked::default();
+        for resource in self.resources.iter().filter(|resource| resource.parent.is_none()) {
+            let name = &resource.config.name;
+            let (records, walked) = self.first_page(resource, &Context::default(), means)?;
+            checked.notes.push(match (walked.forbidden, walked.nothing) {
+                (Some(why), _) => format!("{name} is not given: {why}"),
+                (None, Some(why)) => format!("{name} has nothing: {why}"),
+                (None, None) => {
+                    format!("{name} answers, with {} new records on its first page", records.len())
+                }
+            });
+        }
+        checked.notes.push(format!("{} is reached", shown_address(self.common.base.as_str())));
+        Ok(checked)
     }
 
     /// Whether anything below a resource failed, so that it has to be met again.
@@ -188,25 +202,20 @@ impl RestCollector {
             1 => "70 %",
             _ => "90 %",
         };
-        collected.notes.push(format!("source {}: more than {level} of what it may cost is spent", self.source.id));
+        collected
+            .notes
+            .push(format!("source {}: more than {level} of what it may cost is spent", self.source.id));
         collected
     }
 }
 
 impl Collector for RestCollector {
     fn check(&mut self, means: &Means<'_>) -> Result<Checked, CollectError> {
-        let mut checked = Checked::default();
-        for resource in self.resources.iter().filter(|resource| resource.parent.is_none()) {
-            let name = &resource.config.name;
-            let (records, walked) = self.first_page(resource, &Context::default(), means)?;
-            checked.notes.push(match (walked.forbidden, walked.nothing) {
-                (Some(why), _) => format!("{name} is not given: {why}"),
-                (None, Some(why)) => format!("{name} has nothing: {why}"),
-                (None, None) => format!("{name} answers, with {} new records on its first page", records.len()),
-            });
-        }
-        checked.notes.push(format!("{} is reached", shown_address(self.common.base.as_str())));
-        Ok(checked)
+        // What is kept says nothing of whether the service answers now.
+        let cache = self.service.cache.take();
+        let checked = self.checked(means);
+        self.service.cache = cache;
+        checked
     }
 
     fn discover(&mut self, means: &Means<'_>) -> Result<Vec<StreamInfo>, CollectError> {
@@ -240,6 +249,8 @@ impl Collector for RestCollector {
         sink: &mut dyn Sink,
         means: &Means<'_>,
     ) -> Result<Collected, CollectError> {
+        // What was asked for before, by a check, is not of this run.
+        self.finished(Collected::default());
         let run = Run {
             source: &self.source,
             service: &self.service,
@@ -256,16 +267,16 @@ impl Collector for RestCollector {
                 None => vec![Context::default()],
                 Some(parent) => below.get(&parent).cloned().unwrap_or_default(),
             };
-            let streamed = match run.stream(resource, parent, &contexts, from.get(&resource.config.name), sink) {
-                Ok(streamed) => streamed,
-                // A preview is full.
-                Err(CollectError::Enough) => return Ok(self.finished(collected)),
-                Err(error) if crate::service::is_fatal(&error) => {
-                    self.finished(collected);
-                    return Err(error);
-                }
-                Err(error) => Streamed::failed(resource, &error),
-            };
+            let streamed =
+                match run.stream(resource, parent, &contexts, from.get(&resource.config.name), sink) {
+                    Ok(streamed) => streamed,
+                    // A preview is full.
+                    Err(CollectError::Enough) => return Ok(self.finished(collected)),
+                    Err(error) => {
+                        self.finished(collected);
+                        return Err(error);
+                    }
+                };
             if matches!(streamed.outcome.outcome, Outcome::Failed { .. }) {
                 failed.insert(at);
             }

@@ -104,7 +104,9 @@ impl Pager {
                 pages: path(pages_path)?,
                 start: *start,
             },
-            Paginate::Offset { limit: 0, .. } => return Err("`limit` is 0; it has to be 1 at least".to_owned()),
+            Paginate::Offset { limit: 0, .. } => {
+                return Err("`limit` is 0; it has to be 1 at least".to_owned());
+            }
             Paginate::Offset { param, limit_param, limit, total_path } => How::Offset {
                 param: param.clone(),
                 limit_param: limit_param.clone(),
@@ -222,7 +224,9 @@ impl Pager {
             How::HeaderCursor { header, param } => header_of(page.headers, header)
                 .filter(|cursor| !cursor.is_empty())
                 .map(|cursor| Next::Params(vec![(param.clone(), cursor.to_owned())])),
-            How::LinkHeader { rel } => link_of(page.headers, rel).map(|link| absolute(page.url, &link, what)).transpose()?,
+            How::LinkHeader { rel } => {
+                link_of(page.headers, rel).map(|link| absolute(page.url, &link, what)).transpose()?
+            }
             How::JsonLink { path } => {
                 let body = understood(page.body);
                 let link = first(path, &body).and_then(Value::as_str).filter(|link| !link.is_empty());
@@ -254,7 +258,8 @@ impl Pager {
                 return Ok(How::Cursor { path, param: param.to_owned(), in_body: false, more: None });
             }
         }
-        let more = MORE.into_iter().filter_map(known).any(|path| first(&path, &body) == Some(&Value::Bool(true)));
+        let more =
+            MORE.into_iter().filter_map(known).any(|path| first(&path, &body) == Some(&Value::Bool(true)));
         if more {
             return Err(CollectError::Answer {
                 what: what.to_owned(),

@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
-use stele_collect::canonical;
 
 use crate::config::ResourceConfig;
 use crate::paginate::Pager;
@@ -61,7 +60,7 @@ impl Resource {
             let Some(value) = value else {
                 return Err(format!("a record of {} has no `{name}`", self.config.name));
             };
-            key.push(canonical(value));
+            key.push(value.to_string());
             values.insert((self.config.name.clone(), name.clone()), value.clone());
         }
         let key = key.join(",");
@@ -116,7 +115,11 @@ pub(crate) fn resources(configs: Vec<ResourceConfig>) -> Result<Vec<Resource>, S
             return Err(match missing {
                 Some((name, _)) => {
                     let all: Vec<&str> = names.iter().map(String::as_str).collect();
-                    format!("resource {}: there is no resource {name}; there are {}", config.name, all.join(", "))
+                    format!(
+                        "resource {}: there is no resource {name}; there are {}",
+                        config.name,
+                        all.join(", ")
+                    )
                 }
                 None => format!("resource {}: it is below itself", config.name),
             });

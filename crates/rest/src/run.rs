@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use stele_collect::{
-    Batcher, Collectable, CollectError, Columns, Judge, Means, Outcome, Seen, Sink, Source, StreamOutcome,
+    Batcher, CollectError, Collectable, Columns, Judge, Means, Outcome, Seen, Sink, Source, StreamOutcome,
     UNAVAILABLE_MAX, Verdict,
 };
 use stele_http::HttpError;
@@ -53,10 +53,14 @@ impl StreamState {
     /// If it is none of ours.
     pub(crate) fn of(cursor: Option<&Value>, what: &str) -> Result<Self, CollectError> {
         let Some(cursor) = cursor else { return Ok(Self::default()) };
-        Self::deserialize(cursor).map_err(|error| CollectError::Answer {
+        let refuse = |why: String| CollectError::Answer {
             what: what.to_owned(),
-            why: format!("its cursor cannot be understood: {error}; reset it by `stele sources state`"),
-        })
+            why: format!("its cursor cannot be understood: {why}; reset it by `stele sources state`"),
+        };
+        if !cursor.is_object() {
+            return Err(refuse("it is no object".to_owned()));
+        }
+        Self::deserialize(cursor).map_err(|error| refuse(error.to_string()))
     }
 
     pub(crate) fn value(&self) -> Result<Value, CollectError> {
@@ -99,19 +103,6 @@ pub(crate) struct Streamed {
     pub(crate) notes: Vec<String>,
 }
 
-impl Streamed {
-    /// Of a stream that came to no end at all.
-    pub(crate) fn failed(resource: &Resource, error: &CollectError) -> Self {
-        let outcome = StreamOutcome {
-            stream: resource.config.name.clone(),
-            outcome: Outcome::Failed { reason: in_full(error) },
-            records: 0,
-            unavailable: Vec::new(),
-        };
-        Self { outcome, held: None, below: Vec::new(), notes: Vec::new() }
-    }
-}
-
 /// What workers say.
 enum Said {
     Page(usize, Vec<Record>, Option<State>),
@@ -132,8 +123,13 @@ impl Run<'_> {
         sink: &mut dyn Sink,
     ) -> Result<Streamed, CollectError> {
         let what = format!("source {}, {}", self.source.id, resource.config.name);
-        let state = StreamState::of(from, &what)?;
+        // A cursor that is not understood ends this stream alone, before anything is asked.
+        let (state, contexts, lost) = match StreamState::of(from, &what) {
+            Ok(state) => (state, contexts, None),
+            Err(error) => (StreamState::default(), &[][..], Some(in_full(&error))),
+        };
         let mut gathering = Gathering::new(self, resource, parent, state);
+        gathering.ended = lost;
         let states: Vec<State> = contexts.iter().map(|context| gathering.state.get(context)).collect();
         let (next, over) = (AtomicUsize::new(0), AtomicBool::new(false));
         let cancelled = || over.load(Ordering::Relaxed) || (self.means.cancelled)();
@@ -181,10 +177,11 @@ impl Run<'_> {
             Err(CollectError::Sink(error)) => return Err(CollectError::Sink(error)),
             Err(CollectError::Enough) => return Err(CollectError::Enough),
             // What was gathered is kept before the run ends.
-            Err(error) => {
+            Err(error) if is_fatal(&error) => {
                 gathering.batcher.flush(sink)?;
                 return Err(error);
             }
+            Err(error) => gathering.ended = Some(in_full(&error)),
             Ok(()) => {}
         }
         gathering.finish(sink)
@@ -205,6 +202,8 @@ struct Gathering<'a> {
     left: u64,
     failed: u64,
     first_failure: Option<String>,
+    /// Why the stream ended for all parents.
+    ended: Option<String>,
     forbidden: Option<String>,
     notes: Vec<String>,
     unavailable: Vec<(String, String)>,
@@ -213,7 +212,12 @@ struct Gathering<'a> {
 }
 
 impl<'a> Gathering<'a> {
-    fn new(run: &'a Run<'a>, resource: &'a Resource, parent: Option<&'a Resource>, state: StreamState) -> Self {
+    fn new(
+        run: &'a Run<'a>,
+        resource: &'a Resource,
+        parent: Option<&'a Resource>,
+        state: StreamState,
+    ) -> Self {
         let judge = Judge::new(run.source.schema.clone()).with_columns(state.columns.clone());
         Self {
             run,
@@ -228,6 +232,7 @@ impl<'a> Gathering<'a> {
             left: 0,
             failed: 0,
             first_failure: None,
+            ended: None,
             forbidden: None,
             notes: Vec::new(),
             unavailable: Vec::new(),
@@ -397,7 +402,9 @@ impl<'a> Gathering<'a> {
             self.batcher.reached(cursor, sink)?;
         }
         self.batcher.flush(sink)?;
-        let outcome = match (self.first_failure, self.forbidden) {
+        let first_failure = self.first_failure.take();
+        let outcome = match (first_failure, self.forbidden.take()) {
+            _ if self.ended.is_some() => Outcome::Failed { reason: self.ended.take().unwrap_or_default() },
             (Some(first), _) => Outcome::Failed {
                 reason: match self.parent {
                     None => first,
@@ -414,7 +421,10 @@ impl<'a> Gathering<'a> {
         };
         let mut notes = self.notes;
         if self.seen.duplicates() > 0 {
-            notes.push(format!("{name}: {} records came more than once and were left out", self.seen.duplicates()));
+            notes.push(format!(
+                "{name}: {} records came more than once and were left out",
+                self.seen.duplicates()
+            ));
         }
         if self.left > 0 {
             notes.push(format!("{name}: {} records have no cursor and were left out", self.left));

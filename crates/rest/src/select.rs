@@ -40,7 +40,9 @@ impl Select {
             return Ok(Vec::new());
         }
         let unreadable = |error: serde_json::Error| {
-            refuse(format!("its answer is no JSON: {error}; is `path` the address of an API and not of a page?"))
+            refuse(format!(
+                "its answer is no JSON: {error}; is `path` the address of an API and not of a page?"
+            ))
         };
         match self {
             Select::Path(path) => {

@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use stele_collect::{
-    Budget, CacheKey, CircuitBreaker, CollectError, Heard, Kept, Known, Level, Price, RateLimiter, ResponseCache,
+    Budget, CacheKey, CircuitBreaker, CollectError, Heard, Kept, Known, Level, Price, RateLimiter,
+    ResponseCache,
 };
 use stele_http::{Cancelled, Client, HttpError, Method, Pace, Reply, Secret, shown_address, wait};
 use stele_model::Clock;
@@ -98,7 +99,9 @@ impl Service {
         terms: &Terms<'_>,
         moment: &Moment<'_>,
     ) -> Result<Answered, CollectError> {
-        let identity = self.authority.identity();
+        // A key may also stand in a header of the configuration.
+        let headers = asked.headers.iter().map(|(name, value)| format!("{name}: {}\n", value.reveal()));
+        let identity = headers.chain([self.authority.identity()]).collect::<String>();
         let key = CacheKey {
             method: method_name(asked.method),
             url: asked.url.as_str(),
@@ -111,7 +114,9 @@ impl Service {
                 self.cached.fetch_add(1, Ordering::Relaxed);
                 return Ok(Answered::Page(kept.headers, kept.body));
             }
-            Known::Fresh(kept) | Known::Stale(kept) if kept.etag.is_some() || kept.modified.is_some() => Some(kept),
+            Known::Fresh(kept) | Known::Stale(kept) if kept.etag.is_some() || kept.modified.is_some() => {
+                Some(kept)
+            }
             _ => None,
         };
         let began = moment.pace.now();
@@ -122,7 +127,8 @@ impl Service {
                 Err(error) => {
                     tries += 1;
                     let may_pass = matches!(error, HttpError::Unreachable { .. });
-                    if !may_pass || tries >= self.retry.max || !self.retry.on.iter().any(|on| on == "network") {
+                    if !may_pass || tries >= self.retry.max || !self.retry.on.iter().any(|on| on == "network")
+                    {
                         return Err(self.failed(terms, with_tries(error, tries)));
                     }
                     self.pause(self.backoff(tries), moment)?;
@@ -147,7 +153,9 @@ impl Service {
                 Verdict::Nothing => return Ok(Answered::Nothing(self.said(&reply))),
                 Verdict::Forbidden => return Ok(Answered::Forbidden(self.said(&reply))),
                 Verdict::Credentials => return Err(self.authority.credentials(&self.said(&reply))),
-                Verdict::Renew if !renewed && self.authority.refused(outgoing.token.as_ref()) => renewed = true,
+                Verdict::Renew if !renewed && self.authority.refused(outgoing.token.as_ref()) => {
+                    renewed = true
+                }
                 Verdict::Renew => return Err(self.authority.credentials(&self.said(&reply))),
                 Verdict::Wait => {
                     // The limiter was told and holds the next one back; it is not a try.
@@ -169,7 +177,8 @@ impl Service {
                     if tries >= self.retry.max {
                         return Err(self.failed(terms, self.busy(&reply, asked, tries)));
                     }
-                    let asked_for = retry_after(&reply, moment.clock).filter(|time| *time <= self.retry.max_total_wait);
+                    let asked_for =
+                        retry_after(&reply, moment.clock).filter(|time| *time <= self.retry.max_total_wait);
                     self.pause(asked_for.unwrap_or_else(|| self.backoff(tries)), moment)?;
                 }
                 Verdict::Fail => {
@@ -258,9 +267,10 @@ impl Service {
         let status = reply.status;
         for rule in terms.on_status {
             let fits = rule.status.is_empty() || rule.status.iter().any(|pattern| is_status(pattern, status));
-            let words = rule.contains.as_ref().is_none_or(|words| {
-                String::from_utf8_lossy(&reply.body).contains(words.as_str())
-            });
+            let words = rule
+                .contains
+                .as_ref()
+                .is_none_or(|words| String::from_utf8_lossy(&reply.body).contains(words.as_str()));
             if fits && words && (rule.contains.is_some() || !rule.status.is_empty()) {
                 return match rule.action {
                     OnStatusAction::Ignore => Verdict::Nothing,
@@ -272,7 +282,9 @@ impl Service {
         }
         let retried = self.retry.on.iter().any(|pattern| is_status(pattern, status));
         // Some services refuse with 403 whoever has asked too often.
-        let spent = header_of(&reply.headers, "x-ratelimit-remaining").is_some_and(|left| left.trim() == "0");
+        let spent = header_of(&reply.headers, "x-ratelimit-remaining")
+            .and_then(|left| left.trim().parse::<f64>().ok())
+            .is_some_and(|left| left < 1.0);
         match status {
             304 if conditional => Verdict::StillHolds,
             200..=299 => Verdict::Take,

@@ -63,10 +63,13 @@ pub(crate) fn filled(text: &str, fill: &dyn Fill, in_path: bool) -> Result<Strin
         match part {
             Part::Text(text) => done.push_str(text),
             Part::Place(name) => {
-                let value = fill.value(&place(name)?).ok_or_else(|| format!("there is no value for {{{name}}}"))?;
+                let value =
+                    fill.value(&place(name)?).ok_or_else(|| format!("there is no value for {{{name}}}"))?;
                 let value = plain(&value);
                 match in_path {
-                    true => done.extend(url::form_urlencoded::byte_serialize(value.as_bytes()).flat_map(space)),
+                    true => {
+                        done.extend(url::form_urlencoded::byte_serialize(value.as_bytes()).flat_map(space))
+                    }
                     false => done.push_str(&value),
                 }
             }
@@ -115,14 +118,9 @@ enum Part<'a> {
 }
 
 /// Only `{resources.…}` and `{incremental.…}` are places: a body may have braces of its own.
-fn split<'a>(
-    text: &'a str,
-    visit: &mut dyn FnMut(Part<'a>) -> Result<(), String>,
-) -> Result<(), String> {
+fn split<'a>(text: &'a str, visit: &mut dyn FnMut(Part<'a>) -> Result<(), String>) -> Result<(), String> {
     let mut rest = text;
-    while let Some(at) =
-        ["{resources.", "{incremental."].iter().filter_map(|start| rest.find(start)).min()
-    {
+    while let Some(at) = ["{resources.", "{incremental."].iter().filter_map(|start| rest.find(start)).min() {
         let Some(end) = rest[at..].find('}').map(|end| at + end) else {
             return Err(format!("a `{{` of {text:?} is never ended by a `}}`"));
         };
@@ -175,7 +173,8 @@ mod tests {
         check("posts/{resources.posts.id}/comments", "posts/7/comments");
         check("{resources.posts.slug}/{incremental.start}", "a%2Fb%20c/2024-01-01T00%3A00%3A00%2B02%3A00");
         check("a{b}c", "a{b}c");
-        let typed = json!({"q": "x={resources.posts.id}", "id": "{resources.posts.id}", "n": [1, "{braces}"]});
+        let typed =
+            json!({"q": "x={resources.posts.id}", "id": "{resources.posts.id}", "n": [1, "{braces}"]});
         let expect = json!({"q": "x=7", "id": 7, "n": [1, "{braces}"]});
         assert_eq!(filled_value(&typed, &Values), Ok(expect));
     }

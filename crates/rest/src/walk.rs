@@ -60,7 +60,8 @@ pub(crate) fn walk(
     let refuse = |why: String| CollectError::Config { source_id: service.source_id.clone(), why };
     let mut track = config.incremental.as_ref().map(|incremental| Track::new(incremental, state));
     let mut pager = Pager::new(&config.paginate, config.pages_max).map_err(refuse)?;
-    let first = request(common, resource, context, track.as_ref()).map_err(|why| refuse(format!("resource {}: {why}", config.name)))?;
+    let first = request(common, resource, context, track.as_ref())
+        .map_err(|why| refuse(format!("resource {}: {why}", config.name)))?;
     let terms = Terms {
         stream: &config.name,
         on_status: &config.on_status,
@@ -144,7 +145,8 @@ pub(crate) fn request(
             set_param(&mut url, name, &[plain(value)]);
         }
     }
-    let mut headers: BTreeMap<String, Secret> = [("accept".to_owned(), Secret::new("application/json"))].into();
+    let mut headers: BTreeMap<String, Secret> =
+        [("accept".to_owned(), Secret::new("application/json"))].into();
     for (name, value) in common.headers.iter().chain(&config.headers) {
         headers.insert(name.to_ascii_lowercase(), value.clone());
     }
@@ -211,7 +213,10 @@ fn address(common: &Common, path: &str) -> Result<Url, String> {
     let url = Url::parse(&text).map_err(|error| format!("its address is none: {error}"))?;
     match is_ours(common, &url) {
         true => Ok(url),
-        false => Err(format!("its address is at {}, which is neither that of `base_url` nor in `hosts`", host_of(&url))),
+        false => Err(format!(
+            "its address is at {}, which is neither that of `base_url` nor in `hosts`",
+            host_of(&url)
+        )),
     }
 }
 

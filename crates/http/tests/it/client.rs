@@ -92,7 +92,8 @@ fn a_request_is_made_once_and_told_as_it_was() {
 fn a_request_goes_to_a_whole_address_with_headers_of_its_own() {
     let server = Server::new(|_, _| Reply::Say(404, "", "sk-geheim".to_owned()));
     let key = Key::Bearer(Secret::new("not-this"));
-    let client = Client::new("http://127.0.0.1:1", ClientConfig::default(), Some(key), Arc::new(Still::default()));
+    let client =
+        Client::new("http://127.0.0.1:1", ClientConfig::default(), Some(key), Arc::new(Still::default()));
     let client = client.unwrap();
     let headers = [("X-Key".to_owned(), Secret::new("sk-geheim")), ("accept".to_owned(), Secret::new("a/b"))];
     let url = format!("{}/a?b=1", server.url);
@@ -105,7 +106,10 @@ fn a_request_goes_to_a_whole_address_with_headers_of_its_own() {
     let refused = |url: &str, name: &str, value: &str| {
         let headers = [(name.to_owned(), Secret::new(value))];
         let error = client.exchange(Method::Get, url, &headers, None, &never).unwrap_err();
-        assert!(matches!(error, HttpError::Config { .. }) && !error.to_string().contains("geheim"), "{error}");
+        assert!(
+            matches!(error, HttpError::Config { .. }) && !error.to_string().contains("geheim"),
+            "{error}"
+        );
     };
     refused("geheim@", "a", "b");
     refused(&url, "a b", "geheim");

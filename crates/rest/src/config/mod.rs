@@ -1,19 +1,47 @@
 //! What a REST source is, as people write it. Each field's comment is its manual.
 
+mod auth;
+mod paging;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value, json};
-use stele_collect::{CollectError, Lookup, Source, duration, secret};
+use stele_collect::{CollectError, Lookup, Source, duration};
 use stele_http::{ClientConfig, Secret};
+
+pub use auth::{Auth, ClientIn, Oauth2, Place};
+pub use paging::Paginate;
 
 /// Settings of a source of this kind, for [`stele_collect::SourcesConfig`]: of the whole, then those of a resource,
 /// which stand beside them where there is only one.
 pub const KEYS: &[&str] = &[
-    "base_url", "hosts", "auth", "auth_type", "retry", "workers", "http", "resources", // of the whole
-    "endpoint", "name", "path", "method", "params", "headers", "body", "form", "select", "key", "ts", "doc_type",
-    "paginate", "pages_max", "incremental", "on_status", "include_from_parent",
+    "base_url",
+    "hosts",
+    "auth",
+    "auth_type",
+    "retry",
+    "workers",
+    "http",
+    "resources", // of the whole
+    "endpoint",
+    "name",
+    "path",
+    "method",
+    "params",
+    "headers",
+    "body",
+    "form",
+    "select",
+    "key",
+    "ts",
+    "doc_type",
+    "paginate",
+    "pages_max",
+    "incremental",
+    "on_status",
+    "include_from_parent",
 ];
 
 /// Those of the whole alone.
@@ -121,178 +149,6 @@ pub enum Verb {
     Get,
     /// With one.
     Post,
-}
-
-/// Who asks, and how that is said.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
-pub enum Auth {
-    /// Nobody in particular.
-    #[default]
-    None,
-    /// A key under a name.
-    ApiKey {
-        /// `header` if it is not set, `query` or `cookie`.
-        #[serde(default, rename = "in")]
-        place: Place,
-        /// Such as `X-API-KEY`.
-        name: String,
-        /// The key.
-        #[serde(deserialize_with = "secret")]
-        value: Secret,
-    },
-    /// A name and a password.
-    Basic {
-        /// The name. Some services take the key as the name.
-        #[serde(deserialize_with = "secret")]
-        username: Secret,
-        /// The password.
-        #[serde(default = "no_secret", deserialize_with = "secret")]
-        password: Secret,
-    },
-    /// A token.
-    Bearer {
-        /// The token.
-        #[serde(deserialize_with = "secret")]
-        token: Secret,
-    },
-    /// A token that is fetched, and again when it ends.
-    Oauth2(Oauth2),
-    /// Several tokens in turn: when one has used up what it may, the next goes on.
-    Tokens {
-        /// The tokens.
-        #[serde(deserialize_with = "secret_list")]
-        tokens: Vec<Secret>,
-        /// The header that they go into: `Authorization` with `Bearer` if it is not set.
-        #[serde(default)]
-        header: Option<String>,
-    },
-}
-
-/// How a token is fetched.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Oauth2 {
-    /// Where.
-    pub token_url: String,
-    /// Who asks for it.
-    #[serde(deserialize_with = "secret")]
-    pub client_id: Secret,
-    /// The password of who asks.
-    #[serde(deserialize_with = "secret")]
-    pub client_secret: Secret,
-    /// With it a person's permission is renewed; without it the client has its own.
-    #[serde(default, deserialize_with = "secret_if_set")]
-    pub refresh_token: Option<Secret>,
-    /// What is to be allowed.
-    #[serde(default)]
-    pub scope: Option<String>,
-    /// Where the client says who it is: in the `body` if it is not set, or as `basic`.
-    #[serde(default)]
-    pub client_in: ClientIn,
-}
-
-/// Where the client says who it is.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum ClientIn {
-    /// In the form.
-    #[default]
-    Body,
-    /// As a name and a password.
-    Basic,
-}
-
-/// Where a key goes.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Place {
-    /// A header of this name.
-    #[default]
-    Header,
-    /// Behind `?`.
-    Query,
-    /// A cookie.
-    Cookie,
-}
-
-/// How one comes to the next page.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
-#[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
-pub enum Paginate {
-    /// As the first answer shows: a `Link` header, a link or a cursor in the body, or one page. An answer that says that
-    /// there is more and not where is an error.
-    #[default]
-    Auto,
-    /// There is one page.
-    Single,
-    /// Pages are counted, until one is empty.
-    #[serde(alias = "page")]
-    PageNumber {
-        /// `page` if it is not set.
-        #[serde(default = "page_param")]
-        param: String,
-        /// The first. 1 if it is not set.
-        #[serde(default = "one")]
-        start: u64,
-        /// What says how many records a page has, and how many that are.
-        #[serde(default)]
-        size_param: Option<String>,
-        /// See `size_param`.
-        #[serde(default)]
-        size: Option<u64>,
-        /// Where the number of pages stands in an answer. It saves the request for the empty one.
-        #[serde(default)]
-        pages_path: Option<String>,
-    },
-    /// Records are counted, until a page is empty. What is counted is what came, so that a service that gives fewer than it
-    /// is asked for loses nothing.
-    Offset {
-        /// `offset` if it is not set.
-        #[serde(default = "offset_param")]
-        param: String,
-        /// `limit` if it is not set.
-        #[serde(default = "limit_param")]
-        limit_param: String,
-        /// 100 if it is not set.
-        #[serde(default = "limit")]
-        limit: u64,
-        /// Where the number of records stands in an answer. It saves the request for the empty page.
-        #[serde(default)]
-        total_path: Option<String>,
-    },
-    /// An answer holds what is sent for the next.
-    Cursor {
-        /// Where it stands in an answer, such as `$.meta.next_cursor`. Absent, `null`, empty or false is the end.
-        path: String,
-        /// Under which name it is sent.
-        param: String,
-        /// Whether it is sent in the body. Behind `?` if it is not set.
-        #[serde(default)]
-        in_body: bool,
-        /// Where an answer says whether there is more, for services that give a cursor at the end, too.
-        #[serde(default)]
-        more_path: Option<String>,
-    },
-    /// A header of an answer holds what is sent for the next.
-    HeaderCursor {
-        /// The header.
-        header: String,
-        /// Under which name it is sent.
-        param: String,
-    },
-    /// `Link: <…>; rel="next"`.
-    LinkHeader {
-        /// `next` if it is not set.
-        #[serde(default = "next")]
-        rel: String,
-    },
-    /// An answer holds the address of the next.
-    #[serde(alias = "link_in_body")]
-    JsonLink {
-        /// Where it stands in an answer, such as `$.links.next`.
-        path: String,
-    },
 }
 
 /// What tells new records from known ones.
@@ -485,17 +341,6 @@ fn secrets<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeMap<String, Secret
         .collect()
 }
 
-fn secret_list<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Secret>, D::Error> {
-    let refuse = || serde::de::Error::custom("`tokens` has to be a list of texts with one at least");
-    let list = Vec::<Value>::deserialize(from).map_err(|_: D::Error| refuse())?;
-    let tokens: Option<Vec<Secret>> = list.iter().map(|token| token.as_str().map(Secret::new)).collect();
-    tokens.filter(|tokens| !tokens.is_empty()).ok_or_else(refuse)
-}
-
-fn secret_if_set<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Secret>, D::Error> {
-    secret(from).map(Some)
-}
-
 fn one_or_many<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
     statuses(from)
 }
@@ -513,9 +358,6 @@ fn statuses<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error>
     }
 }
 
-fn no_secret() -> Secret {
-    Secret::new("")
-}
 fn workers() -> usize {
     4
 }
@@ -524,22 +366,4 @@ fn doc_type() -> String {
 }
 fn pages_max() -> u64 {
     PAGES_MAX
-}
-fn page_param() -> String {
-    "page".to_owned()
-}
-fn offset_param() -> String {
-    "offset".to_owned()
-}
-fn limit_param() -> String {
-    "limit".to_owned()
-}
-fn limit() -> u64 {
-    100
-}
-fn one() -> u64 {
-    1
-}
-fn next() -> String {
-    "next".to_owned()
 }
