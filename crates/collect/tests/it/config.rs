@@ -127,14 +127,14 @@ fn sources_01_what_cannot_be_read_is_an_error_and_never_a_default() {
 #[test]
 fn sources_01_unknown_keys_are_warned_of() {
     let config = parse(
-        r#"{"defaults": {"max_wrokers": 3}, "cache_ttl_seconds": 60, "data_sources":
-            [{"source_id": "x", "source_type": "api", "endpiont": "https://x", "headers": {}}]}"#,
+        r#"{"defaults": {"max_workers_": 3}, "cache_ttl_seconds": 60, "data_sources":
+            [{"source_id": "x", "source_type": "api", "endpoint_": "https://x", "headers": {}}]}"#,
     );
     assert_eq!(
         config.warnings,
         [
-            "defaults: `max_wrokers` has no effect: nothing has this name; is it misspelt?",
-            "source x: `endpiont` has no effect: nothing has this name; is it misspelt?",
+            "defaults: `max_workers_` has no effect: nothing has this name; is it misspelt?",
+            "source x: `endpoint_` has no effect: nothing has this name; is it misspelt?",
         ]
     );
     assert_eq!((config.defaults.max_workers, config.defaults.cache_ttl_seconds), (4, 60));
