@@ -72,6 +72,11 @@ pub trait Sink {
     /// # Errors
     /// If they cannot be kept; then nothing of the batch is.
     fn take(&mut self, batch: Batch) -> Result<(), CollectError>;
+
+    /// Records of a batch at most. Fewer for one who looks at the first ones only.
+    fn batch_records(&self) -> u64 {
+        BATCH_RECORDS
+    }
 }
 
 /// Makes batches of one stream: gathers records until a bound is reached, and then hands them over.
@@ -117,15 +122,18 @@ impl Batcher {
     /// If the sink does not keep it.
     pub fn reached(&mut self, cursor: Value, sink: &mut dyn Sink) -> Result<(), CollectError> {
         self.cursor = Some(cursor);
-        if self.is_full() {
+        self.flush_if_full(sink)
+    }
+
+    /// Hands over what there is if that has become a batch, and leaves the cursor where it was: for records that come in no order.
+    ///
+    /// # Errors
+    /// If the sink does not keep it.
+    pub fn flush_if_full(&mut self, sink: &mut dyn Sink) -> Result<(), CollectError> {
+        if self.records >= sink.batch_records() || self.lines.len() >= BATCH_BYTES {
             self.flush(sink)?;
         }
         Ok(())
-    }
-
-    /// Whether what was gathered has become a batch. Asked by those whose cursors take work to make.
-    pub fn is_full(&self) -> bool {
-        self.records >= BATCH_RECORDS || self.lines.len() >= BATCH_BYTES
     }
 
     /// Hands over what there is, whatever its size; nothing if there is no record and no cursor.
@@ -139,5 +147,40 @@ impl Batcher {
             return Ok(());
         }
         sink.take(Batch { stream: self.stream.clone(), lines, records, cursor })
+    }
+}
+
+/// The first records of a source, for somebody who looks at them. Nothing is kept.
+#[derive(Debug)]
+pub struct Preview {
+    limit: u64,
+    /// The lines, as they would go into the lake.
+    pub lines: Vec<String>,
+}
+
+impl Preview {
+    /// Of so many records, 1 at least.
+    pub fn new(limit: u64) -> Self {
+        Self { limit: limit.max(1), lines: Vec::new() }
+    }
+}
+
+impl Sink for Preview {
+    fn cursors(&self) -> Result<Cursors, CollectError> {
+        Ok(Cursors::default())
+    }
+
+    fn take(&mut self, batch: Batch) -> Result<(), CollectError> {
+        let text = String::from_utf8_lossy(&batch.lines);
+        let left = usize::try_from(self.limit).unwrap_or(usize::MAX).saturating_sub(self.lines.len());
+        self.lines.extend(text.lines().take(left).map(str::to_owned));
+        match self.lines.len() as u64 >= self.limit {
+            true => Err(CollectError::Enough),
+            false => Ok(()),
+        }
+    }
+
+    fn batch_records(&self) -> u64 {
+        self.limit.min(BATCH_RECORDS)
     }
 }

@@ -53,6 +53,12 @@ pub enum CollectError {
         /// What is wrong and what would be right.
         why: String,
     },
+    /// The list of sources cannot be read at all. Nothing is assumed instead.
+    #[error("the sources cannot be read: {why}")]
+    Sources {
+        /// What is wrong, and where.
+        why: String,
+    },
     /// What was asked for does not go further, with a code that machines know.
     #[error("{code}: {why}")]
     Stopped {
@@ -81,7 +87,7 @@ impl CollectError {
         match self {
             Self::Http { source, .. } => source.kind(),
             Self::Source { kind, .. } => *kind,
-            Self::Credentials { .. } | Self::Config { .. } => ErrorKind::Config,
+            Self::Credentials { .. } | Self::Config { .. } | Self::Sources { .. } => ErrorKind::Config,
             Self::Answer { .. } | Self::Unwritable(_) => ErrorKind::Report,
             Self::Stopped { .. } => ErrorKind::Fix,
             Self::Sink(_) => ErrorKind::Retry,

@@ -14,17 +14,38 @@
 //! the [`Cursors`] that are right once these records are kept. A [`Sink`] takes both in one commit or neither. So
 //! a run that dies repeats at most one batch, and what is repeated has the id that it had.
 //!
-//! What is not here: no service and no database is known, nothing is stored, and no clock, environment or
-//! configuration file is read.
+//! What all of them need beside that is here, too, as plain logic: [`SourcesConfig`] says which sources there are,
+//! [`RateLimiter`], [`CircuitBreaker`] and [`Budget`] whether the next request may be made, [`ResponseCache`] whether it
+//! has to be, [`Judge`] and [`Seen`] which records are kept.
+//!
+//! What is not here: no service and no database is known, nothing but answers is stored, and no clock, environment
+//! or configuration file is read.
 
 mod batch;
+mod breaker;
+mod budget;
+mod cache;
 mod collector;
+mod config;
+mod contract;
+mod dedup;
 mod error;
+mod limits;
 mod record;
 
-pub use batch::{BATCH_BYTES, BATCH_RECORDS, Batch, Batcher, Cursors, Sink};
+pub use batch::{BATCH_BYTES, BATCH_RECORDS, Batch, Batcher, Cursors, Preview, Sink};
+pub use breaker::{COOL_DOWN, CircuitBreaker, FAILURES_MAX};
+pub use budget::{Budget, BudgetState, Estimate, Level, Price};
+pub use cache::{CACHE_BYTES_MAX, CacheKey, Kept, Known, ResponseCache};
 pub use collector::{
     Checked, Collected, Collector, Means, Outcome, StreamInfo, StreamOutcome, UNAVAILABLE_MAX,
 };
+pub use config::{
+    Defaults, KnownKeys, Lookup, Problem, Resolved, SOURCES_MAX, Source, SourceKind, SourcesConfig,
+    TRUST_SCORE, duration, duration_if_set, secret, shown,
+};
+pub use contract::{Action, Columns, Contract, Judge, REASONS_MAX, Report, ValueType, Verdict};
+pub use dedup::{ContentId, DedupBy, SEEN_MAX, Seen, canonical, content_id};
 pub use error::CollectError;
+pub use limits::{Heard, RateLimiter, WAIT_MAX, Window};
 pub use record::Collectable;

@@ -29,7 +29,7 @@ pub struct Collectable<'a> {
     /// Fields of one name and meaning for every platform, where the collector makes them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub normalised: Option<&'a RawValue>,
-    /// What was said, byte for byte.
+    /// What was said, byte for byte but for line feeds between its parts, which become blanks.
     pub data: &'a RawValue,
 }
 
@@ -39,7 +39,14 @@ impl Collectable<'_> {
     /// # Errors
     /// If it cannot be written as JSON.
     pub fn write(&self, to: &mut Vec<u8>) -> Result<(), CollectError> {
+        let start = to.len();
         serde_json::to_writer(&mut *to, self).map_err(CollectError::Unwritable)?;
+        // A service may write its JSON in lines. No text of JSON has a line feed in it, so these are between parts.
+        for byte in &mut to[start..] {
+            if matches!(byte, b'\n' | b'\r') {
+                *byte = b' ';
+            }
+        }
         to.push(b'\n');
         Ok(())
     }

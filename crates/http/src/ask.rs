@@ -8,11 +8,10 @@ use std::time::Duration;
 use crossbeam_channel::{RecvTimeoutError, bounded};
 use reqwest::Url;
 use reqwest::blocking::{Client, Response};
-use reqwest::header::{HeaderName, HeaderValue};
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use serde_json::Value;
 
 use crate::address::{shown, without_passwords};
-use crate::error::TOO_LONG;
 use crate::{Cancelled, ClientConfig, HttpError, Key};
 
 /// Longest part of a refusal that is read, and that is shown.
@@ -70,6 +69,11 @@ impl Reply {
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
+
+    /// What a refusal says, in the words of its service. [`crate::Client::clean`] it before it is shown.
+    pub fn said(&self) -> String {
+        message(&self.body).0
+    }
 }
 
 /// What tells one state of a page from others, in the words of its service.
@@ -114,6 +118,8 @@ pub(crate) struct Request {
     pub(crate) url: Url,
     pub(crate) body: Option<Vec<u8>>,
     pub(crate) unless: Option<Unless>,
+    /// Beside the key. A `content-type` replaces that of JSON.
+    pub(crate) headers: HeaderMap,
 }
 
 /// What became of a request.
@@ -136,6 +142,8 @@ pub(crate) struct Asker {
     shown: String,
     key: Option<Key>,
     header: Option<(HeaderName, HeaderValue)>,
+    /// Those of the configuration.
+    headers: HeaderMap,
     proxy: Option<reqwest::Proxy>,
     connect_timeout: Duration,
     timeout: Duration,
@@ -154,11 +162,17 @@ impl Asker {
             })?),
         };
         let header = key.as_ref().map(Key::header).transpose()?.flatten();
+        let mut headers = HeaderMap::new();
+        for (name, value) in &config.headers {
+            let (name, value) = header_line(name, value)?;
+            headers.append(name, value);
+        }
         let mut asker = Asker {
             base,
             shown: String::new(),
             key,
             header,
+            headers,
             proxy,
             connect_timeout: Duration::from_millis(config.connect_timeout_ms_max),
             timeout: Duration::from_millis(config.timeout_ms_max),
@@ -287,9 +301,14 @@ impl Asker {
         // service that sends a byte a minute would never be done.
         asking = asking.timeout(self.timeout);
         if let Some(body) = &request.body {
-            asking = asking.header("content-type", "application/json").body(body.clone());
+            if !request.headers.contains_key(CONTENT_TYPE) {
+                asking = asking.header(CONTENT_TYPE, "application/json");
+            }
+            asking = asking.body(body.clone());
         }
+        asking = asking.headers(request.headers.clone());
         if with_key {
+            asking = asking.headers(self.headers.clone());
             asking = match (&self.key, &self.header) {
                 (Some(Key::Basic(name, password)), _) => {
                     asking.basic_auth(name.reveal(), Some(password.reveal()))
@@ -326,7 +345,10 @@ impl Asker {
                     reason: self.clean(&format!("the answer broke off after {} bytes: {error}", body.len())),
                 },
                 (_, Ended::TooLong) => Asked::Unusable {
-                    reason: format!("its answer has more than {} bytes, {TOO_LONG}", self.answer_bytes_max),
+                    reason: format!(
+                        "its answer has more than {} bytes, the most that is read",
+                        self.answer_bytes_max
+                    ),
                 },
             });
         }
@@ -378,6 +400,16 @@ fn aside<T: Send + 'static>(
             Err(RecvTimeoutError::Disconnected) => return Ok(None),
         }
     }
+}
+
+/// A header line of the configuration.
+fn header_line(name: &str, value: &str) -> Result<(HeaderName, HeaderValue), HttpError> {
+    let refuse = |what: &str| HttpError::Config { setting: "headers", reason: format!("{name:?}: {what}") };
+    Ok((
+        HeaderName::from_bytes(name.as_bytes()).map_err(|_| refuse("it is not the name of a header"))?,
+        HeaderValue::from_str(value)
+            .map_err(|_| refuse("its value has characters that no header may have"))?,
+    ))
 }
 
 /// How an answer ended.

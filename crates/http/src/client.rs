@@ -3,10 +3,12 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+
 use crate::address::shown;
 use crate::ask::{Asked, Asker, Request, address};
 use crate::pace::{Limiter, wait};
-use crate::{Answer, Cancelled, ClientConfig, HttpError, Key, Method, Pace, Reply, Unless};
+use crate::{Answer, Cancelled, ClientConfig, HttpError, Key, Method, Pace, Reply, Secret, Unless};
 
 /// A service at one address.
 pub struct Client {
@@ -71,7 +73,8 @@ impl Client {
         body: Option<Vec<u8>>,
         cancelled: Cancelled<'_>,
     ) -> Result<Answer, HttpError> {
-        let request = Request { method, url: self.asker.url(path)?, body, unless: None };
+        let request =
+            Request { method, url: self.asker.url(path)?, body, unless: None, headers: HeaderMap::new() };
         self.send_request(request, cancelled)
     }
 
@@ -87,7 +90,10 @@ impl Client {
         cancelled: Cancelled<'_>,
     ) -> Result<Answer, HttpError> {
         let (method, url) = (Method::Get, self.asker.url(path)?);
-        self.send_request(Request { method, url, body: None, unless: Some(unless) }, cancelled)
+        self.send_request(
+            Request { method, url, body: None, unless: Some(unless), headers: HeaderMap::new() },
+            cancelled,
+        )
     }
 
     /// Makes a request once, and hands over what was said, whatever the status: for services whose headers say how
@@ -104,8 +110,28 @@ impl Client {
         body: Option<Vec<u8>>,
         cancelled: Cancelled<'_>,
     ) -> Result<Reply, HttpError> {
-        let request = Request { method, url: self.asker.url(path)?, body, unless: None };
+        let request =
+            Request { method, url: self.asker.url(path)?, body, unless: None, headers: HeaderMap::new() };
         self.asker.once(request, true, self.config.answer_bytes_max, cancelled)
+    }
+
+    /// Makes a request once at a whole address, with these headers and without the key of this client: for services whose
+    /// keys are made, renewed and put into requests by who asks. No text of an error has a header in it, and of the
+    /// address only what may be shown.
+    ///
+    /// # Errors
+    /// As [`Client::once`]; [`HttpError::Config`] if it is no address, or a header cannot be sent.
+    pub fn exchange(
+        &self,
+        method: Method,
+        url: &str,
+        headers: &[(String, Secret)],
+        body: Option<Vec<u8>>,
+        cancelled: Cancelled<'_>,
+    ) -> Result<Reply, HttpError> {
+        let request =
+            Request { method, url: address(url)?, body, unless: None, headers: header_map(headers)? };
+        self.asker.once(request, false, self.config.answer_bytes_max, cancelled)
     }
 
     /// Reads once from an address that the service has named, such as that of a file. The key stays here: who is
@@ -120,7 +146,13 @@ impl Client {
         bytes_max: u64,
         cancelled: Cancelled<'_>,
     ) -> Result<Reply, HttpError> {
-        let request = Request { method: Method::Get, url: address(url)?, body: None, unless: None };
+        let request = Request {
+            method: Method::Get,
+            url: address(url)?,
+            body: None,
+            unless: None,
+            headers: HeaderMap::new(),
+        };
         self.asker.once(request, false, bytes_max, cancelled)
     }
 
@@ -156,4 +188,20 @@ impl Client {
             wait(&*self.pace, time_ms, cancelled)?;
         }
     }
+}
+
+/// Names and values as they are sent. The library's own logs leave the values out.
+fn header_map(headers: &[(String, Secret)]) -> Result<HeaderMap, HttpError> {
+    let mut map = HeaderMap::with_capacity(headers.len());
+    for (name, value) in headers {
+        let refuse = |what: &str| HttpError::Config {
+            setting: "headers",
+            reason: format!("{what} of the header {name} has characters that no HTTP header may have"),
+        };
+        let known = HeaderName::from_bytes(name.as_bytes()).map_err(|_| refuse("the name"))?;
+        let mut value = HeaderValue::from_str(value.reveal()).map_err(|_| refuse("the value"))?;
+        value.set_sensitive(true);
+        map.append(known, value);
+    }
+    Ok(map)
 }

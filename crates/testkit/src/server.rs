@@ -22,7 +22,7 @@ pub struct Request {
     pub path: String,
     /// Names in lower case, in the order in which they came.
     pub headers: Vec<(String, String)>,
-    /// `null` if there is none.
+    /// `null` if there is none; a text if it is no JSON.
     pub body: Value,
 }
 
@@ -121,7 +121,8 @@ fn read(stream: &TcpStream) -> Option<Request> {
     if let Some(length) = request.header("content-length") {
         let mut body = vec![0; length.parse().ok()?];
         reader.read_exact(&mut body).ok()?;
-        request.body = serde_json::from_slice(&body).ok()?;
+        request.body = serde_json::from_slice(&body)
+            .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&body).into_owned()));
     }
     Some(request)
 }

@@ -80,9 +80,40 @@ fn a_request_is_made_once_and_told_as_it_was() {
     assert_eq!(server.requests()[2].header("authorization"), None);
     assert_eq!(client.read_elsewhere(&server.url, 5, &never).unwrap().body, b"12345");
     let error = client.read_elsewhere(&server.url, 4, &never).unwrap_err();
-    assert!(error.is_too_long() && error.to_string().contains("more than 4 bytes"), "{error}");
+    assert!(
+        matches!(&error, HttpError::Unusable { reason, .. } if reason.contains("more than 4 bytes")),
+        "{error}"
+    );
     assert_eq!(client.read_elsewhere("geheim@", 4, &never).unwrap_err().kind(), ErrorKind::Config);
     assert_eq!((server.requests().len(), pace.now().as_millis()), (5, 0));
+}
+
+#[test]
+fn a_request_goes_to_a_whole_address_with_headers_of_its_own() {
+    let server = Server::new(|_, _| Reply::Say(404, "", "sk-geheim".to_owned()));
+    let key = Key::Bearer(Secret::new("not-this"));
+    let client =
+        Client::new("http://127.0.0.1:1", ClientConfig::default(), Some(key), Arc::new(Still::default()));
+    let client = client.unwrap();
+    let headers = [("X-Key".to_owned(), Secret::new("sk-geheim")), ("accept".to_owned(), Secret::new("a/b"))];
+    let url = format!("{}/a?b=1", server.url);
+    let said = client.exchange(Method::Post, &url, &headers, Some(b"[1]".to_vec()), &never).unwrap();
+    assert_eq!(said.status, 404);
+    let request = &server.requests()[0];
+    assert_eq!((request.path.as_str(), request.header("x-key")), ("/a?b=1", Some("sk-geheim")));
+    assert_eq!((request.header("accept"), request.header("authorization")), (Some("a/b"), None));
+    assert_eq!(request.header("content-type"), Some("application/json"));
+    let refused = |url: &str, name: &str, value: &str| {
+        let headers = [(name.to_owned(), Secret::new(value))];
+        let error = client.exchange(Method::Get, url, &headers, None, &never).unwrap_err();
+        assert!(
+            matches!(error, HttpError::Config { .. }) && !error.to_string().contains("geheim"),
+            "{error}"
+        );
+    };
+    refused("geheim@", "a", "b");
+    refused(&url, "a b", "geheim");
+    refused(&url, "a", "geheim\nx");
 }
 
 /// A service that fails in the given ways, one after another, and then answers; how long was waited,

@@ -1,0 +1,317 @@
+//! A REST source as every collector is driven: tried, asked what it has, and collected.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use stele_collect::{
+    Batcher, Budget, Checked, CircuitBreaker, CollectError, Collected, Collector, Cursors, Estimate, Means,
+    Outcome, RateLimiter, ResponseCache, Sink, Source, StreamInfo, ValueType,
+};
+use stele_http::{Client, Pace, shown_address};
+use stele_model::Micros;
+use url::Url;
+
+use crate::auth::Authority;
+use crate::config::{Auth, RestConfig};
+use crate::cursor::State;
+use crate::resource::{Context, Resource, resources};
+use crate::run::{Run, StreamState};
+use crate::select::Record;
+use crate::service::{Moment, Service};
+use crate::walk::{Common, Walked, walk};
+
+/// What several sources share, or what lies on disk: made by whoever runs them.
+#[derive(Debug, Clone, Default)]
+pub struct Shared {
+    /// What calls may cost. Nothing is counted without it.
+    pub budget: Option<Arc<Budget>>,
+    /// Where answers are kept. None is without it.
+    pub cache: Option<Arc<ResponseCache>>,
+    /// The limiter of the account, if another source speaks to the same one.
+    pub limiter: Option<Arc<RateLimiter>>,
+}
+
+/// A REST source.
+pub struct RestCollector {
+    source: Source,
+    service: Service,
+    common: Common,
+    resources: Vec<Resource>,
+    workers: usize,
+}
+
+impl RestCollector {
+    /// Of a source and its settings. Nothing is asked yet.
+    ///
+    /// # Errors
+    /// If the settings make no sense; the text says what would.
+    pub fn new(
+        source: Source,
+        mut config: RestConfig,
+        shared: Shared,
+        pace: Arc<dyn Pace>,
+    ) -> Result<Self, CollectError> {
+        let refuse = |why: String| CollectError::Config { source_id: source.id.clone(), why };
+        let base = Url::parse(&config.base_url)
+            .ok()
+            .filter(|url| ["http", "https"].contains(&url.scheme()) && url.host_str().is_some())
+            // It is not repeated: it may hold a password.
+            .ok_or_else(|| refuse("`base_url` is no address such as https://api.example/v1".to_owned()))?;
+        if let Auth::Oauth2(oauth2) = &config.auth
+            && Url::parse(&oauth2.token_url).is_err()
+        {
+            return Err(refuse("`token_url` is no address such as https://login.example/token".to_owned()));
+        }
+        config.retry.max = config.retry.max.max(1);
+        let client = Client::new(&config.base_url, config.http, None, pace)
+            .map_err(|error| refuse(error.to_string()))?;
+        let variables: Vec<String> =
+            ["auth", "headers"].iter().flat_map(|setting| source.variables_of(setting)).collect();
+        let variable = match variables.first() {
+            Some(name) => name.clone(),
+            None => "its `auth`".to_owned(),
+        };
+        let of_resources = config.resources.iter().flat_map(|resource| resource.headers.values());
+        let hidden = config.headers.values().chain(of_resources).cloned().collect();
+        let authority = Authority::new(config.auth, hidden, &source.id, variable);
+        let own =
+            || Arc::new(RateLimiter::new(&source.rate_limit).with_wait_max(config.retry.max_total_wait));
+        let limiters = match (&shared.limiter, authority.identities()) {
+            (Some(limiter), 1) => vec![Arc::clone(limiter)],
+            (_, identities) => (0..identities).map(|_| own()).collect(),
+        };
+        Ok(Self {
+            service: Service {
+                source_id: source.id.clone(),
+                client,
+                authority,
+                limiters,
+                breaker: CircuitBreaker::default(),
+                budget: shared.budget,
+                price: source.cost.clone(),
+                cache: shared.cache,
+                retry: config.retry,
+                calls: AtomicU64::new(0),
+                cached: AtomicU64::new(0),
+                spent_level: AtomicU64::new(0),
+            },
+            common: Common { base, hosts: config.hosts, headers: config.headers, params: config.params },
+            resources: resources(config.resources).map_err(refuse)?,
+            workers: config.workers,
+            source,
+        })
+    }
+
+    /// What a run costs at least: a page of each resource. How many there are is not known before they are read.
+    pub fn estimate(&self, now: Micros) -> Estimate {
+        let calls = self.resources.iter().filter(|resource| resource.parent.is_none()).count() as u64;
+        match &self.service.budget {
+            Some(budget) => budget.estimate(&self.source.id, &self.source.cost, calls, 0, now),
+            None => Budget::new(f64::INFINITY, f64::INFINITY, stele_collect::BudgetState::default())
+                .estimate(&self.source.id, &self.source.cost, calls, 0, now),
+        }
+    }
+
+    /// The first page of a resource.
+    fn first_page(
+        &self,
+        resource: &Resource,
+        context: &Context,
+        means: &Means<'_>,
+    ) -> Result<(Vec<Record>, Walked), CollectError> {
+        let moment = Moment { clock: means.clock, pace: &*means.pace, cancelled: means.cancelled };
+        let mut first = Vec::new();
+        let mut emit = |records: Vec<Record>, _| {
+            first = records;
+            false
+        };
+        let walked =
+            walk(&self.service, &self.common, resource, context, &State::default(), &moment, &mut emit);
+        match walked {
+            Ok(walked) => Ok((first, walked)),
+            Err(CollectError::Enough) => Ok((first, Walked::default())),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Whether every resource without a parent answers.
+    fn checked(&self, means: &Means<'_>) -> Result<Checked, CollectError> {
+        let mut checked = Checked::default();
+        for resource in self.resources.iter().filter(|resource| resource.parent.is_none()) {
+            let name = &resource.config.name;
+            let (records, walked) = self.first_page(resource, &Context::default(), means)?;
+            checked.notes.push(match (walked.forbidden, walked.nothing) {
+                (Some(why), _) => format!("{name} is not given: {why}"),
+                (None, Some(why)) => format!("{name} has nothing: {why}"),
+                (None, None) => {
+                    format!("{name} answers, with {} new records on its first page", records.len())
+                }
+            });
+        }
+        checked.notes.push(format!("{} is reached", shown_address(self.common.base.as_str())));
+        Ok(checked)
+    }
+
+    /// Whether anything below a resource failed, so that it has to be met again.
+    fn is_held_back(&self, at: usize, failed: &BTreeSet<usize>) -> bool {
+        let mut below = failed.iter().filter(|index| **index != at);
+        below.any(|index| {
+            let mut above = self.resources[*index].parent;
+            while let Some(parent) = above {
+                if parent == at {
+                    return true;
+                }
+                above = self.resources[parent].parent;
+            }
+            false
+        })
+    }
+
+    /// Sets the cursors that had to wait until the children were read.
+    fn let_go(
+        &self,
+        held: BTreeMap<usize, StreamState>,
+        failed: &BTreeSet<usize>,
+        collected: &mut Collected,
+        sink: &mut dyn Sink,
+    ) -> Result<(), CollectError> {
+        for (at, state) in held {
+            let name = &self.resources[at].config.name;
+            if self.is_held_back(at, failed) {
+                collected.notes.push(format!(
+                    "{name} is read again by the next run, from where this one began: what is below it did not come to its end"
+                ));
+                continue;
+            }
+            let mut batcher = Batcher::new(name.clone());
+            batcher.reached(state.value()?, sink)?;
+            batcher.flush(sink)?;
+        }
+        Ok(())
+    }
+
+    fn finished(&self, mut collected: Collected) -> Collected {
+        collected.calls = self.service.calls.swap(0, Ordering::Relaxed);
+        let cached = self.service.cached.swap(0, Ordering::Relaxed);
+        if cached > 0 {
+            collected.notes.push(format!("{cached} pages were known from before and not sent again"));
+        }
+        let level = match self.service.spent_level.swap(0, Ordering::Relaxed) {
+            0 => return collected,
+            1 => "70 %",
+            _ => "90 %",
+        };
+        collected
+            .notes
+            .push(format!("source {}: more than {level} of what it may cost is spent", self.source.id));
+        collected
+    }
+}
+
+impl Collector for RestCollector {
+    fn check(&mut self, means: &Means<'_>) -> Result<Checked, CollectError> {
+        // What is kept says nothing of whether the service answers now.
+        let cache = self.service.cache.take();
+        let checked = self.checked(means);
+        self.service.cache = cache;
+        checked
+    }
+
+    fn discover(&mut self, means: &Means<'_>) -> Result<Vec<StreamInfo>, CollectError> {
+        let mut firsts: Vec<Option<Context>> = Vec::new();
+        let mut streams = Vec::new();
+        for resource in &self.resources {
+            // One of those above is enough to see what is below.
+            let context = match resource.parent {
+                None => Some(Context::default()),
+                Some(parent) => firsts[parent].clone(),
+            };
+            let records = match &context {
+                None => Vec::new(),
+                Some(context) => self.first_page(resource, context, means)?.0,
+            };
+            let first = context.zip(records.first());
+            firsts.push(first.and_then(|(context, record)| resource.below(&context, &record.value).ok()));
+            streams.push(StreamInfo {
+                name: resource.config.name.clone(),
+                key: resource.config.key.clone(),
+                cursor: resource.config.incremental.as_ref().map(|incremental| incremental.cursor.clone()),
+                fields: fields(&records),
+            });
+        }
+        Ok(streams)
+    }
+
+    fn collect(
+        &mut self,
+        from: &Cursors,
+        sink: &mut dyn Sink,
+        means: &Means<'_>,
+    ) -> Result<Collected, CollectError> {
+        // What was asked for before, by a check, is not of this run.
+        self.finished(Collected::default());
+        let run = Run {
+            source: &self.source,
+            service: &self.service,
+            common: &self.common,
+            workers: self.workers,
+            means,
+        };
+        let mut collected = Collected::default();
+        let mut below: BTreeMap<usize, Vec<Context>> = BTreeMap::new();
+        let (mut held, mut failed) = (BTreeMap::new(), BTreeSet::new());
+        for (at, resource) in self.resources.iter().enumerate() {
+            let parent = resource.parent.map(|parent| &self.resources[parent]);
+            let contexts = match resource.parent {
+                None => vec![Context::default()],
+                Some(parent) => below.get(&parent).cloned().unwrap_or_default(),
+            };
+            let streamed =
+                match run.stream(resource, parent, &contexts, from.get(&resource.config.name), sink) {
+                    Ok(streamed) => streamed,
+                    // A preview is full.
+                    Err(CollectError::Enough) => return Ok(self.finished(collected)),
+                    Err(error) => {
+                        self.finished(collected);
+                        return Err(error);
+                    }
+                };
+            if matches!(streamed.outcome.outcome, Outcome::Failed { .. }) {
+                failed.insert(at);
+            }
+            held.extend(streamed.held.map(|state| (at, state)));
+            below.insert(at, streamed.below);
+            collected.notes.extend(streamed.notes);
+            collected.streams.push(streamed.outcome);
+        }
+        match self.let_go(held, &failed, &mut collected, sink) {
+            Ok(()) | Err(CollectError::Enough) => Ok(self.finished(collected)),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// Names of members and what they are, by a page of records.
+fn fields(records: &[Record]) -> Vec<(String, String)> {
+    let mut fields: Vec<(String, BTreeSet<&'static str>)> = Vec::new();
+    for (name, value) in records.iter().filter_map(|record| record.value.as_object()).flatten() {
+        let kind = match ValueType::of(value) {
+            None => "null",
+            Some(ValueType::Boolean) => "boolean",
+            Some(ValueType::Integer) => "integer",
+            Some(ValueType::Number) => "number",
+            Some(ValueType::String) => "string",
+            Some(ValueType::Object) => "object",
+            Some(ValueType::Array) => "array",
+        };
+        match fields.iter_mut().find(|(known, _)| known == name) {
+            Some((_, kinds)) => {
+                kinds.insert(kind);
+            }
+            None => fields.push((name.clone(), [kind].into())),
+        }
+    }
+    let joined = |kinds: BTreeSet<&'static str>| kinds.into_iter().collect::<Vec<_>>().join(" or ");
+    fields.into_iter().map(|(name, kinds)| (name, joined(kinds))).collect()
+}

@@ -1,0 +1,452 @@
+//! One stream: its parents side by side, their records through one sieve into one batch after another.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use crossbeam_channel::{Sender, bounded};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
+use stele_collect::{
+    Batcher, CollectError, Collectable, Columns, Judge, Means, Outcome, Seen, Sink, Source, StreamOutcome,
+    UNAVAILABLE_MAX, Verdict,
+};
+use stele_http::HttpError;
+use stele_model::error::in_full;
+
+use crate::cursor::State;
+use crate::resource::{Context, Resource};
+use crate::select::{Record, member, written};
+use crate::service::{Moment, Service, is_fatal};
+use crate::template::plain;
+use crate::walk::{Common, Walked, walk};
+
+/// Records whose children are asked for, at most: a gigabyte of what is needed of them.
+pub(crate) const PARENTS_MAX: usize = 1_000_000;
+
+/// Parents that may fail before the stream ends: more is a service that is down.
+const FAILED_MAX: u64 = 100;
+
+/// Pages on their way from workers to the sink, for each worker: one that waits and one that is written.
+const PAGES_WAITING: usize = 2;
+
+/// Where a stream goes on. It lies in the lake as the cursor of its stream.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct StreamState {
+    /// Of a stream without parents.
+    at: Option<Value>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    known: Vec<(Value, String)>,
+    /// Of each parent, by what tells it from others.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    parents: BTreeMap<String, State>,
+    /// What records look like, if that is judged.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    columns: Columns,
+}
+
+impl StreamState {
+    /// Of a cursor as it lies in the lake.
+    ///
+    /// # Errors
+    /// If it is none of ours.
+    pub(crate) fn of(cursor: Option<&Value>, what: &str) -> Result<Self, CollectError> {
+        let Some(cursor) = cursor else { return Ok(Self::default()) };
+        let refuse = |why: String| CollectError::Answer {
+            what: what.to_owned(),
+            why: format!("its cursor cannot be understood: {why}; reset it by `stele sources state`"),
+        };
+        if !cursor.is_object() {
+            return Err(refuse("it is no object".to_owned()));
+        }
+        Self::deserialize(cursor).map_err(|error| refuse(error.to_string()))
+    }
+
+    pub(crate) fn value(&self) -> Result<Value, CollectError> {
+        serde_json::to_value(self).map_err(CollectError::Unwritable)
+    }
+
+    fn get(&self, context: &Context) -> State {
+        match context.key.is_empty() {
+            true => State { at: self.at.clone(), known: self.known.clone() },
+            false => self.parents.get(&context.key).cloned().unwrap_or_default(),
+        }
+    }
+
+    fn set(&mut self, context: &Context, state: State) {
+        match context.key.is_empty() {
+            true => (self.at, self.known) = (state.at, state.known),
+            false => {
+                self.parents.insert(context.key.clone(), state);
+            }
+        }
+    }
+}
+
+/// What every stream of a run has in common.
+pub(crate) struct Run<'a> {
+    pub(crate) source: &'a Source,
+    pub(crate) service: &'a Service,
+    pub(crate) common: &'a Common,
+    pub(crate) workers: usize,
+    pub(crate) means: &'a Means<'a>,
+}
+
+/// What came of a stream.
+pub(crate) struct Streamed {
+    pub(crate) outcome: StreamOutcome,
+    /// Where it goes on, if that is only so once its children are read.
+    pub(crate) held: Option<StreamState>,
+    /// What its children are asked for.
+    pub(crate) below: Vec<Context>,
+    pub(crate) notes: Vec<String>,
+}
+
+/// What workers say.
+enum Said {
+    Page(usize, Vec<Record>, Option<State>),
+    Done(usize, Result<Walked, CollectError>),
+}
+
+impl Run<'_> {
+    /// Collects one stream for all of its parents.
+    ///
+    /// # Errors
+    /// What ends the whole run.
+    pub(crate) fn stream(
+        &self,
+        resource: &Resource,
+        parent: Option<&Resource>,
+        contexts: &[Context],
+        from: Option<&Value>,
+        sink: &mut dyn Sink,
+    ) -> Result<Streamed, CollectError> {
+        let what = format!("source {}, {}", self.source.id, resource.config.name);
+        // A cursor that is not understood ends this stream alone, before anything is asked.
+        let (state, contexts, lost) = match StreamState::of(from, &what) {
+            Ok(state) => (state, contexts, None),
+            Err(error) => (StreamState::default(), &[][..], Some(in_full(&error))),
+        };
+        let mut gathering = Gathering::new(self, resource, parent, state);
+        gathering.ended = lost;
+        let states: Vec<State> = contexts.iter().map(|context| gathering.state.get(context)).collect();
+        let (next, over) = (AtomicUsize::new(0), AtomicBool::new(false));
+        let cancelled = || over.load(Ordering::Relaxed) || (self.means.cancelled)();
+        let workers = self.workers.min(contexts.len());
+        // Nothing is gathered beyond what waits here: who is quicker than the sink waits for it.
+        let (say, said) = bounded(workers.max(1) * PAGES_WAITING);
+        let ended = std::thread::scope(|scope| {
+            for _ in 0..workers {
+                let say: Sender<Said> = say.clone();
+                let (next, cancelled, states) = (&next, &cancelled, &states);
+                let (service, common) = (self.service, self.common);
+                let (clock, pace) = (self.means.clock, &*self.means.pace);
+                scope.spawn(move || {
+                    let moment = Moment { clock, pace, cancelled };
+                    loop {
+                        let at = next.fetch_add(1, Ordering::Relaxed);
+                        let Some(context) = contexts.get(at) else { return };
+                        let mut emit = |records, state| say.send(Said::Page(at, records, state)).is_ok();
+                        let walked =
+                            walk(service, common, resource, context, &states[at], &moment, &mut emit);
+                        if cancelled() || say.send(Said::Done(at, walked)).is_err() {
+                            return;
+                        }
+                    }
+                });
+            }
+            drop(say);
+            let taken = (|| {
+                for message in &said {
+                    gathering.take(message, contexts, sink)?;
+                }
+                match (self.means.cancelled)() {
+                    true => Err(CollectError::Cancelled),
+                    false => Ok(()),
+                }
+            })();
+            if taken.is_err() {
+                over.store(true, Ordering::Relaxed);
+            }
+            // Whoever still speaks is not heard any more, and ends.
+            drop(said);
+            taken
+        });
+        match ended {
+            Err(CollectError::Sink(error)) => return Err(CollectError::Sink(error)),
+            Err(CollectError::Enough) => return Err(CollectError::Enough),
+            // What was gathered is kept before the run ends.
+            Err(error) if is_fatal(&error) => {
+                gathering.batcher.flush(sink)?;
+                return Err(error);
+            }
+            Err(error) => gathering.ended = Some(in_full(&error)),
+            Ok(()) => {}
+        }
+        gathering.finish(sink)
+    }
+}
+
+/// One stream as it comes in.
+struct Gathering<'a> {
+    run: &'a Run<'a>,
+    resource: &'a Resource,
+    parent: Option<&'a Resource>,
+    batcher: Batcher,
+    state: StreamState,
+    moved: bool,
+    judge: Option<Judge>,
+    seen: Seen,
+    records: u64,
+    left: u64,
+    failed: u64,
+    first_failure: Option<String>,
+    /// Why the stream ended for all parents.
+    ended: Option<String>,
+    forbidden: Option<String>,
+    notes: Vec<String>,
+    unavailable: Vec<(String, String)>,
+    below: Vec<Context>,
+    below_keys: BTreeSet<String>,
+}
+
+impl<'a> Gathering<'a> {
+    fn new(
+        run: &'a Run<'a>,
+        resource: &'a Resource,
+        parent: Option<&'a Resource>,
+        state: StreamState,
+    ) -> Self {
+        let judge = Judge::new(run.source.schema.clone()).with_columns(state.columns.clone());
+        Self {
+            run,
+            resource,
+            parent,
+            batcher: Batcher::new(resource.config.name.clone()),
+            state,
+            moved: false,
+            judge: (!judge.takes_everything()).then_some(judge),
+            seen: Seen::default(),
+            records: 0,
+            left: 0,
+            failed: 0,
+            first_failure: None,
+            ended: None,
+            forbidden: None,
+            notes: Vec::new(),
+            unavailable: Vec::new(),
+            below: Vec::new(),
+            below_keys: BTreeSet::new(),
+        }
+    }
+
+    fn take(&mut self, said: Said, contexts: &[Context], sink: &mut dyn Sink) -> Result<(), CollectError> {
+        match said {
+            Said::Page(at, records, state) => {
+                for record in records {
+                    self.record(record, &contexts[at])?;
+                }
+                (self.run.means.progress)(&self.resource.config.name, self.records);
+                match state {
+                    Some(state) => self.reached(&contexts[at], state, sink),
+                    None => self.batcher.flush_if_full(sink),
+                }
+            }
+            Said::Done(at, Ok(walked)) => {
+                self.left += walked.left;
+                if let Some(why) = walked.forbidden.or(walked.nothing.clone()) {
+                    match (contexts[at].key.is_empty(), walked.nothing.is_some()) {
+                        (true, true) => self.notes.push(format!("{}: {why}", self.resource.config.name)),
+                        (true, false) => self.forbidden = Some(why),
+                        (false, _) => self.unavailable(contexts[at].key.clone(), why),
+                    }
+                }
+                match walked.state {
+                    Some(state) => self.reached(&contexts[at], state, sink),
+                    None => Ok(()),
+                }
+            }
+            Said::Done(_, Err(error)) if is_fatal(&error) => Err(error),
+            Said::Done(at, Err(error)) => {
+                let gone = matches!(
+                    &error,
+                    CollectError::Http { source: HttpError::Refused { status: 404 | 410, .. }, .. }
+                );
+                if gone && !contexts[at].key.is_empty() {
+                    // The parent went while it was read.
+                    self.unavailable(contexts[at].key.clone(), in_full(&error));
+                    return Ok(());
+                }
+                self.failed += 1;
+                self.unavailable(contexts[at].key.clone(), in_full(&error));
+                self.first_failure.get_or_insert_with(|| in_full(&error));
+                if self.failed >= FAILED_MAX {
+                    return Err(error);
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn record(&mut self, mut record: Record, context: &Context) -> Result<(), CollectError> {
+        if let Some(judge) = &mut self.judge
+            && let Value::Object(members) = &mut record.value
+        {
+            match judge.judge(members) {
+                Verdict::Kept => {}
+                Verdict::Trimmed => record = written(record.value)?,
+                Verdict::Left(why) => {
+                    let id = self.id(&record.value, context).unwrap_or_else(|| "a record".to_owned());
+                    self.unavailable(id, why);
+                    return Ok(());
+                }
+                Verdict::Frozen(why) => {
+                    let what = format!("source {}, {}", self.run.source.id, self.resource.config.name);
+                    return Err(CollectError::Answer { what, why });
+                }
+            }
+        }
+        if let Some(id) = self.run.source.dedup.id(&record.value)
+            && !self.seen.is_new(id)
+        {
+            return Ok(());
+        }
+        if self.resource.has_children {
+            match self.resource.below(context, &record.value) {
+                Err(why) => {
+                    let id = self.id(&record.value, context).unwrap_or_else(|| "a record".to_owned());
+                    self.unavailable(id, format!("its children cannot be asked for: {why}"));
+                }
+                Ok(below) if self.below_keys.insert(below.key.clone()) => {
+                    if self.below.len() >= PARENTS_MAX {
+                        return Err(CollectError::Stopped {
+                            code: "parents_max",
+                            why: format!(
+                                "{} has more than {PARENTS_MAX} records whose children are asked for; read less at a time by `incremental`",
+                                self.resource.config.name
+                            ),
+                        });
+                    }
+                    self.below.push(below);
+                }
+                Ok(_) => {}
+            }
+        }
+        let config = &self.resource.config;
+        let time = config.ts.as_ref().or(config.incremental.as_ref().map(|incremental| &incremental.cursor));
+        let ts = time.and_then(|path| member(&record.value, path)).filter(|ts| !ts.is_null()).map(plain);
+        let id = self.id(&record.value, context);
+        self.batcher.push(&Collectable {
+            source: &self.run.source.id,
+            stream: &config.name,
+            doc_type: &config.doc_type,
+            tenant_id: self.run.source.tenant_id.as_deref(),
+            platform: None,
+            original_id: id.as_deref(),
+            ts: ts.as_deref(),
+            normalised: self.normalised(context)?.as_deref(),
+            data: &record.raw,
+        })?;
+        self.records += 1;
+        Ok(())
+    }
+
+    /// What identifies a record, below its parent.
+    fn id(&self, record: &Value, context: &Context) -> Option<String> {
+        let key = &self.resource.config.key;
+        let values: Option<Vec<String>> = key.iter().map(|name| member(record, name).map(plain)).collect();
+        let id = values.filter(|values| !values.is_empty())?.join(":");
+        Some(if context.key.is_empty() { id } else { format!("{}/{id}", context.key.replace('"', "")) })
+    }
+
+    fn normalised(&self, context: &Context) -> Result<Option<Box<RawValue>>, CollectError> {
+        let Some(parent) = self.parent else { return Ok(None) };
+        let included = self.resource.included(&parent.config.name, context);
+        if included.is_empty() {
+            return Ok(None);
+        }
+        Ok(Some(written(json!({ "parent": included }))?.raw))
+    }
+
+    /// Everything of a context was gathered up to here.
+    fn reached(&mut self, context: &Context, state: State, sink: &mut dyn Sink) -> Result<(), CollectError> {
+        self.state.set(context, state);
+        self.moved = true;
+        // A record that is done before its children are would never be asked for them again.
+        if self.resource.has_children {
+            return self.batcher.flush_if_full(sink);
+        }
+        let cursor = self.cursor()?;
+        self.batcher.reached(cursor, sink)
+    }
+
+    fn cursor(&mut self) -> Result<Value, CollectError> {
+        if let Some(judge) = &self.judge {
+            self.state.columns = judge.columns().clone();
+        }
+        self.state.value()
+    }
+
+    fn unavailable(&mut self, what: String, why: String) {
+        if self.unavailable.len() < UNAVAILABLE_MAX {
+            self.unavailable.push((what, why));
+        }
+    }
+
+    fn finish(mut self, sink: &mut dyn Sink) -> Result<Streamed, CollectError> {
+        let name = self.resource.config.name.clone();
+        let judged = self.judge.is_some() && self.records > 0;
+        let cursor = self.cursor()?;
+        if judged && !self.moved && !self.resource.has_children {
+            self.batcher.reached(cursor, sink)?;
+        }
+        self.batcher.flush(sink)?;
+        let first_failure = self.first_failure.take();
+        let outcome = match (first_failure, self.forbidden.take()) {
+            _ if self.ended.is_some() => Outcome::Failed { reason: self.ended.take().unwrap_or_default() },
+            (Some(first), _) => Outcome::Failed {
+                reason: match self.parent {
+                    None => first,
+                    Some(parent) => format!(
+                        "{} records of {} were asked for in vain; the first: {first}",
+                        self.failed, parent.config.name
+                    ),
+                },
+            },
+            (None, Some(said)) => Outcome::Unavailable {
+                reason: format!("{said}; it needs a permission that the key does not have"),
+            },
+            (None, None) => Outcome::Ok,
+        };
+        let mut notes = self.notes;
+        if self.seen.duplicates() > 0 {
+            notes.push(format!(
+                "{name}: {} records came more than once and were left out",
+                self.seen.duplicates()
+            ));
+        }
+        if self.left > 0 {
+            notes.push(format!("{name}: {} records have no cursor and were left out", self.left));
+        }
+        if let Some(report) = self.judge.as_ref().map(Judge::report)
+            && report.left + report.values_left > 0
+        {
+            notes.push(format!(
+                "{name}: {} of {} records were left out, and {} members of others, because they are not as `schema` has it",
+                report.left, report.records, report.values_left
+            ));
+        }
+        Ok(Streamed {
+            outcome: StreamOutcome {
+                stream: name,
+                outcome,
+                records: self.records,
+                unavailable: self.unavailable,
+            },
+            held: (self.resource.has_children && (self.moved || judged)).then_some(self.state),
+            below: self.below,
+            notes,
+        })
+    }
+}

@@ -1,0 +1,208 @@
+//! Who asks: every kind, as the service sees it, and nothing of it anywhere else.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use stele_collect::{CollectError, Collector};
+use stele_http::Pace;
+use stele_model::ErrorKind;
+use stele_testkit::server::{Reply, Request, Server};
+
+use crate::rig::{Lake, ended, param, path, rig, say};
+
+/// A source with this `auth`, asked once.
+#[track_caller]
+fn check(auth: Value, expect: fn(&Request)) {
+    let server = Server::new(|_, _| say(&json!([{"id": 1}])));
+    let mut lake = Lake::default();
+    rig(json!({"endpoint": server.url, "auth": auth})).collect(&mut lake).unwrap();
+    assert_eq!(lake.ids("news"), [1], "{auth}");
+    expect(&server.requests()[0]);
+}
+
+#[test]
+fn rest_04_every_kind_is_as_the_service_wants_it() {
+    check(json!({"type": "none"}), |request| assert_eq!(request.header("authorization"), None));
+    check(json!({"type": "api_key", "name": "X-API-KEY", "value": "${API_KEY}"}), |request| {
+        assert_eq!(request.header("x-api-key"), Some("sk-geheim"));
+    });
+    check(json!({"type": "api_key", "in": "query", "name": "key", "value": "${API_KEY}"}), |request| {
+        assert_eq!(param(request, "key").as_deref(), Some("sk-geheim"));
+    });
+    check(json!({"type": "api_key", "in": "cookie", "name": "session", "value": "${API_KEY}"}), |request| {
+        assert_eq!(request.header("cookie"), Some("session=sk-geheim"));
+    });
+    check(json!({"type": "basic", "username": "${API_KEY}", "password": "X"}), |request| {
+        assert_eq!(request.header("authorization"), Some("Basic c2stZ2VoZWltOlg="));
+    });
+    check(json!({"type": "bearer", "token": "${API_KEY}"}), |request| {
+        assert_eq!(request.header("authorization"), Some("Bearer sk-geheim"));
+    });
+    // The form of other programs.
+    let server = Server::new(|_, _| say(&json!([{"id": 1}])));
+    let headers = json!({"X-API-KEY": "${API_KEY}", "Accept": "application/vnd.x+json"});
+    let mut lake = Lake::default();
+    rig(json!({"endpoint": server.url, "auth_type": "api_key", "headers": headers}))
+        .collect(&mut lake)
+        .unwrap();
+    let request = &server.requests()[0];
+    assert_eq!(request.header("x-api-key"), Some("sk-geheim"));
+    assert_eq!(request.header("accept"), Some("application/vnd.x+json"));
+}
+
+/// A service with a login: gives `token-1`, `token-2` …, and takes the newest only.
+fn login(number: usize, request: &Request, expires_in: u64, revoked_at: usize) -> Reply {
+    if path(request) == "/token" {
+        let body = request.body.as_str().unwrap();
+        assert!(body.contains("client_id=me") && body.contains("client_secret=sk-geheim"), "{body}");
+        let granted = json!({"access_token": format!("token-{number}"), "expires_in": expires_in, "refresh_token": "refresh-next"});
+        return say(&granted);
+    }
+    if number == revoked_at {
+        return Reply::Say(401, "", r#"{"error": "token-0 is revoked"}"#.to_owned());
+    }
+    say(&json!([{"id": number, "token": request.header("authorization")}]))
+}
+
+fn oauth2(url: &str) -> Value {
+    json!({
+        "base_url": url, "auth": {"type": "oauth2", "token_url": format!("{url}/token"), "client_id": "me",
+                                  "client_secret": "${API_KEY}", "scope": "read"},
+        "resources": [{"name": "items", "path": "items", "paginate": {"type": "single"}}],
+    })
+}
+
+#[test]
+fn rest_04_tokens_are_fetched_and_renewed() {
+    let server = Server::new(|number, request| login(number, request, 3_600, usize::MAX));
+    let (mut rig, mut lake) = (rig(oauth2(&server.url)), Lake::default());
+    rig.collect(&mut lake).unwrap();
+    rig.collect(&mut lake).unwrap();
+    // Half a minute before its end it is renewed, with what the service gave for that.
+    rig.pace.wait(Duration::from_secs(3_571));
+    rig.collect(&mut lake).unwrap();
+    let tokens = lake.values("items", "token");
+    assert_eq!(tokens, ["Bearer token-0", "Bearer token-0", "Bearer token-3"]);
+    let asked: Vec<String> = server
+        .requests()
+        .iter()
+        .filter(|request| path(request) == "/token")
+        .map(|request| request.body.as_str().unwrap().to_owned())
+        .collect();
+    assert!(asked[0].starts_with("grant_type=client_credentials&scope=read&"), "{}", asked[0]);
+    assert!(asked[1].starts_with("grant_type=refresh_token&refresh_token=refresh-next&"), "{}", asked[1]);
+}
+
+#[test]
+fn rest_04_a_token_that_is_refused_is_renewed_once() {
+    // 0 the token, 1 refused, 2 another token, 3 taken.
+    let server = Server::new(|number, request| login(number, request, 3_600, 1));
+    let mut lake = Lake::default();
+    let collected = rig(oauth2(&server.url)).collect(&mut lake).unwrap();
+    assert_eq!(
+        (ended(&collected, "items"), lake.values("items", "token")),
+        ("ok".into(), vec![json!("Bearer token-2")])
+    );
+    assert_eq!(server.requests().len(), 4);
+    // Refused again: nothing that helps.
+    let server = Server::new(|_, request| match path(request) {
+        "/token" => say(&json!({"access_token": "token-secret"})),
+        _ => Reply::Say(401, "", r#"{"message": "token-secret is not good"}"#.to_owned()),
+    });
+    let error = rig(oauth2(&server.url)).collect(&mut Lake::default()).unwrap_err();
+    assert!(matches!(error, CollectError::Credentials { .. }));
+    assert!(
+        error.to_string().contains("*** is not good") && error.to_string().contains("set API_KEY anew"),
+        "{error}"
+    );
+    assert_eq!(server.requests().len(), 4);
+}
+
+#[test]
+fn rest_04_a_login_that_fails_is_told() {
+    let check = |reply: fn() -> Reply, kind: ErrorKind, why: &str| {
+        let server = Server::new(move |_, _| reply());
+        let error = rig(oauth2(&server.url)).collect(&mut Lake::default());
+        let told = match error {
+            Err(error) => {
+                assert_eq!(error.kind(), kind);
+                stele_model::error::in_full(&error)
+            }
+            Ok(collected) => ended(&collected, "items"),
+        };
+        assert!(told.contains(why) && !told.contains("geheim"), "{told}");
+        assert_eq!(server.requests().len(), 1);
+    };
+    check(
+        || Reply::Say(401, "", r#"{"error": "sk-geheim is unknown"}"#.to_owned()),
+        ErrorKind::Config,
+        "401: *** is unknown",
+    );
+    check(
+        || Reply::Say(200, "", r#"{"token": "sk-geheim"}"#.to_owned()),
+        ErrorKind::Report,
+        "no `access_token`",
+    );
+    check(|| Reply::Say(503, "", String::new()), ErrorKind::Retry, "503");
+}
+
+#[test]
+fn rest_04_several_tokens_take_turns() {
+    // Each may ask twice, then it is refused for a minute.
+    let server = Server::new(|_, request| {
+        let token = request.header("authorization").unwrap().to_owned();
+        let page: i64 = param(request, "page").unwrap().parse().unwrap();
+        let of = |token: &str| if token.ends_with("one") { [1, 2] } else { [3, 4] };
+        match page {
+            6.. => say(&json!([])),
+            5 if token.ends_with("one") => say(&json!([{"id": page, "token": token}])),
+            _ if of(&token).contains(&page) => say(&json!([{"id": page, "token": token}])),
+            _ => Reply::Say(429, "Retry-After: 60\r\n", String::new()),
+        }
+    });
+    let mut rig = rig(json!({
+        "endpoint": server.url, "auth": {"type": "tokens", "tokens": ["secret-one", "secret-two"]},
+        "paginate": {"type": "page_number"},
+    }));
+    let mut lake = Lake::default();
+    let collected = rig.collect(&mut lake).unwrap();
+    assert_eq!(ended(&collected, "news"), "ok");
+    let turns: Vec<String> =
+        lake.values("news", "token").iter().map(|t| t.as_str().unwrap()[14..].to_owned()).collect();
+    assert_eq!(turns, ["one", "one", "two", "two", "one"]);
+    // Only when both are refused is there a wait.
+    assert_eq!(rig.pace.now().as_secs(), 60);
+}
+
+#[test]
+fn rest_16_no_secret_is_in_any_error_or_text() {
+    let check = |auth: Value, reply: fn() -> Reply| {
+        let server = Server::new(move |_, _| reply());
+        let mut rig = rig(
+            json!({"endpoint": format!("{}/?key=sk-geheim", server.url), "auth": auth, "retry": {"max": 2}}),
+        );
+        let mut lake = Lake::default();
+        let told = match rig.collect(&mut lake) {
+            Err(error) => format!("{error:?} {}", stele_model::error::in_full(&error)),
+            Ok(collected) => format!("{collected:?} {}", serde_json::to_string(&collected).unwrap()),
+        };
+        assert!(!told.contains("geheim"), "{told}");
+        let checked = rig.with(|collector, means| collector.check(means));
+        assert!(!format!("{checked:?}").contains("geheim"), "{checked:?}");
+        told
+    };
+    let bearer = || json!({"type": "bearer", "token": "${API_KEY}"});
+    let told = check(bearer(), || Reply::Say(401, "", r#"{"message": "who is sk-geheim?"}"#.to_owned()));
+    assert!(told.contains("set API_KEY anew and run `stele sources check news`"), "{told}");
+    check(bearer(), || Reply::Say(500, "", r#"{"message": "who is sk-geheim?"}"#.to_owned()));
+    check(bearer(), || Reply::Say(403, "", r#"{"message": "who is sk-geheim?"}"#.to_owned()));
+    check(bearer(), || Reply::Say(400, "", "who is sk-geheim?".to_owned()));
+    check(bearer(), || Reply::Close);
+    check(bearer(), || Reply::Raw("sk-geheim"));
+    check(json!({"type": "api_key", "in": "query", "name": "k", "value": "${API_KEY}"}), || Reply::Close);
+    // What is refused is asked once.
+    let server = Server::new(|_, _| Reply::Say(401, "", String::new()));
+    let error =
+        rig(json!({"endpoint": server.url, "auth": bearer()})).collect(&mut Lake::default()).unwrap_err();
+    assert_eq!((error.kind(), server.requests().len()), (ErrorKind::Config, 1));
+}
