@@ -74,6 +74,12 @@ pub struct Settings {
     pub job_attempts_max: u32,
     /// What is watched, by name.
     pub watchers: BTreeMap<String, WatcherConfig>,
+    /// What is collected: entries as they stand in the file.
+    pub sources: Vec<serde_json::Value>,
+    /// What holds for every source that says nothing else.
+    pub source_defaults: serde_json::Map<String, serde_json::Value>,
+    /// A file of JSON with comments that lists the sources instead.
+    pub sources_file: Option<PathBuf>,
     /// What holds new jobs back; what fits the machine for signals that have none.
     pub job_marks: Vec<Mark>,
     /// What is told to others; nothing unless somebody says so.
@@ -102,6 +108,9 @@ impl Default for Settings {
             queue: QueueHome::default(),
             queue_namespace: None,
             job_attempts_max: ATTEMPTS_MAX,
+            sources: Vec::new(),
+            source_defaults: serde_json::Map::new(),
+            sources_file: None,
             watchers: BTreeMap::new(),
             job_marks: Vec::new(),
             telemetry: TelemetryConfig::default(),
@@ -143,6 +152,12 @@ struct File {
     telemetry: Option<TelemetryConfig>,
     /// What is watched; see `docs/guide/watch.md`.
     watchers: Option<BTreeMap<String, WatcherConfig>>,
+    /// What is collected; see `docs/guide/sources.md`.
+    sources: Option<Vec<serde_json::Value>>,
+    /// What holds for every source that says nothing else.
+    source_defaults: Option<serde_json::Map<String, serde_json::Value>>,
+    /// A file of JSON with comments that lists the sources instead, relative to the file.
+    sources_file: Option<PathBuf>,
 }
 
 /// `[jobs]` of `stele.toml`.
@@ -267,6 +282,15 @@ impl Settings {
                 reason: in_full(&error),
             })?;
             self.watchers = watchers;
+        }
+        self.sources = file.sources.unwrap_or(std::mem::take(&mut self.sources));
+        self.source_defaults = file.source_defaults.unwrap_or(std::mem::take(&mut self.source_defaults));
+        self.sources_file = file.sources_file.map(|path| base.join(path)).or(self.sources_file.take());
+        if self.sources_file.is_some() && !self.sources.is_empty() {
+            return Err(EngineError::Config {
+                origin: path.display().to_string(),
+                reason: "sources_file: there are [[sources]], too; one of the two lists them".to_owned(),
+            });
         }
         if let Some(mut telemetry) = file.telemetry {
             telemetry.check().map_err(|error| EngineError::Config {

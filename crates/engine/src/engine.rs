@@ -276,6 +276,10 @@ impl Engine {
         &*self.environment.clock
     }
 
+    pub(crate) fn shared_reader(&self) -> Arc<dyn Isolation + Send + Sync> {
+        Arc::clone(&self.environment.reader)
+    }
+
     /// Notes that something that was begun then has just been done.
     pub(crate) fn took(&self, what: Timed, began: Micros) {
         let now = self.now();

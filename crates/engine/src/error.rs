@@ -4,6 +4,8 @@ use std::io;
 use std::path::PathBuf;
 
 use stele_annotate::AnnotateError;
+use stele_capture::CaptureError;
+use stele_collect::CollectError;
 use stele_embed::EmbedError;
 use stele_graph::GraphError;
 use stele_index::IndexError;
@@ -49,6 +51,12 @@ pub enum EngineError {
     /// From what watches directories, pages and buckets.
     #[error(transparent)]
     Watch(#[from] WatchError),
+    /// From a live feed.
+    #[error(transparent)]
+    Capture(#[from] CaptureError),
+    /// From a source that is collected.
+    #[error(transparent)]
+    Collect(#[from] CollectError),
     /// From what tells others.
     #[error("telemetry cannot be set up")]
     Telemetry(#[from] TelemetryError),
@@ -189,6 +197,8 @@ impl EngineError {
             Self::Jobs(error) => error.kind(),
             Self::Watch(error) => error.kind(),
             Self::Telemetry(error) => error.kind(),
+            Self::Collect(error) => error.kind(),
+            Self::Capture(error) => error.kind(),
             Self::NotFetched(_) => ErrorKind::Retry,
             Self::Collection { .. } => ErrorKind::Fix,
             Self::Cancelled(_) => ErrorKind::Cancelled,

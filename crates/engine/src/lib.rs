@@ -13,6 +13,7 @@ mod admission;
 mod answering;
 mod answers;
 mod catalogue_store;
+pub mod collecting;
 pub mod config;
 mod count_again;
 mod coverage;

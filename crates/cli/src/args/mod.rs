@@ -8,6 +8,7 @@ mod lake;
 mod read;
 mod run;
 mod serve;
+mod sources;
 
 use std::path::PathBuf;
 
@@ -34,6 +35,7 @@ pub use run::{
     View,
 };
 pub use serve::ServeArgs;
+pub use sources::{CaptureArgs, Collecting, SourcesAction, SourcesArgs, StateAction};
 
 const AFTER_HELP: &str = "\
 Exit codes:
@@ -98,6 +100,10 @@ pub enum Command {
     Sql(SqlArgs),
     /// Write records or training slices, the same bytes every time
     Export(ExportArgs),
+    /// Listen to a live feed and bring what it says into the lake, its gaps with it
+    Capture(CaptureArgs),
+    /// Sources that are no files: list, check, preview, discover, state, cost
+    Sources(SourcesArgs),
     /// Answer a question from the index, with evidence
     Search(SearchArgs),
     /// The index that answers questions: build, rebuild, status, verify

@@ -96,8 +96,10 @@ pub enum View {
 #[derive(Debug, Args)]
 pub struct IngestArgs {
     /// Files, directories, patterns, or - for standard input
-    #[arg(required = true, value_name = "PATH")]
+    #[arg(required_unless_present_any = ["source", "all_sources"], value_name = "PATH")]
     pub targets: Vec<String>,
+    #[command(flatten)]
+    pub collecting: super::Collecting,
     #[command(flatten)]
     pub intake: Intake,
     /// File every input under this, in the place of the tags that an earlier ingest gave; --scope tag:NAME finds

@@ -3,7 +3,7 @@
 use stele_engine::jobs::Options;
 use stele_engine::{EngineError, IngestOptions, IngestSummary};
 
-use super::{Context, exit_of, failed_run, index, jobs, watch};
+use super::{Context, exit_of, failed_run, index, jobs, sources, watch};
 use crate::args::IngestArgs;
 use crate::errors::{Exit, Failure};
 use crate::interrupt::Interrupt;
@@ -16,6 +16,9 @@ pub const KEPT: &str = "everything committed before this is in the lake; nothing
 
 /// Runs the command.
 pub fn run(context: &Context, args: IngestArgs) -> Result<Exit, Failure> {
+    if args.collecting.is_meant() {
+        return sources::collect(context, &args.collecting, args.dry_run, !args.intake.no_embed);
+    }
     if args.no_wait || args.watch {
         let tag = args.tags().map_err(Failure::usage)?.map(|tags| tags.join(","));
         let tenant = context.settings()?.tenant;

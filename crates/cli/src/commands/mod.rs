@@ -2,6 +2,7 @@
 //! what is shown and the exit code.
 
 mod answer_sql;
+mod capture;
 mod coverage;
 mod discover;
 mod doctor;
@@ -25,6 +26,7 @@ mod schema;
 mod search;
 mod serve;
 mod sink;
+mod sources;
 mod sql;
 mod status;
 mod tail;
@@ -77,6 +79,8 @@ pub fn main(line: impl Iterator<Item = OsString>) -> Exit {
         Command::Search(args) => search::run(&context, args),
         Command::Graph(args) => graph::run(&context, args.action),
         Command::Index(args) => index::run(&context, args.action),
+        Command::Capture(args) => capture::run(&context, &args),
+        Command::Sources(args) => sources::run(&context, args.action),
         Command::Models(args) => models::run(&context, args.action),
         Command::Eval(args) => eval::run(&context, args),
         Command::Verify(args) => verify::run(&context, &args),

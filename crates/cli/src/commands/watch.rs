@@ -25,7 +25,7 @@ const JOBS_LOOKED_AT: usize = 100;
 fn tell(context: &Context, desk: &JobDesk, stop: &Stop) {
     let began = desk.now();
     let mut told = HashSet::new();
-    let newest = Filter { states: Vec::new(), before: None, limit: JOBS_LOOKED_AT };
+    let newest = Filter { limit: JOBS_LOOKED_AT, ..Filter::default() };
     loop {
         // Asked before the look, so that the last jobs are told, too.
         let last = stop.is_asked();

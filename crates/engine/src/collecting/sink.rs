@@ -2,18 +2,21 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
 
 use serde_json::{Value, json};
 use stele_collect::{Batch, CollectError, Cursors, Sink};
+use stele_http::wait;
 use stele_lake::sql::{Params, SqlOptions};
 use stele_model::id::{IdHasher, to_hex};
 use stele_sources::Input;
 
+use crate::answering::Paced;
 use crate::discover::InputOptions;
 use crate::engine::Engine;
 use crate::error::At;
 use crate::ingest::IngestOptions;
-use crate::progress::{Cancel, Progress};
+use crate::progress::{Cancel, Progress, Update};
 use crate::{EngineError, IngestSummary};
 
 /// The format of what is collected, as its profile is called.
@@ -27,6 +30,9 @@ pub(super) const SCHEME: &str = "collected://";
 
 /// Where batches lie until they are in the lake, below the data directory.
 const DIR: &str = "tmp/collected";
+
+/// Wait before a lake that somebody else writes to is asked again, in milliseconds: short beside a batch.
+pub(super) const BUSY_WAIT_MS: u64 = 200;
 
 /// Memory of the look for cursors, in bytes: one row a batch, of which the last of each stream is kept.
 const SQL_MEMORY: u64 = 256 << 20;
@@ -60,8 +66,7 @@ impl Engine {
         let options =
             SqlOptions { memory_limit: SQL_MEMORY, threads: self.threads(), temp_dir: self.sql_temp_dir() };
         let sql = self.own_lake_sql(&self.snapshot()?, &options)?;
-        let params =
-            Params::none().with("tenant", self.settings().tenant.as_str()).with("source", source);
+        let params = Params::none().with("tenant", self.settings().tenant.as_str()).with("source", source);
         sql.query(CURSORS, &params)?.each_text(|row| {
             let [Some(stream), Some(number), Some(cursor)] = row.as_slice() else {
                 return Ok::<(), EngineError>(());
@@ -83,6 +88,8 @@ pub(super) struct LakeSink<'a> {
     engine: &'a Engine,
     source: String,
     state: State,
+    /// Held while a batch goes in: the lake has one writer.
+    turn: &'a Mutex<()>,
     progress: &'a dyn Progress,
     cancel: &'a Cancel,
     /// What came of all batches together.
@@ -93,11 +100,13 @@ impl<'a> LakeSink<'a> {
     pub(super) fn open(
         engine: &'a Engine,
         source: &str,
+        turn: &'a Mutex<()>,
         progress: &'a dyn Progress,
         cancel: &'a Cancel,
     ) -> Result<Self, EngineError> {
         let state = engine.collected_state(source)?;
-        Ok(Self { engine, source: source.to_owned(), state, progress, cancel, kept: IngestSummary::default() })
+        let kept = IngestSummary::default();
+        Ok(Self { engine, source: source.to_owned(), state, turn, progress, cancel, kept })
     }
 
     /// Writes the batch aside, with its cursor, and brings it in as an input.
@@ -125,7 +134,7 @@ impl<'a> LakeSink<'a> {
             found: vec![Input { uri, path: Some(path.clone()), size_on_disk: bytes.len() as u64 }],
             ..IngestOptions::default()
         };
-        let summary = self.engine.ingest(&[], &options, self.progress, self.cancel);
+        let summary = self.ingest(&options);
         // Whatever came of it, nothing reads this file again: what was not kept is collected once more.
         let removed = fs::remove_file(&path);
         let summary = summary?;
@@ -148,6 +157,37 @@ impl<'a> LakeSink<'a> {
             }
         }
         Ok(())
+    }
+}
+
+impl LakeSink<'_> {
+    /// Waits for other writers, in this process and in others.
+    fn ingest(&self, options: &IngestOptions) -> Result<IngestSummary, EngineError> {
+        let pace = Paced::new(self.engine.shared_clock());
+        loop {
+            let summary = {
+                let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+                self.engine.ingest(&[], options, &Quiet(self.progress), self.cancel)
+            };
+            match summary {
+                Err(error) if error.is_busy() => {
+                    let cancelled = || self.cancel.is_cancelled();
+                    let stopped = |_| EngineError::Cancelled("the batches before were kept");
+                    wait(&pace, BUSY_WAIT_MS, &cancelled).map_err(stopped)?;
+                }
+                summary => return summary,
+            }
+        }
+    }
+}
+
+/// What is told of a batch is told of its source already.
+struct Quiet<'a>(&'a dyn Progress);
+
+impl Progress for Quiet<'_> {
+    fn update(&self, _update: &Update) {}
+    fn note(&self, text: &str) {
+        self.0.note(text);
     }
 }
 

@@ -43,7 +43,7 @@ const BASE: &str = include_str!("../../profiles/base.toml");
 
 /// The formats that are built in. Where two explain a head equally well, the earlier one wins:
 /// the more special ones come first.
-const BUILT_IN: [&str; 18] = [
+const BUILT_IN: [&str; 19] = [
     include_str!("../../profiles/har.toml"),
     include_str!("../../profiles/capture.toml"),
     include_str!("../../profiles/f13.toml"),

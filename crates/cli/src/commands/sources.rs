@@ -1,0 +1,272 @@
+//! `stele sources`, and `stele ingest --source`: what is no file.
+
+use serde_json::{Value, json};
+use stele_engine::collecting::{SourceDesk, SourceRun};
+use stele_engine::{Cancel, Engine, NoProgress};
+use stele_model::error::in_full;
+
+use super::{Context, index, variable};
+use crate::args::{Collecting, SourcesAction, StateAction};
+use crate::errors::{Exit, Failure};
+use crate::interrupt::Interrupt;
+use crate::output::human;
+use crate::output::table::Rows;
+use crate::progress::Reporter;
+
+/// The value of an environment variable that is text.
+fn text_of(name: &str) -> Option<String> {
+    variable(name)?.into_string().ok().filter(|value| !value.is_empty())
+}
+
+/// Runs the command.
+pub fn run(context: &Context, action: SourcesAction) -> Result<Exit, Failure> {
+    let engine = context.engine()?;
+    let interrupt = Interrupt::start()?;
+    let desk = SourceDesk::open(&engine, &text_of)?;
+    match action {
+        SourcesAction::List => list(context, &desk),
+        SourcesAction::Check { id } => check(context, &desk, id, &interrupt.cancel),
+        SourcesAction::Preview { id, limit } => {
+            let records = desk.preview(&id, limit, &interrupt.cancel)?;
+            context.out.event("preview", &json!({ "source": id, "records": records }))?;
+            context.out.text(records.iter().map(|record| format!("{record}\n")).collect::<String>())?;
+            Ok(Exit::Done)
+        }
+        SourcesAction::Discover { id } => {
+            let streams = desk.discover(&id, &interrupt.cancel)?;
+            context.out.event("discover", &json!({ "source": id, "streams": streams }))?;
+            let mut rows = Rows::new(["stream", "key", "cursor", ">fields"]);
+            for stream in &streams {
+                let cursor = stream.cursor.as_deref().unwrap_or("–");
+                rows.row([&stream.name, &stream.key.join(", "), cursor, &stream.fields.len().to_string()]);
+            }
+            context.out.text(rows.to_string())?;
+            Ok(Exit::Done)
+        }
+        SourcesAction::State { action: StateAction::Show { id } } => {
+            let cursors = desk.state(&id)?;
+            context.out.event("state", &json!({ "source": id, "cursors": cursors }))?;
+            let mut text = String::new();
+            for (stream, cursor) in cursors.iter() {
+                text.push_str(&format!("{stream}  {cursor}\n"));
+            }
+            if text.is_empty() {
+                text = "Nothing was collected of it yet.\n".to_owned();
+            }
+            context.out.text(text)?;
+            Ok(Exit::Done)
+        }
+        SourcesAction::State { action: StateAction::Reset { id, stream } } => {
+            let streams = desk.reset(&id, stream.as_deref(), &NoProgress, &interrupt.cancel)?;
+            context.out.event("reset", &json!({ "source": id, "streams": streams }))?;
+            context.out.text(match streams.as_slice() {
+                [] => "It had not come anywhere; nothing was changed.\n".to_owned(),
+                streams => format!("{} begin anew with the next run.\n", streams.join(", ")),
+            })?;
+            Ok(Exit::Done)
+        }
+        SourcesAction::Cost { id } => cost(context, &desk, id.as_deref()),
+    }
+}
+
+fn list(context: &Context, desk: &SourceDesk<'_>) -> Result<Exit, Failure> {
+    let config = desk.config();
+    let sources: Vec<Value> =
+        config.sources.iter().map(stele_engine::collecting::SourceEntry::shown).collect();
+    let problems: Vec<Value> = config
+        .problems
+        .iter()
+        .map(|problem| json!({ "index": problem.index, "source_id": problem.source_id, "why": problem.why }))
+        .collect();
+    context.out.event(
+        "sources",
+        &json!({ "sources": sources, "problems": problems, "warnings": config.warnings }),
+    )?;
+    let mut rows = Rows::new(["source", "kind", ">priority", "enabled", ">trust"]);
+    for source in &config.sources {
+        rows.row([
+            &source.id,
+            &source.kind.name().to_owned(),
+            &source.priority.to_string(),
+            &(if source.enabled { "yes" } else { "no" }).to_owned(),
+            &format!("{:.2}", source.trust_score),
+        ]);
+    }
+    let mut text = match config.sources.is_empty() {
+        true => "No source is configured: docs/guide/sources.md shows how.\n".to_owned(),
+        false => rows.to_string(),
+    };
+    for problem in &config.problems {
+        text.push_str(&format!(
+            "entry {}{} cannot be used: {}\n",
+            problem.index + 1,
+            problem.source_id.as_deref().map_or(String::new(), |id| format!(" ({id})")),
+            problem.why
+        ));
+    }
+    context.out.text(text)?;
+    for warning in &config.warnings {
+        context.out.remark(warning);
+    }
+    Ok(if config.problems.is_empty() { Exit::Done } else { Exit::Config })
+}
+
+fn check(
+    context: &Context,
+    desk: &SourceDesk<'_>,
+    id: Option<String>,
+    cancel: &Cancel,
+) -> Result<Exit, Failure> {
+    let ids = match id {
+        Some(id) => vec![id],
+        None => desk.config().due(None).iter().map(|source| source.id.clone()).collect(),
+    };
+    let (mut failed, mut text) = (0, String::new());
+    for id in &ids {
+        let checked = desk.check(id, cancel);
+        let said = match &checked {
+            Ok(checked) => {
+                json!({ "source": id, "ok": true, "identity": checked.identity, "notes": checked.notes })
+            }
+            Err(error) => json!({ "source": id, "ok": false, "error": in_full(error) }),
+        };
+        context.out.event("check", &said)?;
+        match checked {
+            Ok(checked) => {
+                let who = checked.identity.map_or(String::new(), |who| format!(" as {who}"));
+                text.push_str(&format!("{id}: ok{who}\n"));
+                checked.notes.iter().for_each(|note| text.push_str(&format!("  {note}\n")));
+            }
+            Err(error) => {
+                failed += 1;
+                text.push_str(&format!("{id}: {}\n", in_full(&error)));
+            }
+        }
+    }
+    context.out.text(text)?;
+    Ok(if failed == 0 { Exit::Done } else { Exit::Failure })
+}
+
+fn cost(context: &Context, desk: &SourceDesk<'_>, id: Option<&str>) -> Result<Exit, Failure> {
+    if let Some(id) = id {
+        desk.config().source(id).map_err(stele_engine::EngineError::from)?;
+    }
+    let mut summary = desk.cost();
+    if let (Some(id), Some(by)) = (id, summary["by_source"].as_object_mut()) {
+        by.retain(|known, _| known == id);
+    }
+    context.out.event("cost", &summary)?;
+    let mut rows = Rows::new(["source", ">calls", ">tokens", ">USD"]);
+    for (id, spent) in summary["by_source"].as_object().into_iter().flatten() {
+        rows.row([
+            id,
+            &spent["api_calls"].to_string(),
+            &spent["tokens"].to_string(),
+            &spent["cost_usd"].to_string(),
+        ]);
+    }
+    context.out.text(rows.to_string())?;
+    Ok(Exit::Done)
+}
+
+/// `stele ingest --source ID` and `--all-sources`.
+pub fn collect(context: &Context, which: &Collecting, dry_run: bool, embed: bool) -> Result<Exit, Failure> {
+    let engine = context.engine()?;
+    let interrupt = Interrupt::start()?;
+    let desk = SourceDesk::open(&engine, &text_of)?;
+    if dry_run {
+        let ids: Vec<String> = match which.all_sources {
+            true => {
+                desk.config().due(which.priority_threshold).iter().map(|source| source.id.clone()).collect()
+            }
+            false => which.source.clone(),
+        };
+        let mut would = Vec::new();
+        for id in &ids {
+            would
+                .push(json!({ "source": id, "from": desk.state(id)?, "cost": desk.cost()["by_source"][id] }));
+        }
+        context.out.event("dry_run", &json!({ "sources": would }))?;
+        context.out.text(format!("Would collect {}; nothing was asked.\n", ids.join(", ")))?;
+        return Ok(Exit::Done);
+    }
+    let reporter = Reporter::events(context.out);
+    let runs = match which.all_sources {
+        true => desk.collect_all(which.priority_threshold, &reporter, &interrupt.cancel),
+        false => which
+            .source
+            .iter()
+            .map(|id| desk.collect(id, &reporter, &interrupt.cancel))
+            .collect::<Result<Vec<_>, _>>(),
+    };
+    reporter.clear();
+    let runs = runs?;
+    let derived = derive(context, &engine, &runs, embed, &reporter, &interrupt.cancel)?;
+    let mut rows = Rows::new(["source", "outcome", ">records", ">bytes", ">calls", ">seconds"]);
+    for run in &runs {
+        context.out.event("collected", run)?;
+        rows.row([
+            &run.source,
+            run.outcome,
+            &human::count(run.records),
+            &human::count(run.bytes_in),
+            &human::count(run.collected.calls),
+            &human::seconds(run.seconds),
+        ]);
+    }
+    context.out.text(rows.to_string())?;
+    context.out.text(derived)?;
+    for run in &runs {
+        complain(context, run);
+    }
+    let ok = runs.iter().filter(|run| run.outcome == "ok").count();
+    Ok(match ok {
+        _ if runs.iter().any(|run| run.outcome == "cancelled") => Exit::Interrupted,
+        ok if ok == runs.len() => Exit::Done,
+        0 if runs.iter().all(|run| run.outcome == "failed") => Exit::Failure,
+        _ => Exit::Partial,
+    })
+}
+
+fn complain(context: &Context, run: &SourceRun) {
+    if let Some(error) = &run.error {
+        context.out.remark(&format!("{}: {error}", run.source));
+    }
+    for stream in &run.collected.streams {
+        use stele_engine::collecting::StreamEnd::{Failed, Ok, Unavailable};
+        match &stream.outcome {
+            Failed { reason } | Unavailable { reason } => {
+                context.out.remark(&format!("{}, {}: {reason}", run.source, stream.stream));
+            }
+            Ok => {}
+        }
+    }
+    run.collected.notes.iter().for_each(|note| context.out.remark(&format!("{}: {note}", run.source)));
+}
+
+/// Brings graph and index up to what came, if anything did.
+fn derive(
+    context: &Context,
+    engine: &Engine,
+    runs: &[SourceRun],
+    embed: bool,
+    reporter: &Reporter,
+    cancel: &Cancel,
+) -> Result<String, Failure> {
+    if runs.iter().all(|run| run.records == 0) || cancel.is_cancelled() {
+        return Ok(String::new());
+    }
+    let graph = engine.graph_build(reporter, cancel)?;
+    context.out.event("graph", &graph)?;
+    if !embed || !engine.settings().index_on_ingest {
+        reporter.clear();
+        return Ok(String::new());
+    }
+    let indexed = engine.index_build(reporter, cancel);
+    reporter.clear();
+    let indexed = indexed.map_err(|error| {
+        Failure::from(error).kept("what was collected is in the lake; only the index is behind it")
+    })?;
+    context.out.event("index", &indexed)?;
+    Ok(index::page(&indexed))
+}

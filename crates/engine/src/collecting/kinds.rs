@@ -1,0 +1,78 @@
+//! The collector of each kind of source.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+use stele_collect::{CollectError, Collector, Source, SourceKind};
+use stele_helpdesk::{DiskTexts, Helpdesk, HelpdeskConfig, NoTexts, Texts};
+use stele_rest::{RestCollector, RestConfig};
+use stele_tables::{TableCollector, TablesConfig};
+
+use super::SourceDesk;
+use super::attachments::Documents;
+use crate::EngineError;
+use crate::answering::Paced;
+
+/// Where texts of attachments are kept, below the data directory: they can be found out again.
+const TEXTS_DIR: &str = "tmp/attachments";
+
+/// Bytes of texts of attachments that are kept: those of some ten thousand files.
+const TEXTS_BYTES_MAX: u64 = 256 << 20;
+
+impl SourceDesk<'_> {
+    /// The collector of a source. Nothing is asked yet.
+    ///
+    /// # Errors
+    ///
+    /// If its settings make no sense; the text says what would.
+    pub(super) fn collector(&self, source: &Source) -> Result<Box<dyn Collector>, EngineError> {
+        let refuse = |why: &str| CollectError::Config { source_id: source.id.clone(), why: why.to_owned() };
+        Ok(match source.kind {
+            SourceKind::Rest => {
+                let config = RestConfig::of(source, self.variable)?;
+                let pace = Arc::new(Paced::new(self.engine.shared_clock()));
+                Box::new(RestCollector::new(source.clone(), config, self.shared(source), pace)?)
+            }
+            SourceKind::Database => {
+                let config: TablesConfig = source.settings(self.variable)?.read_as(Ok)?;
+                let tenant_id = Some(self.tenant(source).to_owned());
+                Box::new(TableCollector::new(
+                    &source.id,
+                    TablesConfig { tenant_id, ..config },
+                    self.variable,
+                )?)
+            }
+            SourceKind::Freshdesk | SourceKind::GithubIssues => {
+                let config = source.settings(self.variable)?.read_as::<HelpdeskConfig>(|mut value| {
+                    if let Value::Object(members) = &mut value {
+                        members.insert("tenant_id".to_owned(), self.tenant(source).into());
+                        members.insert("platform".to_owned(), source.kind.name().into());
+                    }
+                    Ok(value)
+                })?;
+                let kept =
+                    DiskTexts::new(self.engine.data_dir().join(TEXTS_DIR).join(&source.id), TEXTS_BYTES_MAX);
+                let texts: Arc<dyn Texts> = match kept {
+                    Ok(kept) => Arc::new(kept),
+                    // Each is found out anew then.
+                    Err(_) => Arc::new(NoTexts),
+                };
+                let extract = Arc::new(Documents::of(self.engine));
+                Box::new(Helpdesk::new(&source.id, config, self.variable, extract, texts)?)
+            }
+            SourceKind::File => {
+                return Err(
+                    refuse("files are no source of this kind yet: `stele ingest DIR`, or a watcher").into()
+                );
+            }
+            SourceKind::Socket => {
+                return Err(refuse("a live feed does not end: `stele capture URL` listens to it").into());
+            }
+        })
+    }
+
+    /// Whose records they are.
+    fn tenant<'s>(&'s self, source: &'s Source) -> &'s str {
+        source.tenant_id.as_deref().unwrap_or(&self.engine.settings().tenant)
+    }
+}

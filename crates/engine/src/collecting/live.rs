@@ -1,0 +1,148 @@
+//! A live feed, listened to: what it says goes into the lake segment by segment.
+
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::io::Read;
+use std::sync::Arc;
+
+use crossbeam_channel::{Receiver, bounded};
+use stele_capture::{Capture, CaptureConfig, CaptureSummary, Means, Segment, SystemDisk};
+use stele_http::{Secret, wait};
+use stele_sources::Input;
+
+use super::sink::BUSY_WAIT_MS;
+use crate::answering::Paced;
+use crate::discover::InputOptions;
+use crate::engine::Engine;
+use crate::error::At;
+use crate::ingest::IngestOptions;
+use crate::progress::{Cancel, Progress};
+use crate::{EngineError, IngestSummary};
+
+/// Where captures write, below the data directory.
+const DIR: &str = "captures";
+
+/// The format of what they write, as its profile is called.
+const FORMAT: &str = "capture";
+
+/// Segments that wait to go into the lake and are remembered. One that is not is found again when the capture begins
+/// the next time; it stays where it is until then.
+const WAITING_MAX: usize = 1024;
+
+/// What came of a capture.
+#[derive(Debug, serde::Serialize)]
+pub struct Listened {
+    /// What was received, and what is missing.
+    #[serde(flatten)]
+    pub capture: CaptureSummary,
+    /// Records that went into the lake.
+    pub records: u64,
+    /// Lines that are no records.
+    pub quarantined: u64,
+    /// The newest version of the lake.
+    pub lake_version: Option<u64>,
+    /// Segments that are durable and are not in the lake yet, with the reason; the next capture of this name brings
+    /// them in.
+    pub left: Vec<String>,
+}
+
+impl Engine {
+    /// Listens to a feed until it ends or is told to, and brings what it says into the lake. What a run that was killed
+    /// left is brought in first.
+    ///
+    /// # Errors
+    ///
+    /// If a setting cannot be used, somebody else has the capture, or what comes cannot be written down.
+    pub fn capture(
+        &self,
+        name: &str,
+        config: CaptureConfig,
+        input: Option<Box<dyn Read + Send>>,
+        variable: impl Fn(&str) -> Option<String> + Send + Sync + 'static,
+        progress: &dyn Progress,
+        cancel: &Cancel,
+    ) -> Result<Listened, EngineError> {
+        let means = Means {
+            dir: self.data_dir().join(DIR),
+            clock: self.shared_clock(),
+            pace: Arc::new(Paced::new(self.shared_clock())),
+            secrets: Arc::new(move |name: &str| variable(name).map(Secret::new)),
+            disk: Arc::new(SystemDisk),
+            chance: Arc::new(|| RandomState::new().build_hasher().finish()),
+        };
+        let mut capture = Capture::open(name, config, means)?;
+        if let Some(input) = input {
+            capture = capture.with_input(input);
+        }
+        let (told, segments) = bounded::<Segment>(WAITING_MAX);
+        let (summary, kept) = std::thread::scope(|scope| {
+            let keeper = scope.spawn(|| self.keep_segments(name, &segments, progress));
+            let observer = move |segment: &Segment| {
+                // Full: the segment waits on the disk.
+                let _ = told.try_send(segment.clone());
+            };
+            let cancelled = || cancel.is_cancelled();
+            let summary = capture.run(&cancelled, &observer);
+            drop(observer);
+            (summary, keeper.join())
+        });
+        let (kept, left) = kept.map_err(|_| EngineError::WorkerLost)?;
+        Ok(Listened {
+            capture: summary?,
+            records: kept.records,
+            quarantined: kept.quarantined,
+            lake_version: kept.lake_version,
+            left,
+        })
+    }
+
+    /// Brings segments into the lake as they come, also after somebody asked for the stop: they are all that is left to
+    /// do.
+    fn keep_segments(
+        &self,
+        name: &str,
+        segments: &Receiver<Segment>,
+        progress: &dyn Progress,
+    ) -> (IngestSummary, Vec<String>) {
+        let (mut kept, mut left) = (IngestSummary::default(), Vec::new());
+        for segment in segments {
+            match self.keep_segment(name, &segment) {
+                Ok(summary) => {
+                    kept.records += summary.records;
+                    kept.quarantined += summary.quarantined;
+                    kept.lake_version = summary.lake_version.or(kept.lake_version);
+                }
+                Err(error) => {
+                    let why = stele_model::error::in_full(&error);
+                    let said = format!("{} is not in the lake yet: {why}", segment.path.display());
+                    progress.note(&said);
+                    left.push(said);
+                }
+            }
+        }
+        (kept, left)
+    }
+
+    fn keep_segment(&self, name: &str, segment: &Segment) -> Result<IngestSummary, EngineError> {
+        let uri = format!("capture://{name}/{:06}-{:06}.jsonl", segment.epoch, segment.number);
+        let options = IngestOptions {
+            inputs: InputOptions { format: Some(FORMAT.to_owned()), stdin_name: None },
+            found: vec![Input { uri, path: Some(segment.path.clone()), size_on_disk: segment.bytes }],
+            ..IngestOptions::default()
+        };
+        let pace = Paced::new(self.shared_clock());
+        let summary = loop {
+            match self.ingest(&[], &options, &crate::NoProgress, &Cancel::default()) {
+                Err(error) if error.is_busy() => {
+                    wait(&pace, BUSY_WAIT_MS, &stele_http::never)
+                        .map_err(|_| EngineError::Cancelled("the segments before were kept"))?;
+                }
+                summary => break summary?,
+            }
+        };
+        if let Some(failure) = summary.failures.first() {
+            return Err(EngineError::NotFetched(format!("{}: {}", failure.uri, failure.reason)));
+        }
+        std::fs::remove_file(&segment.path).at("remove", &segment.path)?;
+        Ok(summary)
+    }
+}

@@ -1,0 +1,314 @@
+//! Sources that are no files: which there are, whether they can be asked, and what is new of them, into the lake.
+
+mod attachments;
+mod kinds;
+mod live;
+mod sink;
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use serde::Serialize;
+use serde_json::Value;
+use stele_collect::{
+    Batch, Budget, BudgetState, CACHE_BYTES_MAX, Checked, CollectError, Collected, Cursors, KnownKeys, Means,
+    Outcome, Preview, ResponseCache, Sink, Source, SourceKind, SourcesConfig, StreamInfo,
+};
+use stele_rest::Shared;
+
+pub use live::Listened;
+pub use stele_capture::{CaptureConfig, Template};
+pub use stele_collect::{Outcome as StreamEnd, Source as SourceEntry, SourcesConfig as Sources};
+
+use self::sink::LakeSink;
+use crate::answering::Paced;
+use crate::durable::write_durably;
+use crate::engine::Engine;
+use crate::error::At;
+use crate::progress::{Cancel, Progress, Unit, Update};
+use crate::{EngineError, IngestSummary};
+
+/// Where the service's answers are kept, below the data directory: they can be had again.
+const CACHE_DIR: &str = "tmp/answers";
+
+/// What was spent, below the data directory. Losing it loses what today's budget knows, and no data.
+const BUDGET_FILE: &str = "sources/budget.json";
+
+/// Settings that are known before their crate reads them, so that a misspelt one is said where the list is read.
+const KEYS: KnownKeys<'static> = &[(SourceKind::Rest, stele_rest::KEYS)];
+
+/// What came of one source.
+#[derive(Debug, Serialize)]
+pub struct SourceRun {
+    /// The source.
+    pub source: String,
+    /// `ok`, `partial` (some streams failed), `failed`, or `cancelled`.
+    pub outcome: &'static str,
+    /// Why it failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// What came of its streams.
+    #[serde(flatten)]
+    pub collected: Collected,
+    /// Records that are in the lake, those that hold cursors with them.
+    pub records: u64,
+    /// Bytes that came in.
+    pub bytes_in: u64,
+    /// Seconds from the first request to the last commit.
+    pub seconds: f64,
+}
+
+/// The sources of a configuration, with what asking them takes.
+pub struct SourceDesk<'a> {
+    engine: &'a Engine,
+    config: SourcesConfig,
+    variable: &'a (dyn Fn(&str) -> Option<String> + Sync),
+    budget: Arc<Budget>,
+    /// One batch at a time goes into the lake.
+    turn: Mutex<()>,
+}
+
+impl<'a> SourceDesk<'a> {
+    /// Reads the list. `variable` looks up what stands as `${NAME}` in it.
+    ///
+    /// # Errors
+    ///
+    /// If there is a list that cannot be read at all. An entry that cannot be used is in
+    /// [`SourcesConfig::problems`], and the others can.
+    pub fn open(
+        engine: &'a Engine,
+        variable: &'a (dyn Fn(&str) -> Option<String> + Sync),
+    ) -> Result<Self, EngineError> {
+        let settings = engine.settings();
+        let config = match &settings.sources_file {
+            Some(path) => {
+                let text = std::fs::read_to_string(path).at("read", path)?;
+                SourcesConfig::parse(&text, KEYS, variable)?
+            }
+            None => {
+                let defaults = settings.source_defaults.clone();
+                SourcesConfig::of(settings.sources.clone(), defaults, KEYS, variable)?
+            }
+        };
+        let spent = match std::fs::read(engine.data_dir().join(BUDGET_FILE)) {
+            Ok(bytes) => serde_json::from_slice(&bytes).unwrap_or_default(),
+            Err(_) => BudgetState::default(),
+        };
+        let defaults = &config.defaults;
+        let budget =
+            Budget::new(defaults.daily_cost_threshold_usd, defaults.emergency_shutdown_threshold_usd, spent);
+        Ok(Self { engine, config, variable, budget: Arc::new(budget), turn: Mutex::new(()) })
+    }
+
+    /// What is configured.
+    pub fn config(&self) -> &SourcesConfig {
+        &self.config
+    }
+
+    /// What was spent, by source.
+    pub fn cost(&self) -> Value {
+        self.budget.summary()
+    }
+
+    /// Tries the connection and the credentials of a source.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be collected from.
+    pub fn check(&self, id: &str, cancel: &Cancel) -> Result<Checked, EngineError> {
+        let source = self.config.source(id)?;
+        let mut collector = self.collector(source)?;
+        self.with_means(cancel, &|_, _| (), |means| Ok(collector.check(means)?))
+    }
+
+    /// What a source has.
+    ///
+    /// # Errors
+    ///
+    /// If it does not say.
+    pub fn discover(&self, id: &str, cancel: &Cancel) -> Result<Vec<StreamInfo>, EngineError> {
+        let source = self.config.source(id)?;
+        let mut collector = self.collector(source)?;
+        self.with_means(cancel, &|_, _| (), |means| Ok(collector.discover(means)?))
+    }
+
+    /// The first records of a source, as they would go into the lake. Nothing is kept.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be collected from.
+    pub fn preview(&self, id: &str, limit: u64, cancel: &Cancel) -> Result<Vec<Value>, EngineError> {
+        let source = self.config.source(id)?;
+        let mut collector = self.collector(source)?;
+        let mut preview = Preview::new(limit);
+        self.with_means(cancel, &|_, _| (), |means| {
+            match collector.collect(&Cursors::default(), &mut preview, means) {
+                Ok(_) | Err(CollectError::Enough) => Ok(()),
+                Err(error) => Err(error.into()),
+            }
+        })?;
+        Ok(preview.lines.iter().filter_map(|line| serde_json::from_str(line).ok()).collect())
+    }
+
+    /// How far a source has come, by the word of the lake.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such source, or the lake cannot be read.
+    pub fn state(&self, id: &str) -> Result<Cursors, EngineError> {
+        Ok(self.engine.collected_state(&self.config.source(id)?.id)?.cursors)
+    }
+
+    /// Makes a source, or one stream of it, begin anew with the next run; gives the streams that will. What is in
+    /// the lake stays.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such source, or the lake cannot be written.
+    pub fn reset(
+        &self,
+        id: &str,
+        stream: Option<&str>,
+        progress: &dyn Progress,
+        cancel: &Cancel,
+    ) -> Result<Vec<String>, EngineError> {
+        let source = self.config.source(id)?;
+        let mut sink = LakeSink::open(self.engine, &source.id, &self.turn, progress, cancel)?;
+        let known: Vec<String> = sink.cursors()?.iter().map(|(stream, _)| stream.to_owned()).collect();
+        let wanted = known.into_iter().filter(|known| stream.is_none_or(|stream| stream == known));
+        let streams: Vec<String> = wanted.collect();
+        for stream in &streams {
+            let cursor = Some(Value::Null);
+            sink.take(Batch { stream: stream.clone(), lines: Vec::new(), records: 0, cursor })?;
+        }
+        Ok(streams)
+    }
+
+    /// Collects what is new of one source.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such source. What goes wrong with it is in the outcome.
+    pub fn collect(
+        &self,
+        id: &str,
+        progress: &dyn Progress,
+        cancel: &Cancel,
+    ) -> Result<SourceRun, EngineError> {
+        let source = self.config.source(id)?;
+        let run = self.run(source, progress, cancel);
+        self.keep_budget()?;
+        Ok(run)
+    }
+
+    /// Collects what is new of all sources that are enabled, in the order of their priorities, several at a time.
+    /// With a threshold, those whose priority is no larger.
+    ///
+    /// # Errors
+    ///
+    /// If what was spent cannot be kept.
+    pub fn collect_all(
+        &self,
+        threshold: Option<i64>,
+        progress: &dyn Progress,
+        cancel: &Cancel,
+    ) -> Result<Vec<SourceRun>, EngineError> {
+        let due = self.config.due(threshold);
+        let workers = self.config.defaults.workers().min(due.len());
+        let waiting: Mutex<VecDeque<(usize, &Source)>> = Mutex::new(due.into_iter().enumerate().collect());
+        let done = Mutex::new(Vec::new());
+        std::thread::scope(|scope| {
+            for _ in 0..workers {
+                scope.spawn(|| {
+                    while let Some((place, source)) = lock(&waiting).pop_front() {
+                        let run = self.run(source, progress, cancel);
+                        lock(&done).push((place, run));
+                    }
+                });
+            }
+        });
+        self.keep_budget()?;
+        let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
+        done.sort_by_key(|(place, _)| *place);
+        Ok(done.into_iter().map(|(_, run)| run).collect())
+    }
+
+    fn run(&self, source: &Source, progress: &dyn Progress, cancel: &Cancel) -> SourceRun {
+        let began = self.engine.now();
+        let mut kept = IngestSummary::default();
+        let said = |stream: &str, records: u64| {
+            progress.update(&Update {
+                stage: "collect",
+                item: format!("{}: {stream}", source.id),
+                done: records,
+                total: None,
+                unit: Unit::Records,
+                records,
+            });
+        };
+        let outcome = self.with_means(cancel, &said, |means| {
+            let mut collector = self.collector(source)?;
+            let mut sink = LakeSink::open(self.engine, &source.id, &self.turn, progress, cancel)?;
+            let cursors = sink.cursors()?;
+            let collected = collector.collect(&cursors, &mut sink, means);
+            kept = std::mem::take(&mut sink.kept);
+            Ok(collected?)
+        });
+        let (collected, error) = match outcome {
+            Ok(collected) => (collected, None),
+            Err(error) => (Collected::default(), Some(error)),
+        };
+        let failed =
+            collected.streams.iter().filter(|one| matches!(one.outcome, Outcome::Failed { .. })).count();
+        SourceRun {
+            source: source.id.clone(),
+            outcome: match &error {
+                Some(EngineError::Collect(CollectError::Cancelled) | EngineError::Cancelled(_)) => {
+                    "cancelled"
+                }
+                Some(_) => "failed",
+                None if failed == 0 => "ok",
+                None if failed == collected.streams.len() => "failed",
+                None => "partial",
+            },
+            error: error.map(|error| stele_model::error::in_full(&error)),
+            collected,
+            records: kept.records,
+            bytes_in: kept.bytes_in,
+            seconds: (self.engine.now() - began) as f64 / 1e6,
+        }
+    }
+
+    fn with_means<T>(
+        &self,
+        cancel: &Cancel,
+        progress: &dyn Fn(&str, u64),
+        work: impl FnOnce(&Means<'_>) -> Result<T, EngineError>,
+    ) -> Result<T, EngineError> {
+        let clock = self.engine.shared_clock();
+        let cancelled = || cancel.is_cancelled();
+        let pace = Arc::new(Paced::new(Arc::clone(&clock)));
+        work(&Means { clock: clock.as_ref(), pace, cancelled: &cancelled, progress })
+    }
+
+    fn shared(&self, source: &Source) -> Shared {
+        let cache = source.cache_ttl.filter(|ttl| *ttl > Duration::ZERO).map(|ttl| {
+            let dir = self.engine.data_dir().join(CACHE_DIR).join(&source.id);
+            Arc::new(ResponseCache::new(dir, ttl, CACHE_BYTES_MAX))
+        });
+        Shared { budget: Some(Arc::clone(&self.budget)), cache, limiter: None }
+    }
+
+    fn keep_budget(&self) -> Result<(), EngineError> {
+        let path = self.engine.data_dir().join(BUDGET_FILE);
+        let dir = path.parent().unwrap_or(self.engine.data_dir());
+        std::fs::create_dir_all(dir).at("create", dir)?;
+        write_durably(&path, &serde_json::to_vec(&self.budget.state_now()).unwrap_or_default())
+    }
+}
+
+/// A list is whole between any two statements, so a panic of another thread is no reason to stop.
+fn lock<T>(list: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    list.lock().unwrap_or_else(PoisonError::into_inner)
+}
