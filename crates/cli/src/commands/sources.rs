@@ -202,13 +202,14 @@ pub fn collect(context: &Context, which: &Collecting, dry_run: bool, embed: bool
     reporter.clear();
     let runs = runs?;
     let derived = derive(context, &engine, &runs, embed, &reporter, &interrupt.cancel)?;
-    let mut rows = Rows::new(["source", "outcome", ">records", ">bytes", ">calls", ">seconds"]);
+    let mut rows = Rows::new(["source", "outcome", ">records", ">unchanged", ">bytes", ">calls", ">seconds"]);
     for run in &runs {
         context.out.event("collected", run)?;
         rows.row([
             &run.source,
             run.outcome,
             &human::count(run.records),
+            &human::count(run.unchanged),
             &human::count(run.bytes_in),
             &human::count(run.collected.calls),
             &human::seconds(run.seconds),

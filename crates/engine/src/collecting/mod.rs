@@ -2,6 +2,7 @@
 
 mod attachments;
 mod kinds;
+mod latest;
 mod live;
 mod sink;
 
@@ -51,8 +52,10 @@ pub struct SourceRun {
     /// What came of its streams.
     #[serde(flatten)]
     pub collected: Collected,
-    /// Records that are in the lake, those that hold cursors with them.
+    /// Records that came into the lake, those that hold cursors with them.
     pub records: u64,
+    /// Records that the lake held already.
+    pub unchanged: u64,
     /// Bytes that came in.
     pub bytes_in: u64,
     /// Seconds from the first request to the last commit.
@@ -221,7 +224,10 @@ impl<'a> SourceDesk<'a> {
         std::thread::scope(|scope| {
             for _ in 0..workers {
                 scope.spawn(|| {
-                    while let Some((place, source)) = lock(&waiting).pop_front() {
+                    loop {
+                        // The list is free again before the source is asked.
+                        let next = lock(&waiting).pop_front();
+                        let Some((place, source)) = next else { break };
                         let run = self.run(source, progress, cancel);
                         lock(&done).push((place, run));
                     }
@@ -236,7 +242,7 @@ impl<'a> SourceDesk<'a> {
 
     fn run(&self, source: &Source, progress: &dyn Progress, cancel: &Cancel) -> SourceRun {
         let began = self.engine.now();
-        let mut kept = IngestSummary::default();
+        let (mut kept, mut unchanged) = (IngestSummary::default(), 0);
         let said = |stream: &str, records: u64| {
             progress.update(&Update {
                 stage: "collect",
@@ -253,6 +259,7 @@ impl<'a> SourceDesk<'a> {
             let cursors = sink.cursors()?;
             let collected = collector.collect(&cursors, &mut sink, means);
             kept = std::mem::take(&mut sink.kept);
+            unchanged = sink.unchanged;
             Ok(collected?)
         });
         let (collected, error) = match outcome {
@@ -275,6 +282,7 @@ impl<'a> SourceDesk<'a> {
             error: error.map(|error| stele_model::error::in_full(&error)),
             collected,
             records: kept.records,
+            unchanged,
             bytes_in: kept.bytes_in,
             seconds: (self.engine.now() - began) as f64 / 1e6,
         }

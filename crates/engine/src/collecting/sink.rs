@@ -11,6 +11,7 @@ use stele_lake::sql::{Params, SqlOptions};
 use stele_model::id::{IdHasher, to_hex};
 use stele_sources::Input;
 
+use super::latest::Latest;
 use crate::answering::Paced;
 use crate::discover::InputOptions;
 use crate::engine::Engine;
@@ -50,6 +51,7 @@ pub(super) struct State {
     pub(super) cursors: Cursors,
     /// The number of the newest cursor.
     pub(super) number: u64,
+    latest: Latest,
 }
 
 impl Engine {
@@ -79,6 +81,9 @@ impl Engine {
             }
             Ok(())
         })?;
+        if state.number > 0 {
+            state.latest = Latest::of(&sql, &self.settings().tenant, source)?;
+        }
         Ok(state)
     }
 }
@@ -94,6 +99,8 @@ pub(super) struct LakeSink<'a> {
     cancel: &'a Cancel,
     /// What came of all batches together.
     pub(super) kept: IngestSummary,
+    /// Records that the lake held already, as the newest of their things.
+    pub(super) unchanged: u64,
 }
 
 impl<'a> LakeSink<'a> {
@@ -106,11 +113,16 @@ impl<'a> LakeSink<'a> {
     ) -> Result<Self, EngineError> {
         let state = engine.collected_state(source)?;
         let kept = IngestSummary::default();
-        Ok(Self { engine, source: source.to_owned(), state, turn, progress, cancel, kept })
+        Ok(Self { engine, source: source.to_owned(), state, turn, progress, cancel, kept, unchanged: 0 })
     }
 
     /// Writes the batch aside, with its cursor, and brings it in as an input.
-    fn keep(&mut self, batch: &Batch) -> Result<(), EngineError> {
+    fn keep(&mut self, mut batch: Batch) -> Result<(), EngineError> {
+        self.unchanged += self.state.latest.without_known(&mut batch);
+        let known = batch.cursor.as_ref() == self.state.cursors.get(&batch.stream);
+        if batch.records == 0 && (known || batch.cursor.is_none()) {
+            return Ok(());
+        }
         let number = self.state.number + 1;
         let mut bytes = batch.lines.clone();
         if let Some(cursor) = &batch.cursor {
@@ -197,7 +209,7 @@ impl Sink for LakeSink<'_> {
     }
 
     fn take(&mut self, batch: Batch) -> Result<(), CollectError> {
-        self.keep(&batch).map_err(|error| match error {
+        self.keep(batch).map_err(|error| match error {
             EngineError::Cancelled(_) => CollectError::Cancelled,
             error => CollectError::Sink(Box::new(error)),
         })

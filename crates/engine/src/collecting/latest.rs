@@ -1,0 +1,92 @@
+//! What the lake holds of each thing already, so that what did not change is not kept once more.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+use serde::Deserialize;
+use stele_collect::Batch;
+use stele_lake::sql::{Params, Sql};
+use stele_model::RawHash;
+use stele_model::id::IdHasher;
+
+use super::sink::SCHEME;
+use crate::EngineError;
+
+/// Things that are remembered: 100 MB of memory. What is beyond them is kept again when it is read again; the views
+/// of the lake know the newest of each.
+const THINGS_MAX: usize = 2_000_000;
+
+/// The last record of each thing, in the order in which batches came.
+const LATEST: &str = "SELECT event_type, original_id, arg_max(raw_hash, (source, byte_offset)) FROM events \
+     WHERE tenant_id = $tenant AND starts_with(source, $prefix) AND original_id IS NOT NULL GROUP BY 1, 2";
+
+/// What tells a line of a thing.
+#[derive(Deserialize)]
+struct Head<'a> {
+    #[serde(borrow)]
+    stream: Cow<'a, str>,
+    #[serde(borrow, default)]
+    original_id: Option<Cow<'a, str>>,
+}
+
+type Key = [u8; 16];
+
+/// The newest record of each thing, by its hash.
+#[derive(Debug, Default)]
+pub(super) struct Latest(HashMap<Key, u128>);
+
+impl Latest {
+    /// Of a source, by the word of the lake.
+    pub(super) fn of(sql: &Sql, tenant: &str, source: &str) -> Result<Self, EngineError> {
+        let mut latest = Self::default();
+        let prefix = format!("{SCHEME}{source}/");
+        let params = Params::none().with("tenant", tenant).with("prefix", prefix.as_str());
+        sql.query(LATEST, &params)?.each_text(|row| {
+            if let [Some(stream), Some(id), Some(hash)] = row.as_slice()
+                && latest.0.len() < THINGS_MAX
+            {
+                latest.0.insert(key(stream, id), number(hash));
+            }
+            Ok::<(), EngineError>(())
+        })?;
+        Ok(latest)
+    }
+
+    /// Takes out of a batch what is, to the byte, the newest record of its thing; gives how many that were. A thing
+    /// that becomes what it was before is no such record.
+    pub(super) fn without_known(&mut self, batch: &mut Batch) -> u64 {
+        if self.0.is_empty() {
+            return 0;
+        }
+        let mut kept = Vec::with_capacity(batch.lines.len());
+        let mut known = 0;
+        for line in batch.lines.split_inclusive(|byte| *byte == b'\n') {
+            let bare = line.strip_suffix(b"\n").unwrap_or(line);
+            let head = serde_json::from_slice::<Head<'_>>(bare).ok();
+            let thing = head.and_then(|head| Some(key(&head.stream, &head.original_id?)));
+            if let Some(thing) = thing {
+                let hash = number(&RawHash::of(bare).to_string());
+                if self.0.get(&thing) == Some(&hash) {
+                    known += 1;
+                    continue;
+                }
+                if self.0.len() < THINGS_MAX || self.0.contains_key(&thing) {
+                    self.0.insert(thing, hash);
+                }
+            }
+            kept.extend_from_slice(line);
+        }
+        batch.records -= known;
+        batch.lines = kept;
+        known
+    }
+}
+
+fn key(stream: &str, id: &str) -> Key {
+    IdHasher::new("collected").part(stream.as_bytes()).part(id.as_bytes()).finish()
+}
+
+/// A hash as the lake writes it; one that it never writes is like no other.
+fn number(hash: &str) -> u128 {
+    u128::from_str_radix(hash, 16).unwrap_or_default()
+}
