@@ -227,7 +227,7 @@ impl Budget {
 
     fn level(&self, state: &BudgetState, source: &str, price: &Price) -> Level {
         let level = |(_, max, spent, _): &(_, u64, u64, _)| match u128::from(*spent) * 100 {
-            spent if spent == 0 => Level::Fine,
+            0 => Level::Fine,
             spent if spent >= u128::from(*max) * CRITICAL_PERCENT => Level::Critical,
             spent if spent >= u128::from(*max) * WARNING_PERCENT => Level::Warning,
             _ => Level::Fine,

@@ -132,8 +132,8 @@ pub fn say_with(status: u16, headers: String, value: &Value) -> Reply {
 /// What stands behind `?` under a name.
 pub fn param(request: &Request, name: &str) -> Option<String> {
     let url = url::Url::parse(&format!("http://x{}", request.path)).unwrap();
-    let found = url.query_pairs().find(|(known, _)| known == name).map(|(_, value)| value.into_owned());
-    found
+    let pairs: Vec<(String, String)> = url.query_pairs().into_owned().collect();
+    pairs.into_iter().find(|(known, _)| known == name).map(|(_, value)| value)
 }
 
 /// The path without what stands behind `?`.
