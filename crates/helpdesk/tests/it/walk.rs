@@ -153,7 +153,7 @@ fn freshdesk_05_incremental() {
 
 #[test]
 fn freshdesk_06_killed_anywhere() {
-    let some = || Knobs { spam_every: 40, deleted_every: 35, ..knobs(330) };
+    let some = || Knobs { spam_every: 40, deleted_every: 35, ..knobs(230) };
     let whole = Rig::new(some(), &["tickets", "conversations", "agents"]);
     let mut undisturbed = Kept::default();
     whole.run_well(&mut undisturbed);
