@@ -30,8 +30,12 @@ pub struct Kept {
 
 impl Kept {
     pub fn ids(&self, stream: &str) -> Vec<u64> {
-        let mut ids: Vec<u64> =
-            self.records.keys().filter(|(of, _)| of == stream).map(|(_, id)| id.parse().unwrap()).collect();
+        let mut ids: Vec<u64> = self
+            .records
+            .keys()
+            .filter(|(of, _)| of == stream)
+            .map(|(_, id)| id.parse().expect("a number"))
+            .collect();
         ids.sort_unstable();
         ids
     }
@@ -58,8 +62,8 @@ impl Sink for Kept {
         for line in batch.lines.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
             let record: Value = serde_json::from_slice(line).expect("a line of JSON");
             let key = (
-                record["stream"].as_str().unwrap().to_owned(),
-                record["original_id"].as_str().unwrap().to_owned(),
+                record["stream"].as_str().expect("a stream").to_owned(),
+                record["original_id"].as_str().expect("an id").to_owned(),
             );
             self.taken.push(key.clone());
             self.records.insert(key, record);
