@@ -176,7 +176,7 @@ fn live_capture() {
 {"capture":"feed","seq":5,"connection":"3-1","ts":"2025-01-02T03:04:05Z","doc_type":"system_event","event":"gap","data":{"reason":"cut","missing":4}}
 "#,
         r#"capture
-        1: ws_event state time=1735787045000000/utc platform=feed session=3-1 game=g seq=1 direction=received price=2
+        1: ws_event state time=1735787045000000/utc platform=feed session=3-1 game=g seq=1 direction=received price=2 framed={"gameId":"g","price":2} traced=false
         2: system_event pong time=1735787045000000/utc platform=feed session=3-1 seq=2 direction=sent
         3: ws_event binary time=1735787045000000/utc platform=feed session=3-1 seq=3 direction=received
         4: ws_event trade time=1735787045000000/utc platform=feed session=3-1 seq=4 direction=received price=3 payload={"price":3}
