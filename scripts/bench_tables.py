@@ -2,7 +2,7 @@
 """Reads a table of 25 columns and a million rows by `measure`, dlt and ConnectorX, each in a process of its own, and
 prints rows per second, rows per second of processor, and memory.
 
-    scripts/bench_tables.py MEASURE [ROWS]
+    scripts/bench_tables.py MEASURE [ROWS [postgresql|mysql|sqlite…]]
 
 MEASURE is the built example (`cargo build --release -p stele-tables --example measure`). Python is that of
 `make bench`'s set-up ($STELE_CACHE/venv-sqlbench). `measure` writes every record as JSON to a file; the others only
@@ -26,16 +26,16 @@ COLUMNS = {
     + ", ".join(f"i{n} bigint" for n in range(5))
     + ", " + ", ".join(f"f{n} double precision" for n in range(4))
     + ", " + ", ".join(f"t{n} text" for n in range(7))
-    + ", n0 numeric(18,4), n1 numeric(18,4), b0 boolean, d0 date, ts0 timestamp, u0 uuid, nothing text",
+    + ", n0 numeric(18,4), n1 numeric(18,4), b0 boolean, d0 date, ts0 timestamp, u0 uuid, none text",
     "mysql": "id bigint PRIMARY KEY, updated_at datetime(6) NOT NULL, "
     + ", ".join(f"i{n} bigint" for n in range(5))
     + ", " + ", ".join(f"f{n} double" for n in range(4))
     + ", " + ", ".join(f"t{n} text" for n in range(7))
-    + ", n0 decimal(18,4), n1 decimal(18,4), b0 tinyint, d0 date, ts0 datetime, u0 char(36), nothing text",
+    + ", n0 decimal(18,4), n1 decimal(18,4), b0 tinyint, d0 date, ts0 datetime, u0 char(36), none text",
 }
-COLUMNS["sqlite"] = COLUMNS["mysql"].replace("bigint PRIMARY", "INTEGER PRIMARY")
+COLUMNS["sqlite"] = COLUMNS["mysql"].replace("bigint PRIMARY", "INTEGER PRIMARY").replace("datetime(6)", "datetime")
 NUMBERS = {
-    "postgresql": "SELECT g AS n FROM generate_series(1, {rows}) g",
+    "postgresql": "SELECT g AS n FROM generate_series(1::bigint, {rows}) g",
     "mysql": "SELECT seq AS n FROM seq_1_to_{rows}",
     "sqlite": "WITH RECURSIVE s(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM s WHERE n < {rows}) SELECT n FROM s",
 }
@@ -166,8 +166,11 @@ def measured(command):
 
 def main():
     measure, rows = sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else ROWS
+    kinds = sys.argv[3:] or list(COLUMNS)
     print(f"{'database':11} {'reader':22} {'rows':>9} {'s':>7} {'cpu s':>7} {'rows/s':>9} {'rows/cpu s':>10} {'MiB':>6}")
     for kind, start in [("postgresql", postgres), ("mysql", mariadb), ("sqlite", sqlite)]:
+        if kind not in kinds:
+            continue
         with tempfile.TemporaryDirectory() as home:
             server, url, run = start(home)
             try:

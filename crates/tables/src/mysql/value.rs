@@ -79,7 +79,7 @@ pub(super) fn write(out: &mut Vec<u8>, kind: Kind, bytes: &[u8]) -> Option<()> {
         Kind::Float => json::float(out, f32::from_le_bytes(bytes.try_into().ok()?)),
         Kind::Double => json::float(out, f64::from_le_bytes(bytes.try_into().ok()?)),
         Kind::Decimal => json::decimal(out, bytes),
-        Kind::Date => quoted(out, bytes, |out, parts| date(out, parts))?,
+        Kind::Date => quoted(out, bytes, date)?,
         Kind::DateTime => quoted(out, bytes, |out, parts| date_time(out, parts, b""))?,
         Kind::Timestamp => quoted(out, bytes, |out, parts| date_time(out, parts, b"Z"))?,
         Kind::Time => quoted(out, bytes, time)?,

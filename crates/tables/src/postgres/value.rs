@@ -138,10 +138,15 @@ fn numeric(out: &mut Vec<u8>, bytes: &[u8]) -> Option<()> {
     match sign {
         0 => {}
         0x4000 => out.push(b'-'),
-        0xC000 => return Some(out.extend_from_slice(b"\"NaN\"")),
-        0xD000 => return Some(out.extend_from_slice(b"\"Infinity\"")),
-        0xF000 => return Some(out.extend_from_slice(b"\"-Infinity\"")),
-        _ => return None,
+        special => {
+            out.extend_from_slice(match special {
+                0xC000 => b"\"NaN\"".as_slice(),
+                0xD000 => b"\"Infinity\"",
+                0xF000 => b"\"-Infinity\"",
+                _ => return None,
+            });
+            return Some(());
+        }
     }
     let groups = bytes.get(8..8 + usize::try_from(groups).ok()? * 2)?;
     let group = |place: i32| -> u16 {
