@@ -58,7 +58,7 @@ pub fn run(context: &Context, args: &CaptureArgs) -> Result<Exit, Failure> {
         };
         text.push_str(&format!("{} on record{missing}\n", human::many(counts.gaps, "gap")));
     }
-    if let Some(loss) = &listened.capture.last_loss {
+    if let Some(loss) = listened.capture.last_loss.as_ref().filter(|_| counts.gaps > 0) {
         let why = serde_json::to_value(loss).unwrap_or_default();
         let why = why.as_str().map_or_else(|| why.to_string(), |word| word.replace('_', " "));
         text.push_str(&format!("the last connection was lost: {why}\n"));

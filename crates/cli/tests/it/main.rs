@@ -22,5 +22,6 @@ mod screens;
 mod search;
 mod shared;
 mod sinks;
+mod sources;
 mod telling;
 mod world;

@@ -188,7 +188,8 @@ impl Engine {
                     Err(EngineError::NoInputs(reason)) if matches!(job.spec.origin, Origin::Watcher(_)) => {
                         let uri = targets.first().cloned().unwrap_or_default();
                         carried.fail(stage, &[InputFailure { uri, reason, passing: true }]);
-                        return Ok(carried.done(stage, since(self), &[]));
+                        carried.done(stage, since(self), &[]);
+                        return Ok(());
                     }
                     summary => summary?,
                 };

@@ -1,0 +1,158 @@
+//! Sources that are no files: configured, tried, collected, and collected again.
+
+use std::io::Write;
+use std::process::Stdio;
+use std::sync::{Arc, Mutex};
+
+use serde_json::{Value, json};
+use stele_testkit::server::{Reply, Server};
+
+use crate::world::{Ran, World};
+
+/// An index of words: what is tried here is the way into the lake.
+const WORDS: &str = "[embedding]\nprovider = \"none\"\n";
+
+/// What a service has: articles, by their numbers, in pages of two.
+struct News {
+    articles: Arc<Mutex<Vec<Value>>>,
+    server: Server,
+}
+
+impl News {
+    fn new() -> News {
+        let article =
+            |number: u64| json!({"id": number, "title": format!("Article {number}"), "about": "harbour"});
+        let articles: Arc<Mutex<Vec<Value>>> = Arc::new(Mutex::new((1..=5).map(article).collect()));
+        let asked = Arc::clone(&articles);
+        let server = Server::new(move |_, request| {
+            if request.header("x-api-key") != Some("a-secret-key") {
+                return Reply::Say(401, "", "{\"message\":\"who are you?\"}".to_owned());
+            }
+            let page = request.path.split(['?', '&']).find_map(|pair| pair.strip_prefix("page="));
+            let page: usize = page.map_or(1, |page| page.parse().unwrap());
+            let articles = asked.lock().unwrap();
+            let part: Vec<&Value> = articles.iter().skip((page - 1) * 2).take(2).collect();
+            Reply::Say(200, "", json!({ "data": part }).to_string())
+        });
+        News { articles, server }
+    }
+
+    fn world(&self, seed: u64) -> World {
+        let world = World::of_size(seed, 20_000);
+        let config = format!(
+            "{WORDS}[source_defaults]\nenable_cache = false\n[[sources]]\nsource_id = \"news\"\nsource_type = \"api\"\n\
+             endpoint = \"{}/articles\"\nauth = {{ type = \"api_key\", in = \"header\", name = \"X-API-KEY\", \
+             value = \"${{NEWS_KEY}}\" }}\npaginate = {{ type = \"page_number\" }}\nselect = \"$.data[*]\"\n\
+             key = [\"id\"]\ncost = {{ per_call_usd = 0.001 }}\n",
+            self.server.url
+        );
+        world.write("stele.toml", config);
+        world
+    }
+
+    fn run(&self, world: &World, line: &str) -> Ran {
+        let mut command = world.stele(line);
+        let ran = Ran::of(command.env("NEWS_KEY", "a-secret-key").output().unwrap());
+        assert!(!ran.stdout.contains("a-secret") && !ran.stderr.contains("a-secret"), "{line}");
+        ran
+    }
+}
+
+fn articles(world: &World) -> String {
+    let told = world
+        .sql("SELECT count(*) || '/' || count(DISTINCT original_id) FROM events WHERE event_type = 'news'");
+    told.trim().lines().last().unwrap().to_owned()
+}
+
+#[test]
+fn a_source_is_tried_collected_and_followed() {
+    let news = News::new();
+    let world = news.world(111);
+    let listed = news.run(&world, "sources list --json").is(0).last();
+    assert_eq!(listed["sources"][0]["source_id"], "news");
+    let checked = news.run(&world, "sources check news --json").is(0).last();
+    assert_eq!(checked["ok"], true, "{checked}");
+    let preview = news.run(&world, "sources preview news --limit 3 --json --data-dir d").is(0).last();
+    let ids: Vec<&Value> =
+        preview["records"].as_array().unwrap().iter().map(|record| &record["data"]["id"]).collect();
+    assert_eq!(ids, [&json!(1), &json!(2), &json!(3)]);
+    assert!(!world.path("d/lake").exists(), "a look keeps nothing");
+    let collect = |expect: (u64, &str)| {
+        let events = news.run(&world, "ingest --source news --json --data-dir d").is(0).events();
+        let run = events.iter().find(|event| event["event"] == "collected").unwrap();
+        assert_eq!(
+            (run["outcome"].as_str(), run["unchanged"].as_u64()),
+            (Some("ok"), Some(expect.0)),
+            "{run}"
+        );
+        assert_eq!(articles(&world), expect.1);
+    };
+    collect((0, "5/5"));
+    // What is as it was is not kept once more; what changed is, and what became again what it was before.
+    collect((5, "5/5"));
+    news.articles.lock().unwrap()[2]["title"] = "Changed".into();
+    collect((4, "6/5"));
+    news.articles.lock().unwrap()[2]["title"] = "Article 3".into();
+    collect((4, "7/5"));
+    let newest = world.sql(
+        "SELECT json_extract_string(raw, '$.data.title') AS title FROM events WHERE original_id = '3' \
+         ORDER BY source DESC LIMIT 1",
+    );
+    assert_eq!(newest.trim().lines().last(), Some("Article 3"));
+    let found = world.run("search harbour --data-dir d --json").is(0).last();
+    assert!(found["results"].as_array().is_some_and(|results| !results.is_empty()), "{found}");
+    world.run("coverage --data-dir d").is(0);
+    let cost = news.run(&world, "sources cost news --json --data-dir d").is(0).last();
+    let spent = &cost["by_source"]["news"];
+    assert_eq!(spent["tokens"], spent["token_usage"], "{cost}");
+    assert!(spent["api_calls"].as_u64().is_some_and(|calls| calls >= 12), "{cost}");
+}
+
+#[test]
+fn what_is_wrong_with_a_source_is_said_and_the_others_go_on() {
+    let news = News::new();
+    let world = news.world(112);
+    let more = format!(
+        "{}[[sources]]\nsource_id = \"broken\"\nsource_type = \"teapot\"\n\
+         [[sources]]\nsource_id = \"away\"\nsource_type = \"api\"\nendpoint = \"http://127.0.0.1:9/x\"\n\
+         retry = {{ max = 1 }}\n",
+        std::fs::read_to_string(world.path("stele.toml")).unwrap()
+    );
+    world.write("stele.toml", more);
+    let listed = news.run(&world, "sources list --json").is(78).last();
+    assert_eq!(
+        (&listed["problems"][0]["index"], listed["sources"].as_array().unwrap().len()),
+        (&json!(1), 2)
+    );
+    news.run(&world, "sources check nobody").says(&["there is no such source; there are news, away"]);
+    // The variable is not set here.
+    world.run("sources check news").says(&["NEWS_KEY"]).is(78);
+    let events = news.run(&world, "ingest --all-sources --no-embed --json --data-dir d").is(3).events();
+    let outcome = |source: &str| {
+        let run = events.iter().find(|event| event["event"] == "collected" && event["source"] == source);
+        run.unwrap()["outcome"].as_str().unwrap().to_owned()
+    };
+    assert_eq!((outcome("news").as_str(), outcome("away").as_str()), ("ok", "failed"));
+    assert_eq!(articles(&world), "5/5");
+}
+
+#[test]
+fn lines_of_a_stream_are_captured() {
+    let world = World::of_size(113, 20_000);
+    world.write("stele.toml", WORDS);
+    let mut command = world.stele("capture - --name feed --json --data-dir d");
+    let mut child =
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut input = child.stdin.take().unwrap();
+    writeln!(input, "{{\"event\":\"tide\",\"data\":{{\"level\":3}}}}\nno JSON at all").unwrap();
+    drop(input);
+    let events = Ran::of(child.wait_with_output().unwrap()).is(0).events();
+    let captured = events.iter().find(|event| event["event"] == "captured").unwrap();
+    assert_eq!(
+        (&captured["received"], &captured["missing"], &captured["left"]),
+        (&json!(2), &json!(0), &json!([]))
+    );
+    let lines = world.sql("SELECT count(*) AS n FROM events WHERE direction = 'received'");
+    assert_eq!(lines.trim().lines().last(), Some("2"), "{lines}");
+    world.run("coverage --data-dir d").is(0);
+}
