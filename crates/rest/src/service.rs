@@ -306,6 +306,7 @@ impl Service {
 
     fn pause(&self, time: Duration, moment: &Moment<'_>) -> Result<(), CollectError> {
         let time_ms = u64::try_from(time.as_micros().div_ceil(1_000)).unwrap_or(u64::MAX);
+        tracing::debug!(source = self.source_id, time_ms, "asking again after a wait");
         wait(moment.pace, time_ms, moment.cancelled).map_err(|_| CollectError::Cancelled)
     }
 

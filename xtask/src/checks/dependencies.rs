@@ -105,7 +105,8 @@ fn declared(manifest: &str) -> BTreeSet<&str> {
         .skip_while(|line| *line != "[workspace.dependencies]")
         .skip(1)
         .take_while(|line| !line.starts_with('['))
-        .filter(|line| !line.contains("path = "))
+        // Ours. The name of a library may end in `path`, too.
+        .filter(|line| !line.contains("{ path = "))
         .filter_map(|line| line.split_once(" = ").map(|(name, _)| name))
         .filter(|name| !name.starts_with('#'))
         .collect()
