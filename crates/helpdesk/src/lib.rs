@@ -15,7 +15,7 @@
 //! ```
 //!
 //! A help desk is a [`Platform`]: its addresses, what they cost, and what its words mean. [`Freshdesk`] is one, and
-//! [`GithubIssues`] another. What they have in common is here: a walk over tickets that loses none ([`walk`] says how), limits
+//! [`GithubIssues`] another. What they have in common is here: a walk over tickets that loses none (`walk.rs` says how), limits
 //! that are learned from headers, tries that tell "not now" from "failed", files that are fetched without the key.
 //! A ticket goes out with its messages and the place where the next run goes on, in one batch.
 //!

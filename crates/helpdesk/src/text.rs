@@ -133,7 +133,7 @@ fn letter(entity: &str) -> Option<char> {
 }
 
 /// A name that is fit for a file on every system: the last part of a path, without what ends or hides names, at most
-/// [`NAME_BYTES_MAX`] bytes. `fallback` if nothing is left.
+/// 200 bytes. `fallback` if nothing is left.
 pub fn safe_name(name: &str, fallback: &str) -> String {
     let last = name.rsplit(['/', '\\']).next().unwrap_or_default();
     let allowed = |letter: &char| !letter.is_control() && !r#"<>:"|?*"#.contains(*letter);

@@ -140,7 +140,7 @@ fn freshdesk_23_bounds() {
     rig.run_well(&mut kept);
     assert_eq!(fetched(&rig), 16);
     let most = reader.most.load(Ordering::SeqCst);
-    assert!(most >= 20 << 20 && most <= 64 << 20, "{most}");
+    assert!((20 << 20..=64 << 20).contains(&most), "{most}");
 }
 
 #[test]
