@@ -196,6 +196,7 @@ impl Capture {
             ended: self.shared.ended().unwrap_or(Ended::EndOfInput),
             last_loss: self.shared.last_loss(),
             durable_seq: self.shared.durable(),
+            last_held: self.shared.last_held(),
             counts: self.shared.counts(),
         })
     }

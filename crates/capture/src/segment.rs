@@ -88,11 +88,12 @@ impl Segments {
     /// Appends whole lines; not durable yet.
     pub fn append(&mut self, bytes: &[u8], lines: u64, now: Duration) -> io::Result<()> {
         if self.open.is_none() {
-            let part = self.dir.join(format!("{:06}-{:06}.jsonl.part", self.epoch, self.next));
-            let file = self.disk.create(&part)?;
             let number = self.next;
-            // A number that was used once is never used again, whatever becomes of its file.
+            let part = self.dir.join(format!("{:06}-{number:06}.jsonl.part", self.epoch));
+            // A number that was used once is never used again, whatever becomes of its file: it may be there
+            // although making it failed.
             self.next += 1;
+            let file = self.disk.create(&part)?;
             let (lines, bytes) = (0, 0);
             self.open =
                 Some(Open { part, file, number, since: now, lines, bytes, synced_lines: 0, synced_bytes: 0 });

@@ -50,6 +50,7 @@ struct Now {
     last_loss: Option<Reason>,
     /// What keeps the writer from writing; stands before what the feed does.
     held: Option<String>,
+    last_held: Option<String>,
 }
 
 /// One run of a capture.
@@ -154,7 +155,11 @@ impl Shared {
 
     /// What keeps the writer from writing; `None` is nothing.
     pub fn hold(&self, cause: Option<String>) {
-        lock(&self.now).held = cause;
+        let mut now = lock(&self.now);
+        if cause.is_some() {
+            now.last_held.clone_from(&cause);
+        }
+        now.held = cause;
     }
 
     pub fn durable(&self) -> u64 {
@@ -194,6 +199,10 @@ impl Shared {
         lock(&self.now).last_loss
     }
 
+    pub fn last_held(&self) -> Option<String> {
+        lock(&self.now).last_held.clone()
+    }
+
     pub fn status(&self) -> CaptureStatus {
         let queued_bytes = self.queue.bytes();
         let now = lock(&self.now);
@@ -211,6 +220,7 @@ impl Shared {
             durable_seq: self.durable(),
             queued_bytes,
             latency_us: now.latency_us,
+            last_held: now.last_held.clone(),
             counts: now.counts,
         }
     }

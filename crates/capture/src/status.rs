@@ -94,6 +94,8 @@ pub struct CaptureStatus {
     pub queued_bytes: usize,
     /// The last latency that was measured, in microseconds.
     pub latency_us: Option<u64>,
+    /// What kept it from writing the last time, be that over or not.
+    pub last_held: Option<String>,
     /// What was done.
     #[serde(flatten)]
     pub counts: Counts,
@@ -112,6 +114,8 @@ pub struct CaptureSummary {
     pub last_loss: Option<Reason>,
     /// All lines up to this number are durable.
     pub durable_seq: u64,
+    /// What kept it from writing the last time, if anything did.
+    pub last_held: Option<String>,
     /// What was done.
     #[serde(flatten)]
     pub counts: Counts,

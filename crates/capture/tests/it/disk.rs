@@ -94,7 +94,9 @@ fn every_step_fails_once() {
             let sum = add_up(&lines);
             assert_eq!((sum.first, sum.last, sum.received), (1, 60, 60), "step {nth}, half {half}");
             let failed = u64::from(steps.load(Ordering::Relaxed) >= nth);
-            assert_eq!(summary.counts.disk_failures, failed, "step {nth}");
+            assert_eq!(summary.counts.disk_failures, failed, "step {nth}: {summary:?}");
+            let said = summary.last_held.unwrap_or_default();
+            assert_eq!(said.contains("fails on purpose"), failed == 1, "{said}");
             assert!(
                 std::fs::read_dir(dir.path().join("feed"))
                     .unwrap()
