@@ -11,8 +11,8 @@ use async_trait::async_trait;
 use redis::Commands;
 use serde_json::{Value, json};
 use stele_jobs::{
-    Context, Control, EventKind, Failure, Filter, Halt, Job, JobId, JobsError, Limits, Queue, RedisConfig,
-    Stage, State, Stop, Work, WorkerSettings, run_worker,
+    Context, Control, DEFAULT_TENANT, EventKind, Failure, Filter, Halt, Job, JobId, JobsError, Limits, Queue,
+    RedisConfig, Stage, State, Stop, Work, WorkerSettings, run_worker,
 };
 use stele_model::{Clock, ErrorKind};
 use stele_testkit::rng::Rng;
@@ -224,6 +224,7 @@ fn its_page_is_true() {
         for key in &keys {
             let named = key.split(':').map(|part| match part {
                 "w" => "WORKER",
+                DEFAULT_TENANT => "TENANT",
                 part if part.parse::<JobId>().is_ok() => "ID",
                 part if part.parse::<State>().is_ok() => "STATE",
                 part if part.contains('/') => "LANE",
