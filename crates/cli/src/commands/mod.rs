@@ -139,8 +139,16 @@ fn log(global: &Global) {
         2 => (LevelFilter::DEBUG, LevelFilter::INFO),
         _ => (LevelFilter::TRACE, LevelFilter::DEBUG),
     };
-    let crates =
-        ["stele_engine", "stele_lake", "stele_sources", "stele_discover", "stele_server", "stele_sinks"];
+    let crates = [
+        "stele_engine",
+        "stele_lake",
+        "stele_sources",
+        "stele_discover",
+        "stele_server",
+        "stele_sinks",
+        "stele_jobs",
+        "stele_watch",
+    ];
     let targets = Targets::new().with_default(others).with_targets(crates.map(|name| (name, own)));
     let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(false);
     tracing_subscriber::registry().with(layer).with(targets).init();

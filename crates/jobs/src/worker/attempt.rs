@@ -15,13 +15,15 @@ pub(crate) enum Outcome {
     Became(State),
     /// The lease is lost, and the job somebody else's.
     Lost,
+    /// The lease ran out since the queue could not be reached; the work has stopped.
+    CutOff,
 }
 
 /// Works on a job until there is nothing more to do, with a heart that beats meanwhile.
 pub(crate) async fn attempt(work: Arc<dyn Work>, context: Context, settings: WorkerSettings) -> Outcome {
     // The first beat says that the answer to the claim arrived; without it nothing is begun.
     if context.confirm().await.is_err() && context.asked() == Some(Why::Fenced) {
-        return Outcome::Lost;
+        return lost(&context);
     }
     let end = tokio::select! {
         biased;
@@ -31,7 +33,7 @@ pub(crate) async fn attempt(work: Arc<dyn Work>, context: Context, settings: Wor
     let became = match end {
         Ok(result) => context.insist(|queue, lease| Box::pin(queue.finish(lease, result.clone()))).await,
         Err(Halt::Failed(failure)) => fail(&context, &failure).await,
-        Err(Halt::Asked(Why::Fenced)) => return Outcome::Lost,
+        Err(Halt::Asked(Why::Fenced)) => return lost(&context),
         Err(Halt::Asked(why)) => {
             context.insist(|queue, lease| Box::pin(queue.release(lease, why.text()))).await
         }
@@ -39,9 +41,15 @@ pub(crate) async fn attempt(work: Arc<dyn Work>, context: Context, settings: Wor
     match became {
         Ok(state) => Outcome::Became(state),
         // The result is refused, as too large: that will be so in every attempt.
-        Err(Halt::Failed(failure)) => fail(&context, &failure).await.map_or(Outcome::Lost, Outcome::Became),
-        Err(Halt::Asked(_)) => Outcome::Lost,
+        Err(Halt::Failed(failure)) => {
+            fail(&context, &failure).await.map_or_else(|_| lost(&context), Outcome::Became)
+        }
+        Err(Halt::Asked(_)) => lost(&context),
     }
+}
+
+fn lost(context: &Context) -> Outcome {
+    if context.is_cut_off() { Outcome::CutOff } else { Outcome::Lost }
 }
 
 async fn fail(context: &Context, failure: &Failure) -> Result<State, Halt> {
@@ -102,6 +110,7 @@ async fn one_stage(
         () = async { context.ended().await; tokio::time::sleep(grace).await } => {
             // Somebody may still be at it in a thread, so the job is not given back: its lease runs out.
             tracing::warn!(job = %context.job(), %stage, "the stage does not stop; its lease is left to run out");
+            context.own_fault();
             return Err(Halt::Asked(Why::Fenced));
         }
     };
