@@ -17,7 +17,7 @@ use crate::engine::Engine;
 use crate::error::At;
 use crate::progress::{Cancel, Progress};
 use crate::summary::InputFailure;
-use crate::{EngineError, IngestOptions};
+use crate::{EngineError, IngestOptions, InputOptions};
 
 /// Errors that are handed on from stage to stage. With the names and the reasons of all stages they stay
 /// far below what a queue keeps of a job.
@@ -124,7 +124,9 @@ impl Engine {
                 }
                 let tags = job.spec.options.tag.as_deref().and_then(|tag| tags_in(tag).ok());
                 let options = IngestOptions { found, gone, ..IngestOptions::default() };
-                let options = IngestOptions { tags, ..options };
+                // Whoever asks over HTTP may read what was allowed, and no link leads out of that.
+                let inputs = InputOptions { confined: job.spec.origin == Origin::Http, ..<_>::default() };
+                let options = IngestOptions { tags, inputs, ..options };
                 let summary = self.ingest(&targets, &options, progress, cancel)?;
                 stop_if(summary.cancelled)?;
                 carried.fail(stage, &summary.failures);
