@@ -11,7 +11,7 @@ use tokio::runtime::Handle;
 
 use crate::metrics::{Family, Metrics};
 use crate::reply::{Cause, Refusal};
-use crate::roots::Roots;
+use crate::roots::{Root, Roots};
 
 /// Jobs that are looked at for those of one tenant, where several share a queue: a page of a thousand takes some
 /// milliseconds.
@@ -26,7 +26,10 @@ pub struct JobsOptions {
     /// The queue, which lives in a runtime of its own.
     pub queue: Queue,
     /// Directories from which jobs may ingest; none where there is none.
-    pub roots: Vec<PathBuf>,
+    pub roots: Vec<Root>,
+    /// What the service keeps for itself: its data directory, its configuration, its tokens. No job may ingest that,
+    /// wherever it lies.
+    pub withheld: Vec<PathBuf>,
 }
 
 /// The jobs of one tenant.
@@ -171,6 +174,11 @@ impl From<JobsError> for Refusal {
             JobsError::TooLarge { .. } => (Cause::Limit, "The job is too large.", "several smaller ones"),
             JobsError::Unknown { .. } => {
                 (Cause::Missing, "There is no such job.", "an id that GET /api/jobs lists")
+            }
+            JobsError::Home { .. } => {
+                let busy = error.kind() == ErrorKind::Retry;
+                let cause = if busy { Cause::Busy } else { Cause::Unavailable };
+                (cause, "The queue cannot do that now.", error.hint().unwrap_or_default())
             }
             JobsError::State { .. } => (
                 Cause::Changed,

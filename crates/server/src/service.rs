@@ -77,7 +77,7 @@ impl Service {
             let engine = engines(&name)?;
             let (metrics, started) = (meters.of(&name), engine.now());
             let jobs = queue.as_ref().map(|(queue, roots)| {
-                Jobs::new(queue.clone(), roots.clone(), &name, alone, (runtime.clone(), started))
+                Jobs::new(queue.clone(), roots.of(&name), &name, alone, (runtime.clone(), started))
             });
             let desk = Desk::new(engine, sql.clone()).counting(Arc::clone(&metrics)).with_jobs(jobs);
             let desk = Arc::new(desk);

@@ -30,8 +30,8 @@ pub struct ServeArgs {
     /// Jobs that this process works on at once; 0 leaves them to `stele worker`
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(0..=64))]
     pub workers: u16,
-    /// Directory from which jobs may ingest (may be repeated); without it none does
-    #[arg(long, value_name = "DIR")]
+    /// Directory from which jobs may ingest, of every tenant or, as TENANT=DIR, of one (may be repeated); without it none does
+    #[arg(long, value_name = "[TENANT=]DIR")]
     pub allow_root: Vec<PathBuf>,
     /// A name of this host that requests may use, besides localhost and the address (may be repeated)
     #[arg(long, value_name = "NAME")]

@@ -32,13 +32,29 @@ impl Context {
         home: &QueueArgs,
         otherwise: impl FnOnce(&mut Settings),
     ) -> Result<JobDesk, Failure> {
-        let mut settings = self.settings()?;
+        let mut settings = self.queue_settings(home)?;
         otherwise(&mut settings);
+        Ok(JobDesk::open(settings, self.environment()?, super::variable)?)
+    }
+
+    /// The same for a service, which answers questions without a queue, too.
+    pub fn jobs_of_service(&self, home: &QueueArgs) -> Result<JobDesk, Failure> {
+        let settings = self.queue_settings(home)?;
+        let (desk, why) = JobDesk::open_patiently(settings, self.environment()?, super::variable)?;
+        if let Some(error) = why {
+            let failure = Failure::from(error);
+            self.out.remark(&format!("there is no queue until this is over: {}", failure.what));
+        }
+        Ok(desk)
+    }
+
+    fn queue_settings(&self, home: &QueueArgs) -> Result<Settings, Failure> {
+        let mut settings = self.settings()?;
         if let Some(queue) = &home.queue {
             settings.queue =
                 QueueHome::parse(queue).map_err(|reason| Failure::usage(format!("--queue: {reason}")))?;
         }
-        Ok(JobDesk::open(settings, self.environment()?, super::variable)?)
+        Ok(settings)
     }
 }
 
@@ -54,6 +70,12 @@ pub fn submit(
     home: &QueueArgs,
     options: &Options,
 ) -> Result<Exit, Failure> {
+    if targets.iter().any(|target| target == "-") {
+        return Err(Failure::usage(
+            "--no-wait cannot take standard input: it is gone when a worker comes to it",
+        )
+        .hint("`stele ingest -` reads it at once; or write it to a file, and name that"));
+    }
     let desk = context.jobs(home)?;
     let inputs = inputs_of_targets(targets)?;
     let mut ids = Vec::new();

@@ -9,7 +9,7 @@ use signal_hook::iterator::{Handle, Signals};
 use stele_engine::Engine;
 use stele_engine::jobs::{Manager, Stop as WorkerStop, WorkerSettings, worker_name};
 use stele_model::error::in_full;
-use stele_server::{HttpOptions, JobsOptions, ServerError, Stop, Tokens, serve_http};
+use stele_server::{HttpOptions, JobsOptions, Root, ServerError, Stop, Tokens, serve_http};
 
 use super::Context;
 use crate::args::ServeArgs;
@@ -42,13 +42,17 @@ pub fn run(context: &Context, args: ServeArgs) -> Result<Exit, Failure> {
     let asked = stop.clone();
     interrupt.also(move || asked.stop());
     let guarded = !tokens.is_open();
-    let desk = if args.mcp_only { None } else { Some(context.jobs(&args.home)?) };
+    let desk = if args.mcp_only { None } else { Some(context.jobs_of_service(&args.home)?) };
+    let mut roots: Vec<Root> = args.allow_root.iter().map(|root| Root::parse(root)).collect();
+    roots.extend(tokens.roots().iter().cloned());
+    let mut withheld = vec![settings.data_dir.clone()];
+    withheld.extend(settings.config_file.iter().chain(&args.token_file).cloned());
     let options = HttpOptions {
         tokens,
         tenant: settings.tenant.clone(),
         hosts: args.host,
         only_agents: args.mcp_only,
-        jobs: desk.as_ref().map(|desk| JobsOptions { queue: desk.queue().clone(), roots: args.allow_root }),
+        jobs: desk.as_ref().map(|desk| JobsOptions { queue: desk.queue().clone(), roots, withheld }),
         ..HttpOptions::new(args.listen.unwrap_or(SocketAddr::new(args.bind, args.port)))
     };
     let environment = context.environment()?;
@@ -69,7 +73,14 @@ pub fn run(context: &Context, args: ServeArgs) -> Result<Exit, Failure> {
             let settings =
                 WorkerSettings { capacity: args.workers.into(), ..WorkerSettings::new(worker_name()) };
             let stop = &worker_stop;
-            scope.spawn(move || desk.work(&settings, stop))
+            scope.spawn(move || {
+                let worked = desk.work(&settings, stop);
+                if let Err(error) = &worked {
+                    // Nobody would notice before the service ends.
+                    tracing::error!("the worker of the service has ended: {}", in_full(error));
+                }
+                worked
+            })
         });
         if let Some(manager) = &manager {
             scope.spawn(move || {
@@ -167,7 +178,12 @@ pub fn failed(error: ServerError) -> Failure {
                 "STELE_TOKEN=$(openssl rand -hex 32) sets one; agents send it as `Authorization: Bearer …`",
             )
         }
-        ServerError::Root(_) => failure.hint("--allow-root names a directory that is there"),
+        ServerError::Root { .. } => {
+            failure.hint("--allow-root, or [[root]] in the file of tokens, names a directory that is there")
+        }
+        ServerError::RootOfNobody { .. } => failure.hint(
+            "a directory for everybody is `--allow-root DIR`; one with a `=` in its name is written `./DIR`",
+        ),
         ServerError::Listen { .. } => {
             failure.hint("another port with --port, or --port 0 for a free one; --bind names the address")
         }
