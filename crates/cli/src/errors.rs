@@ -8,7 +8,6 @@ use std::io;
 use serde_json::json;
 use stele_engine::discovery::render::RenderError;
 use stele_engine::graph::GraphError;
-use stele_engine::jobs::JobsError;
 use stele_engine::lake::LakeError;
 use stele_engine::lake::sql::SqlError;
 use stele_engine::retrieval::IndexError;
@@ -133,9 +132,7 @@ fn hints(error: &EngineError) -> Vec<String> {
         EngineError::NoQueue { .. } => {
             "`stele ingest FILE… --no-wait --data-dir DIR` queues a job; `--data-dir` or `--queue` names another place"
         }
-        EngineError::Jobs(JobsError::Home { .. }) => {
-            "`--queue` or STELE_QUEUE names the queue: `sqlite` needs no server; is the one that is named running?"
-        }
+        EngineError::Jobs(error) => return error.hint().map(str::to_owned).into_iter().collect(),
         EngineError::Config { .. } => "`stele validate` checks the configuration",
         EngineError::NoInputs(_) => "name recordings, or a directory that holds some",
         EngineError::UnknownInput { .. } | EngineError::AmbiguousInput { .. } => {

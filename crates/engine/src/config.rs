@@ -36,6 +36,8 @@ const ATTEMPTS_MAX: u32 = 3;
 pub struct Settings {
     /// Where the lake, its manifests and exports live.
     pub data_dir: PathBuf,
+    /// The configuration file that this was read from.
+    pub config_file: Option<PathBuf>,
     /// Whose data this is; part of every id.
     pub tenant: String,
     /// Zone of naive times, as an IANA name.
@@ -90,6 +92,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             data_dir: PathBuf::from(DATA_DIR),
+            config_file: None,
             tenant: "default".to_owned(),
             timezone: None,
             fold: Folding::Auto,
@@ -237,6 +240,7 @@ impl Settings {
     }
 
     fn read(&mut self, path: &Path) -> Result<(), EngineError> {
+        self.config_file = Some(path.to_path_buf());
         let text = std::fs::read_to_string(path).map_err(|error| EngineError::Config {
             origin: path.display().to_string(),
             reason: format!("cannot be read: {error}"),

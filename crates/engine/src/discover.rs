@@ -23,6 +23,8 @@ pub struct InputOptions {
     pub format: Option<String>,
     /// What standard input is called.
     pub stdin_name: Option<String>,
+    /// Whether links that lead out of the targets, which are paths without links then, are left alone.
+    pub confined: bool,
 }
 
 /// What a discovery came to.
@@ -61,7 +63,7 @@ impl Engine {
             ..OpenOptions::default()
         };
         self.check_format(options.format.as_deref())?;
-        let Found { inputs, skipped, failures } = self.find(targets, options.stdin_name.clone())?;
+        let Found { inputs, skipped, failures } = self.find(targets, options)?;
         if inputs.is_empty() {
             return Err(no_inputs(targets, &skipped, &failures));
         }

@@ -52,8 +52,8 @@ impl Check {
 }
 
 impl Engine {
-    /// Looks at settings, profiles, the data directory, the lake, its catalogue, SQL and the index; with
-    /// `fix`, puts right what can be put right without losing anything.
+    /// Looks at settings, profiles, the data directory, the lake, its catalogue, SQL, the index, the graph
+    /// and the queue; with `fix`, puts right what can be put right without losing anything.
     ///
     /// # Errors
     ///
@@ -65,6 +65,7 @@ impl Engine {
         checks.extend(self.check_lake(fix, progress)?);
         checks.extend(self.check_indexes());
         checks.push(self.check_graph());
+        checks.push(self.check_queue());
         Ok(checks)
     }
 

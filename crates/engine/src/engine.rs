@@ -16,7 +16,9 @@ use stele_sources::{FindOptions, Found, Input, Profiles, Skipped, TimeZone, find
 use stele_telemetry::Lineage;
 
 use crate::config::{THREADS_MAX, utf8};
+use crate::discover::InputOptions;
 use crate::documents::WHOLE;
+use crate::jobs::STATE_FILE;
 use crate::timings::{Timed, Timings};
 use crate::{EngineError, Settings, failpoints};
 
@@ -89,21 +91,40 @@ impl Clock for SystemClock {
 /// Whether `path` lies in a directory that the data directory `own` keeps for itself. A spool may
 /// be ingested by name.
 fn is_own(path: &Path, own: &Path) -> bool {
-    [
-        "lake",
-        "manifests",
-        "tmp",
-        "index",
-        "index-of",
-        "graph",
-        "graph-of",
-        "annotations",
-        "annotations-of",
-        "models",
-        "watchers",
-    ]
-    .iter()
-    .any(|part| path.starts_with(own.join(part)))
+    // A link to it is it.
+    let found = path.canonicalize();
+    let path = found.as_deref().unwrap_or(path);
+    let is_queue = path.parent() == Some(own)
+        && path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(STATE_FILE.as_bytes()));
+    is_queue
+        || [
+            "lake",
+            "manifests",
+            "tmp",
+            "index",
+            "index-of",
+            "graph",
+            "graph-of",
+            "annotations",
+            "annotations-of",
+            "models",
+            "watchers",
+        ]
+        .iter()
+        .any(|part| path.starts_with(own.join(part)))
+}
+
+/// Takes out what lies in none of the targets: what a link led to.
+fn confine(found: &mut Found, targets: &[String]) {
+    let is_inside = |input: &Input| {
+        let there = input.path.as_ref().and_then(|path| path.canonicalize().ok());
+        there.is_some_and(|there| targets.iter().any(|target| there.starts_with(target)))
+    };
+    let (inside, outside): (Vec<Input>, Vec<Input>) =
+        std::mem::take(&mut found.inputs).into_iter().partition(is_inside);
+    found.inputs = inside;
+    let reason = || "a link leads to it, out of what the job may read".to_owned();
+    found.skipped.extend(outside.into_iter().map(|input| Skipped { uri: input.uri, reason: reason() }));
 }
 
 /// Runs everything. Cheap to make: the snapshot, the index and the model that answer questions are
@@ -296,8 +317,11 @@ impl Engine {
     }
 
     /// The inputs that `targets` name. A lake is never an input of itself.
-    pub(crate) fn find(&self, targets: &[String], stdin_name: Option<String>) -> Result<Found, EngineError> {
-        let mut found = find(targets, &FindOptions { stdin_name })?;
+    pub(crate) fn find(&self, targets: &[String], options: &InputOptions) -> Result<Found, EngineError> {
+        let mut found = find(targets, &FindOptions { stdin_name: options.stdin_name.clone() })?;
+        if options.confined {
+            confine(&mut found, targets);
+        }
         if let Ok(own) = self.data_dir().canonicalize() {
             let (mine, inputs): (Vec<Input>, Vec<Input>) = found
                 .inputs

@@ -68,12 +68,12 @@ impl Engine {
         let started = self.clock().now();
         let timezone =
             options.timezone.as_deref().map_or_else(|| self.timezone(), |name| zone(name).map(Some))?;
-        let InputOptions { format, stdin_name } = options.inputs.clone();
+        let format = options.inputs.format.clone();
         self.check_format(format.as_deref())?;
         let known = !options.gone.is_empty() || !options.found.is_empty();
         let Found { mut inputs, skipped, failures } = match targets.is_empty() && known {
             true => Found::default(),
-            false => self.find(targets, stdin_name)?,
+            false => self.find(targets, &options.inputs)?,
         };
         inputs.extend(options.found.iter().cloned());
         // A directory that has become empty tells that its documents are gone.

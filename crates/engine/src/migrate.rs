@@ -113,7 +113,7 @@ impl Engine {
     ) -> Result<MigrationReport, EngineError> {
         let ingest = self.ingest(targets, options, progress, cancel)?;
         let snapshot = self.snapshot()?;
-        let found = self.find(targets, options.inputs.stdin_name.clone())?;
+        let found = self.find(targets, &options.inputs)?;
         let names: BTreeSet<&str> = found.inputs.iter().map(|input| &*input.uri).collect();
         let files = self.own(snapshot.files()?);
         // What a name stands for now; a content that several of them hold is compared once.

@@ -5,6 +5,7 @@ use std::error::Error;
 use stele_model::ErrorKind;
 
 use crate::job::{JobId, State};
+use crate::trouble::Trouble;
 
 /// A job cannot be taken, changed or found.
 #[derive(Debug, thiserror::Error)]
@@ -81,9 +82,9 @@ pub enum JobsError {
         what: &'static str,
         /// Where the jobs are kept; without a password.
         home: String,
-        /// What can be done about it.
-        kind: ErrorKind,
-        /// What happened.
+        /// What is the matter.
+        trouble: Trouble,
+        /// What happened, once and in words.
         source: Box<dyn Error + Send + Sync>,
     },
     /// The home was made by another version of the program, or by somebody else.
@@ -129,9 +130,27 @@ impl JobsError {
             | JobsError::TooLarge { .. }
             | JobsError::Foreign { .. } => ErrorKind::Fix,
             JobsError::Fenced { .. } => ErrorKind::Cancelled,
-            JobsError::Home { kind, .. } => *kind,
+            JobsError::Home { trouble, .. } => trouble.kind(),
             JobsError::Damaged { .. } => ErrorKind::Report,
             JobsError::Config { .. } => ErrorKind::Config,
         }
+    }
+
+    /// What to try, for people; nothing where the error says that itself.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            JobsError::Home { trouble, .. } => Some(trouble.hint()),
+            JobsError::Foreign { .. } => {
+                Some("an update of the program if it is newer; otherwise another data directory or `--queue`")
+            }
+            JobsError::Damaged { .. } => Some("`stele doctor` looks at the queue"),
+            _ => None,
+        }
+    }
+
+    /// Whether its home may be back without anybody who uses it doing anything: after somebody made room, started the
+    /// server, put the file right. What is wrong in its own address stays wrong.
+    pub fn is_outage(&self) -> bool {
+        matches!(self, JobsError::Home { trouble, .. } if *trouble != Trouble::Password)
     }
 }

@@ -64,6 +64,14 @@ pub(crate) trait Home: Send + Sync {
         Ok(Vec::new())
     }
 
+    /// Whether it does what it should. Where the last write did not work, something that changes nothing is written.
+    async fn check(&self) -> Result<(), JobsError>;
+
+    /// The same, and what is kept is gone through, which may take a while.
+    async fn examine(&self) -> Result<(), JobsError> {
+        self.check().await
+    }
+
     /// Each job that was asked for, or nothing.
     async fn jobs(&self, ids: &[JobId]) -> Result<Vec<Option<Stored>>, JobsError>;
 

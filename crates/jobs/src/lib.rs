@@ -42,6 +42,7 @@ mod redis;
 mod spec;
 mod sqlite;
 mod text;
+mod trouble;
 mod view;
 mod worker;
 
@@ -56,6 +57,7 @@ pub use queue::{
 };
 pub use redis::{DEFAULT_NAMESPACE, RedisConfig};
 pub use spec::{DEFAULT_TENANT, INPUTS_MAX, Input, NAME_BYTES_MAX, Options, Origin, Spec, URI_BYTES_MAX};
+pub use trouble::Trouble;
 pub use view::{Counts, WORKER_SILENT_MAX, WorkerStatus};
 pub use worker::{
     CAPACITY_MAX, Context, End, Halt, Report, Stop, Why, Work, Worked, WorkerSettings, run_worker,

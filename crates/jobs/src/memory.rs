@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use stele_model::{ErrorKind, Micros};
+use stele_model::Micros;
 
 use crate::error::JobsError;
 use crate::home::{Asker, Change, Home, Stored};
@@ -18,6 +18,7 @@ use crate::limits::EVENTS_KEPT_MAX;
 use crate::record::{Record, Shelf, Source};
 use crate::spec::{SourceKey, Spec};
 use crate::text::{self, version_of};
+use crate::trouble::Trouble;
 use crate::view::{Counts, WorkerStatus};
 
 /// What befalls the requests of one side. Times are those of `tokio`, which a test may let pass as it likes.
@@ -104,7 +105,7 @@ fn unreachable() -> JobsError {
     JobsError::Home {
         what: "reach",
         home: "the queue in memory".to_owned(),
-        kind: ErrorKind::Retry,
+        trouble: Trouble::Unreachable,
         source: "it is down, or the answer got lost".into(),
     }
 }
@@ -223,6 +224,10 @@ fn read<T: serde::de::DeserializeOwned>(what: impl fmt::Display, text: &str) -> 
 impl Home for Memory {
     fn name(&self) -> String {
         "the queue in memory".to_owned()
+    }
+
+    async fn check(&self) -> Result<(), JobsError> {
+        self.arrive().await.map(|_| ())
     }
 
     async fn jobs(&self, ids: &[JobId]) -> Result<Vec<Option<Stored>>, JobsError> {

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use stele_engine::EngineError;
 use stele_model::ErrorKind;
@@ -32,8 +33,21 @@ pub enum ServerError {
         source: io::Error,
     },
     /// A directory from which jobs may ingest is not there.
-    #[error("a directory that jobs may ingest from cannot be found")]
-    Root(#[source] io::Error),
+    #[error("jobs cannot ingest from {dir}", dir = dir.display())]
+    Root {
+        /// Which.
+        dir: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A directory is for a tenant that nobody is.
+    #[error("jobs cannot ingest from {dir} for tenant {tenant}: no token is for that tenant", dir = dir.display())]
+    RootOfNobody {
+        /// Which.
+        dir: PathBuf,
+        /// Whose it would be.
+        tenant: String,
+    },
     /// The operating system gives no more threads or descriptors.
     #[error("cannot start the server")]
     Start(#[source] io::Error),
@@ -47,7 +61,9 @@ impl ServerError {
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Engine(error) => error.kind(),
-            Self::Open(_) | Self::Tokens(_) | Self::Root(_) => ErrorKind::Config,
+            Self::Open(_) | Self::Tokens(_) | Self::Root { .. } | Self::RootOfNobody { .. } => {
+                ErrorKind::Config
+            }
             Self::Listen { .. } | Self::Start(_) | Self::Session(_) => ErrorKind::Fix,
         }
     }

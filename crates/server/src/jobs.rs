@@ -12,7 +12,7 @@ use tokio::runtime::Handle;
 
 use crate::metrics::{Family, Metrics};
 use crate::reply::{Cause, Refusal};
-use crate::roots::Roots;
+use crate::roots::{Root, Roots};
 
 /// Jobs that are looked at for those that ended lately: between two scrapes there are fewer.
 const ENDED_MAX: usize = 200;
@@ -23,7 +23,10 @@ pub struct JobsOptions {
     /// The queue, which lives in a runtime of its own.
     pub queue: Queue,
     /// Directories from which jobs may ingest; none where there is none.
-    pub roots: Vec<PathBuf>,
+    pub roots: Vec<Root>,
+    /// What the service keeps for itself: its data directory, its configuration, its tokens. No job may ingest that,
+    /// wherever it lies.
+    pub withheld: Vec<PathBuf>,
     /// The watchers that this process runs, which are those of the service's own tenant; none where it runs none.
     pub watchers: Option<Arc<Manager>>,
 }
@@ -134,6 +137,11 @@ impl From<JobsError> for Refusal {
             JobsError::TooLarge { .. } => (Cause::Limit, "The job is too large.", "several smaller ones"),
             JobsError::Unknown { .. } => {
                 (Cause::Missing, "There is no such job.", "an id that GET /api/jobs lists")
+            }
+            JobsError::Home { .. } => {
+                let busy = error.kind() == ErrorKind::Retry;
+                let cause = if busy { Cause::Busy } else { Cause::Unavailable };
+                (cause, "The queue cannot do that now.", error.hint().unwrap_or_default())
             }
             JobsError::State { .. } => (
                 Cause::Changed,

@@ -46,6 +46,7 @@ pub use limits::{
 };
 pub use metrics::{Family, Metrics};
 pub use ready::DiskWanted;
+pub use roots::Root;
 pub use service::Meters;
 pub use sql::{SqlCommand, answer_sql};
 pub use stdio::serve_stdio;

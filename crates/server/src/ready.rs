@@ -91,7 +91,11 @@ pub(crate) fn look(desk: &Desk, disk: DiskWanted) -> Readiness {
         }
         Err(error) => reasons.push(reason("disk", in_full(error), "see whether the disk is there")),
     }
-    match desk.jobs.as_ref().map(|jobs| jobs.wait(jobs.held_back())) {
+    let asked = desk
+        .jobs
+        .as_ref()
+        .map(|jobs| jobs.wait(jobs.queue.check()).and_then(|()| jobs.wait(jobs.held_back())));
+    match asked {
         None | Some(Ok(None)) => {}
         Some(Ok(Some(why))) => {
             reasons.push(reason("paused", format!("no new job begins: {why}"), "wait; it goes on by itself"));

@@ -78,7 +78,12 @@ impl Service {
             let jobs = queue.as_ref().map(|(queue, roots, watchers)| {
                 // What watchers find is the service's own tenant's.
                 let watchers = watchers.clone().filter(|_| name == own);
-                Jobs::new(queue.clone(), roots.clone(), (name.as_str(), watchers), (runtime.clone(), started))
+                Jobs::new(
+                    queue.clone(),
+                    roots.of(&name),
+                    (name.as_str(), watchers),
+                    (runtime.clone(), started),
+                )
             });
             let desk = Desk::new(engine, sql.clone()).counting(Arc::clone(&metrics)).with_jobs(jobs);
             let desk = Arc::new(desk);

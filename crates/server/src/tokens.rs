@@ -7,14 +7,21 @@
 //! tenant = "default"              # whose data it sees, and nothing of others
 //! may = "read"                    # "read", or "run": start jobs and steer them as well
 //! requests_per_minute = 600
+//!
+//! [[root]]                        # a directory from which jobs of that tenant may ingest, besides --allow-root
+//! tenant = "default"
+//! dir = "/srv/recordings"
 //! ```
 //!
 //! `token = "…"` may stand in the place of `sha256`. What is kept in memory is hashes.
 
 use std::collections::{BTreeMap, HashSet};
+use std::path::PathBuf;
 
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
+
+use crate::roots::Root;
 
 /// Fewest characters of a token: what sixteen random bytes take in base64 without its end.
 pub const TOKEN_CHARS_MIN: usize = 16;
@@ -61,6 +68,7 @@ pub struct Holder {
 #[derive(Debug, Clone, Default)]
 pub struct Tokens {
     known: Vec<(blake3::Hash, Holder)>,
+    roots: Vec<Root>,
 }
 
 /// What is wrong with a file of tokens.
@@ -78,6 +86,9 @@ pub enum TokensError {
         /// What is wrong with it.
         reason: String,
     },
+    /// A directory that cannot be one to ingest from.
+    #[error("root {0}")]
+    Root(String),
     /// There is none, or there are too many.
     #[error("{0}")]
     Count(String),
@@ -88,6 +99,15 @@ pub enum TokensError {
 struct File {
     #[serde(default)]
     token: Vec<Entry>,
+    #[serde(default)]
+    root: Vec<RootEntry>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RootEntry {
+    tenant: Option<String>,
+    dir: PathBuf,
 }
 
 #[derive(Deserialize)]
@@ -115,7 +135,7 @@ impl Tokens {
             per_minute: None,
         };
         let key = key_of(token).map_err(|reason| TokensError::Token { name: "token".to_owned(), reason })?;
-        Ok(Self { known: vec![(key, holder)] })
+        Ok(Self { known: vec![(key, holder)], roots: Vec::new() })
     }
 
     /// The tokens of a file. `tenant` is that of tokens that name none.
@@ -175,7 +195,24 @@ impl Tokens {
             let right = entry.may.unwrap_or(Right::Read);
             known.push((key, Holder { name, tenant, right, per_minute: Some(per_minute) }));
         }
-        Ok(Self { known })
+        let mut roots = Vec::new();
+        for entry in file.root {
+            let tenant = entry.tenant.unwrap_or_else(|| tenant.to_owned());
+            let dir = entry.dir.display();
+            if !entry.dir.is_absolute() {
+                return Err(TokensError::Root(format!("{dir} has to be an absolute path")));
+            }
+            if !tenants.contains(&tenant) {
+                return Err(TokensError::Root(format!("{dir} is for tenant {tenant}, which no token has")));
+            }
+            roots.push(Root { dir: entry.dir, tenant: Some(tenant) });
+        }
+        Ok(Self { known, roots })
+    }
+
+    /// Directories from which the file lets jobs of a tenant ingest.
+    pub fn roots(&self) -> &[Root] {
+        &self.roots
     }
 
     /// Whether anybody may ask.
@@ -286,6 +323,8 @@ mod tests {
             (format!("[[token]]\n{token}\ntenant = \"\""), "tenant is empty"),
             (format!("[[token]]\n{token}\nmay = \"write\""), "unknown variant `write`"),
             (format!("[[token]]\n{token}\ncolour = 1"), "unknown field `colour`"),
+            (format!("[[token]]\n{token}\n[[root]]\ndir = \"srv\""), "root srv has to be an absolute path"),
+            (format!("[[token]]\n{token}\n[[root]]\ntenant = \"u\"\ndir = \"/srv\""), "which no token has"),
             ("[[token]]\nname = \"a\"\ntoken = 0123456789abcdef-one".to_owned(), ""),
         ] {
             let error = Tokens::parse(&text, "t").unwrap_err().to_string();

@@ -27,7 +27,11 @@ pub struct Reading {
 impl Reading {
     /// The part of it that the engine is told with every call.
     pub fn options(&self) -> InputOptions {
-        InputOptions { format: self.force_format.clone(), stdin_name: self.stdin_name.clone() }
+        InputOptions {
+            format: self.force_format.clone(),
+            stdin_name: self.stdin_name.clone(),
+            confined: false,
+        }
     }
 }
 

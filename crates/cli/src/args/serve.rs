@@ -37,8 +37,8 @@ pub struct ServeArgs {
     /// How long its worker may be silent before others take its jobs, such as 30s
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = super::duration)]
     pub lease: std::time::Duration,
-    /// Directory from which jobs may ingest (may be repeated); without it none does
-    #[arg(long, value_name = "DIR")]
+    /// Directory from which jobs may ingest, of every tenant or, as TENANT=DIR, of one (may be repeated); without it none does
+    #[arg(long, value_name = "[TENANT=]DIR")]
     pub allow_root: Vec<PathBuf>,
     /// A name of this host that requests may use, besides localhost and the address (may be repeated)
     #[arg(long, value_name = "NAME")]

@@ -41,9 +41,25 @@ impl Context {
     ) -> Result<JobDesk, Failure> {
         let mut settings = self.queue_settings(home)?;
         otherwise(&mut settings);
+        Ok(JobDesk::open(settings, self.queue_environment(home)?, super::variable)?)
+    }
+
+    /// The same for a service, which answers questions without a queue, too.
+    pub fn jobs_of_service(&self, home: &QueueArgs) -> Result<JobDesk, Failure> {
+        let (settings, environment) = (self.queue_settings(home)?, self.queue_environment(home)?);
+        let (desk, why) = JobDesk::open_patiently(settings, environment, super::variable)?;
+        if let Some(error) = why {
+            let failure = Failure::from(error);
+            self.out.remark(&format!("there is no queue until this is over: {}", failure.what));
+        }
+        Ok(desk)
+    }
+
+    /// What the engine takes from the world, and who is told what jobs do.
+    fn queue_environment(&self, home: &QueueArgs) -> Result<Environment, Failure> {
         let environment = self.environment()?;
-        let lineage = settings.lineage(Arc::clone(&environment.clock), super::variable)?;
-        Ok(JobDesk::open(settings, Environment { lineage, ..environment }, super::variable)?)
+        let lineage = self.queue_settings(home)?.lineage(Arc::clone(&environment.clock), super::variable)?;
+        Ok(Environment { lineage, ..environment })
     }
 
     fn queue_settings(&self, home: &QueueArgs) -> Result<Settings, Failure> {
@@ -68,6 +84,12 @@ pub fn submit(
     home: &QueueArgs,
     options: &Options,
 ) -> Result<Exit, Failure> {
+    if targets.iter().any(|target| target == "-") {
+        return Err(Failure::usage(
+            "--no-wait cannot take standard input: it is gone when a worker comes to it",
+        )
+        .hint("`stele ingest -` reads it at once; or write it to a file, and name that"));
+    }
     let desk = context.jobs(home)?;
     let inputs = inputs_of_targets(targets)?;
     let mut ids = Vec::new();

@@ -10,7 +10,7 @@ use signal_hook::iterator::{Handle, Signals};
 use stele_engine::Engine;
 use stele_engine::jobs::{JobDesk, Manager, Options, Stop as WorkerStop, WorkerSettings, worker_name};
 use stele_model::error::in_full;
-use stele_server::{HttpOptions, JobsOptions, ServerError, Stop, Tokens, serve_http};
+use stele_server::{HttpOptions, JobsOptions, Root, ServerError, Stop, Tokens, serve_http};
 
 use super::Context;
 use crate::args::ServeArgs;
@@ -43,14 +43,19 @@ pub fn run(context: &Context, args: ServeArgs) -> Result<Exit, Failure> {
     let asked = stop.clone();
     interrupt.also(move || asked.stop());
     let guarded = !tokens.is_open();
-    let desk = if args.mcp_only { None } else { Some(context.jobs(&args.home)?) };
+    let desk = if args.mcp_only { None } else { Some(context.jobs_of_service(&args.home)?) };
     let found =
         Options { embed: settings.index_on_ingest, tenant: settings.tenant.clone(), ..Options::default() };
     let watch = |desk: &JobDesk| desk.watch(&settings.watchers, found);
     let manager = desk.as_ref().map(watch).transpose()?.map(Arc::new);
+    let mut roots: Vec<Root> = args.allow_root.iter().map(|root| Root::parse(root)).collect();
+    roots.extend(tokens.roots().iter().cloned());
+    let mut withheld = vec![settings.data_dir.clone()];
+    withheld.extend(settings.config_file.iter().chain(&args.token_file).cloned());
     let jobs = |desk: &JobDesk| JobsOptions {
         queue: desk.queue().clone(),
-        roots: args.allow_root,
+        roots,
+        withheld,
         watchers: manager.clone(),
     };
     let options = HttpOptions {
@@ -85,7 +90,14 @@ pub fn run(context: &Context, args: ServeArgs) -> Result<Exit, Failure> {
                 ..WorkerSettings::new(args.worker_name.clone().unwrap_or_else(worker_name))
             };
             let stop = &worker_stop;
-            scope.spawn(move || desk.work(&settings, stop))
+            scope.spawn(move || {
+                let worked = desk.work(&settings, stop);
+                if let Err(error) = &worked {
+                    // Nobody would notice before the service ends.
+                    tracing::error!("the worker of the service has ended: {}", in_full(error));
+                }
+                worked
+            })
         });
         if let Some(manager) = &manager {
             scope.spawn(move || {
@@ -183,7 +195,12 @@ pub fn failed(error: ServerError) -> Failure {
                 "STELE_TOKEN=$(openssl rand -hex 32) sets one; agents send it as `Authorization: Bearer …`",
             )
         }
-        ServerError::Root(_) => failure.hint("--allow-root names a directory that is there"),
+        ServerError::Root { .. } => {
+            failure.hint("--allow-root, or [[root]] in the file of tokens, names a directory that is there")
+        }
+        ServerError::RootOfNobody { .. } => failure.hint(
+            "a directory for everybody is `--allow-root DIR`; one with a `=` in its name is written `./DIR`",
+        ),
         ServerError::Listen { .. } => {
             failure.hint("another port with --port, or --port 0 for a free one; --bind names the address")
         }

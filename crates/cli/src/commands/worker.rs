@@ -10,17 +10,18 @@ use crate::interrupt::Interrupt;
 
 /// Runs the command.
 pub fn run(context: &Context, args: &WorkerArgs) -> Result<Exit, Failure> {
-    let desk = context.jobs(&args.home)?;
-    let interrupt = Interrupt::start()?;
-    let stop = Stop::new();
-    let asked = stop.clone();
-    interrupt.also(move || asked.ask());
     let settings = WorkerSettings {
         capacity: args.jobs.into(),
         lease: args.lease,
         until_idle: args.until_idle,
         ..WorkerSettings::new(args.name.clone().unwrap_or_else(stele_engine::jobs::worker_name))
     };
+    settings.check().map_err(|error| Failure::usage(error.to_string()))?;
+    let desk = context.jobs(&args.home)?;
+    let interrupt = Interrupt::start()?;
+    let stop = Stop::new();
+    let asked = stop.clone();
+    interrupt.also(move || asked.ask());
     context.out.event("working", &json!({ "worker": settings.name, "queue": desk.queue().home() }))?;
     context.out.remark(&format!("{} works on {}; Ctrl-C ends it", settings.name, desk.queue().home()));
     let dead = || Ok::<u64, Failure>(desk.ask(|queue| queue.counts())?.of(State::Dead));

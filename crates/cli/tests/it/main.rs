@@ -18,6 +18,7 @@ mod health;
 mod index;
 mod jobs;
 mod lake;
+mod queue;
 mod screens;
 mod search;
 mod shared;

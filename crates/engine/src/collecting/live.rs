@@ -125,7 +125,7 @@ impl Engine {
     fn keep_segment(&self, name: &str, segment: &Segment) -> Result<IngestSummary, EngineError> {
         let uri = format!("capture://{name}/{:06}-{:06}.jsonl", segment.epoch, segment.number);
         let options = IngestOptions {
-            inputs: InputOptions { format: Some(FORMAT.to_owned()), stdin_name: None },
+            inputs: InputOptions { format: Some(FORMAT.to_owned()), ..InputOptions::default() },
             found: vec![Input { uri, path: Some(segment.path.clone()), size_on_disk: segment.bytes }],
             ..IngestOptions::default()
         };

@@ -142,7 +142,7 @@ impl<'a> LakeSink<'a> {
         let path = dir.join(format!("{hash}.jsonl"));
         fs::write(&path, &bytes).at("write", &path)?;
         let options = IngestOptions {
-            inputs: InputOptions { format: Some(FORMAT.to_owned()), stdin_name: None },
+            inputs: InputOptions { format: Some(FORMAT.to_owned()), ..InputOptions::default() },
             found: vec![Input { uri, path: Some(path.clone()), size_on_disk: bytes.len() as u64 }],
             ..IngestOptions::default()
         };

@@ -8,17 +8,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use stele_http::Secret;
-use stele_jobs::{Input, JobsError, Limits, Options, Queue, RedisConfig, WorkerSettings};
+use stele_jobs::{Input, JobsError, Limits, Options, Queue, RedisConfig, Trouble, WorkerSettings};
+use stele_model::error::in_full;
 use stele_model::id::to_hex;
 use stele_model::{Clock, Micros};
 use stele_sources::SourceError;
 use stele_watch::{Fetching, Manager, Means, Secrets, WatcherConfig, is_remote};
+use tokio::runtime::Runtime;
 
 use super::arrivals::ToQueue;
 use super::work::EngineWork;
 use crate::answering::Paced;
+use crate::engine::Engine;
 use crate::error::At;
-use crate::{EngineError, Environment, Settings};
+use crate::{Check, CheckState, EngineError, Environment, Settings};
 
 /// The file in the data directory in which jobs are kept, unless somebody says otherwise.
 pub const STATE_FILE: &str = "state.db";
@@ -69,11 +72,19 @@ impl Settings {
     ///
     /// If it cannot be opened.
     pub async fn open_queue(&self, clock: Arc<dyn Clock>) -> Result<Queue, EngineError> {
+        self.queue_at(clock, Opening::Now).await
+    }
+
+    async fn queue_at(&self, clock: Arc<dyn Clock>, opening: Opening) -> Result<Queue, EngineError> {
         let limits = Limits { attempts_max: self.job_attempts_max, ..Limits::default() };
         Ok(match &self.queue {
             QueueHome::Sqlite => {
+                let file = self.data_dir.join(STATE_FILE);
+                if opening == Opening::Later {
+                    return Ok(Queue::sqlite_later(&file, limits, clock)?);
+                }
                 std::fs::create_dir_all(&self.data_dir).at("create", &self.data_dir)?;
-                Queue::sqlite(&self.data_dir.join(STATE_FILE), limits, clock).await?
+                Queue::sqlite(&file, limits, clock).await?
             }
             QueueHome::Redis(url) => {
                 let namespace = self.queue_namespace.clone().unwrap_or_else(|| NAMESPACE.to_owned());
@@ -83,9 +94,16 @@ impl Settings {
     }
 }
 
+/// When a file is opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Opening {
+    Now,
+    Later,
+}
+
 /// A queue with a runtime of its own.
 pub struct JobDesk {
-    runtime: tokio::runtime::Runtime,
+    runtime: Runtime,
     queue: Queue,
     settings: Settings,
     environment: Environment,
@@ -103,11 +121,42 @@ impl JobDesk {
         environment: Environment,
         variable: impl Fn(&str) -> Option<OsString> + Send + Sync + 'static,
     ) -> Result<Self, EngineError> {
-        let runtime =
-            tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(EngineError::Thread)?;
+        let runtime = runtime()?;
         let queue = runtime.block_on(settings.open_queue(Arc::clone(&environment.clock)))?;
+        Ok(Self::over((runtime, queue), settings, environment, variable))
+    }
+
+    /// The same for a service, which answers questions without a queue, too: where a file cannot be opened as the disk
+    /// is full or takes no writes, it is opened when that is over. Gives why it is not open yet, if so.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be opened for a reason that stays.
+    pub fn open_patiently(
+        settings: Settings,
+        environment: Environment,
+        variable: impl Fn(&str) -> Option<OsString> + Send + Sync + 'static,
+    ) -> Result<(Self, Option<EngineError>), EngineError> {
+        let runtime = runtime()?;
+        let clock = || Arc::clone(&environment.clock);
+        let (queue, why) = match runtime.block_on(settings.open_queue(clock())) {
+            Ok(queue) => (queue, None),
+            Err(error) if settings.queue == QueueHome::Sqlite && may_be_opened_later(&error) => {
+                (runtime.block_on(settings.queue_at(clock(), Opening::Later))?, Some(error))
+            }
+            Err(error) => return Err(error),
+        };
+        Ok((Self::over((runtime, queue), settings, environment, variable), why))
+    }
+
+    fn over(
+        (runtime, queue): (Runtime, Queue),
+        settings: Settings,
+        environment: Environment,
+        variable: impl Fn(&str) -> Option<OsString> + Send + Sync + 'static,
+    ) -> Self {
         let secrets: Secrets = Arc::new(move |name| variable(name)?.into_string().ok().map(Secret::new));
-        Ok(Self { runtime, queue, settings, environment, secrets })
+        Self { runtime, queue, settings, environment, secrets }
     }
 
     /// Opens the queue that the settings name and makes none: for whoever only looks, or steers what is there.
@@ -204,6 +253,53 @@ impl JobDesk {
         });
         manager.apply(watchers)?;
         Ok(manager)
+    }
+}
+
+fn runtime() -> Result<Runtime, EngineError> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(EngineError::Thread)
+}
+
+/// Whether what keeps a file from being opened is the disk, and nothing about the file.
+fn may_be_opened_later(error: &EngineError) -> bool {
+    let EngineError::Jobs(JobsError::Home { trouble, .. }) = error else { return false };
+    matches!(trouble, Trouble::Full | Trouble::ReadOnly | Trouble::Forbidden | Trouble::Busy | Trouble::Disk)
+}
+
+impl Engine {
+    /// Whether the queue can be read and written, and what it holds is whole. None is made for it.
+    pub(crate) fn check_queue(&self) -> Check {
+        const NAME: &str = "queue";
+        let settings = self.settings();
+        if settings.queue == QueueHome::Sqlite && !settings.data_dir.join(STATE_FILE).exists() {
+            return Check::new(NAME, CheckState::Ok, "none yet: the first job makes it", None);
+        }
+        let looked_at = runtime().and_then(|runtime| {
+            runtime.block_on(async {
+                let queue = settings.open_queue(self.shared_clock()).await?;
+                let counts = queue.examine().await?;
+                Ok::<_, EngineError>((queue.home(), counts, queue.doubts().await?))
+            })
+        });
+        match looked_at {
+            Ok((_, _, doubts)) if !doubts.is_empty() => {
+                let next = "docs/guide/jobs.md says how a queue in Redis is kept";
+                Check::new(NAME, CheckState::Warning, doubts.join("; "), Some(next))
+            }
+            Ok((home, counts, _)) => {
+                let jobs: u64 = counts.states.values().sum();
+                let detail =
+                    format!("{home} is whole: {jobs} jobs, {} of them to be done", counts.in_flight());
+                Check::new(NAME, CheckState::Ok, detail, None)
+            }
+            Err(error) => {
+                let next = match &error {
+                    EngineError::Jobs(error) => error.hint(),
+                    _ => None,
+                };
+                Check::new(NAME, CheckState::Failed, in_full(&error), next)
+            }
+        }
     }
 }
 

@@ -27,8 +27,8 @@ pub use report::{
 };
 pub use stele_jobs::{
     Cleaned, Control, Counts, DEFAULT_TENANT, Duplicate, Event, EventKind, Filter, INPUTS_MAX, Input, Job,
-    JobId, JobsError, Options, Origin, Page, Progress, Queue, Spec, Stage, State, Stop, Submitted, Worked,
-    WorkerSettings, WorkerStatus, run_worker,
+    JobId, JobsError, Options, Origin, Page, Progress, Queue, Spec, Stage, State, Stop, Submitted, Trouble,
+    Worked, WorkerSettings, WorkerStatus, run_worker,
 };
 pub use stele_watch::{Manager, SpoolConfig, WatchError, WatcherConfig, WatcherState, WatcherStatus};
 pub use work::EngineWork;

@@ -176,7 +176,12 @@ impl Engine {
                 }
                 let asked = &job.spec.options;
                 let options = IngestOptions {
-                    inputs: InputOptions { format: asked.format.clone(), stdin_name: None },
+                    inputs: InputOptions {
+                        format: asked.format.clone(),
+                        // Whoever asks over HTTP may read what was allowed, and no link leads out of that.
+                        confined: job.spec.origin == Origin::Http,
+                        ..InputOptions::default()
+                    },
                     timezone: asked.timezone.clone(),
                     tags: asked.tag.as_deref().and_then(|tag| tags_in(tag).ok()),
                     found,

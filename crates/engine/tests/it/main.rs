@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "tests may fail loudly")]
 
 mod again;
+mod confined;
 mod documents;
 mod graph;
 mod graph_asked;

@@ -111,6 +111,9 @@ impl Queue {
                     body.paused = true;
                     Step::Mark
                 }
+                Control::Resume if state == State::Done => {
+                    return refuse("nothing of it is left to go on with; `--force` does its inputs again");
+                }
                 Control::Resume if state.is_terminal() => return refuse("`retry` takes it up again"),
                 Control::Resume if !body.paused => Step::Nothing,
                 Control::Resume => {

@@ -201,6 +201,32 @@ impl Queue {
         .await
     }
 
+    /// The lease ran out since its home was away, and the work has stopped: the attempt does not count, unless somebody
+    /// else has begun another meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// [`JobsError::Fenced`] if it is somebody else's by now.
+    pub(crate) async fn excuse(&self, lease: &Lease) -> Result<(), JobsError> {
+        self.update("give back a job", lease.job.id, |record| {
+            if record.body.hold.is_none() && record.body.released == Some(lease.token) {
+                return Ok((Vec::new(), ()));
+            }
+            // Whether it ran out plays no part: that is what is excused.
+            check(record, lease, Micros::MIN)?;
+            if record.body.cancel {
+                // Whoever claims next ends it.
+                return Ok((Vec::new(), ()));
+            }
+            let now = self.now();
+            record.body.released = Some(lease.token);
+            let why = "its queue could not be reached";
+            record.requeue(why, 0, Counted::No, now);
+            Ok((vec![record.event(EventKind::Released, why, now)], ()))
+        })
+        .await
+    }
+
     /// Checks the lease, and lengthens it if that is wanted.
     fn extend(
         &self,

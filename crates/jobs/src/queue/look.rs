@@ -120,6 +120,25 @@ impl Queue {
         self.home.doubts().await
     }
 
+    /// Whether the home can be asked, and told something where the last attempt to do so failed. It is quick.
+    ///
+    /// # Errors
+    ///
+    /// What is the matter with it.
+    pub async fn check(&self) -> Result<(), JobsError> {
+        self.home.check().await
+    }
+
+    /// The same, and goes through what is kept: the doctor's question.
+    ///
+    /// # Errors
+    ///
+    /// What is the matter with it.
+    pub async fn examine(&self) -> Result<Counts, JobsError> {
+        self.home.examine().await?;
+        self.counts().await
+    }
+
     /// Whether nothing waits or runs that would go on without anybody asking for it: all that is left is paused, or
     /// behind what is.
     ///
@@ -155,7 +174,10 @@ impl Queue {
         workers.iter_mut().for_each(|worker| worker.alive = worker.seen > silent);
         let forgotten = self.now() - micros(WORKER_FORGOTTEN_AFTER);
         for gone in workers.extract_if(.., |worker| worker.seen < forgotten) {
-            self.home.greet(&gone.name, None).await?;
+            // Whoever only looks may be allowed no more than that.
+            if let Err(error) = self.home.greet(&gone.name, None).await {
+                tracing::debug!(error = %error, "cannot forget a worker");
+            }
         }
         workers.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(workers)

@@ -27,6 +27,7 @@ use crate::redis::{Redis, RedisConfig};
 use crate::spec::SourceKey;
 use crate::sqlite::Sqlite;
 
+pub(crate) use claim::{LEASE_MAX, LEASE_MIN};
 pub use claim::{Lease, WorkerId};
 pub use control::{Cleaned, Control};
 pub use lease::{Asked, Checkpoint, Failure, Renewed};
@@ -61,6 +62,17 @@ impl Queue {
     pub async fn sqlite(file: &Path, limits: Limits, clock: Arc<dyn Clock>) -> Result<Self, JobsError> {
         limits.check()?;
         Ok(Self::over(Arc::new(Sqlite::open(file).await?), limits, clock))
+    }
+
+    /// The same, which is opened when it is needed: whoever asks before it can be hears why not, and later perhaps
+    /// more.
+    ///
+    /// # Errors
+    ///
+    /// [`JobsError::Config`] if the limits cannot be used.
+    pub fn sqlite_later(file: &Path, limits: Limits, clock: Arc<dyn Clock>) -> Result<Self, JobsError> {
+        limits.check()?;
+        Ok(Self::over(Arc::new(Sqlite::at(file)), limits, clock))
     }
 
     /// A queue in Redis. Workers of several hosts may share it.

@@ -8,6 +8,7 @@ use stele_model::ErrorKind;
 use tokio::sync::Mutex;
 
 use crate::error::JobsError;
+use crate::trouble::{Trouble, plain};
 
 /// How long a connection may take.
 const CONNECT_MAX: Duration = Duration::from_secs(3);
@@ -84,7 +85,8 @@ impl Link {
             if error.code().is_none() {
                 *self.connection.lock().await = None;
             }
-            let passes = kind_of(&error) == ErrorKind::Retry && (again == Again::May || !may_be_done);
+            let passes =
+                trouble_of(&error).kind() == ErrorKind::Retry && (again == Again::May || !may_be_done);
             if attempt == TRIES_MAX || !passes {
                 return Err(error);
             }
@@ -126,25 +128,48 @@ async fn once<T: FromRedisValue>(
     }
 }
 
-/// What can be done about it.
-pub(crate) fn kind_of(error: &RedisError) -> ErrorKind {
+/// What is the matter with the server.
+pub(crate) fn trouble_of(error: &RedisError) -> Trouble {
     use redis::{ErrorKind as Kind, ServerErrorKind as Server};
-    match error.kind() {
-        Kind::AuthenticationFailed | Kind::InvalidClientConfig | Kind::Server(Server::NoPerm) => {
-            ErrorKind::Config
-        }
-        Kind::Io
-        | Kind::Server(
-            Server::BusyLoading
-            | Server::TryAgain
-            | Server::ClusterDown
-            | Server::MasterDown
-            | Server::ReadOnly
-            | Server::NoScript,
-        ) => ErrorKind::Retry,
-        // Full, unable to write its file, or busy with a script.
-        _ if matches!(error.code(), Some("OOM" | "MISCONF" | "BUSY" | "NOREPLICAS")) => ErrorKind::Retry,
-        _ if matches!(error.code(), Some("NOAUTH" | "WRONGPASS")) => ErrorKind::Config,
-        _ => ErrorKind::Report,
+    match (error.kind(), error.code()) {
+        (Kind::AuthenticationFailed | Kind::InvalidClientConfig | Kind::Server(Server::NoPerm), _)
+        | (_, Some("NOAUTH" | "WRONGPASS")) => Trouble::Password,
+        _ if lacks_password(error) => Trouble::Password,
+        (_, Some("OOM" | "MISCONF")) => Trouble::Full,
+        (Kind::Server(Server::ReadOnly), _) => Trouble::Replica,
+        (Kind::Io, _)
+        | (
+            Kind::Server(
+                Server::BusyLoading
+                | Server::TryAgain
+                | Server::ClusterDown
+                | Server::MasterDown
+                | Server::NoScript,
+            ),
+            _,
+        ) => Trouble::Unreachable,
+        // Busy with a script, or without enough copies.
+        (_, Some("BUSY" | "NOREPLICAS")) => Trouble::Busy,
+        _ => Trouble::Other,
     }
+}
+
+/// What happened, once: the library says some causes in its own words and again as their source.
+pub(crate) fn said(error: &RedisError) -> String {
+    match trouble_of(error) {
+        Trouble::Password if lacks_password(error) => "the server wants a password".to_owned(),
+        Trouble::Password if error.code() != Some("NOPERM") => {
+            "the server does not know this user with this password".to_owned()
+        }
+        _ => match (error.code(), error.detail()) {
+            (Some(code), Some(detail)) => format!("{code} {detail}"),
+            (_, Some(detail)) => detail.to_owned(),
+            _ => plain(&error.to_string()).to_owned(),
+        },
+    }
+}
+
+/// Where the connection is greeted with it, its code is hidden in the text.
+fn lacks_password(error: &RedisError) -> bool {
+    error.code() == Some("NOAUTH") || error.to_string().contains("Authentication required")
 }

@@ -32,7 +32,7 @@ use crate::record::{Record, Shelf, Source};
 use crate::spec::{SourceKey, name_fits};
 use crate::text::{self, version_of};
 use crate::view::{Counts, WorkerStatus};
-use link::{Again, Link, Question, kind_of};
+use link::{Again, Link, Question, said, trouble_of};
 
 /// What a job that ended, and a history that nobody adds to, are kept for, in seconds: a week.
 const EXPIRES_S: i64 = 7 * 24 * 3600;
@@ -147,7 +147,7 @@ impl Redis {
     }
 
     fn failed(&self, what: &'static str, error: RedisError) -> JobsError {
-        JobsError::Home { what, home: self.name(), kind: kind_of(&error), source: Box::new(error) }
+        JobsError::Home { what, home: self.name(), trouble: trouble_of(&error), source: said(&error).into() }
     }
 
     fn damaged(&self, what: String, reason: impl ToString) -> JobsError {
@@ -190,6 +190,12 @@ impl Home for Redis {
             Err(error) => return Err(self.failed("look at", error)),
         };
         Ok(doubts(&self.link.server, &set))
+    }
+
+    async fn check(&self) -> Result<(), JobsError> {
+        // The same as before; a server that is full or a copy refuses it.
+        let set = command("HSET", &[&self.key("meta"), "made_by", "stele"]);
+        self.ask::<i64>("write to", set).await.map(|_| ())
     }
 
     async fn jobs(&self, ids: &[JobId]) -> Result<Vec<Option<Stored>>, JobsError> {

@@ -3,19 +3,18 @@
 //! `synchronous=FULL`: what is committed is on the disk, also after a power cut. In WAL mode that is one `fsync` a
 //! transaction, and a job makes a few dozen of them in its life.
 
+mod file;
+
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::str::FromStr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use serde_json::json;
-use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteRow, SqliteSynchronous,
-};
-use sqlx::{Executor, Row, SqliteConnection};
-use stele_model::{ErrorKind, Micros};
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Row, SqliteConnection};
+use stele_model::Micros;
 
 use crate::error::JobsError;
 use crate::home::{Asker, Change, Home, JobChange, Stored};
@@ -25,90 +24,31 @@ use crate::record::{Record, Shelf, Source};
 use crate::spec::SourceKey;
 use crate::text::{self, version_of};
 use crate::view::{Counts, WorkerStatus};
-
-const SCHEMA: &str = include_str!("schema.sql");
-
-/// Finds the jobs of a tenant in order, with all that is counted. Not by its lane, which is no name of one tenant:
-/// `a/b` is a tenant, too.
-const TENANT_INDEX: &str = "CREATE INDEX IF NOT EXISTS jobs_of_tenant
-    ON jobs (spec ->> '$.options.tenant', submitted, id, state)";
-
-/// `Stel`: tells our files from other people's.
-const APPLICATION: i64 = 0x5374_656c;
-
-/// Raised when older programs could not read the file any more.
-const SCHEMA_VERSION: i64 = 1;
-
-/// Readers of one process at a time, beside one writer; more would wait for the disk.
-const CONNECTIONS_MAX: u32 = 4;
-
-/// How long one waits for the writers of other processes. A transaction takes milliseconds, so that this is a disk
-/// that stands still.
-const BUSY_MAX: Duration = Duration::from_secs(15);
+use file::{File, failure};
 
 /// The first of each lane that are offered: as many workers can look at once without each wanting the same.
 const HEADS_MAX: i64 = 4;
 
 #[derive(Debug)]
 pub(crate) struct Sqlite {
-    file: PathBuf,
-    pool: SqlitePool,
+    file: File,
 }
 
 impl Sqlite {
+    /// A queue in that file, which is opened when it is needed.
+    pub(crate) fn at(file: &Path) -> Self {
+        Self { file: File::new(file) }
+    }
+
+    /// The same, opened.
     pub(crate) async fn open(file: &Path) -> Result<Self, JobsError> {
-        let options = SqliteConnectOptions::new()
-            .filename(file)
-            .create_if_missing(true)
-            .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Full)
-            .busy_timeout(BUSY_MAX);
-        let failed = |what, error| failure(file, what, error);
-        let pool = SqlitePoolOptions::new()
-            .max_connections(CONNECTIONS_MAX)
-            .acquire_timeout(BUSY_MAX * 2)
-            .connect_with(options)
-            .await
-            .map_err(|error| failed("open", error))?;
-        let home = Self { file: file.to_owned(), pool };
-        home.prepare().await?;
+        let home = Self::at(file);
+        home.file.reading().await?;
         Ok(home)
     }
 
-    async fn prepare(&self) -> Result<(), JobsError> {
-        let wrong = |error| self.failed("open", error);
-        let mut tx = self.pool.begin_with("BEGIN IMMEDIATE").await.map_err(wrong)?;
-        let application: i64 =
-            sqlx::query_scalar("PRAGMA application_id").fetch_one(&mut *tx).await.map_err(wrong)?;
-        let version: i64 =
-            sqlx::query_scalar("PRAGMA user_version").fetch_one(&mut *tx).await.map_err(wrong)?;
-        let tables: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM sqlite_schema")
-            .fetch_one(&mut *tx)
-            .await
-            .map_err(wrong)?;
-        let foreign = |reason| Err(JobsError::Foreign { home: self.name(), reason });
-        match (application, version, tables) {
-            (APPLICATION, SCHEMA_VERSION, _) => {
-                // One that was made before somebody asked by tenant; nothing else about it is different.
-                tx.execute(TENANT_INDEX).await.map_err(wrong)?;
-                return tx.commit().await.map_err(wrong);
-            }
-            (0, 0, 0) => {}
-            (APPLICATION, found, _) => {
-                return foreign(format!(
-                    "its layout is version {found}, and this program knows {SCHEMA_VERSION}"
-                ));
-            }
-            _ => return foreign("it is a database of another program".to_owned()),
-        }
-        tx.execute(SCHEMA).await.map_err(wrong)?;
-        tx.execute(TENANT_INDEX).await.map_err(wrong)?;
-        tx.execute("PRAGMA application_id = 1400137068; PRAGMA user_version = 1").await.map_err(wrong)?;
-        tx.commit().await.map_err(wrong)
-    }
-
     fn failed(&self, what: &'static str, error: sqlx::Error) -> JobsError {
-        failure(&self.file, what, error)
+        failure(self.file.path(), what, &error)
     }
 
     fn damaged(&self, what: String, reason: impl ToString) -> JobsError {
@@ -139,7 +79,15 @@ impl Sqlite {
 #[async_trait]
 impl Home for Sqlite {
     fn name(&self) -> String {
-        format!("the queue in {}", self.file.display())
+        self.file.name()
+    }
+
+    async fn check(&self) -> Result<(), JobsError> {
+        self.file.check().await
+    }
+
+    async fn examine(&self) -> Result<(), JobsError> {
+        self.file.examine().await
     }
 
     async fn jobs(&self, ids: &[JobId]) -> Result<Vec<Option<Stored>>, JobsError> {
@@ -150,7 +98,7 @@ impl Home for Sqlite {
             "SELECT id, version, spec, body FROM jobs WHERE id IN (SELECT value FROM json_each(?1))",
         )
         .bind(json!(ids).to_string())
-        .fetch_all(&self.pool)
+        .fetch_all(&self.file.reading().await?)
         .await
         .map_err(|error| self.failed("read jobs of", error))?;
         let mut found = HashMap::with_capacity(rows.len());
@@ -166,7 +114,7 @@ impl Home for Sqlite {
             "SELECT key, version, body FROM sources WHERE key IN (SELECT value FROM json_each(?1))",
         )
         .bind(json!(keys).to_string())
-        .fetch_all(&self.pool)
+        .fetch_all(&self.file.reading().await?)
         .await
         .map_err(|error| self.failed("read sources of", error))?;
         let mut found = HashMap::with_capacity(rows.len());
@@ -180,15 +128,7 @@ impl Home for Sqlite {
     }
 
     async fn commit(&self, change: &Change) -> Result<bool, JobsError> {
-        let wrong = |error| self.failed("write to", error);
-        let mut tx = self.pool.begin_with("BEGIN IMMEDIATE").await.map_err(wrong)?;
-        if !apply(&mut tx, change).await.map_err(wrong)? {
-            // Dropped, it is taken back; here so that the next one need not do it.
-            tx.rollback().await.map_err(wrong)?;
-            return Ok(false);
-        }
-        tx.commit().await.map_err(wrong)?;
-        Ok(true)
+        self.file.write("write to", async |tx| apply(tx, change).await).await
     }
 
     async fn candidates(&self, asker: &Asker<'_>) -> Result<Vec<JobId>, JobsError> {
@@ -207,7 +147,7 @@ impl Home for Sqlite {
         .bind(asker.now)
         .bind(HEADS_MAX)
         .bind(limit)
-        .fetch_all(&self.pool)
+        .fetch_all(&self.file.reading().await?)
         .await
         .map_err(|error| self.failed("look for work in", error))?;
         self.ids(texts)
@@ -242,8 +182,10 @@ impl Home for Sqlite {
         if let Some(tenant) = tenant {
             query = query.bind(tenant);
         }
-        let texts =
-            query.fetch_all(&self.pool).await.map_err(|error| self.failed("list the jobs of", error))?;
+        let texts = query
+            .fetch_all(&self.file.reading().await?)
+            .await
+            .map_err(|error| self.failed("list the jobs of", error))?;
         self.ids(texts)
     }
 
@@ -254,7 +196,7 @@ impl Home for Sqlite {
         .bind(job.to_string())
         .bind(i64::try_from(after).unwrap_or(i64::MAX))
         .bind(i64::try_from(limit).unwrap_or(i64::MAX))
-        .fetch_all(&self.pool)
+        .fetch_all(&self.file.reading().await?)
         .await
         .map_err(|error| self.failed("read events of", error))?;
         let read = |text: &String| {
@@ -272,8 +214,10 @@ impl Home for Sqlite {
             )
             .bind(tenant),
         };
-        let rows: Vec<(String, i64, Micros)> =
-            query.fetch_all(&self.pool).await.map_err(|error| self.failed("count the jobs of", error))?;
+        let rows: Vec<(String, i64, Micros)> = query
+            .fetch_all(&self.file.reading().await?)
+            .await
+            .map_err(|error| self.failed("count the jobs of", error))?;
         let mut counts = text::no_counts();
         for (state, count, oldest) in rows {
             let state = State::from_str(&state).map_err(|error| self.damaged("a state".to_owned(), error))?;
@@ -290,7 +234,7 @@ impl Home for Sqlite {
             sqlx::query_scalar("SELECT id FROM jobs WHERE shelf = 'ended' AND at < ?1 ORDER BY at LIMIT ?2")
                 .bind(before)
                 .bind(i64::try_from(limit).unwrap_or(i64::MAX))
-                .fetch_all(&self.pool)
+                .fetch_all(&self.file.reading().await?)
                 .await
                 .map_err(|error| self.failed("list the jobs of", error))?;
         self.ids(texts)
@@ -303,13 +247,13 @@ impl Home for Sqlite {
                 .bind(text::of(status)),
             None => sqlx::query("DELETE FROM workers WHERE name = ?1").bind(name),
         };
-        query.execute(&self.pool).await.map_err(|error| self.failed("write to", error))?;
-        Ok(())
+        let written = self.file.write("write to", async |tx| query.execute(tx).await.map(|_| true)).await;
+        written.map(|_| ())
     }
 
     async fn workers(&self) -> Result<Vec<WorkerStatus>, JobsError> {
         let texts: Vec<String> = sqlx::query_scalar("SELECT body FROM workers")
-            .fetch_all(&self.pool)
+            .fetch_all(&self.file.reading().await?)
             .await
             .map_err(|error| self.failed("read the workers of", error))?;
         let read = |text: &String| {
@@ -428,20 +372,4 @@ async fn apply_job(tx: &mut SqliteConnection, job: &JobChange) -> Result<bool, s
         }
     };
     Ok(query.execute(&mut *tx).await?.rows_affected() == 1)
-}
-
-fn failure(file: &Path, what: &'static str, error: sqlx::Error) -> JobsError {
-    let code = error.as_database_error().and_then(|error| error.code());
-    let code = code.and_then(|code| code.parse::<u32>().ok()).map(|code| code & 0xff);
-    let kind = match (code, &error) {
-        // Busy, locked, input and output, full: other processes, or the disk.
-        (Some(5 | 6 | 10 | 13), _) | (None, sqlx::Error::PoolTimedOut | sqlx::Error::Io(_)) => {
-            ErrorKind::Retry
-        }
-        // Permissions, read only, cannot open, not a database.
-        (Some(3 | 8 | 14 | 26), _) => ErrorKind::Fix,
-        _ => ErrorKind::Report,
-    };
-    let home = format!("the queue in {}", file.display());
-    JobsError::Home { what, home, kind, source: Box::new(error) }
 }

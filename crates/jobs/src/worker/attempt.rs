@@ -15,13 +15,15 @@ pub(crate) enum Outcome {
     Became(State),
     /// The lease is lost, and the job somebody else's.
     Lost,
+    /// The lease ran out since the queue could not be reached; the work has stopped.
+    CutOff,
 }
 
 /// Works on a job until there is nothing more to do, with a heart that beats meanwhile.
 pub(crate) async fn attempt(work: Arc<dyn Work>, context: Context, settings: WorkerSettings) -> Outcome {
     // The first beat says that the answer to the claim arrived; without it nothing is begun.
     if context.confirm().await.is_err() && context.asked() == Some(Why::Fenced) {
-        return Outcome::Lost;
+        return lost(&context);
     }
     let job = context.lease().job.clone();
     work.began(&job, &context).await;
@@ -41,7 +43,7 @@ pub(crate) async fn attempt(work: Arc<dyn Work>, context: Context, settings: Wor
             failed = Some(failure.message);
             became
         }
-        Err(Halt::Asked(Why::Fenced)) => return Outcome::Lost,
+        Err(Halt::Asked(Why::Fenced)) => return lost(&context),
         Err(Halt::Asked(why)) => {
             context.insist(|queue, lease| Box::pin(queue.release(lease, why.text()))).await
         }
@@ -51,10 +53,14 @@ pub(crate) async fn attempt(work: Arc<dyn Work>, context: Context, settings: Wor
         became = fail(&context, &failure).await;
         failed = Some(failure.message);
     }
-    let Ok(state) = became else { return Outcome::Lost };
+    let Ok(state) = became else { return lost(&context) };
     let result = result.as_ref().filter(|_| state == State::Done);
     work.became(&job, &context, End { state, result, failure: failed.as_deref() }).await;
     Outcome::Became(state)
+}
+
+fn lost(context: &Context) -> Outcome {
+    if context.is_cut_off() { Outcome::CutOff } else { Outcome::Lost }
 }
 
 async fn fail(context: &Context, failure: &Failure) -> Result<State, Halt> {
@@ -115,6 +121,7 @@ async fn one_stage(
         () = async { context.ended().await; tokio::time::sleep(grace).await } => {
             // Somebody may still be at it in a thread, so the job is not given back: its lease runs out.
             tracing::warn!(job = %context.job(), %stage, "the stage does not stop; its lease is left to run out");
+            context.own_fault();
             return Err(Halt::Asked(Why::Fenced));
         }
     };

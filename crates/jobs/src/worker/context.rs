@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -99,6 +100,8 @@ struct Inner {
     shutdown: Stop,
     ends: watch::Sender<Option<Why>>,
     now: Mutex<Now>,
+    /// Whether the queue could not be reached the last time, so that the lease may run out for that.
+    cut_off: AtomicBool,
 }
 
 struct Now {
@@ -132,7 +135,8 @@ impl Context {
             news: false,
         };
         let (ends, now) = (watch::Sender::new(None), Mutex::new(now));
-        Self(Arc::new(Inner { queue, lease, length, shutdown, ends, now }))
+        let cut_off = AtomicBool::new(false);
+        Self(Arc::new(Inner { queue, lease, length, shutdown, ends, now, cut_off }))
     }
 
     fn state(&self) -> MutexGuard<'_, Now> {
@@ -327,21 +331,35 @@ impl Context {
         let mut wait = AGAIN_AFTER;
         loop {
             let error = match call(&self.0.queue, &self.0.lease).await {
-                Ok(given) => return Ok(given),
+                Ok(given) => {
+                    self.0.cut_off.store(false, Ordering::Relaxed);
+                    return Ok(given);
+                }
                 Err(error) => error,
             };
+            self.0.cut_off.store(error.is_outage(), Ordering::Relaxed);
             let fenced = matches!(error, JobsError::Fenced { .. });
             if fenced || self.now() >= self.state().until {
                 self.end(Why::Fenced);
                 return Err(Halt::Asked(Why::Fenced));
             }
-            if error.kind() != ErrorKind::Retry {
+            if error.kind() != ErrorKind::Retry && !error.is_outage() {
                 return Err(Failure::lasting(stele_model::error::in_full(&error)).into());
             }
             tracing::debug!(job = %self.job(), error = %error, "asking the queue again");
             tokio::time::sleep(wait).await;
             wait = (wait * 2).min(AGAIN_AFTER_MAX);
         }
+    }
+
+    /// Whether a lease that is lost ran out for want of a queue, and for nothing that the work did.
+    pub(crate) fn is_cut_off(&self) -> bool {
+        self.0.cut_off.load(Ordering::Relaxed)
+    }
+
+    /// The work does not stop, so nothing excuses it.
+    pub(crate) fn own_fault(&self) {
+        self.0.cut_off.store(false, Ordering::Relaxed);
     }
 
     pub(crate) fn lease(&self) -> &Lease {

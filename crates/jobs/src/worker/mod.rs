@@ -2,6 +2,7 @@
 
 mod attempt;
 mod context;
+mod notices;
 mod stop;
 
 use std::collections::HashMap;
@@ -15,9 +16,10 @@ use tokio::task::JoinSet;
 
 use crate::error::JobsError;
 use crate::job::{Job, JobId, Stage, State};
-use crate::queue::{Queue, WorkerId};
+use crate::queue::{LEASE_MAX, LEASE_MIN, Lease, Queue, WorkerId};
 use crate::view::WorkerStatus;
 use attempt::{Outcome, attempt};
+use notices::Notices;
 
 pub use context::{Context, Halt, Report, Why};
 pub use stop::Stop;
@@ -122,6 +124,11 @@ impl WorkerSettings {
         if self.capacity == 0 || self.capacity > CAPACITY_MAX {
             return wrong("capacity", format!("it is {}; 1 to {CAPACITY_MAX} do", self.capacity));
         }
+        if self.lease < LEASE_MIN || self.lease > LEASE_MAX {
+            let (min, max) = (LEASE_MIN.as_millis(), LEASE_MAX.as_secs());
+            let reason = format!("it is {} ms; {min} ms to {max} s do", self.lease.as_millis());
+            return wrong("lease", reason);
+        }
         if self.poll.is_zero() || self.progress_every.is_zero() {
             return wrong("poll", "it is 0, so that nothing else would be done; 1 ms or more do".to_owned());
         }
@@ -141,7 +148,8 @@ pub struct Worked {
 /// Goes through the queue until it is asked to stop. Then each stage that runs is asked to stop, and its job is given
 /// back without counting the attempt.
 ///
-/// A queue that does not answer is asked again and again; that is logged, and no error.
+/// A queue that does not answer is asked again and again, in growing waits; that is logged once, and no error, and so
+/// is that nothing new begins, and that it goes on.
 ///
 /// # Errors
 ///
@@ -157,7 +165,9 @@ pub async fn run_worker(
     let stop = stop.part();
     let started = queue.now();
     let id = WorkerId { name: settings.name.clone(), run: started.cast_unsigned() };
-    let mut crew = Crew { queue, settings, id, started, tasks: JoinSet::new(), at: HashMap::new() };
+    let mut crew =
+        Crew { queue, settings, id, started, tasks: JoinSet::new(), at: HashMap::new(), cut_off: Vec::new() };
+    let mut notices = Notices::new(queue.home());
     let (mut worked, mut wait) = (Worked::default(), settings.poll);
     let (mut greeted, mut cleaned): (Option<Micros>, Option<Micros>) = (None, None);
     let mut told = false;
@@ -169,30 +179,40 @@ pub async fn run_worker(
             crew.note(done, &mut worked);
         }
         let held_back = work.held_back().await;
+        notices.held_back(held_back.as_deref());
         let (now, mut idle) = (queue.now(), true);
         // Whoever waits sees why, and soon when that is over.
-        if is_due(greeted, now, GREET_EVERY) || told != held_back.is_some() {
+        if is_due(greeted, now, GREET_EVERY) || told != held_back.is_some() || notices.is_away() {
             (greeted, told) = (Some(now), held_back.is_some());
-            crew.greet(held_back.clone()).await;
+            // Where nothing is claimed, this is how it is seen that the queue is away, or back: to look for work
+            // only reads, which a full disk allows.
+            notices.heard(&crew.greet(held_back.clone()).await);
         }
         if is_due(cleaned, now, CLEAN_EVERY) {
             cleaned = Some(now);
             crew.clean(now).await;
         }
-        if held_back.is_none() && crew.at.len() < settings.capacity {
-            match queue.claim(&crew.id, &crew.holding(), settings.lease).await {
+        if notices.is_away() {
+            wait = (wait * 2).min(AGAIN_AFTER_MAX);
+        } else {
+            crew.excuse().await;
+        }
+        if !notices.is_away() && held_back.is_none() && crew.at.len() < settings.capacity {
+            let claimed = queue.claim(&crew.id, &crew.holding(), settings.lease).await;
+            if claimed.is_err() {
+                notices.heard(&claimed);
+            }
+            match claimed {
                 Ok(Some(lease)) => {
                     idle = false;
-                    let context = Context::new(queue.clone(), lease, settings.lease, stop.clone());
-                    let job = context.job();
+                    let context = Context::new(queue.clone(), lease.clone(), settings.lease, stop.clone());
                     let task = crew.tasks.spawn(attempt(Arc::clone(&work), context, settings.clone()));
-                    crew.at.insert(task.id(), job);
+                    crew.at.insert(task.id(), lease);
                     wait = settings.poll;
                     greeted = None;
                 }
                 Ok(None) => wait = settings.poll,
-                Err(error) if error.kind() == ErrorKind::Retry => {
-                    tracing::warn!(error = %stele_model::error::in_full(&error), "the queue does not answer");
+                Err(error) if error.kind() == ErrorKind::Retry || error.is_outage() => {
                     wait = (wait * 2).min(AGAIN_AFTER_MAX);
                 }
                 Err(error) => break Err(error),
@@ -230,12 +250,14 @@ struct Crew<'a> {
     id: WorkerId,
     started: Micros,
     tasks: JoinSet<Outcome>,
-    at: HashMap<tokio::task::Id, JobId>,
+    at: HashMap<tokio::task::Id, Lease>,
+    /// Leases that ran out since the queue was away, which it is to hear when it is back.
+    cut_off: Vec<Lease>,
 }
 
 impl Crew<'_> {
     fn holding(&self) -> Vec<JobId> {
-        self.at.values().copied().collect()
+        self.at.values().map(|lease| lease.job.id).collect()
     }
 
     fn note(
@@ -247,17 +269,34 @@ impl Crew<'_> {
             Ok(done) => done,
             Err(error) => (error.id(), Outcome::Lost),
         };
-        let job = self.at.remove(&task);
+        let lease = self.at.remove(&task);
         match outcome {
+            Outcome::CutOff => {
+                worked.lost += 1;
+                self.cut_off.extend(lease);
+            }
             Outcome::Became(state) => *worked.became.entry(state).or_default() += 1,
             Outcome::Lost => {
                 worked.lost += 1;
-                tracing::warn!(job = ?job, "the lease was lost");
+                let job = lease.map(|lease| lease.job.id.to_string());
+                tracing::warn!(job, "the lease was lost");
             }
         }
     }
 
-    async fn greet(&self, held_back: Option<String>) {
+    /// Says of jobs whose lease ran out with the queue away that nobody is to blame.
+    async fn excuse(&mut self) {
+        while let Some(lease) = self.cut_off.last() {
+            match self.queue.excuse(lease).await {
+                Err(error) if error.kind() == ErrorKind::Retry || error.is_outage() => return,
+                Err(error) => tracing::debug!(job = %lease.job.id, error = %error, "somebody else has it"),
+                Ok(()) => {}
+            }
+            self.cut_off.pop();
+        }
+    }
+
+    async fn greet(&self, held_back: Option<String>) -> Result<(), JobsError> {
         let mut jobs = self.holding();
         jobs.sort_unstable();
         let status = WorkerStatus {
@@ -270,9 +309,7 @@ impl Crew<'_> {
             capacity: self.settings.capacity,
             held_back,
         };
-        if let Err(error) = self.queue.greet(&status).await {
-            tracing::debug!(error = %error, "cannot say that the worker is alive");
-        }
+        self.queue.greet(&status).await
     }
 
     async fn clean(&self, now: Micros) {

@@ -320,3 +320,33 @@ fn a_rate_is_told_when_there_is_one() {
         assert_eq!((progress.percent, progress.rate, progress.eta_s), (100.0, None, None));
     });
 }
+
+/// A queue that is away for longer than a lease ends the attempt, since somebody else may have begun another; but nobody
+/// is to blame, so it does not count.
+#[test]
+fn an_outage_costs_no_attempt() {
+    on(Rig::memory(), async |rig| {
+        let crate::rig::Home::Memory(memory) = &rig.home else { panic!("it is in memory") };
+        let (queue, hands, stop) = (rig.queue().await, Arc::new(Hands::default()), Stop::new());
+        let id = submit(&queue, "a@1", "endless").await;
+        let (work, asked, theirs) = (Arc::clone(&hands) as Arc<dyn Work>, stop.clone(), rig.queue().await);
+        let settings = WorkerSettings { lease: Duration::from_millis(200), ..settings("w") };
+        let worker = tokio::spawn(async move { run_worker(&theirs, work, &settings, &asked).await.unwrap() });
+        wait_until("it is kept", async || {
+            let events = queue.events(id, 0, 100).await.unwrap();
+            events.iter().filter(|event| event.kind == EventKind::Checkpoint).count() == 3
+        })
+        .await;
+        memory.crash();
+        tokio::time::sleep(Duration::from_millis(600)).await;
+        memory.restart();
+        worker.await.unwrap();
+        let job = queue.get(id).await.unwrap();
+        assert_eq!((job.state, job.attempts), (State::Done, 1), "{job:?}");
+        let events = queue.events(id, 0, 100).await.unwrap();
+        assert!(
+            events.iter().any(|event| event.message.contains("its queue could not be reached")),
+            "{events:?}"
+        );
+    });
+}

@@ -160,6 +160,23 @@ fn what_is_wrong_is_said() {
             assert!(error.kind() == kind && text.contains(says), "{:?} {text}", error.kind());
             assert!(!text.contains("secret"), "{text}");
         }
+        assert_eq!(
+            stele_model::error::in_full(&open(down, "ingest").await.unwrap_err()),
+            "cannot open the queue ingest in Redis at 127.0.0.1:1/0: Connection refused",
+            "each cause once, and no number"
+        );
+        // A password that is missing, and one that is wrong.
+        let _: () =
+            redis::cmd("CONFIG").arg("SET").arg("requirepass").arg("right").query(&mut redis).unwrap();
+        let wrong = url.replace("redis://", "redis://:wrong@");
+        for (url, says) in [(url, "wants a password"), (&wrong, "does not know this user with this password")]
+        {
+            let error = open(url, "ingest").await.unwrap_err();
+            let text = stele_model::error::in_full(&error);
+            assert!(error.kind() == ErrorKind::Config && text.ends_with(says), "{:?} {text}", error.kind());
+            assert!(error.hint().unwrap().contains("USER:PASSWORD"), "{:?}", error.hint());
+        }
+        let _: () = redis::cmd("CONFIG").arg("SET").arg("requirepass").arg("").query(&mut redis).unwrap();
         // Two namespaces are two queues.
         let (one, two) = (open(url, "one").await.unwrap(), open(url, "two").await.unwrap());
         let id = one.submit(spec("a@1")).await.unwrap().job.unwrap();

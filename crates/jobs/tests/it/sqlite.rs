@@ -30,16 +30,85 @@ async fn what_is_wrong_is_said() {
     open(&file("newer.db")).await.unwrap();
     behind(&file("newer.db"), "PRAGMA user_version = 2").await;
     std::fs::write(file("text.db"), "this is a text, and long enough to be looked at").unwrap();
+    std::fs::create_dir(file("dir.db")).unwrap();
     for (name, kind, says) in [
         ("theirs.db", ErrorKind::Fix, "theirs.db: it is a database of another program; nothing was touched"),
         ("newer.db", ErrorKind::Fix, "its layout is version 2, and this program knows 1"),
-        ("text.db", ErrorKind::Fix, "not a database"),
-        ("absent/state.db", ErrorKind::Fix, "cannot open the queue in"),
+        ("text.db", ErrorKind::Fix, "text.db: it is not a database, or damaged"),
+        ("dir.db", ErrorKind::Fix, "dir.db: it is a directory"),
+        ("absent/state.db", ErrorKind::Fix, "absent/state.db: its directory is not there"),
     ] {
         let error = open(&file(name)).await.unwrap_err();
         let text = stele_model::error::in_full(&error);
         assert!(error.kind() == kind && text.contains(says), "{:?} {text}", error.kind());
+        assert!(!text.contains("code:") && error.hint().is_some(), "{text}");
     }
+}
+
+/// A full disk makes SQLite take a transaction back by itself, as this trigger does. What the connection believes of it
+/// afterwards must not outlast it.
+#[tokio::test]
+async fn a_write_that_failed_is_over() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("state.db");
+    let queue = open(&file).await.unwrap();
+    queue.submit(spec("a@1")).await.unwrap();
+    behind(
+        &file,
+        "CREATE TRIGGER full BEFORE INSERT ON jobs BEGIN SELECT RAISE(ROLLBACK, 'no room'); END;
+         CREATE TRIGGER full2 BEFORE UPDATE ON jobs BEGIN SELECT RAISE(ROLLBACK, 'no room'); END",
+    )
+    .await;
+    // More often than there are connections.
+    for _ in 0..8 {
+        let error = queue.submit(spec("b@1")).await.unwrap_err();
+        assert!(stele_model::error::in_full(&error).ends_with(": no room"), "{error:?}");
+    }
+    // Something can be written again, and only not what the trigger is on.
+    queue.check().await.unwrap();
+    behind(&file, "DROP TRIGGER full; DROP TRIGGER full2").await;
+    for number in 0..8 {
+        queue.submit(spec(&format!("b{number}@1"))).await.unwrap();
+    }
+    assert_eq!(queue.counts().await.unwrap().in_flight(), 9);
+}
+
+/// What would be written to a file that nobody finds any more is lost, so it is opened anew.
+#[tokio::test]
+async fn a_file_that_was_removed_is_made_anew() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("state.db");
+    let queue = open(&file).await.unwrap();
+    queue.submit(spec("a@1")).await.unwrap();
+    let remove = || {
+        for name in ["state.db", "state.db-wal", "state.db-shm"] {
+            let _ = std::fs::remove_file(dir.path().join(name));
+        }
+    };
+    remove();
+    let id = queue.submit(spec("b@1")).await.unwrap().job.unwrap();
+    assert_eq!(queue.counts().await.unwrap().in_flight(), 1);
+    assert_eq!(open(&file).await.unwrap().get(id).await.unwrap().id, id, "others find it");
+    remove();
+    std::fs::write(&file, "garbage, and long enough to be looked at").unwrap();
+    let error = queue.check().await.unwrap_err();
+    assert!(error.is_outage() && error.hint().unwrap().contains("move the file away"), "{error:?}");
+    remove();
+    queue.check().await.unwrap();
+    assert_eq!(queue.counts().await.unwrap().in_flight(), 0);
+}
+
+/// What is opened later says why it cannot be, and then can.
+#[tokio::test]
+async fn a_queue_may_come_later() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("later/state.db");
+    let queue = Queue::sqlite_later(&file, Limits::default(), Ticking::still()).unwrap();
+    let error = queue.submit(spec("a@1")).await.unwrap_err();
+    assert!(stele_model::error::in_full(&error).ends_with("its directory is not there"), "{error:?}");
+    std::fs::create_dir(dir.path().join("later")).unwrap();
+    queue.submit(spec("a@1")).await.unwrap();
+    assert_eq!(queue.examine().await.unwrap().in_flight(), 1);
 }
 
 #[tokio::test]

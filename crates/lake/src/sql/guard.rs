@@ -19,7 +19,6 @@ const TABLE_FUNCTIONS: &[&str] = &[
     "duckdb_functions",
     "duckdb_keywords",
     "duckdb_types",
-    "duckdb_views",
     "generate_series",
     "histogram",
     "histogram_values",
@@ -32,6 +31,18 @@ const TABLE_FUNCTIONS: &[&str] = &[
     "summary",
     "unnest",
 ];
+
+/// Schemas in which the engine and this program keep what is theirs: names of files, settings, how views are made.
+const INNER_SCHEMAS: &[&str] = &["information_schema", "pg_catalog", "stele_internal"];
+
+/// The same among what can be named without a schema: the catalogue of the engine.
+const INNER_TABLES: &[&str] = &["duckdb_", "pg_", "pragma_", "sqlite_"];
+
+/// Functions that tell how the engine is set up, which is where this machine keeps its files.
+const INNER_FUNCTIONS: &[&str] = &["current_setting", "getenv"];
+
+/// First words of statements that read.
+const READING: &[&str] = &["SELECT", "FROM", "WITH", "VALUES", "DESCRIBE", "SUMMARIZE", "SHOW", "EXPLAIN"];
 
 const WHAT_IS_ALLOWED: &str =
     "Allowed are SELECT, FROM, WITH, VALUES, DESCRIBE, SUMMARIZE, SHOW TABLES and EXPLAIN.";
@@ -82,6 +93,12 @@ pub(super) fn check<'a>(
         }
     }
     for index in 0..tape.nodes().len() {
+        if let Some(what) = inner(&tape.value(&tree, index as u32)) {
+            return Err(SqlError::Forbidden {
+                what,
+                hint: "SHOW TABLES lists the views of the lake, and DESCRIBE their columns.".into(),
+            });
+        }
         if let Some(name) = table_function(&tape.value(&tree, index as u32))
             && !TABLE_FUNCTIONS.contains(&name.as_str())
             && !table_macros.contains(&name)
@@ -108,6 +125,23 @@ fn table_function(value: &Value<'_>) -> Option<String> {
     Some(value.member("function")?.member("function_name")?.as_str()?.to_ascii_lowercase())
 }
 
+/// What is asked for that tells of the inside, if the value does.
+fn inner(value: &Value<'_>) -> Option<String> {
+    if value.kind() != Kind::Object {
+        return None;
+    }
+    let lower = |name| Some(value.member(name)?.as_str()?.to_ascii_lowercase());
+    if value.member("type")?.as_str()? == "BASE_TABLE" {
+        let (schema, table) = (lower("schema_name")?, lower("table_name")?);
+        let is_inner = INNER_SCHEMAS.contains(&schema.as_str())
+            || INNER_TABLES.iter().any(|start| table.starts_with(start));
+        let dot = if schema.is_empty() { "" } else { "." };
+        return is_inner.then(|| format!("The table {schema}{dot}{table}"));
+    }
+    let function = lower("function_name")?;
+    INNER_FUNCTIONS.contains(&function.as_str()).then(|| format!("The function {function}"))
+}
+
 fn is_function(connection: &Connection, name: &str) -> Result<bool, SqlError> {
     connection
         .query_row("SELECT count(*) > 0 FROM duckdb_functions() WHERE function_name = $1", [name], |row| {
@@ -129,6 +163,14 @@ fn refusal(root: &Value<'_>, text: &str, offset: usize) -> SqlError {
             }
             _ => WHAT_IS_ALLOWED.to_owned(),
         };
+        // Each of several statements may be one that reads, or none.
+        let several = text.trim_end().trim_end_matches(';').contains(';');
+        if several && READING.contains(&first.as_str()) {
+            return SqlError::Forbidden {
+                what: "A text of several statements".into(),
+                hint: "Send one statement at a time, and one that reads.".into(),
+            };
+        }
         // The first word alone would be refused and allowed in one breath.
         let first = if first == "WITH" { "WITH before anything but a SELECT".to_owned() } else { first };
         return SqlError::Forbidden {

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use stele_engine::jobs::{Control, Job, JobId, State, WorkerStatus};
+use stele_engine::jobs::{Control, Job, JobId, JobsError, State, WorkerStatus};
 
 use crate::desk::{Call, Desk};
 use crate::jobs::Jobs;
@@ -200,16 +200,16 @@ pub(crate) struct ListArguments {
     state: Option<String>,
     /// Jobs of a page, up to 200; 20 unless told otherwise.
     limit: Option<u64>,
-    /// `next` of the page before.
-    before: Option<String>,
+    /// `next_cursor` of the page before.
+    cursor: Option<String>,
 }
 
 /// A page of them.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct JobList {
     jobs: Vec<JobView>,
-    /// Pass it as `before` for what follows; null at the end.
-    next: Option<String>,
+    /// Pass it as `cursor`, with the same state, for what follows; null at the end.
+    next_cursor: Option<String>,
 }
 
 impl Tool for ListJobs {
@@ -224,13 +224,14 @@ impl Tool for ListJobs {
         let jobs = queue(desk)?;
         let limit = arguments::count("limit", arguments.limit, JOBS_DEFAULT, JOBS_MAX)? as usize;
         let states = arguments.state.iter().map(|state| state.parse()).collect::<Result<Vec<State>, _>>()?;
-        let before = match &arguments.before {
+        let before = match &arguments.cursor {
             // It has to be a job of this tenant, like all that it is told of.
             Some(id) => Some(jobs.wait(jobs.get(id))?.id),
             None => None,
         };
         let (found, next) = jobs.wait(jobs.list(states, before, limit))?;
-        Ok(JobList { jobs: found.iter().map(job_view).collect(), next: next.as_ref().map(JobId::to_string) })
+        let next_cursor = next.as_ref().map(JobId::to_string);
+        Ok(JobList { jobs: found.iter().map(job_view).collect(), next_cursor })
     }
 }
 
@@ -287,7 +288,11 @@ impl Tool for ControlJob {
 
     fn run(desk: &Desk, _call: &Call, arguments: ControlArguments) -> Result<JobView, Refusal> {
         let jobs = queue(desk)?;
-        let control: Control = arguments.action.parse()?;
+        let control: Control = arguments.action.parse().map_err(|_: JobsError| {
+            Refusal::new("There is no such action.")
+                .why(fact(&arguments.action))
+                .hint("`cancel`, `pause`, `resume` or `retry`")
+        })?;
         let job = jobs.wait(jobs.get(&arguments.id))?;
         Ok(job_view(&jobs.wait(jobs.queue.control(job.id, control))?))
     }

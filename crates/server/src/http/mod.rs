@@ -122,14 +122,15 @@ pub fn serve_http(
         let listener = TcpListener::bind(address).await.map_err(listen)?;
         let local = listener.local_addr().map_err(listen)?;
         let hosts = hosts(&options, local);
+        let HttpOptions { tokens, tenant, meters, .. } = &options;
         let queue = match &options.jobs {
             Some(jobs) => {
-                let roots = Roots::new(&jobs.roots).map_err(ServerError::Root)?;
+                let tenants = if tokens.is_open() { vec![tenant.clone()] } else { tokens.tenants() };
+                let roots = Roots::new(&jobs.roots, &jobs.withheld, &tenants)?;
                 Some((jobs.queue.clone(), roots, jobs.watchers.clone()))
             }
             None => None,
         };
-        let HttpOptions { tokens, tenant, meters, .. } = &options;
         let mut service = Service::new(engines, sql, meters, tokens.clone(), (tenant, hosts), queue)?;
         service.disk = options.disk;
         let service = Arc::new(service);

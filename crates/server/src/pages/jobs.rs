@@ -36,7 +36,7 @@ pub(super) fn list(asked: &Asked<'_>) -> Result<Markup, Refusal> {
     let jobs = asked.ask::<ListJobs>(&[
         ("limit", Value::from(JOBS_SHOWN)),
         ("state", asked.text("state")),
-        ("before", asked.text("before")),
+        ("cursor", asked.text("cursor")),
     ])?;
     let chosen = asked.get("state");
     Ok(html! {
@@ -53,8 +53,8 @@ pub(super) fn list(asked: &Asked<'_>) -> Result<Markup, Refusal> {
             }
             @if words::list(&jobs["jobs"]).is_empty() { p.muted { "There are none." @if chosen.is_none() { " " code { "stele ingest FILE… --no-wait" } " queues one as well." } } }
             @else { (table(&jobs, asked.tenant.desk.engine.now())) }
-            @if let Some(next) = jobs["next"].as_str() {
-                p { a.button href=(address("/jobs", &[("state", chosen.unwrap_or_default()), ("before", next)])) { "Older jobs" } }
+            @if let Some(next) = jobs["next_cursor"].as_str() {
+                p { a.button href=(address("/jobs", &[("state", chosen.unwrap_or_default()), ("cursor", next)])) { "Older jobs" } }
             }
         }
     })

@@ -46,7 +46,8 @@ fn a_job_is_started_seen_and_steered() {
     };
     assert_eq!(control("pause").1["paused"], true);
     assert_eq!(control("resume").1["paused"], false);
-    assert_eq!(control("nope").0, 400);
+    let (status, problem) = control("nope");
+    assert_eq!((status, &problem["title"]), (400, &json!("There is no such action.")), "{problem}");
     assert_eq!(control("cancel").1["state"], "cancelled");
     assert_eq!(control("retry").1["state"], "queued");
     let page = get(world.address, &format!("/jobs/{id}"), "");
@@ -121,6 +122,67 @@ fn only_what_lies_below_an_allowed_directory_is_ingested() {
     }
     let form = format!("POST /jobs/start HTTP/1.1\r\nHost: {0}\r\nOrigin: http://{0}", world.address);
     assert_eq!(request(world.address, &form, "targets=%2Fetc%2Fpasswd").status, 403);
+}
+
+/// All lists go on the same way.
+#[test]
+fn the_list_comes_in_pages() {
+    let (world, target) = world();
+    let other = world.path("in/b.jsonl");
+    std::fs::write(&other, "{\"event\":\"b\"}\n").unwrap();
+    let ids = [started(&world, &target), started(&world, &other.display().to_string())];
+    let first = get(world.address, "/api/jobs?limit=1", "").json();
+    let cursor = first["next_cursor"].as_str().unwrap();
+    let second = get(world.address, &format!("/api/jobs?limit=1&cursor={cursor}"), "").json();
+    assert_eq!((&first["jobs"][0]["id"], &second["jobs"][0]["id"]), (&json!(ids[1]), &json!(ids[0])));
+    assert_eq!(second["next_cursor"], Value::Null);
+    assert_eq!(get(world.address, "/api/jobs?before=j000000000000", "").status, 400);
+}
+
+/// What the queue has to say is said, and what was lost with it is only what was in it.
+#[test]
+fn a_queue_that_fails_is_a_reason() {
+    let (world, target) = world();
+    let remove = || {
+        for name in ["data/state.db", "data/state.db-wal", "data/state.db-shm"] {
+            let _ = std::fs::remove_file(world.path(name));
+        }
+    };
+    let reasons = || {
+        // What was found a moment ago is believed.
+        std::thread::sleep(Duration::from_millis(1_500));
+        let ready = get(world.address, "/ready", "").json();
+        let codes = ready["reasons"].as_array().unwrap().iter().map(|reason| reason["code"].clone());
+        (codes.collect::<Vec<Value>>(), ready.to_string())
+    };
+    remove();
+    started(&world, &target);
+    assert_eq!(get(world.address, "/api/jobs", "").json()["jobs"].as_array().unwrap().len(), 1);
+    assert!(!reasons().0.contains(&json!("queue")));
+    remove();
+    std::fs::write(world.path("data/state.db"), "garbage, and long enough to be looked at").unwrap();
+    let refused = post(world.address, "/api/ingest/start", &json!({ "targets": [target] }), "");
+    assert!(refused.status == 503 && refused.body.contains("move the file away"), "{}", refused.body);
+    assert!(!refused.body.contains("code:"), "{}", refused.body);
+    let (codes, text) = reasons();
+    assert!(codes.contains(&json!("queue")) && text.contains("not a database"), "{text}");
+    remove();
+    started(&world, &target);
+    assert!(!reasons().0.contains(&json!("queue")));
+}
+
+/// Not by its name, not through a link, and not with the directory around it.
+#[test]
+fn what_is_the_services_own_is_not_ingested() {
+    let (world, _) = world();
+    let root = world.path("in").display().to_string();
+    std::os::unix::fs::symlink(world.path("data"), world.path("in/door")).unwrap();
+    for target in
+        [format!("{root}/door"), format!("{root}/door/state.db"), format!("{root}/door/state.db-wal")]
+    {
+        let refused = post(world.address, "/api/ingest/start", &json!({ "targets": [target] }), "");
+        assert_eq!(refused.status, 403, "{target}: {}", refused.body);
+    }
 }
 
 #[test]

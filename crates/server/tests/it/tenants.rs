@@ -270,5 +270,5 @@ fn jobs_of_another_tenant_are_not_there() {
     assert_eq!(get(address, "/api/jobs", TWO).json()["jobs"], json!([]));
     assert_eq!(get(address, "/api/ingest/status", TWO).json()["jobs"]["queued"], 0);
     assert_eq!(get(address, "/api/ingest/status", ONE).json()["jobs"]["queued"], 1);
-    assert_eq!(get(address, &format!("/api/jobs?before={id}"), TWO).status, 404);
+    assert_eq!(get(address, &format!("/api/jobs?cursor={id}"), TWO).status, 404);
 }

@@ -64,6 +64,23 @@ fn a_query_only_reads_the_lake() {
         "FROM system.main.read_text('/etc/hostname')".to_owned(),
         "FROM READ_TEXT('/etc/hostname')".to_owned(),
         "FROM \"read_text\"('/etc/hostname')".to_owned(),
+        // Where this machine keeps its files, and what the views are made of.
+        "SELECT current_setting('allowed_directories')".to_owned(),
+        "SELECT CURRENT_SETTING('temp_directory') FROM events".to_owned(),
+        "SELECT pg_catalog.current_setting('home_directory')".to_owned(),
+        "FROM duckdb_views()".to_owned(),
+        "FROM duckdb_settings()".to_owned(),
+        "SELECT sql FROM duckdb_views".to_owned(),
+        "SELECT sql FROM sqlite_master".to_owned(),
+        "FROM \"SQLITE_SCHEMA\"".to_owned(),
+        "FROM information_schema.tables".to_owned(),
+        "FROM memory.information_schema.views".to_owned(),
+        "FROM system.pg_catalog.pg_views".to_owned(),
+        "FROM pg_settings".to_owned(),
+        "FROM stele_internal.files".to_owned(),
+        "FROM \"Stele_Internal\".files".to_owned(),
+        "SELECT * FROM events WHERE uri IN (SELECT uri FROM stele_internal.files)".to_owned(),
+        "WITH x AS (FROM stele_internal.files) FROM x".to_owned(),
         // Writing.
         format!("COPY (SELECT 1) TO '{out}'"),
         format!("COPY events TO '{out}' (FORMAT parquet)"),
@@ -152,6 +169,11 @@ fn a_query_only_reads_the_lake() {
         );
         // Nothing that was refused leaves the engine changed.
         assert_eq!(harbour::csv(&sql, "SELECT count(*) AS n FROM ws_event").unwrap(), "n\n16\n", "{text}");
+    }
+    // What is refused is said in words that fit.
+    for text in [format!("SELECT 1; COPY (SELECT 1) TO '{out}'"), "select 1; drop table x".to_owned()] {
+        let error = sql.query(&text, &Params::none()).map(|_| ()).expect_err(&text).to_string();
+        assert!(error.contains("several statements") && error.contains("one statement at a time"), "{error}");
     }
     // Whatever the engine makes of this comment, what runs is the statement that was checked.
     let text = format!("/* /* */ EXPLAIN SELECT 1 --*/ COPY (SELECT 1) TO '{out}'");
