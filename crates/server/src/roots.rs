@@ -80,7 +80,7 @@ impl Roots {
 
     /// Each of them.
     pub(crate) fn each(&self) -> impl Iterator<Item = &Path> {
-        self.0.iter().map(PathBuf::as_path)
+        self.roots.iter().map(|root| root.dir.as_path())
     }
 
     /// The path that a target means, if it may be read. Links are followed first, so none leads out.

@@ -66,7 +66,7 @@ const ALLOWED: [(&str, &[&str]); 26] = [
 const ALLOWED_IN_TESTS: [&str; 1] = ["stele-testkit"];
 
 /// Outside crates that only some of ours may use: what makes a crate heavy stays in one place.
-const KEPT_IN: [(&str, &[&str]); 25] = [
+const KEPT_IN: [(&str, &[&str]); 24] = [
     ("deltalake", &["stele-lake"]),
     ("duckdb", &["stele-lake"]),
     ("object_store", &["stele-lake", "stele-watch"]),
@@ -85,13 +85,12 @@ const KEPT_IN: [(&str, &[&str]); 25] = [
     ),
     ("sqlx", &["stele-jobs", "stele-tables"]),
     ("redis", &["stele-jobs"]),
-    ("rustls", &["stele-tables"]),
     ("aws-lc-rs", &["stele-tables"]),
     ("lancedb", &["stele-index"]),
     ("ort", &["stele-embed"]),
     ("tokenizers", &["stele-embed"]),
     ("reqwest", &["stele-http"]),
-    ("rustls", &["stele-capture"]),
+    ("rustls", &["stele-capture", "stele-tables"]),
     ("tungstenite", &["stele-capture"]),
     ("serde_json_path", &["stele-rest"]),
     ("calamine", &["stele-documents"]),
