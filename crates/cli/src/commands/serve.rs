@@ -94,7 +94,8 @@ pub fn run(context: &Context, args: ServeArgs) -> Result<Exit, Failure> {
                 let worked = desk.work(&settings, stop);
                 if let Err(error) = &worked {
                     // Nobody would notice before the service ends.
-                    tracing::error!("the worker of the service has ended: {}", in_full(error));
+                    let why = in_full(error);
+                    crate::output::complain(&format!("error: the worker of the service has ended: {why}\n"));
                 }
                 worked
             })
