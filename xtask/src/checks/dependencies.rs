@@ -27,6 +27,9 @@ pub fn dependencies(root: &Path) -> Result<Vec<String>> {
     Ok(findings)
 }
 
+/// Packages whose libraries have other names.
+const LIBRARIES: [(&str, &str); 1] = [("md-5", "md5")];
+
 /// Dependencies that no line of the crate that names them mentions.
 fn unused(metadata: &Value) -> Result<Vec<String>> {
     let mut findings = Vec::new();
@@ -49,7 +52,9 @@ fn unused(metadata: &Value) -> Result<Vec<String>> {
                 continue;
             };
             let place = if development { &tests } else { &code };
-            if !mentions(place, &name.replace('-', "_")) {
+            let library = LIBRARIES.iter().find(|(package, _)| *package == name);
+            let library = library.map_or_else(|| name.replace('-', "_"), |(_, library)| (*library).to_owned());
+            if !mentions(place, &library) {
                 findings.push(format!("{manifest}: {name} is not used"));
             }
         }

@@ -354,12 +354,13 @@ mod tests {
 
     #[test]
     fn a_stage_lasts_until_what_happens_next() {
+        let progress = serde_json::json!({ "stage": "parsing", "percent": 0.0, "done": 0, "at": 0 });
         let event = |number: u64, state, at| Event {
             job: "j000000000001".parse().unwrap(),
             number,
             kind: EventKind::Checkpoint,
             state,
-            progress: Progress::default(),
+            progress: serde_json::from_value::<Progress>(progress.clone()).unwrap(),
             message: String::new(),
             at,
         };

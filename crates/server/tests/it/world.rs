@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock, OnceLock, mpsc};
 
-use stele_engine::jobs::{Job, JobDesk, Manager};
+use stele_engine::jobs::{Job, JobDesk, Manager, Options};
 use stele_engine::{
     Cancel, EmbeddingConfig, Engine, EngineError, Environment, IngestOptions, NoProgress, Settings,
 };
