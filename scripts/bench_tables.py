@@ -4,7 +4,7 @@ prints rows per second, rows per second of processor, and memory.
 
     scripts/bench_tables.py MEASURE [ROWS [postgresql|mysql|sqlite…]]
 
-MEASURE is the built example (`cargo build --release -p stele-tables --example measure`). Python is that of
+MEASURE is the built example (`cargo build --release -p stele-tables --example rows`). Python is that of
 `make bench`'s set-up ($STELE_CACHE/venv-sqlbench). `measure` writes every record as JSON to a file; the others only
 hand rows to Python: what they would do with them comes on top.
 """

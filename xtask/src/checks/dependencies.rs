@@ -53,7 +53,8 @@ fn unused(metadata: &Value) -> Result<Vec<String>> {
             };
             let place = if development { &tests } else { &code };
             let library = LIBRARIES.iter().find(|(package, _)| *package == name);
-            let library = library.map_or_else(|| name.replace('-', "_"), |(_, library)| (*library).to_owned());
+            let library =
+                library.map_or_else(|| name.replace('-', "_"), |(_, library)| (*library).to_owned());
             if !mentions(place, &library) {
                 findings.push(format!("{manifest}: {name} is not used"));
             }

@@ -28,7 +28,9 @@ pub fn run(context: &Context, args: IngestArgs) -> Result<Exit, Failure> {
             return Err(Failure::usage(why).hint("name the file in stele.toml: profiles = [\"FILE\"]"));
         }
         let (timezone, format) = (reading.timezone.clone(), reading.options().format);
-        context.engine()?.check_reading(timezone.as_deref(), format.as_deref())?;
+        let engine = context.engine()?;
+        let readable = engine.check_reading(timezone.as_deref(), format.as_deref());
+        readable.map_err(|error| failed_run(error, reading, "nothing was queued"))?;
         let options =
             Options { tag, embed: !args.intake.no_embed, force: args.force, tenant, timezone, format };
         return match args.watch {

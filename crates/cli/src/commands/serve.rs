@@ -197,11 +197,15 @@ pub fn failed(error: ServerError) -> Failure {
             )
         }
         ServerError::Root { .. } => {
+            failure.exit = Exit::Config;
             failure.hint("--allow-root, or [[root]] in the file of tokens, names a directory that is there")
         }
-        ServerError::RootOfNobody { .. } => failure.hint(
-            "a directory for everybody is `--allow-root DIR`; one with a `=` in its name is written `./DIR`",
-        ),
+        ServerError::RootOfNobody { .. } => {
+            failure.exit = Exit::Config;
+            failure.hint(
+                "a directory for everybody is `--allow-root DIR`; one with a `=` in its name is written `./DIR`",
+            )
+        }
         ServerError::Listen { .. } => {
             failure.hint("another port with --port, or --port 0 for a free one; --bind names the address")
         }

@@ -1,7 +1,7 @@
 //! `stele sources`, and `stele ingest --source`: what is no file.
 
 use serde_json::{Value, json};
-use stele_engine::collecting::{SourceDesk, SourceRun};
+use stele_engine::collecting::{Checked, SourceDesk, SourceRun};
 use stele_engine::{Cancel, Engine, NoProgress};
 use stele_model::error::in_full;
 
@@ -117,34 +117,33 @@ fn check(
     id: Option<String>,
     cancel: &Cancel,
 ) -> Result<Exit, Failure> {
-    let ids = match id {
-        Some(id) => vec![id],
-        None => desk.config().due(None).iter().map(|source| source.id.clone()).collect(),
-    };
-    let (mut failed, mut text) = (0, String::new());
-    for id in &ids {
-        let checked = desk.check(id, cancel);
-        let said = match &checked {
-            Ok(checked) => {
-                json!({ "source": id, "ok": true, "identity": checked.identity, "notes": checked.notes })
-            }
-            Err(error) => json!({ "source": id, "ok": false, "error": in_full(error) }),
-        };
-        context.out.event("check", &said)?;
-        match checked {
-            Ok(checked) => {
-                let who = checked.identity.map_or(String::new(), |who| format!(" as {who}"));
-                text.push_str(&format!("{id}: ok{who}\n"));
-                checked.notes.iter().for_each(|note| text.push_str(&format!("  {note}\n")));
-            }
+    if let Some(id) = id {
+        // Asked for alone, what is wrong with it is what went wrong.
+        let checked = desk.check(&id, cancel)?;
+        told(context, &id, &checked)?;
+        return Ok(Exit::Done);
+    }
+    let mut failed = 0;
+    for source in desk.config().due(None) {
+        match desk.check(&source.id, cancel) {
+            Ok(checked) => told(context, &source.id, &checked)?,
             Err(error) => {
                 failed += 1;
-                text.push_str(&format!("{id}: {}\n", in_full(&error)));
+                let why = in_full(&error);
+                context.out.event("check", &json!({ "source": source.id, "ok": false, "error": why }))?;
+                context.out.text(format!("{}: {why}\n", source.id))?;
             }
         }
     }
-    context.out.text(text)?;
     Ok(if failed == 0 { Exit::Done } else { Exit::Failure })
+}
+
+fn told(context: &Context, id: &str, checked: &Checked) -> Result<(), Failure> {
+    let Checked { identity, notes } = checked;
+    context.out.event("check", &json!({ "source": id, "ok": true, "identity": identity, "notes": notes }))?;
+    let who = identity.as_deref().map_or(String::new(), |who| format!(" as {who}"));
+    let notes: String = notes.iter().map(|note| format!("  {note}\n")).collect();
+    Ok(context.out.text(format!("{id}: ok{who}\n{notes}"))?)
 }
 
 fn cost(context: &Context, desk: &SourceDesk<'_>, id: Option<&str>) -> Result<Exit, Failure> {

@@ -227,7 +227,7 @@ fn what_cannot_be_done_ends_with_its_reason_and_keeps_nobody_waiting() {
     world.write("d/manifests/jobs", "in the way");
     world.write("in/more.md", "# More\n\nWords.\n");
     let dead = one(&world, "in/more.md");
-    work(&world).is(0);
+    work(&world).is(1);
     assert_eq!(status(&world, &dead)["state"], "dead");
     let letters = world.run("dlq list --data-dir d --json").is(0).last();
     assert_eq!(letters["jobs"][0]["id"], dead, "{letters}");

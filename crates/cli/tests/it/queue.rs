@@ -15,7 +15,7 @@ fn a_damaged_queue_is_said_with_what_helps() {
         assert_eq!(queue["state"], expect, "{queue}");
         queue.to_string()
     };
-    assert!(doctor("ok").contains("none yet"), "and none is made");
+    assert!(doctor("ok").contains("the first job makes it"), "and none is made");
     assert!(!world.path("d/state.db").exists());
     world.ok("ingest in --no-wait --data-dir d");
     assert!(doctor("ok").contains("1 of them to be done"));

@@ -99,6 +99,7 @@ fn a_source_is_tried_collected_and_followed() {
          ORDER BY source DESC LIMIT 1",
     );
     assert_eq!(newest.trim().lines().last(), Some("Article 3"));
+    world.ok("index build --data-dir d");
     let found = world.run("search harbour --data-dir d --json").is(0).last();
     assert!(found["results"].as_array().is_some_and(|results| !results.is_empty()), "{found}");
     world.run("coverage --data-dir d").is(0);

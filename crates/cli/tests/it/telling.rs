@@ -20,7 +20,9 @@ fn lineage(world: &World) -> Vec<Value> {
 
 fn work(world: &World) {
     let mut worker = world.stele("worker --data-dir d --until-idle --lease 2s");
-    assert!(worker.env("STELE_INDEX_ON_INGEST", "true").output().unwrap().status.success());
+    let ended = worker.env("STELE_INDEX_ON_INGEST", "true").output().unwrap().status;
+    // 3 where some of the jobs were meant to fail.
+    assert!(matches!(ended.code(), Some(0 | 3)), "{ended}");
 }
 
 #[test]
@@ -166,8 +168,9 @@ fn watchers_and_copies_outside_are_counted_while_the_service_runs() {
         "stele.toml",
         format!(
             "[embedding]\nprovider = \"test-double\"\ndimension = 32\n\
-             [watchers.inbox]\nkind = \"spool\"\npath = \"inbox\"\nsettle_ms = 100\n\
+             [watchers.inbox]\nkind = \"spool\"\npath = \"{}\"\nsettle_ms = 100\n\
              [sinks.copy]\nkind = \"qdrant\"\nurl = \"{}\"\ncollection = \"texts\"\nfollow = true\n",
+            world.path("inbox").display(),
             store.url
         ),
     );

@@ -13,14 +13,14 @@ use std::time::Duration;
 use serde::Serialize;
 use serde_json::Value;
 use stele_collect::{
-    Batch, Budget, BudgetState, CACHE_BYTES_MAX, Checked, CollectError, Collected, Cursors, KnownKeys, Means,
-    Outcome, Preview, ResponseCache, Sink, Source, SourceKind, SourcesConfig, StreamInfo,
+    Batch, Budget, BudgetState, CACHE_BYTES_MAX, CollectError, Collected, Cursors, KnownKeys, Means, Outcome,
+    Preview, ResponseCache, Sink, Source, SourceKind, SourcesConfig, StreamInfo,
 };
 use stele_rest::Shared;
 
 pub use live::Listened;
 pub use stele_capture::{CaptureConfig, Template};
-pub use stele_collect::{Outcome as StreamEnd, Source as SourceEntry, SourcesConfig as Sources};
+pub use stele_collect::{Checked, Outcome as StreamEnd, Source as SourceEntry, SourcesConfig as Sources};
 
 use self::sink::LakeSink;
 use crate::answering::Paced;

@@ -70,11 +70,11 @@ impl Engine {
         let sql = self.own_lake_sql(&self.snapshot()?, &options)?;
         let params = Params::none().with("tenant", self.settings().tenant.as_str()).with("source", source);
         sql.query(CURSORS, &params)?.each_text(|row| {
-            let [Some(stream), Some(number), Some(cursor)] = row.as_slice() else {
+            let [Some(stream), Some(number), cursor] = row.as_slice() else {
                 return Ok::<(), EngineError>(());
             };
             state.number = state.number.max(number.parse().unwrap_or(0));
-            match serde_json::from_str(cursor) {
+            match serde_json::from_str(cursor.as_deref().unwrap_or("null")) {
                 // A stream that was told to begin anew.
                 Ok(Value::Null) | Err(_) => {}
                 Ok(cursor) => state.cursors.set(stream.as_str(), cursor),
@@ -125,16 +125,18 @@ impl<'a> LakeSink<'a> {
         }
         let number = self.state.number + 1;
         let mut bytes = batch.lines.clone();
+        // Without a cursor, too: the number says which batch is the newest.
+        let mut line = json!({
+            "source": self.source,
+            "stream": CURSOR,
+            "doc_type": "system_event",
+            "data": { "stream": batch.stream, "number": number },
+        });
         if let Some(cursor) = &batch.cursor {
-            let line = json!({
-                "source": self.source,
-                "stream": CURSOR,
-                "doc_type": "system_event",
-                "data": { "stream": batch.stream, "number": number, "cursor": cursor },
-            });
-            bytes.extend_from_slice(line.to_string().as_bytes());
-            bytes.push(b'\n');
+            line["data"]["cursor"] = cursor.clone();
         }
+        bytes.extend_from_slice(line.to_string().as_bytes());
+        bytes.push(b'\n');
         let hash = to_hex(&IdHasher::new("collected").part(&bytes).finish());
         let uri = format!("{SCHEME}{}/{}/{number:08}-{}.jsonl", self.source, batch.stream, &hash[..16]);
         let dir: PathBuf = self.engine.data_dir().join(DIR);

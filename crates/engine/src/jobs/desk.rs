@@ -272,7 +272,7 @@ impl Engine {
         const NAME: &str = "queue";
         let settings = self.settings();
         if settings.queue == QueueHome::Sqlite && !settings.data_dir.join(STATE_FILE).exists() {
-            return Check::new(NAME, CheckState::Ok, "none yet: the first job makes it", None);
+            return Check::new(NAME, CheckState::Ok, "there is none; the first job makes it", None);
         }
         let looked_at = runtime().and_then(|runtime| {
             runtime.block_on(async {
