@@ -78,7 +78,8 @@ fn what_jobs_read_and_write_is_told_once_it_is_kept() {
     assert_eq!(records["outputFacets"]["outputStatistics"]["rowCount"], 20, "{records}");
     let version = world.run("status --data-dir d --json").is(0).last()["lake_version"].clone();
     let told = records["facets"]["version"]["datasetVersion"].as_str().unwrap();
-    assert!(told.parse::<u64>().is_ok() && (version.is_null() || told == version.to_string()), "{records}");
+    let told: u64 = told.parse().unwrap();
+    assert!(version.as_u64().is_none_or(|version| version == told), "{records}");
     let failed = of(&gone)[1];
     let why = failed["run"]["facets"]["errorMessage"]["message"].as_str().unwrap();
     assert!(why.contains("gone.md"), "{failed}");

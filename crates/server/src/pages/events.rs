@@ -160,7 +160,7 @@ pub(super) fn drift(asked: &Asked<'_>) -> Result<Markup, Refusal> {
     let changes = words::list(&drift["changes"]);
     // Of whole events that are new there is no path and nothing that was before.
     let [has_path, has_before] =
-        ["path", "before"].map(|name| changes.iter().any(|change| words::text(&change[name]) != ""));
+        ["path", "before"].map(|name| changes.iter().any(|change| !words::text(&change[name]).is_empty()));
     Ok(html! {
         nav.crumbs aria-label="Where this is" { a href="/coverage" { "Coverage" } " / " span aria-current="page" { "Drift" } }
         h1 { "Drift between versions" }

@@ -56,7 +56,7 @@ fn every_endpoint_answers_as_the_document_says() {
         ("/api/graph/path", "?from=crane&to=--load", "/from/name", json!("crane")),
         ("/api/graph/show", "?name=crane", "/of/name", json!("crane")),
         ("/api/ingest/status", "", "/jobs/queued", json!(0)),
-        ("/api/jobs", "", "/next", Value::Null),
+        ("/api/jobs", "", "/next_cursor", Value::Null),
         ("/api/metrics/summary", "", "/records", json!(records)),
     ] {
         let response = get(address, &format!("{path}{query}"), "");
@@ -122,7 +122,7 @@ fn what_makes_no_sense_is_said_in_the_form_of_a_problem() {
         ("/api/graph/show", "?name=nope", 404, "not_found"),
         ("/api/graph/neighbors", "?name=crane&kinds=NOPE", 400, "bad_request"),
         ("/api/jobs", "?state=nope", 400, "bad_request"),
-        ("/api/jobs", "?before=j000000000000", 404, "not_found"),
+        ("/api/jobs", "?cursor=j000000000000", 404, "not_found"),
     ] {
         let response = get(address, &format!("{path}{query}"), "");
         assert_eq!(response.status, status, "{path}{query}: {}", response.body);
@@ -231,5 +231,5 @@ fn a_disk_that_is_nearly_full_is_a_reason() {
     let found = get(world.address, "/ready", "").json();
     let codes: Vec<&Value> = found["reasons"].as_array().unwrap().iter().map(|one| &one["code"]).collect();
     assert_eq!(codes, ["no_lake", "disk"], "{found}");
-    assert!(get(world.address, "/", "").body.contains("Not ready for queries"));
+    assert!(get(world.address, "/", "").body.contains("Nothing has been ingested yet"));
 }

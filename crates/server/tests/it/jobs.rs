@@ -150,7 +150,7 @@ fn a_queue_that_fails_is_a_reason() {
     };
     let reasons = || {
         // What was found a moment ago is believed.
-        std::thread::sleep(Duration::from_millis(1_500));
+        crate::world::wait(1_500);
         let ready = get(world.address, "/ready", "").json();
         let codes = ready["reasons"].as_array().unwrap().iter().map(|reason| reason["code"].clone());
         (codes.collect::<Vec<Value>>(), ready.to_string())

@@ -260,7 +260,7 @@ fn a_format_can_be_forced() {
     check_with(
         "{}\n",
         &force("F99"),
-        "no format named F99; known formats are har, capture, F13, F14, F12, F10, F2, F9, F11, F3, F1, F4, F5, F7, F8, F6, F15, frames, lines",
+        "no format named F99; known formats are har, capture, F13, F14, F12, F10, F2, F9, F11, F3, F1, F4, F5, F7, F8, F6, F15, frames, collected, lines",
     );
 }
 

@@ -119,8 +119,10 @@ fn a_profile_replaces_its_namesake() {
 fn built_in_profiles_share_the_event_rule() {
     let profiles = Profiles::builtin();
     let base = profiles.profiles().last().expect("one");
-    for profile in profiles.profiles().filter(|profile| profile.records.is_none() && profile.name != "frames")
-    {
+    // One that is never taken by what a record looks like cannot be taken by mistake.
+    let recognised =
+        profiles.profiles().filter(|profile| profile.records.is_none() && !profile.detect.is_empty());
+    for profile in recognised {
         assert_eq!(profile.event, base.event, "{}", profile.name);
         assert_eq!(profile.event_sole, base.event_sole, "{}", profile.name);
         assert_eq!(profile.payload, base.payload, "{}", profile.name);

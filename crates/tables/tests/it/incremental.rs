@@ -237,7 +237,7 @@ fn a_sink_that_fails(database: &Database) {
         kept.fails_at = None;
         assert_eq!(good(&mut sunk, &mut kept), 15_000);
         let ids = kept.told(&["id"]);
-        assert_eq!(ids.split(' ').last(), Some("25000"));
+        assert_eq!(ids.split(' ').next_back(), Some("25000"));
         assert_eq!(ids.split(' ').count(), 25_000, "each once");
         // And a state that somebody else wrote is refused.
         let mut cursors = Cursors::default();
