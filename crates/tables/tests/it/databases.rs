@@ -169,6 +169,8 @@ impl Database {
                 ]);
                 command.args(MARIADB_SMALL);
                 command.arg(format!("--datadir={}", data.display())).arg(format!("--port={}", self.port));
+                // Of its own: others that run beside it would take its files for theirs.
+                command.arg(format!("--tmpdir={}", self.dir.path().display()));
                 command.arg(format!("--socket={}", self.dir.path().join("socket").display()));
                 command.arg(format!("--pid-file={}", self.dir.path().join("pid").display()));
                 if is_root() {
