@@ -93,7 +93,8 @@ fn the_examples_of_the_guide_are_read() {
     let tables: BTreeMap<String, BTreeMap<String, WatcherConfig>> = toml::from_str(block).unwrap();
     let watchers = &tables["watchers"];
     check_all(watchers).unwrap();
-    assert_eq!(watchers.values().map(WatcherConfig::kind).collect::<Vec<_>>(), ["http", "spool", "s3"]);
+    let kinds: Vec<&str> = watchers.values().map(WatcherConfig::kind).collect();
+    assert_eq!(kinds, ["http", "spool", "s3", "notion"]);
 }
 
 #[test]
