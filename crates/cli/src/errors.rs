@@ -6,6 +6,7 @@
 use std::io;
 
 use serde_json::json;
+use stele_engine::collecting::CollectError;
 use stele_engine::discovery::render::RenderError;
 use stele_engine::graph::GraphError;
 use stele_engine::lake::LakeError;
@@ -133,6 +134,16 @@ fn hints(error: &EngineError) -> Vec<String> {
             "`stele ingest FILE… --no-wait --data-dir DIR` queues a job; `--data-dir` or `--queue` names another place"
         }
         EngineError::Jobs(error) => return error.hint().map(str::to_owned).into_iter().collect(),
+        EngineError::Collect(CollectError::Stopped { .. }) => return Vec::new(),
+        EngineError::Collect(error) if error.kind() == ErrorKind::Config => {
+            "`stele sources list` shows what is configured, docs/guide/sources.md how"
+        }
+        EngineError::Capture(error) if error.kind() == ErrorKind::Config => {
+            "docs/guide/sources.md shows addresses that can be listened to"
+        }
+        EngineError::Collect(_) | EngineError::Capture(_) => {
+            "run the same command again: it goes on behind what was kept"
+        }
         EngineError::Config { .. } => "`stele validate` checks the configuration",
         EngineError::NoInputs(_) => "name recordings, or a directory that holds some",
         EngineError::UnknownInput { .. } | EngineError::AmbiguousInput { .. } => {

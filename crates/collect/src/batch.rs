@@ -46,6 +46,19 @@ impl Cursors {
     }
 }
 
+/// What becomes of a record that has no cursor, where others of its stream have one.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Missing {
+    /// It ends the stream with an error.
+    #[default]
+    Raise,
+    /// It is kept, in every run.
+    Include,
+    /// It is left out.
+    Exclude,
+}
+
 /// Records of one stream, and where the stream goes on when they are kept.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Batch {

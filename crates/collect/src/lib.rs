@@ -33,8 +33,8 @@ mod error;
 mod limits;
 mod record;
 
-pub use batch::{BATCH_BYTES, BATCH_RECORDS, Batch, Batcher, Cursors, Preview, Sink};
-pub use breaker::{COOL_DOWN, CircuitBreaker, FAILURES_MAX};
+pub use batch::{BATCH_BYTES, BATCH_RECORDS, Batch, Batcher, Cursors, Missing, Preview, Sink};
+pub use breaker::{COOL_DOWN, CircuitBreaker, Closed, FAILURES_MAX};
 pub use budget::{Budget, BudgetState, Estimate, Level, Price};
 pub use cache::{CACHE_BYTES_MAX, CacheKey, Kept, Known, ResponseCache};
 pub use collector::{

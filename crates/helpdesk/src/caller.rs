@@ -9,11 +9,11 @@ use std::time::Duration;
 
 use jiff::fmt::rfc2822::DateTimeParser;
 use serde_json::Value;
+use stele_collect::{CircuitBreaker, Closed};
 use stele_http::{Cancelled, Client, HttpError, Method, Pace, Reply, wait};
 use stele_model::Clock;
 
 use crate::HelpdeskError;
-use crate::breaker::{Breaker, Gate};
 use crate::config::RetryConfig;
 use crate::platform::{Platform, Question};
 use crate::rate::{Limits, Start, Turn};
@@ -34,8 +34,7 @@ pub(crate) struct Caller<'a> {
     retry: RetryConfig,
     limits: Mutex<Limits>,
     landed: Condvar,
-    breaker: Mutex<Breaker>,
-    probed: Condvar,
+    breaker: CircuitBreaker,
     calls: AtomicU64,
     tells_next: AtomicBool,
 }
@@ -76,8 +75,7 @@ impl<'a> Caller<'a> {
             cancelled,
             limits: Mutex::new(Limits::new(start)),
             landed: Condvar::new(),
-            breaker: Mutex::new(Breaker::new(retry.patience())),
-            probed: Condvar::new(),
+            breaker: retry.breaker(),
             retry,
             calls: AtomicU64::new(0),
             tells_next: AtomicBool::new(false),
@@ -139,8 +137,7 @@ impl<'a> Caller<'a> {
                 Ok(reply) => reply,
                 Err(HttpError::Cancelled) => return Err(HelpdeskError::Cancelled),
                 Err(source) => {
-                    lock(&self.breaker).failed(now_ms);
-                    self.probed.notify_all();
+                    self.breaker.failed(self.pace.now());
                     tries += 1;
                     if tries >= self.retry.max_retries || matches!(source, HttpError::Config { .. }) {
                         return Err(HelpdeskError::Unreachable { path, tries, source });
@@ -149,8 +146,7 @@ impl<'a> Caller<'a> {
                     continue;
                 }
             };
-            lock(&self.breaker).answered();
-            self.probed.notify_all();
+            self.breaker.succeeded();
             match reply.status {
                 200..=299 => return Ok(self.said(reply)),
                 429 => {
@@ -198,22 +194,22 @@ impl<'a> Caller<'a> {
     /// Waits until the service may be asked at all.
     fn pass_breaker(&self) -> Result<(), HelpdeskError> {
         loop {
-            let gate = lock(&self.breaker).gate(self.now_ms());
-            match gate {
-                Gate::Open => return Ok(()),
-                Gate::After(wait_ms) => self.rest(wait_ms)?,
-                Gate::Probing => {
-                    self.stop_if_cancelled()?;
-                    let breaker = lock(&self.breaker);
-                    // Who probes says when it is through.
-                    drop(self.probed.wait_timeout(breaker, LOOK_EVERY));
+            if self.breaker.rests() > self.retry.cool_downs_max {
+                return Err(HelpdeskError::GivenUp {
+                    failures: self.retry.failures_max,
+                    rests: self.retry.cool_downs_max,
+                    rest_s: self.retry.cool_down_s,
+                });
+            }
+            match self.breaker.may_ask(self.pace.now()) {
+                Ok(()) => return Ok(()),
+                Err(Closed::Resting(time)) => {
+                    self.rest(u64::try_from(time.as_millis()).unwrap_or(u64::MAX))?
                 }
-                Gate::GivenUp => {
-                    return Err(HelpdeskError::GivenUp {
-                        failures: self.retry.failures_max,
-                        rests: self.retry.cool_downs_max,
-                        rest_s: self.retry.cool_down_s,
-                    });
+                Err(Closed::Tried(_)) => {
+                    self.stop_if_cancelled()?;
+                    // What the one who tries hears is news for all.
+                    drop(self.landed.wait_timeout(lock(&self.limits), LOOK_EVERY));
                 }
             }
         }

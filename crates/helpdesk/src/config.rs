@@ -2,13 +2,13 @@
 //! variables in it are looked up.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use stele_collect::CollectError;
+use stele_collect::{CircuitBreaker, CollectError};
 use stele_http::{ClientConfig, Secret};
 
-use crate::breaker::Patience;
 use crate::mode::Mode;
 use crate::text::instant;
 
@@ -171,12 +171,9 @@ impl RetryConfig {
         self.max_total_wait_s.saturating_mul(1000)
     }
 
-    pub(crate) fn patience(&self) -> Patience {
-        Patience {
-            failures_max: self.failures_max,
-            cool_down_ms: self.cool_down_s.saturating_mul(1000),
-            cool_downs_max: self.cool_downs_max,
-        }
+    /// Leaves the desk alone as it is said here.
+    pub(crate) fn breaker(&self) -> CircuitBreaker {
+        CircuitBreaker::new(self.failures_max, Duration::from_secs(self.cool_down_s))
     }
 }
 

@@ -13,7 +13,7 @@ use crate::freshdesk::{Freshdesk, Labels};
 use crate::issues::GithubIssues;
 use crate::platform::{Account, Platform};
 use crate::rate::Start;
-use crate::run::{Parts, Run};
+use crate::run::{Run, SoFar};
 
 /// What is collected if nobody says what is to be, beside the usual lists.
 const USUAL: [&str; 3] = ["tickets", "conversations", "articles"];
@@ -198,7 +198,7 @@ impl Collector for Helpdesk {
         let client = self.client(means)?;
         let caller = self.caller(&client, means);
         let downloads = Downloads::new(&*self.extract, &*self.texts, self.config.allow_insecure);
-        let mut run = Run::new(Parts {
+        let mut run = Run {
             source: &self.source,
             config: &self.config,
             platform: &*self.platform,
@@ -210,7 +210,9 @@ impl Collector for Helpdesk {
             means,
             sink,
             wanted: self.wanted.clone(),
-        });
+            notes: Vec::new(),
+            so_far: SoFar::default(),
+        };
         if run.wants("tickets") {
             match self.account(&caller, &mut run.notes) {
                 Ok(account) => run.account = account,

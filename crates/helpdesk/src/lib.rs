@@ -23,7 +23,6 @@
 //! read for its text ([`Extract`] is handed in), no environment, no configuration file and no clock.
 
 pub mod attachments;
-mod breaker;
 mod caller;
 mod config;
 mod desk;
@@ -47,7 +46,6 @@ mod tickets;
 mod walk;
 
 pub use attachments::{DiskTexts, Extract, Extracted, File, Known, NoTexts, PlainText, Texts};
-pub use breaker::{Breaker, Gate, Patience};
 pub use config::{HelpdeskConfig, PlatformKind, RateConfig, RetryConfig, Span, Written};
 pub use desk::Helpdesk;
 pub use error::HelpdeskError;

@@ -74,6 +74,15 @@ struct Counted {
     unavailable: Vec<(String, String)>,
 }
 
+/// What was counted and has ended.
+#[derive(Default)]
+pub(crate) struct SoFar {
+    counted: BTreeMap<String, Counted>,
+    outcomes: Vec<StreamOutcome>,
+    /// Why nothing more is asked for.
+    given_up: Option<String>,
+}
+
 /// A run.
 pub(crate) struct Run<'a> {
     pub(crate) source: &'a str,
@@ -88,24 +97,8 @@ pub(crate) struct Run<'a> {
     pub(crate) sink: &'a mut dyn Sink,
     pub(crate) wanted: Vec<String>,
     pub(crate) notes: Vec<String>,
-    counted: BTreeMap<String, Counted>,
-    outcomes: Vec<StreamOutcome>,
-    given_up: Option<String>,
-}
-
-/// What a run is made of.
-pub(crate) struct Parts<'a> {
-    pub(crate) source: &'a str,
-    pub(crate) config: &'a HelpdeskConfig,
-    pub(crate) platform: &'a dyn Platform,
-    pub(crate) caller: &'a Caller<'a>,
-    pub(crate) downloads: &'a Downloads<'a>,
-    pub(crate) account: Account,
-    pub(crate) from: &'a Cursors,
-    pub(crate) start: jiff::Timestamp,
-    pub(crate) means: &'a Means<'a>,
-    pub(crate) sink: &'a mut dyn Sink,
-    pub(crate) wanted: Vec<String>,
+    /// How far it is: nothing at its beginning.
+    pub(crate) so_far: SoFar,
 }
 
 /// A record on its way out.
@@ -117,29 +110,7 @@ pub(crate) struct Record<'a> {
     pub(crate) data: &'a RawValue,
 }
 
-impl<'a> Run<'a> {
-    pub(crate) fn new(parts: Parts<'a>) -> Self {
-        let Parts { source, config, platform, caller, downloads, account, from, start, means, sink, wanted } =
-            parts;
-        Self {
-            source,
-            config,
-            platform,
-            caller,
-            downloads,
-            account,
-            from,
-            start,
-            means,
-            sink,
-            wanted,
-            notes: Vec::new(),
-            counted: BTreeMap::new(),
-            outcomes: Vec::new(),
-            given_up: None,
-        }
-    }
-
+impl Run<'_> {
     /// Whether this stream is to be collected.
     pub(crate) fn wants(&self, stream: &str) -> bool {
         self.wanted.iter().any(|wanted| wanted == stream)
@@ -165,13 +136,13 @@ impl<'a> Run<'a> {
             normalised: normalised.as_deref(),
             data: record.data,
         })?;
-        self.counted.entry(record.stream.to_owned()).or_default().records += 1;
+        self.so_far.counted.entry(record.stream.to_owned()).or_default().records += 1;
         Ok(())
     }
 
     /// Something was there and could not be had.
     pub(crate) fn unavailable(&mut self, stream: &str, what: String, why: String) {
-        let counted = self.counted.entry(stream.to_owned()).or_default();
+        let counted = self.so_far.counted.entry(stream.to_owned()).or_default();
         if counted.unavailable.len() < UNAVAILABLE_MAX {
             counted.unavailable.push((what, why));
         }
@@ -179,7 +150,7 @@ impl<'a> Run<'a> {
 
     /// Tells how far it is.
     pub(crate) fn tell(&self, stream: &str) {
-        (self.means.progress)(stream, self.counted.get(stream).map_or(0, |counted| counted.records));
+        (self.means.progress)(stream, self.so_far.counted.get(stream).map_or(0, |counted| counted.records));
     }
 
     /// Collects a stream, and writes down how it ended.
@@ -189,7 +160,7 @@ impl<'a> Run<'a> {
         counted_as: &str,
         collect: impl FnOnce(&mut Self) -> Result<(), Stop>,
     ) -> Result<(), CollectError> {
-        let result = match &self.given_up {
+        let result = match &self.so_far.given_up {
             None => collect(self),
             Some(reason) => {
                 let outcome = Outcome::Failed { reason: format!("it was not tried: {reason}") };
@@ -215,7 +186,7 @@ impl<'a> Run<'a> {
             Err(Stop::Stream(error)) => {
                 let reason = error.in_full();
                 if matches!(error, HelpdeskError::GivenUp { .. }) {
-                    self.given_up = Some(reason.clone());
+                    self.so_far.given_up = Some(reason.clone());
                 }
                 Outcome::Failed { reason }
             }
@@ -226,8 +197,8 @@ impl<'a> Run<'a> {
 
     /// Writes down how a stream ended that is collected beside another.
     pub(crate) fn outcome(&mut self, stream: &str, counted_as: &str, outcome: Outcome) {
-        let Counted { records, unavailable } = self.counted.remove(counted_as).unwrap_or_default();
-        self.outcomes.push(StreamOutcome { stream: stream.to_owned(), outcome, records, unavailable });
+        let Counted { records, unavailable } = self.so_far.counted.remove(counted_as).unwrap_or_default();
+        self.so_far.outcomes.push(StreamOutcome { stream: stream.to_owned(), outcome, records, unavailable });
     }
 
     /// The key is refused.
@@ -239,7 +210,7 @@ impl<'a> Run<'a> {
 
     /// What came of the run.
     pub(crate) fn end(self) -> Collected {
-        Collected { streams: self.outcomes, calls: self.caller.calls(), notes: self.notes }
+        Collected { streams: self.so_far.outcomes, calls: self.caller.calls(), notes: self.notes }
     }
 }
 

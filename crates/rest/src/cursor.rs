@@ -8,9 +8,9 @@ use jiff::Timestamp;
 use jiff::civil::{Date, DateTime};
 use serde::{Deserialize, Serialize};
 use serde_json::{Number, Value};
-use stele_collect::{ContentId, content_id};
+use stele_collect::{ContentId, Missing, content_id};
 
-use crate::config::{Incremental, Missing};
+use crate::config::Incremental;
 use crate::select::member;
 
 /// Records that are remembered by what they are, within the lag and at its end. What is beyond is kept again, under the id

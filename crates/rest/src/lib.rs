@@ -38,6 +38,6 @@ mod walk;
 
 pub use collector::{RestCollector, Shared};
 pub use config::{
-    Auth, ClientIn, Incremental, KEYS, Missing, Oauth2, OnStatus, OnStatusAction, Order, Paginate, Place,
+    Auth, ClientIn, Incremental, KEYS, Oauth2, OnStatus, OnStatusAction, Order, Paginate, Place,
     ResourceConfig, RestConfig, Retry, Verb,
 };

@@ -204,8 +204,8 @@ impl Service {
         terms: &Terms<'_>,
         moment: &Moment<'_>,
     ) -> Result<Result<(Reply, Outgoing), HttpError>, CollectError> {
-        while let Err(time) = self.breaker.may_ask(moment.pace.now()) {
-            self.pause(time, moment)?;
+        while let Err(closed) = self.breaker.may_ask(moment.pace.now()) {
+            self.pause(closed.wait(), moment)?;
         }
         let identity = self.turn(terms.stream, moment)?;
         if let Some(budget) = &self.budget {

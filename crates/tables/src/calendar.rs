@@ -3,6 +3,8 @@
 //! Fractions have six digits or none. Years beyond four digits have a sign and six digits, and the year before 1 is
 //! 0, as ISO 8601 has it.
 
+use stele_model::civil::{civil, day_number};
+
 /// Microseconds of a day.
 const DAY: i64 = 86_400_000_000;
 
@@ -74,26 +76,6 @@ pub(crate) fn date_time(out: &mut Vec<u8>, micros: i64) {
     date(out, micros.div_euclid(DAY));
     out.push(b'T');
     time(out, micros.rem_euclid(DAY));
-}
-
-/// Year, month and day of a day number (Howard Hinnant's `civil_from_days`), for every day there is.
-fn civil(day: i64) -> (i64, i64, i64) {
-    let shifted = day + 719_468;
-    let (era, of_era) = (shifted.div_euclid(146_097), shifted.rem_euclid(146_097));
-    let year_of_era = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted_month = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
-    (year_of_era + era * 400 + i64::from(month <= 2), month, day)
-}
-
-/// The number of a day (Howard Hinnant's `days_from_civil`).
-fn day_number(year: i64, month: i64, day: i64) -> i64 {
-    let year = if month <= 2 { year - 1 } else { year };
-    let (era, of_era) = (year.div_euclid(400), year.rem_euclid(400));
-    let of_year = (153 * (month + if month > 2 { -3 } else { 9 }) + 2) / 5 + day - 1;
-    era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468
 }
 
 /// A date, or a date and a time, and how it was spelled.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use stele_collect::Missing;
 use stele_http::without_passwords;
 
 use crate::TablesError;
@@ -179,19 +180,6 @@ impl From<Lag> for Value {
             Lag::Count(count) => Value::from(count),
         }
     }
-}
-
-/// What becomes of rows whose cursor is null.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Missing {
-    /// They end the run.
-    #[default]
-    Raise,
-    /// They are read in every run.
-    Include,
-    /// They are left out.
-    Exclude,
 }
 
 fn shown<S: serde::Serializer>(connection_string: &str, serializer: S) -> Result<S::Ok, S::Error> {

@@ -58,9 +58,7 @@ mod waiting;
 mod window;
 
 pub use collector::TableCollector;
-pub use config::{
-    Incremental, KEY_COLUMNS_MAX, Lag, Missing, OneOrMore, STREAMS_MAX, StreamConfig, TablesConfig,
-};
+pub use config::{Incremental, KEY_COLUMNS_MAX, Lag, OneOrMore, STREAMS_MAX, StreamConfig, TablesConfig};
 pub use error::TablesError;
 pub use json::BYTES_MARK;
 pub use reader::TABLES_MAX;

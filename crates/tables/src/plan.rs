@@ -1,9 +1,10 @@
 //! What is asked for a stream: worked out from its configuration and from what the database says of it.
 
 use serde_json::Value;
+use stele_collect::Missing;
 
 use crate::TablesError;
-use crate::config::{Lag, Missing, StreamConfig, wrong};
+use crate::config::{Lag, StreamConfig, wrong};
 use crate::dialect::{Bound, Column, Dialect, From, Selection, Start};
 use crate::gather::{Gather, Memory};
 use crate::params;

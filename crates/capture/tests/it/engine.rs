@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use stele_capture::{CaptureConfig, CaptureError, Emit, Namespace, Template, Transport};
@@ -22,23 +22,31 @@ fn numbered(port: u16) -> CaptureConfig {
     CaptureConfig { number, ..config(&format!("socketio+http://127.0.0.1:{port}")) }
 }
 
-/// The last number that was received.
-fn last_number(running: &Running, dir: &Path) -> i64 {
+/// Whether a number is on disk before long. A segment is complete only after the disk's own time, and nobody says when.
+fn is_kept(running: &Running, dir: &Path, number: i64) -> bool {
+    let begun = Instant::now();
     running.control.tell(stele_capture::Command::Rotate);
-    lines(dir).iter().rev().find_map(|line| line["number"].as_i64()).unwrap_or(0)
+    while begun.elapsed() < Duration::from_secs(2) {
+        std::thread::park_timeout(Duration::from_millis(50));
+        let last = lines(dir).iter().rev().find_map(|line| line["number"].as_i64());
+        if last == Some(number) {
+            return true;
+        }
+        running.control.tell(stele_capture::Command::Rotate);
+    }
+    false
 }
 
 /// Everything is as it should be again: the last message that was sent is received. Then stops, and adds up.
 #[track_caller]
 fn settle(running: Running, feed: &mut Feed, dir: &Path) -> (Sum, Vec<Value>) {
     feed.tell("still");
-    let begun = std::time::Instant::now();
+    let begun = Instant::now();
     loop {
         // A message that is sent while nobody listens is missing, so one more is.
         feed.tell("burst 1 0");
         let sent = feed.sent();
-        std::thread::park_timeout(Duration::from_millis(150));
-        if last_number(&running, dir) == sent {
+        if is_kept(&running, dir, sent) {
             break;
         }
         assert!(begun.elapsed() < PATIENCE, "it does not come back");

@@ -34,15 +34,6 @@ pub fn run(context: &Context, args: &CaptureArgs) -> Result<Exit, Failure> {
     let listened = engine.capture(&name, config, input, text_of, &reporter, &interrupt.cancel);
     reporter.clear();
     let listened = listened?;
-    // Asked to stop or not: what came is there, and is to be found.
-    let cancel = stele_engine::Cancel::default();
-    let indexed = match listened.records > 0 && !args.no_embed && engine.settings().index_on_ingest {
-        true => {
-            Some(engine.graph_build(&reporter, &cancel).and_then(|_| engine.index_build(&reporter, &cancel)))
-        }
-        false => None,
-    };
-    reporter.clear();
     context.out.event("captured", &listened)?;
     let counts = &listened.capture.counts;
     let mut text = format!(
@@ -64,14 +55,17 @@ pub fn run(context: &Context, args: &CaptureArgs) -> Result<Exit, Failure> {
         text.push_str(&format!("the last connection was lost: {why}\n"));
     }
     context.out.text(text)?;
-    match indexed {
-        Some(Ok(indexed)) => context.out.text(index::page(&indexed))?,
-        Some(Err(error)) => {
-            return Err(
-                Failure::from(error).kept("what was captured is in the lake; only the index is behind it")
-            );
-        }
-        None => {}
+    if listened.records > 0 {
+        // Asked to stop or not: what came is there, and is to be found.
+        index::follow(context, &engine, !args.no_embed, &stele_engine::Cancel::default())?;
+    }
+    if counts.connections == 0 && !interrupt.cancel.is_cancelled() {
+        return Err(Failure::new(format!(
+            "{name}: nobody answered; {} to connect failed",
+            human::many(counts.failures, "attempt")
+        ))
+        .kept("that nobody answered, and when, is in the lake")
+        .hint("is the address right, and does the feed run? the next capture goes on under the same name"));
     }
     Ok(match (listened.left.is_empty(), interrupt.cancel.is_cancelled()) {
         (false, _) => Exit::Partial,

@@ -1,7 +1,7 @@
 //! `stele index`: what answers questions, made from the lake.
 
 use serde_json::json;
-use stele_engine::{Engine, EngineError, IndexSummary};
+use stele_engine::{Cancel, Engine, EngineError, IndexSummary};
 
 use super::Context;
 use crate::args::IndexAction;
@@ -55,6 +55,27 @@ fn build(context: &Context, engine: &Engine, anew: bool) -> Result<Exit, Failure
 fn failed(engine: &Engine, error: EngineError) -> Failure {
     let failure = Failure::from(error);
     if engine.texts_indexed() > 0 { failure.kept(KEPT) } else { failure }
+}
+
+/// Brings the graph, and where it is wanted the index, up to what came into the lake just now. Whatever becomes of
+/// them, that stays.
+pub fn follow(context: &Context, engine: &Engine, wanted: bool, cancel: &Cancel) -> Result<(), Failure> {
+    const CAME: &str = "what came is in the lake; only what follows from it is behind";
+    let reporter = Reporter::events(context.out);
+    let graph = engine.graph_build(&reporter, cancel);
+    let indexed = match graph {
+        Ok(_) if wanted && engine.settings().index_on_ingest => Some(engine.index_build(&reporter, cancel)),
+        _ => None,
+    };
+    reporter.clear();
+    let behind = |error| Failure::from(error).kept(CAME);
+    context.out.event("graph", &graph.map_err(behind)?)?;
+    if let Some(indexed) = indexed {
+        let indexed = indexed.map_err(behind)?;
+        context.out.event("index", &indexed)?;
+        context.out.text(page(&indexed))?;
+    }
+    Ok(())
 }
 
 /// What a build came to.

@@ -41,12 +41,14 @@ impl Context {
     ) -> Result<JobDesk, Failure> {
         let mut settings = self.queue_settings(home)?;
         otherwise(&mut settings);
-        Ok(JobDesk::open(settings, self.queue_environment(home)?, super::variable)?)
+        let environment = self.queue_environment(&settings)?;
+        Ok(JobDesk::open(settings, environment, super::variable)?)
     }
 
     /// The same for a service, which answers questions without a queue, too.
     pub fn jobs_of_service(&self, home: &QueueArgs) -> Result<JobDesk, Failure> {
-        let (settings, environment) = (self.queue_settings(home)?, self.queue_environment(home)?);
+        let settings = self.queue_settings(home)?;
+        let environment = self.queue_environment(&settings)?;
         let (desk, why) = JobDesk::open_patiently(settings, environment, super::variable)?;
         if let Some(error) = why {
             let failure = Failure::from(error);
@@ -56,9 +58,9 @@ impl Context {
     }
 
     /// What the engine takes from the world, and who is told what jobs do.
-    fn queue_environment(&self, home: &QueueArgs) -> Result<Environment, Failure> {
+    fn queue_environment(&self, settings: &Settings) -> Result<Environment, Failure> {
         let environment = self.environment()?;
-        let lineage = self.queue_settings(home)?.lineage(Arc::clone(&environment.clock), super::variable)?;
+        let lineage = settings.lineage(Arc::clone(&environment.clock), super::variable)?;
         Ok(Environment { lineage, ..environment })
     }
 

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use stele_engine::collecting::{Checked, SourceDesk, SourceRun};
-use stele_engine::{Cancel, Engine, NoProgress};
+use stele_engine::{Cancel, NoProgress};
 use stele_model::error::in_full;
 
 use super::{Context, index, variable};
@@ -131,7 +131,7 @@ fn check(
                 failed += 1;
                 let why = in_full(&error);
                 context.out.event("check", &json!({ "source": source.id, "ok": false, "error": why }))?;
-                context.out.text(format!("{}: {why}\n", source.id))?;
+                context.out.text(named(&source.id, &why) + "\n")?;
             }
         }
     }
@@ -173,6 +173,10 @@ pub fn collect(context: &Context, which: &Collecting, dry_run: bool, embed: bool
     let engine = context.engine()?;
     let interrupt = Interrupt::start()?;
     let desk = SourceDesk::open(&engine, &text_of)?;
+    if desk.config().sources.is_empty() && desk.config().problems.is_empty() {
+        let failure = Failure::new("no source is configured").hint("docs/guide/sources.md shows how");
+        return Err(Failure { exit: Exit::Config, ..failure });
+    }
     if dry_run {
         let ids: Vec<String> = match which.all_sources {
             true => {
@@ -200,7 +204,6 @@ pub fn collect(context: &Context, which: &Collecting, dry_run: bool, embed: bool
     };
     reporter.clear();
     let runs = runs?;
-    let derived = derive(context, &engine, &runs, embed, &reporter, &interrupt.cancel)?;
     let mut rows = Rows::new(["source", "outcome", ">records", ">unchanged", ">bytes", ">calls", ">seconds"]);
     for run in &runs {
         context.out.event("collected", run)?;
@@ -215,9 +218,11 @@ pub fn collect(context: &Context, which: &Collecting, dry_run: bool, embed: bool
         ]);
     }
     context.out.text(rows.to_string())?;
-    context.out.text(derived)?;
     for run in &runs {
         complain(context, run);
+    }
+    if runs.iter().any(|run| run.records > 0) && !interrupt.cancel.is_cancelled() {
+        index::follow(context, &engine, embed, &interrupt.cancel)?;
     }
     let ok = runs.iter().filter(|run| run.outcome == "ok").count();
     Ok(match ok {
@@ -228,9 +233,14 @@ pub fn collect(context: &Context, which: &Collecting, dry_run: bool, embed: bool
     })
 }
 
+/// What is said of a source, with its name, which it may bear already.
+fn named(source: &str, text: &str) -> String {
+    if text.contains(source) { text.to_owned() } else { format!("{source}: {text}") }
+}
+
 fn complain(context: &Context, run: &SourceRun) {
     if let Some(error) = &run.error {
-        context.out.remark(&format!("{}: {error}", run.source));
+        context.out.remark(&named(&run.source, error));
     }
     for stream in &run.collected.streams {
         use stele_engine::collecting::StreamEnd::{Failed, Ok, Unavailable};
@@ -242,31 +252,4 @@ fn complain(context: &Context, run: &SourceRun) {
         }
     }
     run.collected.notes.iter().for_each(|note| context.out.remark(&format!("{}: {note}", run.source)));
-}
-
-/// Brings graph and index up to what came, if anything did.
-fn derive(
-    context: &Context,
-    engine: &Engine,
-    runs: &[SourceRun],
-    embed: bool,
-    reporter: &Reporter,
-    cancel: &Cancel,
-) -> Result<String, Failure> {
-    if runs.iter().all(|run| run.records == 0) || cancel.is_cancelled() {
-        return Ok(String::new());
-    }
-    let graph = engine.graph_build(reporter, cancel)?;
-    context.out.event("graph", &graph)?;
-    if !embed || !engine.settings().index_on_ingest {
-        reporter.clear();
-        return Ok(String::new());
-    }
-    let indexed = engine.index_build(reporter, cancel);
-    reporter.clear();
-    let indexed = indexed.map_err(|error| {
-        Failure::from(error).kept("what was collected is in the lake; only the index is behind it")
-    })?;
-    context.out.event("index", &indexed)?;
-    Ok(index::page(&indexed))
 }

@@ -127,7 +127,7 @@ fn what_is_wrong_with_a_source_is_said_and_the_others_go_on() {
     );
     news.run(&world, "sources check nobody").says(&["there is no such source; there are news, away"]);
     // The variable is not set here.
-    world.run("sources check news").says(&["NEWS_KEY"]).is(78);
+    world.run("sources check news").says(&["NEWS_KEY", "hint:"]).is(78);
     let events = news.run(&world, "ingest --all-sources --no-embed --json --data-dir d").is(3).events();
     let outcome = |source: &str| {
         let run = events.iter().find(|event| event["event"] == "collected" && event["source"] == source);
@@ -135,6 +135,23 @@ fn what_is_wrong_with_a_source_is_said_and_the_others_go_on() {
     };
     assert_eq!((outcome("news").as_str(), outcome("away").as_str()), ("ok", "failed"));
     assert_eq!(articles(&world), "5/5");
+}
+
+#[test]
+fn what_cannot_be_begun_says_what_to_do() {
+    let world = World::of_size(114, 20_000);
+    world.write("stele.toml", WORDS);
+    let check = |line: &str, exit: i32, says: &[&str]| {
+        world.run(&format!("{line} --data-dir d")).is(exit).says(says).says(&["hint:"]);
+    };
+    check("ingest --all-sources", 78, &["no source is configured", "docs/guide/sources.md"]);
+    check("sources check nobody", 78, &["none is configured", "stele sources list"]);
+    check("capture ftp://x.example", 78, &["it has to be ws://", "docs/guide/sources.md"]);
+    check("capture ws://127.0.0.1:9/x --for 1s --no-embed", 1, &["nobody answered", "is the address right"]);
+    world.write("stele.toml", format!("sources_file = \"list.jsonc\"\n{WORDS}"));
+    check("sources list", 78, &["list.jsonc", "No such file"]);
+    world.write("list.jsonc", "{ // a comment\n\"data_sources\": [\n");
+    check("sources list", 78, &["list.jsonc", "line 3"]);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use stele_collect::{CircuitBreaker, CollectError, Heard, RateLimiter, Window};
+use stele_collect::{CircuitBreaker, Closed, CollectError, Heard, RateLimiter, Window};
 use stele_http::{Pace, Still, never};
 
 fn seconds(seconds: u64) -> Duration {
@@ -248,15 +248,18 @@ fn sources_06_a_service_that_is_down_is_left_alone() {
     }
     assert_eq!(breaker.may_ask(seconds(1)), Ok(()));
     breaker.failed(seconds(1));
-    assert_eq!(breaker.may_ask(seconds(1)), Err(seconds(60)));
-    assert_eq!(breaker.may_ask(seconds(60)), Err(seconds(1)));
+    assert_eq!(breaker.may_ask(seconds(1)), Err(Closed::Resting(seconds(60))));
+    assert_eq!(breaker.may_ask(seconds(60)), Err(Closed::Resting(seconds(1))));
     // One may try, and the others wait for it.
     assert_eq!(breaker.may_ask(seconds(61)), Ok(()));
-    assert_eq!(breaker.may_ask(seconds(61)), Err(seconds(60)));
+    assert_eq!(breaker.may_ask(seconds(61)), Err(Closed::Tried(seconds(60))));
+    assert_eq!(breaker.rests(), 1);
     breaker.failed(seconds(62));
-    assert_eq!(breaker.may_ask(seconds(62)), Err(seconds(60)));
+    assert_eq!(breaker.may_ask(seconds(62)), Err(Closed::Resting(seconds(60))));
+    assert_eq!(breaker.rests(), 2);
     assert_eq!(breaker.may_ask(seconds(122)), Ok(()));
     breaker.succeeded();
+    assert_eq!(breaker.rests(), 0);
     assert_eq!((breaker.may_ask(seconds(122)), breaker.is_open(seconds(122))), (Ok(()), false));
     // Failures in a row: one answer between them is enough.
     for _ in 0..9 {

@@ -72,6 +72,30 @@ pub struct SinkReport {
     pub write_seconds: Vec<f64>,
 }
 
+impl SinkReport {
+    /// Of a store of points, of which nothing was timed; the last two are the version that it copies and
+    /// what came or went since.
+    fn of(
+        name: &str,
+        (written, removed): (u64, u64),
+        parity: Parity,
+        (lake_version, pending): (Option<u64>, Option<u64>),
+    ) -> Self {
+        Self {
+            name: name.to_owned(),
+            written,
+            removed,
+            holds: parity.holds() && pending == Some(0),
+            parity,
+            nodes: None,
+            edges: None,
+            lake_version,
+            pending,
+            write_seconds: Vec::new(),
+        }
+    }
+}
+
 impl Engine {
     /// The sinks of the configuration, by name.
     pub fn sinks(&self) -> Vec<SinkEntry> {
@@ -196,21 +220,7 @@ impl Engine {
     ) -> Result<SinkReport, EngineError> {
         let lake_version = copied.reader.pointer().checkpoint;
         let pending = self.pending(&self.snapshot()?, copied.reader.pointer());
-        let holds = parity.holds() && pending == Some(0);
-        let (name, nodes, edges) = (name.to_owned(), None, None);
-        let write_seconds = Vec::new();
-        Ok(SinkReport {
-            name,
-            written,
-            removed,
-            parity,
-            nodes,
-            edges,
-            lake_version,
-            pending,
-            holds,
-            write_seconds,
-        })
+        Ok(SinkReport::of(name, (written, removed), parity, (lake_version, pending)))
     }
 
     fn graph_report(
@@ -222,24 +232,12 @@ impl Engine {
     ) -> Result<SinkReport, EngineError> {
         let version = copied.graph.version().follows.lake_version;
         let pending = self.pending_since(&self.snapshot()?, version);
-        let (name, lake_version) = (name.to_owned(), Some(version));
+        // Of each by itself: in the sums what one has too many could hide what the other lacks.
         let holds = parity.holds() && pending == Some(0);
         let GraphParity { nodes, edges } = parity;
-        let parity = nodes.clone().and(&edges);
-        let (nodes, edges) = (Some(nodes), Some(edges));
-        let write_seconds = Vec::new();
-        Ok(SinkReport {
-            name,
-            written,
-            removed,
-            parity,
-            nodes,
-            edges,
-            lake_version,
-            pending,
-            holds,
-            write_seconds,
-        })
+        let report =
+            SinkReport::of(name, (written, removed), nodes.clone().and(&edges), (Some(version), pending));
+        Ok(SinkReport { nodes: Some(nodes), edges: Some(edges), holds, ..report })
     }
 
     fn sink(&self, name: &str) -> Result<Outside, EngineError> {

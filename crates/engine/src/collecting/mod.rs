@@ -7,20 +7,23 @@ mod live;
 mod sink;
 
 use std::collections::VecDeque;
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use serde::Serialize;
 use serde_json::Value;
 use stele_collect::{
-    Batch, Budget, BudgetState, CACHE_BYTES_MAX, CollectError, Collected, Cursors, KnownKeys, Means, Outcome,
-    Preview, ResponseCache, Sink, Source, SourceKind, SourcesConfig, StreamInfo,
+    Batch, Budget, BudgetState, CACHE_BYTES_MAX, Collected, Cursors, KnownKeys, Means, Outcome, Preview,
+    ResponseCache, Sink, Source, SourceKind, SourcesConfig, StreamInfo,
 };
 use stele_rest::Shared;
 
 pub use live::Listened;
 pub use stele_capture::{CaptureConfig, Template};
-pub use stele_collect::{Checked, Outcome as StreamEnd, Source as SourceEntry, SourcesConfig as Sources};
+pub use stele_collect::{
+    Checked, CollectError, Outcome as StreamEnd, Source as SourceEntry, SourcesConfig as Sources,
+};
 
 use self::sink::LakeSink;
 use crate::answering::Paced;
@@ -86,18 +89,19 @@ impl<'a> SourceDesk<'a> {
         let settings = engine.settings();
         let config = match &settings.sources_file {
             Some(path) => {
-                let text = std::fs::read_to_string(path).at("read", path)?;
-                SourcesConfig::parse(&text, KEYS, variable)?
+                let named = |why: String| CollectError::Sources { why: format!("{}: {why}", path.display()) };
+                let text = std::fs::read_to_string(path).map_err(|error| named(error.to_string()))?;
+                SourcesConfig::parse(&text, KEYS, variable).map_err(|error| match error {
+                    CollectError::Sources { why } => named(why),
+                    error => error,
+                })?
             }
             None => {
                 let defaults = settings.source_defaults.clone();
                 SourcesConfig::of(settings.sources.clone(), defaults, KEYS, variable)?
             }
         };
-        let spent = match std::fs::read(engine.data_dir().join(BUDGET_FILE)) {
-            Ok(bytes) => serde_json::from_slice(&bytes).unwrap_or_default(),
-            Err(_) => BudgetState::default(),
-        };
+        let spent = spent(&engine.data_dir().join(BUDGET_FILE))?;
         let defaults = &config.defaults;
         let budget =
             Budget::new(defaults.daily_cost_threshold_usd, defaults.emergency_shutdown_threshold_usd, spent);
@@ -313,6 +317,18 @@ impl<'a> SourceDesk<'a> {
         let dir = path.parent().unwrap_or(self.engine.data_dir());
         std::fs::create_dir_all(dir).at("create", dir)?;
         write_durably(&path, &serde_json::to_vec(&self.budget.state_now()).unwrap_or_default())
+    }
+}
+
+/// What was spent before. A file that is damaged is an error: who takes it for none spends twice.
+fn spent(path: &Path) -> Result<BudgetState, EngineError> {
+    match std::fs::read(path) {
+        Ok(bytes) => serde_json::from_slice(&bytes).map_err(|error| EngineError::Manifest {
+            path: path.to_owned(),
+            reason: format!("{error}; without this file all budgets begin anew"),
+        }),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(BudgetState::default()),
+        Err(error) => Err(error).at("read", path),
     }
 }
 

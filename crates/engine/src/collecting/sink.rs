@@ -1,13 +1,13 @@
 //! What was collected, into the lake: a batch is an input, and its last line is the cursor.
 
-use std::fs;
+use std::fs::{self, File, TryLockError};
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
 use serde_json::{Value, json};
 use stele_collect::{Batch, CollectError, Cursors, Sink};
 use stele_http::wait;
-use stele_lake::sql::{Params, SqlOptions};
+use stele_lake::sql::{Params, Sql, SqlOptions};
 use stele_model::id::{IdHasher, to_hex};
 use stele_sources::Input;
 
@@ -29,6 +29,9 @@ const CURSOR: &str = "stele_cursor";
 /// What the names of collected inputs begin with.
 pub(super) const SCHEME: &str = "collected://";
 
+/// Where it is marked that a source is being collected, below the data directory.
+const LOCKS_DIR: &str = "sources";
+
 /// Where batches lie until they are in the lake, below the data directory.
 const DIR: &str = "tmp/collected";
 
@@ -49,9 +52,8 @@ const CURSORS: &str = "SELECT json_extract_string(raw, '$.data.stream'), \
 #[derive(Debug, Default)]
 pub(super) struct State {
     pub(super) cursors: Cursors,
-    /// The number of the newest cursor.
+    /// The number of the newest batch.
     pub(super) number: u64,
-    latest: Latest,
 }
 
 impl Engine {
@@ -62,12 +64,7 @@ impl Engine {
     /// If there is a lake and it cannot be read.
     pub(super) fn collected_state(&self, source: &str) -> Result<State, EngineError> {
         let mut state = State::default();
-        if !stele_lake::Lake::open_existing(self.data_dir()).is_ok_and(|lake| lake.exists()) {
-            return Ok(state);
-        }
-        let options =
-            SqlOptions { memory_limit: SQL_MEMORY, threads: self.threads(), temp_dir: self.sql_temp_dir() };
-        let sql = self.own_lake_sql(&self.snapshot()?, &options)?;
+        let Some(sql) = self.collected_sql()? else { return Ok(state) };
         let params = Params::none().with("tenant", self.settings().tenant.as_str()).with("source", source);
         sql.query(CURSORS, &params)?.each_text(|row| {
             let [Some(stream), Some(number), cursor] = row.as_slice() else {
@@ -81,10 +78,35 @@ impl Engine {
             }
             Ok(())
         })?;
-        if state.number > 0 {
-            state.latest = Latest::of(&sql, &self.settings().tenant, source)?;
-        }
         Ok(state)
+    }
+
+    /// The lake, to be asked; none if there is none yet.
+    fn collected_sql(&self) -> Result<Option<Sql>, EngineError> {
+        if !stele_lake::Lake::open_existing(self.data_dir()).is_ok_and(|lake| lake.exists()) {
+            return Ok(None);
+        }
+        let options =
+            SqlOptions { memory_limit: SQL_MEMORY, threads: self.threads(), temp_dir: self.sql_temp_dir() };
+        Ok(Some(self.own_lake_sql(&self.snapshot()?, &options)?))
+    }
+}
+
+/// The right to collect a source, of which there is one; it is given back with the file.
+fn taken(engine: &Engine, source: &str) -> Result<File, EngineError> {
+    let dir = engine.data_dir().join(LOCKS_DIR);
+    fs::create_dir_all(&dir).at("create", &dir)?;
+    let path = dir.join(format!("{source}.lock"));
+    let file = File::create(&path).at("create", &path)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(EngineError::Collect(CollectError::Stopped {
+            code: "source_taken",
+            why: format!(
+                "{source} is being collected already; nothing was asked, try again when that is over"
+            ),
+        })),
+        Err(TryLockError::Error(error)) => Err(error).at("lock", &path),
     }
 }
 
@@ -93,6 +115,12 @@ pub(super) struct LakeSink<'a> {
     engine: &'a Engine,
     source: String,
     state: State,
+    latest: Latest,
+    /// Where batches lie until they are in the lake.
+    dir: PathBuf,
+    /// Held for as long as this source is collected: another one who began where this one did would number its
+    /// batches alike.
+    _lock: File,
     /// Held while a batch goes in: the lake has one writer.
     turn: &'a Mutex<()>,
     progress: &'a dyn Progress,
@@ -111,20 +139,42 @@ impl<'a> LakeSink<'a> {
         progress: &'a dyn Progress,
         cancel: &'a Cancel,
     ) -> Result<Self, EngineError> {
+        let lock = taken(engine, source)?;
         let state = engine.collected_state(source)?;
-        let kept = IngestSummary::default();
-        Ok(Self { engine, source: source.to_owned(), state, turn, progress, cancel, kept, unchanged: 0 })
+        let latest = match engine.collected_sql()? {
+            Some(sql) if state.number > 0 => Latest::of(&sql, &engine.settings().tenant, source)?,
+            _ => Latest::default(),
+        };
+        // What a run that was killed has left is no batch of this one.
+        let dir = engine.data_dir().join(DIR).join(source);
+        if dir.exists() {
+            fs::remove_dir_all(&dir).at("remove", &dir)?;
+        }
+        fs::create_dir_all(&dir).at("create", &dir)?;
+        Ok(Self {
+            engine,
+            source: source.to_owned(),
+            state,
+            latest,
+            dir,
+            _lock: lock,
+            turn,
+            progress,
+            cancel,
+            kept: IngestSummary::default(),
+            unchanged: 0,
+        })
     }
 
     /// Writes the batch aside, with its cursor, and brings it in as an input.
     fn keep(&mut self, mut batch: Batch) -> Result<(), EngineError> {
-        self.unchanged += self.state.latest.without_known(&mut batch);
+        self.unchanged += self.latest.without_known(&mut batch);
         let known = batch.cursor.as_ref() == self.state.cursors.get(&batch.stream);
         if batch.records == 0 && (known || batch.cursor.is_none()) {
             return Ok(());
         }
         let number = self.state.number + 1;
-        let mut bytes = batch.lines.clone();
+        let mut bytes = std::mem::take(&mut batch.lines);
         // Without a cursor, too: the number says which batch is the newest.
         let mut line = json!({
             "source": self.source,
@@ -139,9 +189,7 @@ impl<'a> LakeSink<'a> {
         bytes.push(b'\n');
         let hash = to_hex(&IdHasher::new("collected").part(&bytes).finish());
         let uri = format!("{SCHEME}{}/{}/{number:08}-{}.jsonl", self.source, batch.stream, &hash[..16]);
-        let dir: PathBuf = self.engine.data_dir().join(DIR);
-        fs::create_dir_all(&dir).at("create", &dir)?;
-        let path = dir.join(format!("{hash}.jsonl"));
+        let path = self.dir.join(format!("{hash}.jsonl"));
         fs::write(&path, &bytes).at("write", &path)?;
         let options = IngestOptions {
             inputs: InputOptions { format: Some(FORMAT.to_owned()), ..InputOptions::default() },
@@ -153,9 +201,6 @@ impl<'a> LakeSink<'a> {
         let removed = fs::remove_file(&path);
         let summary = summary?;
         removed.at("remove", &path)?;
-        if summary.cancelled {
-            return Err(EngineError::Cancelled("the batches before were kept"));
-        }
         if let Some(failure) = summary.failures.first() {
             return Err(EngineError::NotFetched(format!("{}: {}", failure.uri, failure.reason)));
         }
@@ -175,13 +220,14 @@ impl<'a> LakeSink<'a> {
 }
 
 impl LakeSink<'_> {
-    /// Waits for other writers, in this process and in others.
+    /// Waits for other writers, in this process and in others, and then lets nobody stop it: it is a second's work,
+    /// and half of a batch would be records without their cursor.
     fn ingest(&self, options: &IngestOptions) -> Result<IngestSummary, EngineError> {
         let pace = Paced::new(self.engine.shared_clock());
         loop {
             let summary = {
                 let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
-                self.engine.ingest(&[], options, &Quiet(self.progress), self.cancel)
+                self.engine.ingest(&[], options, &Quiet(self.progress), &Cancel::default())
             };
             match summary {
                 Err(error) if error.is_busy() => {
@@ -215,5 +261,113 @@ impl Sink for LakeSink<'_> {
             EngineError::Cancelled(_) => CollectError::Cancelled,
             error => CollectError::Sink(Box::new(error)),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use serde_json::{Value, json};
+    use stele_collect::{Batch, CollectError, Sink};
+
+    use super::{DIR, LakeSink};
+    use crate::{Cancel, Engine, EngineError, Environment, NoProgress, Settings};
+
+    struct Rig {
+        _dir: tempfile::TempDir,
+        engine: Engine,
+        turn: Mutex<()>,
+        cancel: Cancel,
+    }
+
+    impl Rig {
+        fn new() -> Rig {
+            let dir = tempfile::tempdir().unwrap();
+            let settings =
+                Settings { data_dir: dir.path().join("d"), threads: Some(1), ..Settings::default() };
+            let engine = Engine::new(settings, Environment::default()).unwrap();
+            Rig { _dir: dir, engine, turn: Mutex::default(), cancel: Cancel::default() }
+        }
+
+        fn sink(&self) -> Result<LakeSink<'_>, EngineError> {
+            LakeSink::open(&self.engine, "shop", &self.turn, &NoProgress, &self.cancel)
+        }
+
+        fn cursor(&self) -> Option<Value> {
+            self.engine.collected_state("shop").unwrap().cursors.get("orders").cloned()
+        }
+
+        fn records(&self) -> u64 {
+            self.engine.snapshot().unwrap().totals().records
+        }
+    }
+
+    /// Orders of these numbers and names, and the cursor behind them.
+    fn batch(orders: &[(u64, &str)], cursor: Option<Value>) -> Batch {
+        let line = |(id, what): &(u64, &str)| {
+            let order = json!({
+                "source": "shop", "stream": "orders", "doc_type": "row", "original_id": id.to_string(),
+                "data": { "id": id, "what": what },
+            });
+            format!("{order}\n")
+        };
+        let lines: String = orders.iter().map(line).collect();
+        Batch { stream: "orders".to_owned(), lines: lines.into_bytes(), records: orders.len() as u64, cursor }
+    }
+
+    #[test]
+    fn a_batch_is_kept_with_its_cursor_whoever_asks_for_the_stop() {
+        let rig = Rig::new();
+        rig.cancel.cancel();
+        rig.sink().unwrap().take(batch(&[(1, "tea"), (2, "rope")], Some(json!(2)))).unwrap();
+        assert_eq!((rig.cursor(), rig.records()), (Some(json!(2)), 3));
+    }
+
+    #[test]
+    fn what_did_not_change_is_not_kept_again() {
+        let rig = Rig::new();
+        // Without a cursor, as of a table that is read whole each time.
+        rig.sink().unwrap().take(batch(&[(1, "tea"), (2, "rope")], None)).unwrap();
+        let mut sink = rig.sink().unwrap();
+        sink.take(batch(&[(1, "tea"), (2, "rope")], None)).unwrap();
+        assert_eq!((sink.unchanged, rig.records()), (2, 3));
+        sink.take(batch(&[(1, "tea"), (2, "oar")], None)).unwrap();
+        assert_eq!((sink.unchanged, rig.records()), (3, 5));
+        drop(sink);
+        // What becomes again what it was is something new.
+        rig.sink().unwrap().take(batch(&[(2, "rope")], None)).unwrap();
+        assert_eq!(rig.records(), 7);
+    }
+
+    #[test]
+    fn a_stream_can_begin_anew() {
+        let rig = Rig::new();
+        let mut sink = rig.sink().unwrap();
+        sink.take(batch(&[(1, "tea")], Some(json!({ "at": 1 })))).unwrap();
+        // A batch without one leaves the cursor where it was.
+        sink.take(batch(&[(2, "rope")], None)).unwrap();
+        drop(sink);
+        assert_eq!(rig.cursor(), Some(json!({ "at": 1 })));
+        rig.sink().unwrap().take(batch(&[], Some(Value::Null))).unwrap();
+        assert_eq!(rig.cursor(), None);
+        rig.sink().unwrap().take(batch(&[], Some(json!({ "at": 3 })))).unwrap();
+        assert_eq!(rig.cursor(), Some(json!({ "at": 3 })));
+    }
+
+    #[test]
+    fn a_source_is_collected_by_one_at_a_time() {
+        let rig = Rig::new();
+        let sink = rig.sink().unwrap();
+        let Err(EngineError::Collect(CollectError::Stopped { code, .. })) = rig.sink().map(|_| ()) else {
+            panic!("two would number their batches alike");
+        };
+        assert_eq!(code, "source_taken");
+        drop(sink);
+        // A batch that somebody who was killed left behind is removed.
+        let left = rig.engine.data_dir().join(DIR).join("shop/left.jsonl");
+        std::fs::write(&left, "{}").unwrap();
+        rig.sink().unwrap();
+        assert!(!left.exists());
     }
 }

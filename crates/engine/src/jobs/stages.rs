@@ -154,6 +154,8 @@ impl Engine {
         let since = |engine: &Self| (engine.now() - began) as f64 / 1e6;
         match stage {
             Stage::Parsing => {
+                // Begun anew, as after a wait for the lake, it fails anew.
+                (carried.failed, carried.away) = (0, None);
                 let (gone, there): (Vec<_>, Vec<_>) = job.spec.inputs.iter().partition(|input| input.removed);
                 let may_be_ready = self.may_be_ready(&job.spec.origin);
                 let (mut targets, mut found) = (Vec::new(), Vec::new());

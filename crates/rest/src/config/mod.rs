@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value, json};
-use stele_collect::{CollectError, Lookup, Source, duration};
+use stele_collect::{CollectError, Lookup, Missing, Source, duration};
 use stele_http::{ClientConfig, Secret};
 
 pub use auth::{Auth, ClientIn, Oauth2, Place};
@@ -180,19 +180,6 @@ pub struct Incremental {
     /// a stream without `param` at the first known page.
     #[serde(default)]
     pub order: Order,
-}
-
-/// What happens to a record without a cursor.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Missing {
-    /// The stream ends with an error.
-    #[default]
-    Raise,
-    /// It is kept, each time.
-    Include,
-    /// It is left out, and counted.
-    Exclude,
 }
 
 /// In what order records come.
