@@ -84,6 +84,7 @@ soak: models ## The same at a lower rate for an hour (SECONDS_OF_SOAK), watching
 install: setup ## Installs the program and its library below PREFIX.
 	cargo build --locked --workspace --bin stele --profile $(PROFILE)
 	install -D -s -m 755 $(out)/stele $(DESTDIR)$(PREFIX)/bin/stele
+	ln -sf stele $(DESTDIR)$(PREFIX)/bin/ingestctl
 	install -D -m 644 $(DUCKDB_LIB_DIR)/libduckdb.so $(DESTDIR)$(PREFIX)/lib/libduckdb.so
 	env -u LD_LIBRARY_PATH $(DESTDIR)$(PREFIX)/bin/stele --version
 

@@ -14,6 +14,8 @@ use crate::digest::{ChunkHash, Identified, ROW_HASH_BYTES, RowHash, row_hash};
 use crate::terms::terms_of;
 
 pub(crate) const ID: &str = "id";
+/// Where a row lies: the library makes it up, and no row holds it.
+pub(crate) const ROW: &str = "_rowid";
 pub(crate) const TEXT: &str = "text";
 pub(crate) const TERMS: &str = "terms";
 pub(crate) const ROW_HASH: &str = "row_hash";

@@ -4,9 +4,10 @@ use lancedb::expr::{DfExpr, col, contains, func, is_in, lit};
 use stele_model::{ChunkId, ChunkKind, Micros};
 
 use crate::columns::{
-    DOC_TYPE, EVENT_TYPE, GAME_ID, ID, KIND, SOURCE, TAG_MARK, TAGS, TENANT, TEXT_HASH, TS, TextHash,
+    DOC_TYPE, EVENT_TYPE, GAME_ID, ID, KIND, ROW, SOURCE, TAG_MARK, TAGS, TENANT, TEXT_HASH, TS, TextHash,
 };
 use crate::error::IndexError;
+use crate::reader::Row;
 
 /// Values of one list of a filter. Nobody types more; a program that has more should ask twice.
 pub const FILTER_VALUES_MAX: usize = 1_000;
@@ -133,6 +134,11 @@ fn successor(prefix: &str) -> Option<String> {
 /// Rows with one of these ids.
 pub(crate) fn with_ids(ids: &[ChunkId]) -> DfExpr {
     is_in(col(ID), ids.iter().map(|id| lit(id.to_string())).collect())
+}
+
+/// These rows, which the library takes without a search. It wants the name of its own column.
+pub(crate) fn with_rows(rows: &[Row]) -> DfExpr {
+    is_in(col(ROW), rows.iter().map(|row| lit(row.0)).collect())
 }
 
 /// Rows with one of these texts.

@@ -44,7 +44,7 @@ pub use filter::{FILTER_VALUES_MAX, Filter, Scope};
 pub use home::Index;
 pub use maintain::{Maintenance, Step};
 pub use pointer::{DIMENSION_MAX, Model, Pointer, SCHEMA_VERSION, Spec, Staged};
-pub use reader::{HITS_MAX, Hit, QUESTION_BYTES_MAX, Reader};
+pub use reader::{HITS_MAX, Hit, QUESTION_BYTES_MAX, Reader, Row};
 pub use rebuild::Rebuild;
 pub use status::{Coverage, Status};
 pub use verify::{PROBLEMS_NAMED_MAX, Problem, VECTOR_PRECISION, VectorDifference, Verification};

@@ -74,6 +74,7 @@ pub(crate) fn expand(fused: &mut [Fused], chunks: &HashMap<ChunkId, Chunk>, stru
 mod tests {
     use std::collections::HashMap;
 
+    use stele_index::Row;
     use stele_model::{Chunk, ChunkId, ChunkKind, ChunkMetadata};
 
     use super::{Neighbour, Structure, expand};
@@ -97,7 +98,8 @@ mod tests {
                 ..ChunkMetadata::new(ChunkKind::Section, "a.md", "document", "t", *section)
             };
             let chunk = Chunk::new((*section).to_owned(), metadata);
-            fused.push(Fused { id: chunk.id, score: *score, parts: vec![None; 3], graph: 0.0 });
+            let row = Row::default();
+            fused.push(Fused { id: chunk.id, row, score: *score, parts: vec![None; 3], graph: 0.0 });
             chunks.insert(chunk.id, chunk);
         }
         expand(&mut fused, &chunks, leads);

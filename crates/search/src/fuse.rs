@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use stele_index::Hit;
+use stele_index::{Hit, Row};
 use stele_model::ChunkId;
 
 /// How scores of several arms become one.
@@ -26,6 +26,7 @@ const RANK_OFFSET: f32 = 60.0;
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Fused {
     pub(crate) id: ChunkId,
+    pub(crate) row: Row,
     pub(crate) score: f32,
     /// By arm, in the order in which the arms were given; `None` where it was not among the hits.
     pub(crate) parts: Vec<Option<f32>>,
@@ -35,21 +36,22 @@ pub(crate) struct Fused {
 
 /// Fuses the hits of several arms, each of which was asked for `k`; best first, equal scores by id.
 pub(crate) fn fuse(fusion: Fusion, arms: &[&[Hit]], k: usize) -> Vec<Fused> {
-    let mut all: BTreeMap<ChunkId, Vec<Option<f32>>> = BTreeMap::new();
+    let mut all: BTreeMap<ChunkId, (Row, Vec<Option<f32>>)> = BTreeMap::new();
     for (arm, hits) in arms.iter().enumerate() {
         for (rank, hit) in hits.iter().enumerate() {
             let part = match fusion {
                 Fusion::MinMax => stretched(hit.score, hits, k),
                 Fusion::Ranks => (RANK_OFFSET + 1.0) / (RANK_OFFSET + 1.0 + rank as f32),
             };
-            all.entry(hit.id).or_insert_with(|| vec![None; arms.len()])[arm] = Some(part);
+            all.entry(hit.id).or_insert_with(|| (hit.row, vec![None; arms.len()])).1[arm] = Some(part);
         }
     }
     let asked = arms.iter().filter(|hits| !hits.is_empty()).count().max(1) as f32;
     let mut fused: Vec<Fused> = all
         .into_iter()
-        .map(|(id, parts)| Fused {
+        .map(|(id, (row, parts))| Fused {
             id,
+            row,
             score: parts.iter().flatten().sum::<f32>() / asked,
             parts,
             graph: 0.0,
@@ -71,13 +73,16 @@ fn stretched(score: f32, hits: &[Hit], k: usize) -> f32 {
 
 #[cfg(test)]
 mod tests {
-    use stele_index::Hit;
+    use stele_index::{Hit, Row};
     use stele_model::ChunkId;
 
     use super::{Fusion, fuse};
 
     fn hits(scores: &[(u8, f32)]) -> Vec<Hit> {
-        scores.iter().map(|(id, score)| Hit { id: ChunkId([*id; 16]), score: *score }).collect()
+        scores
+            .iter()
+            .map(|(id, score)| Hit { id: ChunkId([*id; 16]), row: Row::default(), score: *score })
+            .collect()
     }
 
     #[track_caller]

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::thread::ScopedJoinHandle;
 
 use stele_embed::{Cancelled, Embedder, Purpose, never};
-use stele_index::{Hit, Reader};
+use stele_index::{Hit, Reader, Row};
 use stele_model::error::in_full;
 use stele_model::{Chunk, ChunkId, ErrorKind};
 
@@ -163,12 +163,12 @@ impl<'a> Searcher<'a> {
         &self,
         which: impl Iterator<Item = &'f Fused>,
     ) -> Result<HashMap<ChunkId, Chunk>, SearchError> {
-        let ids: Vec<ChunkId> = which.map(|one| one.id).collect();
-        if ids.is_empty() {
+        let rows: Vec<Row> = which.map(|one| one.row).collect();
+        if rows.is_empty() {
             return Ok(HashMap::new());
         }
         self.go_on()?;
-        Ok(self.reader.get(&ids)?.into_iter().map(|chunk| (chunk.id, chunk)).collect())
+        Ok(self.reader.at_rows(&rows)?.into_iter().map(|chunk| (chunk.id, chunk)).collect())
     }
 
     fn go_on(&self) -> Result<(), SearchError> {
@@ -251,9 +251,11 @@ impl<'a> Searcher<'a> {
     fn choose(&self, question: &Question, fused: &[Fused]) -> Result<Vec<Fused>, SearchError> {
         let mut left: Vec<Fused> = fused.to_vec();
         if let Some(cap) = question.per_source {
-            let ids: Vec<ChunkId> = left.iter().map(|one| one.id).collect();
-            let sources: HashMap<ChunkId, String> =
-                self.reader.get(&ids)?.into_iter().map(|chunk| (chunk.id, chunk.metadata.source)).collect();
+            let sources: HashMap<ChunkId, String> = self
+                .chunks(left.iter())?
+                .into_iter()
+                .map(|(id, chunk)| (id, chunk.metadata.source))
+                .collect();
             let mut counts: HashMap<&str, usize> = HashMap::new();
             left.retain(|one| {
                 let count = counts.entry(sources.get(&one.id).map_or("", String::as_str)).or_default();
