@@ -156,10 +156,21 @@ impl Index {
     ///
     /// [`IndexError::NoIndex`] where there is none; otherwise what opening it met.
     pub fn reader(&self) -> Result<Reader, IndexError> {
-        self.read(&|current| {
-            let key = current.answers.as_deref().unwrap_or_default();
-            current.find(key).or(current.indexes.first()).cloned().ok_or_else(|| self.none())
-        })
+        self.read(&|current| self.answering(current))
+    }
+
+    /// What [`Index::reader`] would read, without opening it.
+    ///
+    /// # Errors
+    ///
+    /// [`IndexError::NoIndex`] where there is none, or when the pointer file cannot be read.
+    pub fn pointer(&self) -> Result<Pointer, IndexError> {
+        self.answering(&Current::load(&self.home.dir)?.ok_or_else(|| self.none())?)
+    }
+
+    fn answering(&self, current: &Current) -> Result<Pointer, IndexError> {
+        let key = current.answers.as_deref().unwrap_or_default();
+        current.find(key).or(current.indexes.first()).cloned().ok_or_else(|| self.none())
     }
 
     /// A reader of the index that was made in this way.

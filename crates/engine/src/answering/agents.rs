@@ -11,8 +11,7 @@ impl Engine {
     ///
     /// If there is no index, or it cannot be read.
     pub fn index_version(&self) -> Result<String, EngineError> {
-        let reader = self.index()?.reader()?;
-        let pointer = reader.pointer();
+        let pointer = self.index()?.pointer()?;
         let model = pointer.spec.model.as_ref().map_or("texts", |model| &*model.id);
         Ok(format!("{model}/{}/{}/{}", pointer.dir, pointer.table_version, pointer.logical_hash))
     }
