@@ -53,6 +53,8 @@ echo 'Next: eval "$(make -s env)"; export PATH="$CARGO_TARGET_DIR/debug:$PATH"; 
 # serve: the dashboard over what was just ingested, on a free port. Standard output of the service says where.
 serve() {
     shown stele serve --port 0 --allow-root sample
+    # The file is looked into before the service may have made it.
+    : >serve.json
     stele serve --port 0 --allow-root sample --json >serve.json 2>stderr.log &
     server=$!
     asked=
