@@ -139,7 +139,7 @@ pub struct Engine {
 /// What is opened when it is first needed.
 #[derive(Default)]
 pub(crate) struct Kept {
-    newest: Mutex<Option<Snapshot>>,
+    pub(crate) newest: Mutex<Option<Snapshot>>,
     pub(crate) graph: Mutex<Option<Reader>>,
     pub(crate) index: OnceLock<Index>,
     pub(crate) embedder: OnceLock<Arc<dyn Embedder>>,

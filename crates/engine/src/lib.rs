@@ -49,7 +49,8 @@ mod worker;
 
 pub use answering::{
     Asked, CollectionCounts, DRIFT_MAX, EmbeddingConfig, EvalOptions, EvalReport, IndexReport, IndexSummary,
-    IndexVerification, Ready, RepairReport, SampleQuery, SearchAnswer, SinkEntry, SinkReport, VerifyReport,
+    IndexVerification, Ready, RepairReport, SampleQuery, SearchAnswer, SinkEntry, SinkReport, Standing,
+    VerifyReport,
 };
 pub use answers::Removed;
 pub use config::{Settings, THREADS_MAX};

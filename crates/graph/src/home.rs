@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use stele_model::{Faults, NoFaults};
 
@@ -52,6 +53,11 @@ impl Home {
     /// Whether there is a graph.
     pub fn exists(&self) -> bool {
         Current::path(&self.dir).exists()
+    }
+
+    /// When a version last took the place of another, for whoever keeps answers; `None` where there is none.
+    pub fn changed(&self) -> Option<SystemTime> {
+        fs::metadata(Current::path(&self.dir)).and_then(|file| file.modified()).ok()
     }
 
     /// The directory, absolute.

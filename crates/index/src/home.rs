@@ -4,6 +4,7 @@ use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use stele_model::{Faults, NoFaults};
 use tokio::runtime::Runtime;
@@ -166,6 +167,11 @@ impl Index {
     /// [`IndexError::NoIndex`] where there is none, or when the pointer file cannot be read.
     pub fn pointer(&self) -> Result<Pointer, IndexError> {
         self.answering(&Current::load(&self.home.dir)?.ok_or_else(|| self.none())?)
+    }
+
+    /// When a version last took the place of another, for whoever keeps answers; `None` where there is none.
+    pub fn changed(&self) -> Option<SystemTime> {
+        std::fs::metadata(Current::path(&self.home.dir)).and_then(|file| file.modified()).ok()
     }
 
     fn answering(&self, current: &Current) -> Result<Pointer, IndexError> {

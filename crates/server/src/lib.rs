@@ -14,6 +14,7 @@
 //! program. Nothing here knows how a question is answered; that is the engine's part.
 
 mod agents;
+mod answers;
 mod api;
 mod cursor;
 mod desk;

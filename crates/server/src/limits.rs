@@ -105,6 +105,16 @@ pub(crate) const SCHEMA_BYTES_MAX: usize = 1 << 20;
 /// Time for which what was found out about readiness is believed, so that probes and scrapes cost nothing.
 pub(crate) const READY_KEPT: Duration = Duration::from_secs(1);
 
+/// Time for which an answer is given again where nothing has changed. Ages and counters in it are as old as that; of a
+/// crowd that looks at the same page, one is worked for a second.
+pub(crate) const ANSWER_KEPT: Duration = Duration::from_secs(1);
+
+/// Bytes of an answer that is kept; with [`ANSWERS_KEPT_MAX`] of them, 32 MiB at the very most.
+pub(crate) const ANSWER_BYTES_MAX: usize = 64 << 10;
+
+/// Answers that are kept: more different questions within a second are not asked by a crowd.
+pub(crate) const ANSWERS_KEPT_MAX: usize = 512;
+
 /// Share of the disk below which it is nearly full: the next ingest may not fit.
 pub(crate) const DISK_FREE_SHARE_MIN: f64 = 0.03;
 

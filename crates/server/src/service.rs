@@ -9,6 +9,7 @@ use stele_model::Micros;
 use tokio::runtime::Handle;
 
 use crate::SqlCommand;
+use crate::answers::Answers;
 use crate::desk::Desk;
 use crate::jobs::Jobs;
 use crate::limits::REQUESTS_WAITING_MAX;
@@ -48,6 +49,7 @@ pub(crate) struct Tenant {
     pub(crate) name: String,
     pub(crate) desk: Arc<Desk>,
     pub(crate) metrics: Arc<Metrics>,
+    pub(crate) answers: Answers,
     ready: Mutex<Option<(Micros, Arc<Readiness>)>>,
     started: Micros,
 }
@@ -87,7 +89,8 @@ impl Service {
             });
             let desk = Desk::new(engine, sql.clone()).counting(Arc::clone(&metrics)).with_jobs(jobs);
             let desk = Arc::new(desk);
-            let tenant = Tenant { name: name.clone(), desk, metrics, ready: Mutex::default(), started };
+            let (answers, ready) = (Answers::default(), Mutex::default());
+            let tenant = Tenant { name: name.clone(), desk, metrics, answers, ready, started };
             tenants.insert(name, Arc::new(tenant));
         }
         let rates = Rates::new(tokens.holders().map(|holder| holder.per_minute));

@@ -1,7 +1,20 @@
 //! What a server needs to answer many callers about one state of things.
 
+use std::sync::TryLockError;
+use std::time::SystemTime;
+
 use crate::EngineError;
 use crate::engine::Engine;
+
+/// What there was when an answer was given: it is as good as a new one while this is the same.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Standing {
+    /// Which lake, and its version.
+    lake: (String, u64),
+    /// When the index that answers, and the graph, changed.
+    index: Option<SystemTime>,
+    graph: Option<SystemTime>,
+}
 
 impl Engine {
     /// A name for what the index that answers holds now: it differs whenever answers may. A list
@@ -14,5 +27,18 @@ impl Engine {
         let pointer = self.index()?.pointer()?;
         let model = pointer.spec.model.as_ref().map_or("texts", |model| &*model.id);
         Ok(format!("{model}/{}/{}/{}", pointer.dir, pointer.table_version, pointer.logical_hash))
+    }
+
+    /// What there is now, by the names and times of four files, so that it may be asked from a thread that must not
+    /// block. `None` where that cannot be told so quickly: nothing was read yet, or it is just being read anew.
+    pub fn standing(&self) -> Option<Standing> {
+        let newest = match self.kept.newest.try_lock() {
+            Ok(newest) => newest,
+            Err(TryLockError::Poisoned(newest)) => newest.into_inner(),
+            Err(TryLockError::WouldBlock) => return None,
+        };
+        let snapshot = newest.as_ref().filter(|kept| kept.is_newest())?;
+        let lake = (snapshot.lake_id().to_owned(), snapshot.version());
+        Some(Standing { lake, index: self.index().ok()?.changed(), graph: self.graph_home().ok()?.changed() })
     }
 }

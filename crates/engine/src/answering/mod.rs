@@ -24,6 +24,7 @@ mod target;
 mod texts;
 mod verify;
 
+pub use agents::Standing;
 pub use asking::SearchAnswer;
 pub use building::IndexSummary;
 pub use config::EmbeddingConfig;

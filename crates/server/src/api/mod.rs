@@ -17,6 +17,7 @@ use std::future::pending;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::body::Bytes;
 use axum::extract::{RawPathParams, Request};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -46,16 +47,22 @@ pub(crate) struct Route {
     pub(crate) tag: &'static str,
     /// What one has to be allowed to do.
     pub(crate) right: Right,
+    /// Whether an answer of a moment ago is as good as a new one where lake, index and graph are the same.
+    pub(crate) kept: bool,
     pub(crate) spec: Spec,
 }
 
 /// Every route of `/api`, in the order of the document.
 pub(crate) fn routes() -> Vec<Route> {
-    let get = |path, tag, spec| Route { method: Method::Get, path, tag, right: Right::Read, spec };
-    let run = |path, spec| Route { method: Method::Post, right: Right::Run, ..get(path, "jobs", spec) };
+    let get =
+        |path, tag, spec| Route { method: Method::Get, path, tag, right: Right::Read, kept: true, spec };
+    // What lies in the queue, or runs, has a life of its own.
+    let live = |path, tag, spec| Route { kept: false, ..get(path, tag, spec) };
+    let post = |path, tag, spec| Route { method: Method::Post, ..live(path, tag, spec) };
+    let run = |path, spec| Route { right: Right::Run, ..post(path, "jobs", spec) };
     vec![
         get("/api/search", "search", tools::spec::<tools::Search>()),
-        Route { method: Method::Post, ..get("/api/sql", "sql", tools::spec::<tools::SqlQuery>()) },
+        post("/api/sql", "sql", tools::spec::<tools::SqlQuery>()),
         get("/api/coverage", "coverage", tools::spec::<coverage::Coverage>()),
         get("/api/status", "coverage", tools::spec::<tools::IngestStatus>()),
         get("/api/events", "schemas", tools::spec::<tools::ListEvents>()),
@@ -71,13 +78,13 @@ pub(crate) fn routes() -> Vec<Route> {
         get("/api/graph/show", "graph", tools::spec::<graph::Show>()),
         get("/api/graph/section", "graph", tools::spec::<tools::ExpandExcerpt>()),
         run("/api/ingest/start", tools::spec::<starting::IngestStart>()),
-        get("/api/ingest/status", "jobs", tools::spec::<jobs::QueueStatus>()),
-        get("/api/jobs", "jobs", tools::spec::<jobs::ListJobs>()),
+        live("/api/ingest/status", "jobs", tools::spec::<jobs::QueueStatus>()),
+        live("/api/jobs", "jobs", tools::spec::<jobs::ListJobs>()),
         run("/api/jobs", tools::spec::<starting::SubmitJob>()),
-        get("/api/jobs/{id}", "jobs", tools::spec::<jobs::ShowJob>()),
+        live("/api/jobs/{id}", "jobs", tools::spec::<jobs::ShowJob>()),
         get("/api/jobs/{id}/report", "jobs", tools::spec::<jobs::JobReport>()),
         run("/api/jobs/{id}/control", tools::spec::<jobs::ControlJob>()),
-        get("/api/metrics/summary", "state", tools::spec::<summary::Summary>()),
+        live("/api/metrics/summary", "state", tools::spec::<summary::Summary>()),
     ]
 }
 
@@ -102,7 +109,7 @@ pub(crate) fn router(service: &Arc<Service>) -> Router {
 /// Answers one request, and says which route it was.
 async fn answer(service: &Service, route: Route, path: &RawPathParams, request: Request) -> Response {
     let mut response = match ask(service, route, path, request).await {
-        Ok(value) => json(&value),
+        Ok(body) => as_json(body),
         Err(problem) => problem.into_response(),
     };
     response.extensions_mut().insert(Answered(route.path));
@@ -114,8 +121,9 @@ async fn ask(
     route: Route,
     path: &RawPathParams,
     request: Request,
-) -> Result<Value, Problem> {
+) -> Result<Bytes, Problem> {
     let visitor = visitor(&request, route.right)?;
+    let address = request.uri().to_string();
     let mut arguments = match route.method {
         Method::Get => {
             let query = request.uri().query().unwrap_or_default();
@@ -129,9 +137,17 @@ async fn ask(
     for (name, value) in path {
         arguments.insert(name.to_owned(), Value::String(value.to_owned()));
     }
-    let desk = Arc::clone(&visitor.tenant.desk);
+    let tenant = visitor.tenant;
+    let desk = Arc::clone(&tenant.desk);
     let work = move |call: &crate::desk::Call| (route.spec.run)(&desk, call, arguments);
-    service.seats.run(route.path, pending(), work).await.map_err(|refusal| Problem::from(&refusal))
+    let new = async {
+        let value = service.seats.run(route.path, pending(), work).await;
+        value.map(|value| Bytes::from(value.to_string())).map_err(|refusal| Problem::from(&refusal))
+    };
+    match route.kept {
+        true => tenant.answers.of(&address, || tenant.desk.engine.standing(), new).await,
+        false => new.await,
+    }
 }
 
 /// Who asks, if it may.
@@ -155,7 +171,11 @@ pub(crate) fn visitor(request: &Request, right: Right) -> Result<Visitor, Proble
 
 /// A document as a response.
 pub(crate) fn json(value: &Value) -> Response {
-    let mut response = value.to_string().into_response();
+    as_json(Bytes::from(value.to_string()))
+}
+
+fn as_json(body: Bytes) -> Response {
+    let mut response = body.into_response();
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
 }

@@ -113,3 +113,26 @@ fn nothing_leads_out_of_what_is_served() {
         assert_eq!(response.status, 404, "{source}: {}", response.body);
     }
 }
+
+#[test]
+fn who_asks_the_same_again_gets_the_same_until_something_changes() {
+    let world = World::unserved();
+    world.ingest("a.jsonl", "{\"event\":\"crane\"}\n");
+    world.index();
+    let world = world.service(local());
+    let ask = || get(world.address, "/api/search?query=crane&arm=text", "").json();
+    let worked = || {
+        let metrics = get(world.address, "/metrics", "").body;
+        let line = metrics.lines().find(|line| line.starts_with("search_seconds_count{arm=\"text\"}"));
+        line.and_then(|line| line.rsplit_once(' ')).map_or(0.0, |(_, count)| count.parse().unwrap())
+    };
+    let (first, before) = (ask(), worked());
+    assert!((0..50).all(|_| ask() == first));
+    assert!(worked() - before < 50.0, "each was worked out anew");
+    // At once, however young the answer is.
+    world.ingest("b.jsonl", "{\"event\":\"crane\",\"more\":true}\n");
+    let behind = ask();
+    assert_eq!((&behind["lake_snapshot"], &behind["complete"]), (&json!(2), &json!(false)), "{behind}");
+    world.index();
+    assert_eq!(ask()["complete"], true);
+}
