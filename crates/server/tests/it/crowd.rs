@@ -132,7 +132,7 @@ fn who_asks_the_same_again_gets_the_same_until_something_changes() {
     // At once, however young the answer is.
     world.ingest("b.jsonl", "{\"event\":\"crane\",\"more\":true}\n");
     let behind = ask();
-    assert_eq!((&behind["lake_snapshot"], &behind["complete"]), (&json!(2), &json!(false)), "{behind}");
+    assert_eq!((&behind["lake_version"], &behind["complete"]), (&json!(2), &json!(false)), "{behind}");
     world.index();
     assert_eq!(ask()["complete"], true);
 }
