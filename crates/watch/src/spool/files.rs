@@ -12,7 +12,7 @@ use stele_http::Cancelled;
 use stele_model::id::to_hex;
 
 use super::events::FileEvents;
-use super::names::{Role, is_hidden, role};
+use super::names::{Role, is_hidden, ready_holds, ready_of, role};
 use super::settle::{Read, Reader, Stat};
 use crate::{Mode, WatchError};
 
