@@ -70,7 +70,7 @@ pub struct Settings {
     pub sink_keys: BTreeMap<String, String>,
     /// Where jobs are kept.
     pub queue: QueueHome,
-    /// What the names of a queue in Redis begin with; [`crate::jobs::NAMESPACE`] if unset.
+    /// What the names of a queue in Redis begin with; [`stele_jobs::DEFAULT_NAMESPACE`] if unset.
     pub queue_namespace: Option<String>,
     /// Attempts before a job is a dead letter.
     pub job_attempts_max: u32,

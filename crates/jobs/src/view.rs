@@ -40,6 +40,16 @@ pub struct WorkerStatus {
     pub held_back: Option<String>,
 }
 
+impl WorkerStatus {
+    /// The reason for which every worker that is alive begins nothing new, if none does.
+    pub fn all_held_back(workers: &[WorkerStatus]) -> Option<&str> {
+        let mut alive =
+            workers.iter().filter(|worker| worker.alive).map(|worker| worker.held_back.as_deref());
+        let first = alive.next()??;
+        alive.all(|held| held.is_some()).then_some(first)
+    }
+}
+
 /// How many jobs there are.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Counts {
@@ -69,23 +79,21 @@ impl Counts {
 
 /// Who could take a job, for the cause of one that nobody has.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Crew {
+pub(crate) struct Workforce {
     pub(crate) alive: usize,
     pub(crate) held_back: Option<String>,
 }
 
-impl Crew {
+impl Workforce {
     pub(crate) fn of(workers: &[WorkerStatus]) -> Self {
-        let mut alive = workers.iter().filter(|worker| worker.alive).peekable();
-        let first = alive.peek().and_then(|worker| worker.held_back.clone());
-        let all_held = workers.iter().filter(|worker| worker.alive).all(|worker| worker.held_back.is_some());
-        Self { alive: alive.count(), held_back: first.filter(|_| all_held) }
+        let alive = workers.iter().filter(|worker| worker.alive).count();
+        Self { alive, held_back: WorkerStatus::all_held_back(workers).map(str::to_owned) }
     }
 }
 
-pub(crate) fn view(record: &Record, limits: &Limits, crew: &Crew, now: Micros) -> Job {
+pub(crate) fn view(record: &Record, limits: &Limits, workforce: &Workforce, now: Micros) -> Job {
     let body = &record.body;
-    let (cause, next_action) = cause(record, limits, crew, now);
+    let (cause, next_action) = cause(record, limits, workforce, now);
     Job {
         id: record.id,
         spec: (*record.spec).clone(),
@@ -108,7 +116,7 @@ pub(crate) fn view(record: &Record, limits: &Limits, crew: &Crew, now: Micros) -
 }
 
 /// Why it is in its state, and what comes next.
-fn cause(record: &Record, limits: &Limits, crew: &Crew, now: Micros) -> (String, String) {
+fn cause(record: &Record, limits: &Limits, workforce: &Workforce, now: Micros) -> (String, String) {
     let (id, body) = (record.id, &record.body);
     if body.state.is_terminal() {
         let next = match body.state {
@@ -154,11 +162,11 @@ fn cause(record: &Record, limits: &Limits, crew: &Crew, now: Micros) -> (String,
             };
             (cause, next)
         }
-        None => waiting(record, limits, crew, now),
+        None => waiting(record, limits, workforce, now),
     }
 }
 
-fn waiting(record: &Record, limits: &Limits, crew: &Crew, now: Micros) -> (String, String) {
+fn waiting(record: &Record, limits: &Limits, workforce: &Workforce, now: Micros) -> (String, String) {
     let body = &record.body;
     let goes_on =
         if body.resume.is_some() || body.started.is_some() { "goes on with" } else { "begins with" };
@@ -184,13 +192,13 @@ fn waiting(record: &Record, limits: &Limits, crew: &Crew, now: Micros) -> (Strin
             format!("attempt {} of {} in {wait}", body.attempts + 1, limits.attempts_max),
         );
     }
-    if crew.alive == 0 {
+    if workforce.alive == 0 {
         return (
             "queued (no worker is alive)".to_owned(),
             "start one: `stele worker` or `stele serve`".to_owned(),
         );
     }
-    if let Some(reason) = &crew.held_back {
+    if let Some(reason) = &workforce.held_back {
         return (
             format!("queued (nothing new begins: {reason})"),
             format!("{goes_on} {stage} when that is over"),

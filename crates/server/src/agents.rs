@@ -14,7 +14,7 @@ use serde_json::Value;
 use stele_engine::Engine;
 
 use crate::desk::Desk;
-use crate::limits::CALLS_WAITING_MAX;
+use crate::limits::{CALLS_MAX, CALLS_WAITING_MAX};
 use crate::reply::{Refusal, as_text};
 use crate::seats::Seats;
 use crate::sql::SqlCommand;
@@ -40,7 +40,7 @@ impl Agents {
     /// A server over `engine`. It opens nothing yet: a lake may come later.
     /// Queries that callers write are answered by `sql`.
     pub fn new(engine: Engine, sql: SqlCommand) -> Self {
-        Self::at(Arc::new(Desk::new(engine, sql)), Seats::new(CALLS_WAITING_MAX))
+        Self::at(Arc::new(Desk::new(engine, sql)), Seats::new(CALLS_MAX, CALLS_WAITING_MAX))
     }
 
     /// The tools over a desk that others use as well, in places that they share.

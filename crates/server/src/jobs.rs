@@ -9,7 +9,9 @@ use stele_engine::jobs::{
 use stele_model::error::in_full;
 use stele_model::{ErrorKind, Micros};
 use tokio::runtime::Handle;
+use tokio::time::Instant;
 
+use crate::limits::{QUEUE_SILENT, QUEUE_TIME_MAX};
 use crate::metrics::{Family, Metrics};
 use crate::reply::{Cause, Refusal};
 use crate::roots::{Root, Roots};
@@ -42,6 +44,8 @@ pub(crate) struct Jobs {
     runtime: Handle,
     /// Up to when the reports of jobs that ended were counted.
     counted_until: Arc<Mutex<Micros>>,
+    /// Since when the queue has not answered in time, if so.
+    silent: Arc<Mutex<Option<Instant>>>,
 }
 
 impl Jobs {
@@ -53,20 +57,42 @@ impl Jobs {
         (runtime, now): (Handle, Micros),
     ) -> Self {
         let counted_until = Arc::new(Mutex::new(now));
-        Self { queue, roots, tenant: tenant.to_owned(), watchers, runtime, counted_until }
+        let silent = Arc::default();
+        Self { queue, roots, tenant: tenant.to_owned(), watchers, runtime, counted_until, silent }
     }
 
     /// The jobs that ended since this was asked before: each is told once.
     pub(crate) fn ended(&self) -> Result<Vec<Job>, Refusal> {
         let states = State::ALL.into_iter().filter(|state| state.is_terminal()).collect();
-        let (jobs, _) = self.wait(self.list(states, None, ENDED_MAX))?;
+        let (jobs, _) = self.look(self.list(states, None, ENDED_MAX))?;
         let mut until = self.counted_until.lock().unwrap_or_else(PoisonError::into_inner);
         let new: Vec<Job> = jobs.into_iter().filter(|job| job.finished > Some(*until)).collect();
         *until = new.iter().filter_map(|job| job.finished).max().unwrap_or(*until);
         Ok(new)
     }
 
-    /// What the queue answers. Only for threads that may block.
+    /// What the queue answers to somebody who looks, and who would rather know that it does not than wait for it. Only
+    /// for threads that may block.
+    pub(crate) fn look<T>(&self, asked: impl Future<Output = Result<T, JobsError>>) -> Result<T, Refusal> {
+        let silent = || self.silent.lock().unwrap_or_else(PoisonError::into_inner);
+        let home = self.queue.home();
+        let refused = || {
+            Refusal::new("The queue does not answer.")
+                .because(Cause::Unavailable)
+                .why(format!("{home} said nothing for {} seconds", QUEUE_TIME_MAX.as_secs()))
+                .hint("see whether it hangs; questions are answered without it, and it is asked again")
+        };
+        if silent().is_some_and(|since| since.elapsed() < QUEUE_SILENT) {
+            return Err(refused());
+        }
+        // Made inside the runtime: outside it there is no timer.
+        let answer = self.runtime.block_on(async { tokio::time::timeout(QUEUE_TIME_MAX, asked).await });
+        *silent() = answer.is_err().then(Instant::now);
+        Ok(answer.map_err(|_| refused())??)
+    }
+
+    /// What the queue answers, whatever time it takes: something is to be done, and whoever asks has to know whether it
+    /// was. Only for threads that may block.
     pub(crate) fn wait<T>(&self, asked: impl Future<Output = Result<T, JobsError>>) -> Result<T, Refusal> {
         Ok(self.runtime.block_on(asked)?)
     }
@@ -97,17 +123,18 @@ impl Jobs {
 
     /// Why no new job begins, if none does.
     pub(crate) async fn held_back(&self) -> Result<Option<String>, JobsError> {
-        Ok(held_back(&self.queue.workers().await?))
+        Ok(WorkerStatus::all_held_back(&self.queue.workers().await?).map(str::to_owned))
     }
 
     /// Tells the numbers of the queue.
     pub(crate) fn measure(&self, metrics: &Metrics, now: Micros) -> Result<(), Refusal> {
-        let counted = self.wait(self.counts())?;
+        let counted = self.look(self.counts())?;
         for state in State::ALL {
             let count = counted.of(state) as f64;
             metrics.set(Family::QueueDepth, &[state.name()], count);
             if state.is_terminal() {
-                metrics.set(Family::Jobs, &[state.name()], count);
+                // There from the start, so that the first one that ends is seen as one more.
+                metrics.add(Family::Jobs, &[state.name()], 0.0);
             }
         }
         let waited = counted.oldest_waiting.map_or(0, |at| now.saturating_sub(at).max(0));
@@ -117,17 +144,10 @@ impl Jobs {
             manager.statuses().iter().filter(|status| status.state != stopped).count()
         });
         metrics.set(Family::Watchers, &[], watching as f64);
-        let held = self.wait(self.held_back())?;
+        let held = self.look(self.held_back())?;
         metrics.set(Family::Paused, &[], f64::from(u8::from(held.is_some())));
         Ok(())
     }
-}
-
-/// The reason for which every worker that is alive begins nothing new.
-fn held_back(workers: &[WorkerStatus]) -> Option<String> {
-    let alive: Vec<&WorkerStatus> = workers.iter().filter(|worker| worker.alive).collect();
-    let all = alive.iter().all(|worker| worker.held_back.is_some());
-    alive.first().and_then(|worker| worker.held_back.clone()).filter(|_| all)
 }
 
 impl From<JobsError> for Refusal {

@@ -70,6 +70,31 @@ pub(crate) const CALL_GRACE: Duration = Duration::from_secs(2);
 /// Calls that run at once: each may hold a core and some hundred megabytes.
 pub(crate) const CALLS_MAX: usize = 4;
 
+/// Status pages and lists of jobs at once: each waits for the queue or the disk, and takes next to nothing.
+pub(crate) const STATUS_MAX: usize = 4;
+
+/// Those that run or wait: a page asks several at once, and so do those who have it open.
+pub(crate) const STATUS_WAITING_MAX: usize = 64;
+
+/// Jobs that are submitted or steered at once: each may read some gigabytes for the checksums of its inputs.
+pub(crate) const ORDERS_MAX: usize = 2;
+
+/// Those that run or wait.
+pub(crate) const ORDERS_WAITING_MAX: usize = 32;
+
+/// Probes and scrapes at once: one of each, and one that comes while the one before has not ended.
+pub(crate) const PROBES_MAX: usize = 3;
+
+/// Those that run or wait: who asks more often is told to come back, which says enough.
+pub(crate) const PROBES_WAITING_MAX: usize = 16;
+
+/// Time that a queue has to answer whoever looks at it: more than a commit takes on a slow disk, and less than probes
+/// and scrapers wait.
+pub(crate) const QUEUE_TIME_MAX: Duration = Duration::from_secs(3);
+
+/// Time after which a queue that did not answer in time is asked again: those who look meanwhile are told at once.
+pub(crate) const QUEUE_SILENT: Duration = Duration::from_secs(5);
+
 /// Calls that run or wait; the next is told to come back. An agent that fans out asks for a dozen.
 pub(crate) const CALLS_WAITING_MAX: usize = 32;
 

@@ -6,7 +6,7 @@
 //! ```
 //!
 //! What the lake and the queue know is read from them at every scrape, so it outlives a restart. What only
-//! happens (a search, a stage of a job) is counted here. Labels come from closed lists or are bounded in
+//! happens (a search, the end of a job, a stage of it) is counted here. Labels come from closed lists or are bounded in
 //! number: a name that a stranger makes up cannot grow the text.
 
 use std::collections::BTreeMap;
@@ -89,7 +89,7 @@ families! {
     OldestWaiting "ingest_queue_oldest_seconds" Kind::Gauge, &[], "How long the oldest waiting job has waited.";
     Watchers "ingest_watchers_count" Kind::Untyped, &[], "Watchers that run.";
     Paused "ingest_backpressure_paused" Kind::Gauge, &[], "1 while no new job starts because of back-pressure.";
-    Jobs "ingest_jobs_total" Kind::Counter, &["status"], "Jobs that ended, by how they ended.";
+    Jobs "ingest_jobs_total" Kind::Counter, &["status"], "Jobs that ended since the service started, by how they ended.";
     Stage "ingest_stage_seconds" Kind::Histogram(Bounds::Stage), &["stage"], "Time that jobs spent in a stage.";
     Records "ingest_records_total" Kind::Counter, &["outcome"], "Records and lines that were read, by what became of them.";
     Bytes "ingest_bytes_total" Kind::Counter, &[], "Content bytes that were read.";

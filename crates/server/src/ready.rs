@@ -8,6 +8,7 @@ use stele_engine::{EngineError, Room};
 use stele_model::error::in_full;
 
 use crate::desk::Desk;
+use crate::jobs::Jobs;
 use crate::limits::{DISK_FREE_BYTES, DISK_FREE_SHARE_MIN};
 use crate::metrics::Family;
 
@@ -42,8 +43,22 @@ fn reason(code: &'static str, message: impl Into<String>, next: &str) -> Reason 
     Reason { code, message: message.into(), next: next.to_owned() }
 }
 
-/// Looks at everything.
-pub(crate) fn look(desk: &Desk, disk: DiskWanted) -> Readiness {
+/// What about the queue stands in the way. It is asked for a moment only, and not with anything held.
+pub(crate) fn queue(jobs: &Jobs) -> Option<Reason> {
+    match jobs.look(jobs.queue.check()).and_then(|()| jobs.look(jobs.held_back())) {
+        Ok(None) => None,
+        Ok(Some(why)) => {
+            Some(reason("paused", format!("no new job begins: {why}"), "wait; it goes on by itself"))
+        }
+        Err(refusal) => {
+            let why = refusal.reason().unwrap_or_default();
+            Some(reason("queue", format!("{} {why}", refusal.what()), refusal.next()))
+        }
+    }
+}
+
+/// Looks at everything else; `queue` is what stands in the way of that.
+pub(crate) fn look(desk: &Desk, disk: DiskWanted, queue: Option<Reason>) -> Readiness {
     let mut reasons = Vec::new();
     let (mut lake_version, mut pending) = (None, None);
     match desk.engine.snapshot() {
@@ -91,20 +106,7 @@ pub(crate) fn look(desk: &Desk, disk: DiskWanted) -> Readiness {
         }
         Err(error) => reasons.push(reason("disk", in_full(error), "see whether the disk is there")),
     }
-    let asked = desk
-        .jobs
-        .as_ref()
-        .map(|jobs| jobs.wait(jobs.queue.check()).and_then(|()| jobs.wait(jobs.held_back())));
-    match asked {
-        None | Some(Ok(None)) => {}
-        Some(Ok(Some(why))) => {
-            reasons.push(reason("paused", format!("no new job begins: {why}"), "wait; it goes on by itself"));
-        }
-        Some(Err(refusal)) => {
-            let why = refusal.reason().unwrap_or_default();
-            reasons.push(reason("queue", format!("{} {why}", refusal.what()), refusal.next()));
-        }
-    }
+    reasons.extend(queue);
     Readiness {
         ready: reasons.is_empty(),
         reasons,

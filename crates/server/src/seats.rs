@@ -1,15 +1,65 @@
 //! Places for calls: so many run at once, so many wait, each has so much time. The engine blocks and has
 //! runtimes of its own, so a call works on a thread that may block.
+//!
+//! A service has places for each [`Kind`] of request, so that a queue that hangs or an input that is read for its
+//! checksum holds up no question, and questions hold up no probe.
 
 use std::sync::Arc;
 
 use tokio::sync::Semaphore;
 
 use crate::desk::Call;
-use crate::limits::{CALL_GRACE, CALL_TIME_MAX, CALLS_MAX};
+use crate::limits::{
+    CALL_GRACE, CALL_TIME_MAX, CALLS_MAX, ORDERS_MAX, ORDERS_WAITING_MAX, PROBES_MAX, PROBES_WAITING_MAX,
+    REQUESTS_WAITING_MAX, STATUS_MAX, STATUS_WAITING_MAX,
+};
 use crate::reply::{Cause, Refusal};
 
-/// The places of one server. A clone is another way to the same.
+/// What a request is about, and so what it may have to wait for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// What is in the lake, the index and the graph.
+    Call,
+    /// How it stands, which asks the queue.
+    Status,
+    /// Something that is to be done: it reads inputs, and writes to the queue.
+    Order,
+    /// What somebody asks every few seconds.
+    Probe,
+}
+
+/// The places of a service.
+pub(crate) struct Places {
+    calls: Seats,
+    status: Seats,
+    orders: Seats,
+    probes: Seats,
+}
+
+impl Default for Places {
+    fn default() -> Self {
+        Self {
+            calls: Seats::new(CALLS_MAX, REQUESTS_WAITING_MAX),
+            status: Seats::new(STATUS_MAX, STATUS_WAITING_MAX),
+            orders: Seats::new(ORDERS_MAX, ORDERS_WAITING_MAX),
+            probes: Seats::new(PROBES_MAX, PROBES_WAITING_MAX),
+        }
+    }
+}
+
+impl Places {
+    /// Those for requests of this kind.
+    pub(crate) fn of(&self, kind: Kind) -> &Seats {
+        match kind {
+            Kind::Call => &self.calls,
+            Kind::Status => &self.status,
+            Kind::Order => &self.orders,
+            Kind::Probe => &self.probes,
+        }
+    }
+}
+
+/// Places for one kind of calls. A clone is another way to the same.
 #[derive(Clone)]
 pub(crate) struct Seats {
     /// Calls that run or wait.
@@ -20,11 +70,11 @@ pub(crate) struct Seats {
 }
 
 impl Seats {
-    /// With room for `waiting_max` calls, those that run included.
-    pub(crate) fn new(waiting_max: usize) -> Self {
+    /// With room for `waiting_max` calls, those included of which `running_max` run at once.
+    pub(crate) fn new(running_max: usize, waiting_max: usize) -> Self {
         Self {
             door: Arc::new(Semaphore::new(waiting_max)),
-            seats: Arc::new(Semaphore::new(CALLS_MAX)),
+            seats: Arc::new(Semaphore::new(running_max)),
             waiting_max,
         }
     }

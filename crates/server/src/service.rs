@@ -12,12 +12,12 @@ use crate::SqlCommand;
 use crate::answers::Answers;
 use crate::desk::Desk;
 use crate::jobs::Jobs;
-use crate::limits::REQUESTS_WAITING_MAX;
+use crate::limits::READY_KEPT;
 use crate::metrics::{Family, Metrics};
 use crate::rate::Rates;
-use crate::ready::{DiskWanted, Readiness, look};
+use crate::ready::{DiskWanted, Readiness, look, queue};
 use crate::roots::Roots;
-use crate::seats::Seats;
+use crate::seats::Places;
 use crate::tokens::{Right, Tokens};
 
 /// The numbers of every tenant, shared by the service and by whatever works beside it.
@@ -37,7 +37,7 @@ pub(crate) struct Service {
     tenants: BTreeMap<String, Arc<Tenant>>,
     pub(crate) tokens: Tokens,
     pub(crate) rates: Rates,
-    pub(crate) seats: Seats,
+    pub(crate) places: Places,
     /// Names of this host that requests may use.
     pub(crate) hosts: Vec<String>,
     /// When the disk counts as nearly full.
@@ -94,14 +94,7 @@ impl Service {
             tenants.insert(name, Arc::new(tenant));
         }
         let rates = Rates::new(tokens.holders().map(|holder| holder.per_minute));
-        Ok(Self {
-            tenants,
-            tokens,
-            rates,
-            seats: Seats::new(REQUESTS_WAITING_MAX),
-            hosts,
-            disk: DiskWanted::default(),
-        })
+        Ok(Self { tenants, tokens, rates, places: Places::default(), hosts, disk: DiskWanted::default() })
     }
 
     /// Who asks without a token: nobody where tokens are needed.
@@ -126,19 +119,29 @@ impl Service {
 impl Tenant {
     /// Whether this tenant's data is ready for queries; what was found a moment ago is believed.
     pub(crate) fn readiness(&self, disk: DiskWanted) -> Arc<Readiness> {
-        let now = self.desk.engine.now();
-        // Whoever comes while it is looked at waits instead of looking, too.
-        let mut kept = self.ready.lock().unwrap_or_else(PoisonError::into_inner);
-        let fresh = |at: Micros| (0..crate::limits::READY_KEPT.as_micros() as Micros).contains(&(now - at));
-        if let Some((at, known)) = &*kept
-            && fresh(*at)
+        if let Some(known) = self.known_readiness(&self.ready.lock().unwrap_or_else(PoisonError::into_inner))
         {
-            return Arc::clone(known);
+            return known;
         }
-        let found = Arc::new(look(&self.desk, disk));
+        // Not under the lock: a queue that hangs would keep everybody waiting for it.
+        let queue = self.desk.jobs.as_ref().and_then(queue);
+        // Whoever comes while the lake is looked at waits instead of looking, too.
+        let mut kept = self.ready.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = self.known_readiness(&kept) {
+            return known;
+        }
+        let now = self.desk.engine.now();
+        let found = Arc::new(look(&self.desk, disk, queue));
         self.metrics.set(Family::Ready, &[], f64::from(u8::from(found.ready)));
         *kept = Some((now, Arc::clone(&found)));
         found
+    }
+
+    /// What was found out a moment ago.
+    fn known_readiness(&self, kept: &Option<(Micros, Arc<Readiness>)>) -> Option<Arc<Readiness>> {
+        let (at, known) = kept.as_ref()?;
+        let age = self.desk.engine.now() - at;
+        (0..READY_KEPT.as_micros() as Micros).contains(&age).then(|| Arc::clone(known))
     }
 
     /// Seconds since the service started.

@@ -107,6 +107,30 @@ impl Server {
         }
     }
 
+    /// As by `kill -STOP`: connections stay open, new ones are taken, and nothing is answered. [`Server::thaw`] lets it
+    /// go on.
+    ///
+    /// # Panics
+    ///
+    /// If it does not run.
+    pub fn freeze(&self) {
+        self.signal("-STOP");
+    }
+
+    /// What was asked meanwhile is answered.
+    ///
+    /// # Panics
+    ///
+    /// If it does not run.
+    pub fn thaw(&self) {
+        self.signal("-CONT");
+    }
+
+    fn signal(&self, name: &str) {
+        let number = self.child.lock().unwrap().as_ref().unwrap().id().to_string();
+        assert!(Command::new("kill").args([name, &number]).status().unwrap().success());
+    }
+
     fn up(&self) -> bool {
         self.kill();
         let log = || Stdio::from(File::create(self.dir.path().join("said")).unwrap());

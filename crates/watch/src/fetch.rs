@@ -10,7 +10,7 @@ use url::{Position, Url};
 use crate::notion::{self, Notion};
 use crate::s3::{self, S3Keys};
 use crate::watcher::Secrets;
-use crate::{HttpConfig, WatchError, WatcherConfig};
+use crate::{Configured, HttpConfig, WatchError, WatcherConfig};
 
 /// What fetching needs from outside.
 #[derive(Clone)]
@@ -21,6 +21,8 @@ pub struct Fetching {
     pub secrets: Secrets,
     /// Where requests to buckets run.
     pub runtime: Handle,
+    /// How the watchers are configured at the moment.
+    pub configured: Configured,
 }
 
 /// Whether content is fetched from there, and is no file of this machine.

@@ -1,6 +1,6 @@
 //! Pages of the web, and index documents that name some.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -32,6 +32,9 @@ struct Listed {
     #[serde(default)]
     checksum: Option<String>,
 }
+
+/// What is there, and the addresses about which nothing is known: they are neither new nor gone.
+type Known = (BTreeMap<String, Thing>, BTreeSet<String>);
 
 /// An address that is asked.
 struct Page {
@@ -85,12 +88,8 @@ impl Http {
         Ok(Http { config, pages, read: BTreeMap::new(), left: 0, seen: 0, problems: BTreeMap::new() })
     }
 
-    /// What the index names; nothing if it is what it was.
-    fn index(
-        &mut self,
-        now: Now,
-        cancelled: Cancelled<'_>,
-    ) -> Result<Option<BTreeMap<String, Thing>>, WatchError> {
+    /// What the index names, and the addresses of which it says nothing that can be used; nothing if it is what it was.
+    fn index(&mut self, now: Now, cancelled: Cancelled<'_>) -> Result<Option<Known>, WatchError> {
         let page = &self.pages[0];
         let target = shown_address(&page.url);
         let unless = Unless { version: page.version.clone(), version_is_enough: false };
@@ -109,10 +108,18 @@ impl Http {
             return Err(WatchError::TooMany { target, entries_max: self.config.entries_max });
         }
         let base = Url::parse(&page.url).map_err(|error| bad(error.to_string()))?;
-        let mut present = BTreeMap::new();
+        let (mut present, mut unknown) = (BTreeMap::new(), BTreeSet::new());
         self.problems.clear();
         for listed in index.documents {
-            match thing_of(&listed, &base, &self.config.hosts) {
+            let url = match base.join(&listed.url) {
+                Ok(url) => url,
+                Err(error) => {
+                    let cause = format!("it is not an address: {error}");
+                    self.problem(&listed.url, &cause, "write it as https://HOST/PATH", now);
+                    continue;
+                }
+            };
+            match thing_of(&url, listed.checksum.as_deref(), &base, &self.config.hosts) {
                 Ok(thing) if present.contains_key(&thing.uri) => {
                     self.problem(
                         &thing.uri,
@@ -122,11 +129,15 @@ impl Http {
                     );
                 }
                 Ok(thing) => drop(present.insert(thing.uri.clone(), thing)),
-                Err((cause, next_action)) => self.problem(&listed.url, &cause, next_action, now),
+                Err((cause, next_action)) => {
+                    self.problem(&listed.url, &cause, next_action, now);
+                    // It is in the list: a checksum that somebody forgot takes no document away.
+                    unknown.insert(url.to_string());
+                }
             }
         }
         self.read.insert(0, answer.version);
-        Ok(Some(present))
+        Ok(Some((present, unknown)))
     }
 
     fn problem(&mut self, url: &str, cause: &str, next_action: &str, now: Now) {
@@ -139,14 +150,14 @@ impl Http {
         self.problems.insert(name.clone(), Problem { name, cause, next_action, since: known });
     }
 
-    /// What the pages say. Those that did not answer are left out of `listed`: nothing is known about them.
+    /// What the pages say, and those that did not answer.
     fn ask_pages(
         &mut self,
         handed: &Handed,
         now: Now,
         cancelled: Cancelled<'_>,
-    ) -> Result<(BTreeMap<String, Thing>, Vec<String>), WatchError> {
-        let (mut present, mut unknown) = (BTreeMap::new(), Vec::new());
+    ) -> Result<Known, WatchError> {
+        let (mut present, mut unknown) = (BTreeMap::new(), BTreeSet::new());
         let mut failed = None;
         for number in 0..self.pages.len() {
             let page = &self.pages[number];
@@ -177,7 +188,7 @@ impl Http {
                 Err(error) => {
                     let error = service(&shown_address(&url), error);
                     self.problem(&url, &in_full(&error), error.next_action(), now);
-                    unknown.push(url);
+                    unknown.insert(url);
                     failed = Some(error);
                     continue;
                 }
@@ -215,10 +226,12 @@ fn entry_of(version: &Version, body: &[u8]) -> Entry {
 }
 
 /// A document of the index, or why it is none.
-fn thing_of(listed: &Listed, base: &Url, hosts: &[String]) -> Result<Thing, (String, &'static str)> {
-    let url = base
-        .join(&listed.url)
-        .map_err(|error| (format!("it is not an address: {error}"), "write it as https://HOST/PATH"))?;
+fn thing_of(
+    url: &Url,
+    checksum: Option<&str>,
+    base: &Url,
+    hosts: &[String],
+) -> Result<Thing, (String, &'static str)> {
     if !["http", "https"].contains(&url.scheme()) {
         let cause = format!("it is of the scheme {}, and only http and https are read", url.scheme());
         return Err((cause, "take it out of the index"));
@@ -231,11 +244,11 @@ fn thing_of(listed: &Listed, base: &Url, hosts: &[String]) -> Result<Thing, (Str
         None => url.host_str().unwrap_or_default().to_owned(),
     };
     // An index must not make us ask around in the network that we are in.
-    if host(&url) != host(base) && !hosts.contains(&host(&url)) {
-        let cause = format!("it is on the host {}, which is not that of the index", host(&url));
+    if host(url) != host(base) && !hosts.contains(&host(url)) {
+        let cause = format!("it is on the host {}, which is not that of the index", host(url));
         return Err((cause, "name the host in the setting hosts, if it is meant"));
     }
-    let checksum = listed.checksum.as_deref().map(str::trim).unwrap_or_default();
+    let checksum = checksum.map(str::trim).unwrap_or_default();
     if checksum.is_empty() || checksum.len() > CHECKSUM_BYTES_MAX {
         let cause = format!("it has no checksum of 1 to {CHECKSUM_BYTES_MAX} bytes");
         return Err((cause, "add one to the index, or name the address in the setting pages"));
@@ -258,20 +271,14 @@ impl Watch for Http {
             // Not all of it was taken: everything is read again.
             self.pages.iter_mut().for_each(|page| page.version = Version::default());
         }
-        let itself = |name: &str| name.to_owned();
-        let changes = if self.config.index.is_some() {
-            match self.index(now, cancelled)? {
-                None => Vec::new(),
-                Some(present) => {
-                    self.seen = present.len() as u64;
-                    compare(handed, &present, &|_| true, &itself, now)
-                }
-            }
-        } else {
-            let (present, unknown) = self.ask_pages(handed, now, cancelled)?;
-            self.seen = (present.len() + unknown.len()) as u64;
-            compare(handed, &present, &|name| !unknown.iter().any(|url| url == name), &itself, now)
+        let known = match self.config.index {
+            Some(_) => self.index(now, cancelled)?,
+            None => Some(self.ask_pages(handed, now, cancelled)?),
         };
+        let changes = known.map_or_else(Vec::new, |(present, unknown)| {
+            self.seen = (present.len() + unknown.len()) as u64;
+            compare(handed, &present, &|name| !unknown.contains(name), &str::to_owned, now)
+        });
         self.left = changes.len();
         if self.left == 0 {
             self.done(&[]);

@@ -24,6 +24,7 @@
 
 mod arrival;
 mod config;
+mod configured;
 mod error;
 mod fetch;
 mod handed;
@@ -41,10 +42,12 @@ pub use config::{
     ENTRIES_MAX, HttpConfig, Mode, NotionConfig, PAGES_MAX, S3Config, SpoolConfig, WATCHERS_MAX,
     WatcherConfig, check_all,
 };
+pub use configured::Configured;
 pub use error::WatchError;
 pub use fetch::{Fetching, is_remote};
 pub use manager::{Applied, Manager};
 pub use spool::MakeEvents;
+pub use spool::content_of;
 pub use spool::events::{FileEvents, Inotify, NoEvents, Noticed};
 pub use status::{PROBLEMS_MAX, Problem, WatcherState, WatcherStatus};
 pub use watcher::{Means, Secrets, Watcher};

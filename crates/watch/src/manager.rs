@@ -63,6 +63,8 @@ impl Manager {
     /// changed; a watcher that cannot be opened leaves the one of its name stopped and the others as they should be.
     pub fn apply(&self, watchers: &BTreeMap<String, WatcherConfig>) -> Result<Applied, WatchError> {
         check_all(watchers)?;
+        // Before the first of them hands anything over.
+        self.means.configured.learn(watchers);
         let mut running = self.running();
         let mut applied = Applied::default();
         let names: Vec<String> = running.keys().cloned().collect();

@@ -16,7 +16,7 @@ use crate::s3::{S3, S3Keys};
 use crate::spool::{MakeEvents, Spool};
 use crate::status::{Problem, WatcherState, WatcherStatus};
 use crate::watch::{Change, Look, Now, Watch};
-use crate::{Arrival, Arrivals, BATCH_MAX, Batch, Inotify, Refused, WatchError, WatcherConfig};
+use crate::{Arrival, Arrivals, BATCH_MAX, Batch, Configured, Inotify, Refused, WatchError, WatcherConfig};
 
 /// The first wait after a failure; doubled for each further one in a row.
 const BACKOFF: Duration = Duration::from_secs(1);
@@ -45,6 +45,8 @@ pub struct Means {
     pub secrets: Secrets,
     /// Where [`Arrivals::submit`] and requests to buckets run: one with threads of its own and with time.
     pub runtime: Handle,
+    /// Where a [`crate::Manager`] tells how they are configured.
+    pub configured: Configured,
     /// What says what changes in a directory.
     pub events: MakeEvents,
     /// Directories that are not looked into, wherever they lie: the program's own.

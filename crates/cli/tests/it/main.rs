@@ -21,6 +21,7 @@ mod lake;
 mod queue;
 mod screens;
 mod search;
+mod serve;
 mod shared;
 mod sinks;
 mod sources;

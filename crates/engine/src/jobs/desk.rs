@@ -8,13 +8,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use stele_http::Secret;
-use stele_jobs::{Input, JobsError, Limits, Options, Queue, RedisConfig, Trouble, WorkerSettings};
+use stele_jobs::{
+    DEFAULT_NAMESPACE, Input, JobsError, Limits, Options, Queue, RedisConfig, Trouble, WorkerSettings,
+};
 use stele_model::error::in_full;
 use stele_model::id::to_hex;
 use stele_model::{Clock, Micros};
 use stele_sources::SourceError;
-use stele_watch::{Fetching, Manager, Means, Secrets, WatcherConfig, is_remote};
-use tokio::runtime::Runtime;
+use stele_watch::{Configured, Fetching, Manager, Means, Secrets, WatcherConfig, is_remote};
+use tokio::runtime::{Handle, Runtime};
 
 use super::arrivals::ToQueue;
 use super::work::EngineWork;
@@ -28,9 +30,6 @@ pub const STATE_FILE: &str = "state.db";
 
 /// Where watchers write down what they handed over, below the data directory.
 const WATCHERS_DIR: &str = "watchers";
-
-/// Names in Redis begin with this, unless the configuration says otherwise.
-pub const NAMESPACE: &str = "ingest";
 
 /// Bytes that are read at once for a checksum.
 const READ_BYTES: usize = 1 << 20;
@@ -87,7 +86,7 @@ impl Settings {
                 Queue::sqlite(&file, limits, clock).await?
             }
             QueueHome::Redis(url) => {
-                let namespace = self.queue_namespace.clone().unwrap_or_else(|| NAMESPACE.to_owned());
+                let namespace = self.queue_namespace.clone().unwrap_or_else(|| DEFAULT_NAMESPACE.to_owned());
                 Queue::redis(&RedisConfig { url: url.clone(), namespace }, limits, clock).await?
             }
         })
@@ -101,13 +100,20 @@ enum Opening {
     Later,
 }
 
+/// Time that threads have to end when a desk is closed. A worker has waited for its stages before that, so that what
+/// still runs is stuck, or an answer of the queue that nobody waits for.
+const CLOSING_TIME_MAX: Duration = Duration::from_secs(2);
+
 /// A queue with a runtime of its own.
 pub struct JobDesk {
-    runtime: Runtime,
+    runtime: Handle,
+    _own: Own,
     queue: Queue,
     settings: Settings,
     environment: Environment,
     secrets: Secrets,
+    /// How watchers are configured, which a manager may be told anew while jobs are worked on.
+    configured: Configured,
 }
 
 impl JobDesk {
@@ -156,7 +162,9 @@ impl JobDesk {
         variable: impl Fn(&str) -> Option<OsString> + Send + Sync + 'static,
     ) -> Self {
         let secrets: Secrets = Arc::new(move |name| variable(name)?.into_string().ok().map(Secret::new));
-        Self { runtime, queue, settings, environment, secrets }
+        let configured = Configured::new(settings.watchers.clone());
+        let (handle, own) = (runtime.handle().clone(), Own(Some(runtime)));
+        Self { runtime: handle, _own: own, queue, settings, environment, secrets, configured }
     }
 
     /// Opens the queue that the settings name and makes none: for whoever only looks, or steers what is there.
@@ -222,7 +230,8 @@ impl JobDesk {
         let fetching = Fetching {
             pace: Arc::new(Paced::new(Arc::clone(&self.environment.clock))),
             secrets: Arc::clone(&self.secrets),
-            runtime: self.runtime.handle().clone(),
+            runtime: self.runtime.clone(),
+            configured: self.configured.clone(),
         };
         let work = Arc::new(EngineWork::new(self.settings.clone(), self.environment.clone(), fetching)?);
         Ok(self.runtime.block_on(stele_jobs::run_worker(&self.queue, work, worker, stop))?)
@@ -245,7 +254,8 @@ impl JobDesk {
             clock: Arc::clone(&self.environment.clock),
             pace: Arc::new(Paced::new(Arc::clone(&self.environment.clock))),
             secrets: Arc::clone(&self.secrets),
-            runtime: self.runtime.handle().clone(),
+            runtime: self.runtime.clone(),
+            configured: self.configured.clone(),
             events: Means::system_events(),
             // Our own files change with every job, and each change would be the next job.
             left_out: vec![self.settings.data_dir.clone()],
@@ -253,6 +263,18 @@ impl JobDesk {
         });
         manager.apply(watchers)?;
         Ok(manager)
+    }
+}
+
+/// A runtime that ends with who has it, within [`CLOSING_TIME_MAX`]. By itself it would wait for every thread, and a
+/// stage that is stuck would keep the program from ending.
+struct Own(Option<Runtime>);
+
+impl Drop for Own {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_timeout(CLOSING_TIME_MAX);
+        }
     }
 }
 
@@ -352,5 +374,31 @@ fn sha256_of(path: &Path) -> Result<String, EngineError> {
             0 => return Ok(to_hex(&hasher.finalize())),
             read => hasher.update(&buffer[..read]),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use super::{CLOSING_TIME_MAX, JobDesk};
+    use crate::{Environment, Settings};
+
+    #[test]
+    fn a_stage_that_is_stuck_does_not_keep_a_desk_open() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let settings = Settings { data_dir: dir.path().to_owned(), ..Settings::default() };
+        let desk = JobDesk::open(settings, Environment::default(), |_| None).expect("a queue");
+        let (_open, never) = crossbeam_channel::bounded::<()>(0);
+        let (began, begins) = crossbeam_channel::bounded(1);
+        desk.runtime.spawn_blocking(move || {
+            began.send(()).expect("somebody waits");
+            // Ends with the test, after all that is looked at.
+            let _ = never.recv_timeout(Duration::from_secs(60));
+        });
+        begins.recv().expect("it begins");
+        let closed = Instant::now();
+        drop(desk);
+        assert!(closed.elapsed() < CLOSING_TIME_MAX + Duration::from_secs(10), "{:?}", closed.elapsed());
     }
 }

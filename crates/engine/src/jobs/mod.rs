@@ -20,7 +20,7 @@ mod stages;
 mod work;
 
 pub use arrivals::ToQueue;
-pub use desk::{JobDesk, NAMESPACE, QueueHome, STATE_FILE, inputs_of_targets, worker_name};
+pub use desk::{JobDesk, QueueHome, STATE_FILE, inputs_of_targets, worker_name};
 pub use report::{
     Drift, GraphCounts, JobReport, JobSink, REPORT_VERSION, ReportFacts, ReportInput, StageError,
     StageReport, VectorCounts,

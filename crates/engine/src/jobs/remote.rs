@@ -56,7 +56,7 @@ impl Engine {
         let remote = job.spec.inputs.iter().filter(|input| !input.removed && is_remote(&input.uri));
         let mut fetched = Fetched::default();
         let config = match &job.spec.origin {
-            Origin::Watcher(name) => self.settings().watchers.get(name),
+            Origin::Watcher(name) => fetching.configured.of(name),
             Origin::Cli | Origin::Http => None,
         };
         for input in remote {
@@ -66,7 +66,7 @@ impl Engine {
             let path = dir.join(file_name(&input.uri));
             let mut out = BufWriter::new(File::create(&path).at("create", &path)?);
             let stopped = || cancel.is_cancelled();
-            match fetching.fetch(&input.uri, config, &mut out, &stopped) {
+            match fetching.fetch(&input.uri, config.as_ref(), &mut out, &stopped) {
                 Ok(size) => {
                     out.flush().at("write", &path)?;
                     fetched.inputs.push(Input {

@@ -11,7 +11,7 @@ use stele_model::error::in_full;
 use stele_sources::Input;
 
 use super::report::{JobReport, JobSink, ReportFacts, StageError, StageReport};
-use stele_watch::{Fetching, Mode, WatcherConfig, is_remote};
+use stele_watch::{Configured, Fetching, Mode, WatcherConfig, content_of, is_remote};
 
 use crate::answering::{Opening, SinkReport};
 use crate::documents::tags_in;
@@ -34,9 +34,6 @@ const SINKS_MAX: usize = 16;
 
 /// Where the report of a job is, below the data directory.
 const REPORTS_DIR: &str = "manifests/jobs";
-
-/// The ending of content that its writer renamed when it was whole: `x.md.ready` holds `x.md`.
-const READY: &str = ".ready";
 
 /// What stages hand on to the next ones.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -157,10 +154,10 @@ impl Engine {
                 // Begun anew, as after a wait for the lake, it fails anew.
                 (carried.failed, carried.away) = (0, None);
                 let (gone, there): (Vec<_>, Vec<_>) = job.spec.inputs.iter().partition(|input| input.removed);
-                let may_be_ready = self.may_be_ready(&job.spec.origin);
+                let mode = mode_of(&job.spec.origin, &fetching.configured);
                 let (mut targets, mut found) = (Vec::new(), Vec::new());
                 for input in there.into_iter().filter(|input| !is_remote(&input.uri)) {
-                    match local(&input.uri, may_be_ready) {
+                    match local(&input.uri, mode) {
                         Local::Target(target) => targets.push(target),
                         Local::Ready(input) => found.push(input),
                     }
@@ -301,19 +298,6 @@ impl Engine {
         Ok(())
     }
 
-    /// Whether content may stand in `NAME.ready`: in directories in which watchers look for it.
-    fn may_be_ready(&self, origin: &Origin) -> bool {
-        match origin {
-            Origin::Watcher(name) => match self.settings().watchers.get(name) {
-                Some(WatcherConfig::Spool(spool)) => spool.mode != Mode::Direct,
-                Some(WatcherConfig::Http(_) | WatcherConfig::S3(_) | WatcherConfig::Notion(_)) => false,
-                // One that somebody started by hand.
-                None => true,
-            },
-            Origin::Cli | Origin::Http => false,
-        }
-    }
-
     /// Writes the report of a job that will not be done, with what is there all the same.
     pub(super) fn report_failure(
         &self,
@@ -370,6 +354,19 @@ impl Engine {
     }
 }
 
+/// Whether content may stand in `NAME.ready`: in directories in which watchers look for it.
+fn mode_of(origin: &Origin, configured: &Configured) -> Mode {
+    match origin {
+        Origin::Watcher(name) => match configured.of(name) {
+            Some(WatcherConfig::Spool(spool)) => spool.mode,
+            Some(WatcherConfig::Http(_) | WatcherConfig::S3(_) | WatcherConfig::Notion(_)) => Mode::Direct,
+            // One that somebody started by hand, in another process.
+            None => Mode::Auto,
+        },
+        Origin::Cli | Origin::Http => Mode::Direct,
+    }
+}
+
 fn stop_if(cancelled: bool) -> Result<(), EngineError> {
     if cancelled { Err(EngineError::Cancelled("the stage was done")) } else { Ok(()) }
 }
@@ -393,17 +390,14 @@ fn facts(job: &Job, state: &str, carried: &Carried) -> ReportFacts {
 
 /// A local input: what it is called is read from there, or from `NAME.ready` if a producer put it there whole
 /// and later.
-fn local(uri: &str, may_be_ready: bool) -> Local {
+fn local(uri: &str, mode: Mode) -> Local {
     let path = uri.strip_prefix("file://").unwrap_or(uri);
-    let ready = PathBuf::from(format!("{path}{READY}"));
-    let changed = |path: &Path| path.metadata().ok().and_then(|meta| meta.modified().ok());
-    let content = ready.metadata().ok().filter(|meta| may_be_ready && meta.is_file() && meta.len() > 0);
-    match content {
-        Some(meta) if changed(&ready) > changed(Path::new(path)) => {
-            Local::Ready(Input { uri: path.to_owned(), path: Some(ready), size_on_disk: meta.len() })
-        }
-        _ => Local::Target(path.to_owned()),
+    let content = content_of(Path::new(path), mode);
+    if content == Path::new(path) {
+        return Local::Target(path.to_owned());
     }
+    let size_on_disk = content.metadata().map_or(0, |meta| meta.len());
+    Local::Ready(Input { uri: path.to_owned(), path: Some(content), size_on_disk })
 }
 
 enum Local {

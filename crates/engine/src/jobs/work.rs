@@ -26,8 +26,8 @@ const BUSY_WAIT: Duration = Duration::from_millis(200);
 /// Wait before a full disk is written to again: a stage that is begun anew reads much for nothing.
 const FULL_WAIT: Duration = Duration::from_secs(5);
 
-/// Engines that are kept open, one a tenant. Each holds an index and a model open; beyond it the ones that
-/// were not needed for long are opened anew.
+/// Engines that are kept open, one a tenant. Each holds an index and a model open; where one more is needed, all of
+/// them are let go, and each is opened anew when its tenant has the next job.
 const ENGINES_MAX: usize = 8;
 
 /// Where a worker can be made to die: before a stage, and when it is done and the queue does not know yet.

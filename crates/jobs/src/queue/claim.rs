@@ -11,7 +11,7 @@ use crate::home::{Asker, Stored};
 use crate::job::{EventKind, Job, JobId, Stage, State};
 use crate::record::{Counted, Hold, Record};
 use crate::spec::name_fits;
-use crate::view::{Crew, seconds, view};
+use crate::view::{Workforce, seconds, view};
 
 /// Candidates of one look: some may be taken by others meanwhile, and some only be put in order.
 const CANDIDATES_MAX: usize = 16;
@@ -172,14 +172,14 @@ impl Queue {
         if !self.home.commit(&change).await? {
             return Ok(None);
         }
-        let crew = Crew { alive: 1, held_back: None };
+        let workforce = Workforce { alive: 1, held_back: None };
         Ok(Some(Lease {
             stage: record.body.stage,
             resume: record.body.resume.clone(),
             worker: worker.clone(),
             token: record.body.token,
             until,
-            job: view(&record, &self.limits, &crew, now),
+            job: view(&record, &self.limits, &workforce, now),
         }))
     }
 }

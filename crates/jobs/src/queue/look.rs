@@ -7,7 +7,7 @@ use super::claim::micros;
 use crate::error::JobsError;
 use crate::job::{Event, Job, JobId, State};
 use crate::limits::PAGE_MAX;
-use crate::view::{Counts, Crew, WORKER_FORGOTTEN_AFTER, WORKER_SILENT_MAX, WorkerStatus, view};
+use crate::view::{Counts, WORKER_FORGOTTEN_AFTER, WORKER_SILENT_MAX, WorkerStatus, Workforce, view};
 
 /// Which jobs of a list.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -40,8 +40,8 @@ impl Queue {
     /// There is no such job.
     pub async fn get(&self, id: JobId) -> Result<Job, JobsError> {
         let stored = self.read(id).await?;
-        let crew = Crew::of(&self.workers().await?);
-        Ok(view(&stored.record, &self.limits, &crew, self.now()))
+        let workforce = Workforce::of(&self.workers().await?);
+        Ok(view(&stored.record, &self.limits, &workforce, self.now()))
     }
 
     /// A page of the jobs, the newest first. Each is on one page, whatever comes meanwhile.
@@ -66,10 +66,12 @@ impl Queue {
         let more = ids.len() > limit;
         ids.truncate(limit);
         let next = ids.last().copied().filter(|_| more);
-        let crew = Crew::of(&self.workers().await?);
+        let workforce = Workforce::of(&self.workers().await?);
         let found = self.home.jobs(&ids).await?;
-        let jobs =
-            found.into_iter().flatten().map(|stored| view(&stored.record, &self.limits, &crew, self.now()));
+        let jobs = found
+            .into_iter()
+            .flatten()
+            .map(|stored| view(&stored.record, &self.limits, &workforce, self.now()));
         Ok(Page { jobs: jobs.collect(), next })
     }
 

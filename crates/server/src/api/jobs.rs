@@ -168,8 +168,8 @@ impl Tool for QueueStatus {
 
     fn run(desk: &Desk, _call: &Call, _arguments: Nothing) -> Result<QueueView, Refusal> {
         let jobs = queue(desk)?;
-        let counted = jobs.wait(jobs.counts())?;
-        let workers = jobs.wait(jobs.queue.workers())?;
+        let counted = jobs.look(jobs.counts())?;
+        let workers = jobs.look(jobs.queue.workers())?;
         let now = desk.engine.now();
         let worker = |worker: &WorkerStatus| WorkerView {
             name: fact(&worker.name),
@@ -182,7 +182,7 @@ impl Tool for QueueStatus {
         Ok(QueueView {
             jobs: states.map(|state| (state.name(), counted.of(state))).collect(),
             oldest_waiting_s: counted.oldest_waiting.map(|at| now.saturating_sub(at).max(0) as f64 / 1e6),
-            held_back: jobs.wait(jobs.held_back())?,
+            held_back: WorkerStatus::all_held_back(&workers).map(str::to_owned),
             workers_alive: workers.iter().filter(|worker| worker.alive).count(),
             workers: workers.iter().map(worker).collect(),
         })
@@ -226,10 +226,10 @@ impl Tool for ListJobs {
         let states = arguments.state.iter().map(|state| state.parse()).collect::<Result<Vec<State>, _>>()?;
         let before = match &arguments.cursor {
             // It has to be a job of this tenant, like all that it is told of.
-            Some(id) => Some(jobs.wait(jobs.get(id))?.id),
+            Some(id) => Some(jobs.look(jobs.get(id))?.id),
             None => None,
         };
-        let (found, next) = jobs.wait(jobs.list(states, before, limit))?;
+        let (found, next) = jobs.look(jobs.list(states, before, limit))?;
         let next_cursor = next.as_ref().map(JobId::to_string);
         Ok(JobList { jobs: found.iter().map(job_view).collect(), next_cursor })
     }
@@ -256,7 +256,7 @@ impl Tool for ShowJob {
 
     fn run(desk: &Desk, _call: &Call, arguments: Named) -> Result<JobView, Refusal> {
         let jobs = queue(desk)?;
-        Ok(job_view(&jobs.wait(jobs.get(&arguments.id))?))
+        Ok(job_view(&jobs.look(jobs.get(&arguments.id))?))
     }
 }
 
@@ -293,7 +293,7 @@ impl Tool for ControlJob {
                 .why(fact(&arguments.action))
                 .hint("`cancel`, `pause`, `resume` or `retry`")
         })?;
-        let job = jobs.wait(jobs.get(&arguments.id))?;
+        let job = jobs.look(jobs.get(&arguments.id))?;
         Ok(job_view(&jobs.wait(jobs.queue.control(job.id, control))?))
     }
 }
@@ -323,7 +323,7 @@ impl Tool for JobReport {
     fn run(desk: &Desk, _call: &Call, arguments: Named) -> Result<ReportView, Refusal> {
         let jobs = queue(desk)?;
         // The id is one that the queue knows by now, and so no path.
-        let id = jobs.wait(jobs.get(&arguments.id))?.id.to_string();
+        let id = jobs.look(jobs.get(&arguments.id))?.id.to_string();
         let report = desk.engine.read_report(&id)?.map(serde_json::to_value).transpose();
         let report = report.map_err(|error| {
             Refusal::new("The report cannot be written as JSON.")

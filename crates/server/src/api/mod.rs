@@ -26,6 +26,7 @@ use serde_json::Value;
 
 use crate::http::guard::Route as Answered;
 use crate::http::problem::Problem;
+use crate::seats::Kind;
 use crate::service::{Service, Visitor};
 use crate::tokens::Right;
 use crate::tools::{self, Spec};
@@ -49,22 +50,32 @@ pub(crate) struct Route {
     pub(crate) right: Right,
     /// Whether an answer of a moment ago is as good as a new one where lake, index and graph are the same.
     pub(crate) kept: bool,
+    /// Whose places it takes.
+    pub(crate) kind: Kind,
     pub(crate) spec: Spec,
 }
 
 /// Every route of `/api`, in the order of the document.
 pub(crate) fn routes() -> Vec<Route> {
-    let get =
-        |path, tag, spec| Route { method: Method::Get, path, tag, right: Right::Read, kept: true, spec };
+    let get = |path, tag, spec| Route {
+        method: Method::Get,
+        path,
+        tag,
+        right: Right::Read,
+        kept: true,
+        kind: Kind::Call,
+        spec,
+    };
+    let status = |path, tag, spec| Route { kind: Kind::Status, ..get(path, tag, spec) };
     // What lies in the queue, or runs, has a life of its own.
-    let live = |path, tag, spec| Route { kept: false, ..get(path, tag, spec) };
-    let post = |path, tag, spec| Route { method: Method::Post, ..live(path, tag, spec) };
-    let run = |path, spec| Route { right: Right::Run, ..post(path, "jobs", spec) };
+    let live = |path, tag, spec| Route { kept: false, ..status(path, tag, spec) };
+    let post = |path, tag, spec| Route { method: Method::Post, kept: false, ..get(path, tag, spec) };
+    let run = |path, spec| Route { right: Right::Run, kind: Kind::Order, ..post(path, "jobs", spec) };
     vec![
         get("/api/search", "search", tools::spec::<tools::Search>()),
         post("/api/sql", "sql", tools::spec::<tools::SqlQuery>()),
         get("/api/coverage", "coverage", tools::spec::<coverage::Coverage>()),
-        get("/api/status", "coverage", tools::spec::<tools::IngestStatus>()),
+        status("/api/status", "coverage", tools::spec::<tools::IngestStatus>()),
         get("/api/events", "schemas", tools::spec::<tools::ListEvents>()),
         get("/api/schemas", "schemas", tools::spec::<schemas::Schemas>()),
         get("/api/schemas/drift", "schemas", tools::spec::<schemas::Drift>()),
@@ -82,7 +93,7 @@ pub(crate) fn routes() -> Vec<Route> {
         live("/api/jobs", "jobs", tools::spec::<jobs::ListJobs>()),
         run("/api/jobs", tools::spec::<starting::SubmitJob>()),
         live("/api/jobs/{id}", "jobs", tools::spec::<jobs::ShowJob>()),
-        get("/api/jobs/{id}/report", "jobs", tools::spec::<jobs::JobReport>()),
+        status("/api/jobs/{id}/report", "jobs", tools::spec::<jobs::JobReport>()),
         run("/api/jobs/{id}/control", tools::spec::<jobs::ControlJob>()),
         live("/api/metrics/summary", "state", tools::spec::<summary::Summary>()),
     ]
@@ -141,7 +152,7 @@ async fn ask(
     let desk = Arc::clone(&tenant.desk);
     let work = move |call: &crate::desk::Call| (route.spec.run)(&desk, call, arguments);
     let new = async {
-        let value = service.seats.run(route.path, pending(), work).await;
+        let value = service.places.of(route.kind).run(route.path, pending(), work).await;
         value.map(|value| Bytes::from(value.to_string())).map_err(|refusal| Problem::from(&refusal))
     };
     match route.kept {

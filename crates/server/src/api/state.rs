@@ -13,6 +13,7 @@ use serde_json::json;
 use super::openapi;
 use crate::http::guard::Route;
 use crate::http::problem::Problem;
+use crate::seats::Kind;
 use crate::service::{Service, Visitor};
 
 /// The media type of the text format of Prometheus.
@@ -53,7 +54,7 @@ async fn ready(State(service): State<Arc<Service>>, request: Request) -> Respons
     let work = move |_: &crate::desk::Call| {
         Ok(tenants.iter().map(|tenant| tenant.readiness(disk)).collect::<Vec<_>>())
     };
-    let (is_ready, body) = match service.seats.run("/ready", pending(), work).await {
+    let (is_ready, body) = match service.places.of(Kind::Probe).run("/ready", pending(), work).await {
         Ok(found) => {
             let is_ready = found.iter().all(|one| one.ready);
             let body = match (&visitor, found.first()) {
@@ -89,7 +90,7 @@ async fn metrics(State(service): State<Arc<Service>>, request: Request) -> Respo
         visitor.tenant.metrics.set(crate::metrics::Family::Uptime, &[], uptime);
         Ok(visitor.tenant.metrics.text())
     };
-    match service.seats.run("/metrics", pending(), work).await {
+    match service.places.of(Kind::Probe).run("/metrics", pending(), work).await {
         Ok(text) => told("/metrics", METRICS, text),
         Err(refusal) => Problem::from(&refusal).into_response(),
     }

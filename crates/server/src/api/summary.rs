@@ -136,7 +136,11 @@ fn searches(metrics: &Metrics) -> f64 {
 pub(crate) fn refresh(desk: &Desk, call: &Call) {
     let queue = desk.jobs.as_ref().map(|jobs| {
         jobs.measure(&desk.metrics, desk.engine.now())?;
-        jobs.ended()?.iter().for_each(|job| reported(desk, &job.id.to_string()));
+        for job in jobs.ended()? {
+            // What ended, and not what is listed as ended: jobs are retried, and forgotten.
+            desk.metrics.add(Family::Jobs, &[job.state.name()], 1.0);
+            reported(desk, &job.id.to_string());
+        }
         Ok::<(), Refusal>(())
     });
     if let Some(Err(refusal)) = queue {

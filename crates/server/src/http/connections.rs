@@ -7,14 +7,15 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::Router;
+use axum::body::{Body, Bytes};
 use axum::extract::Request;
-use hyper::body::Incoming;
+use hyper::body::{Frame, Incoming, SizeHint};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
@@ -72,7 +73,8 @@ pub(super) async fn accept(
         open(CONNECTIONS_MAX - room.available_permits());
         // Small answers are sent at once; where that cannot be set they come a moment later.
         let _ = stream.set_nodelay(true);
-        let service = Counted { router: router.clone(), one: Arc::clone(&one) };
+        let service =
+            Counted { router: router.clone(), one: Arc::clone(&one), turns: Arc::clone(&crowd.turns) };
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(patience.head)
@@ -96,21 +98,28 @@ pub(super) async fn accept(
     let _ = tokio::time::timeout(STOP_TIME_MAX, graceful.shutdown()).await;
 }
 
-/// The connections that are open, the oldest first.
+/// The connections that are open.
 #[derive(Default)]
-struct Crowd(Mutex<BTreeMap<u64, Arc<One>>>);
+struct Crowd {
+    all: Mutex<BTreeMap<u64, Arc<One>>>,
+    /// Counts up when a connection begins to do nothing: the smaller the number, the longer ago.
+    turns: Arc<AtomicU64>,
+}
 
 /// One of them.
 #[derive(Default)]
 struct One {
-    /// Requests that are being answered.
+    /// Requests that are being answered, until the last byte of the body is on its way.
     busy: AtomicUsize,
+    /// Since which turn it does nothing.
+    idle_since: AtomicU64,
     leave: Notify,
 }
 
 impl Crowd {
     fn enter(&self, number: u64) -> Arc<One> {
         let one = Arc::new(One::default());
+        one.idle_since.store(self.turns.fetch_add(1, Ordering::SeqCst), Ordering::SeqCst);
         self.lock().insert(number, Arc::clone(&one));
         one
     }
@@ -119,18 +128,19 @@ impl Crowd {
         self.lock().remove(&number);
     }
 
-    /// Ends the oldest connection on which nothing is being answered, if there is one.
+    /// Ends the connection on which nothing has been answered for longest, if there is one on which nothing is.
     fn let_one_go(&self) {
         let mut all = self.lock();
-        let idle =
-            all.iter().find(|(_, one)| one.busy.load(Ordering::SeqCst) == 0).map(|(number, _)| *number);
-        if let Some(one) = idle.and_then(|number| all.remove(&number)) {
+        let idle = all.iter().filter(|(_, one)| one.busy.load(Ordering::SeqCst) == 0);
+        let longest = idle.min_by_key(|(_, one)| one.idle_since.load(Ordering::SeqCst));
+        let number = longest.map(|(number, _)| *number);
+        if let Some(one) = number.and_then(|number| all.remove(&number)) {
             one.leave.notify_one();
         }
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<u64, Arc<One>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.all.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -139,6 +149,7 @@ impl Crowd {
 struct Counted {
     router: Router,
     one: Arc<One>,
+    turns: Arc<AtomicU64>,
 }
 
 impl tower_service::Service<Request<Incoming>> for Counted {
@@ -151,28 +162,56 @@ impl tower_service::Service<Request<Incoming>> for Counted {
     }
 
     fn call(&mut self, request: Request<Incoming>) -> Self::Future {
-        let busy = Busy::new(&self.one);
+        let busy = Busy::new(&self.one, &self.turns);
         let answer = self.router.call(request);
-        Box::pin(async move {
-            let answer = answer.await;
-            drop(busy);
-            answer
-        })
+        Box::pin(async move { Ok(answer.await?.map(|body| Body::new(Answering { body, _busy: busy }))) })
     }
 }
 
-struct Busy(Arc<One>);
+/// The body of an answer, during which its connection is busy: it may be long, or go on for an hour.
+struct Answering {
+    body: Body,
+    _busy: Busy,
+}
+
+impl hyper::body::Body for Answering {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+struct Busy {
+    one: Arc<One>,
+    turns: Arc<AtomicU64>,
+}
 
 impl Busy {
-    fn new(one: &Arc<One>) -> Self {
+    fn new(one: &Arc<One>, turns: &Arc<AtomicU64>) -> Self {
         one.busy.fetch_add(1, Ordering::SeqCst);
-        Self(Arc::clone(one))
+        Self { one: Arc::clone(one), turns: Arc::clone(turns) }
     }
 }
 
 impl Drop for Busy {
     fn drop(&mut self) {
-        self.0.busy.fetch_sub(1, Ordering::SeqCst);
+        // First, so that nobody who sees it idle takes it for one that has long been.
+        let turn = self.turns.fetch_add(1, Ordering::SeqCst);
+        self.one.idle_since.store(turn, Ordering::SeqCst);
+        self.one.busy.fetch_sub(1, Ordering::SeqCst);
     }
 }
 

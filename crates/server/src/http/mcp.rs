@@ -16,6 +16,7 @@ use super::problem::Problem;
 use crate::Agents;
 use crate::limits::BODY_BYTES_MAX;
 use crate::message::{self, Sent};
+use crate::seats::Kind;
 use crate::service::{Service, Visitor};
 
 type Protocol = StreamableHttpService<Agents, NeverSessionManager>;
@@ -37,7 +38,7 @@ impl Mcp {
             StreamableHttpService::new(move || Ok(agents.clone()), Arc::default(), config)
         };
         let each = service.tenants().map(|tenant| {
-            let agents = Agents::at(Arc::clone(&tenant.desk), service.seats.clone());
+            let agents = Agents::at(Arc::clone(&tenant.desk), service.places.of(Kind::Call).clone());
             (tenant.name.clone(), protocol(agents))
         });
         Self(Arc::new(each.collect()))

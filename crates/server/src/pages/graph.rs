@@ -13,6 +13,7 @@ use crate::api::graph::Show;
 use crate::http::guard::Route;
 use crate::http::problem::Problem;
 use crate::reply::Refusal;
+use crate::seats::Kind;
 use crate::service::Service;
 use crate::tokens::Right;
 use crate::tools::{GraphExpand, SqlQuery};
@@ -165,7 +166,7 @@ pub(super) async fn picture(service: &Service, request: Request) -> Response {
         let depth = depth_of(query.get("depth").map(String::as_str)) as u32;
         Ok(visitor.tenant.desk.engine.picture(name, depth)?)
     };
-    let mut response = match service.seats.run("/graph/picture", pending(), work).await {
+    let mut response = match service.places.of(Kind::Call).run("/graph/picture", pending(), work).await {
         Ok(svg) => {
             let mut response = svg.into_response();
             response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("image/svg+xml"));

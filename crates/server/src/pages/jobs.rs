@@ -17,6 +17,7 @@ use crate::api::starting::IngestStart;
 use crate::http::guard::Route;
 use crate::http::problem::Problem;
 use crate::reply::Refusal;
+use crate::seats::Kind;
 use crate::service::Service;
 use crate::tokens::Right;
 
@@ -320,7 +321,7 @@ async fn tried(
     let work = move |call: &crate::desk::Call| {
         act(&Asked { tenant: &visitor.tenant, right: visitor.right, call, disk, query: &query })
     };
-    let done = service.seats.run(route, std::future::pending(), work).await;
+    let done = service.places.of(Kind::Order).run(route, std::future::pending(), work).await;
     done.map_err(|refusal| Problem::from(&refusal))
 }
 
@@ -328,8 +329,8 @@ impl Asked<'_> {
     /// What happened to a job lately.
     fn history(&self, id: &str) -> Result<Vec<Event>, Refusal> {
         let jobs = crate::api::jobs::queue(&self.tenant.desk)?;
-        let job = jobs.wait(jobs.get(id))?;
-        jobs.wait(jobs.queue.events(job.id, 0, EVENTS_SHOWN))
+        let job = jobs.look(jobs.get(id))?;
+        jobs.look(jobs.queue.events(job.id, 0, EVENTS_SHOWN))
     }
 }
 

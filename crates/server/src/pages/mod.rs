@@ -41,6 +41,7 @@ use crate::http::guard::Route;
 use crate::http::problem::Problem;
 use crate::ready::DiskWanted;
 use crate::reply::Refusal;
+use crate::seats::Kind;
 use crate::service::{Service, Tenant, Visitor};
 use crate::tokens::Right;
 use crate::tools::{self, Tool};
@@ -51,25 +52,39 @@ struct Page {
     path: &'static str,
     /// What its window is called.
     title: &'static str,
-    render: fn(&Asked<'_>) -> Result<Markup, Refusal>,
+    /// Whose places it takes.
+    kind: Kind,
+    render: Render,
+}
+
+type Render = fn(&Asked<'_>) -> Result<Markup, Refusal>;
+
+/// A page about what is in the lake, the index and the graph.
+const fn page(path: &'static str, title: &'static str, render: Render) -> Page {
+    Page { path, title, kind: Kind::Call, render }
+}
+
+/// A page that says how it stands.
+const fn look(path: &'static str, title: &'static str, render: Render) -> Page {
+    Page { kind: Kind::Status, ..page(path, title, render) }
 }
 
 /// Every page that a GET shows.
 const PAGES: [Page; 14] = [
-    Page { path: "/", title: "Overview", render: overview::render },
-    Page { path: "/jobs", title: "Jobs", render: jobs::list },
-    Page { path: "/jobs/{id}", title: "Job", render: jobs::one },
-    Page { path: "/jobs/{id}/report", title: "Report", render: report::render },
-    Page { path: "/coverage", title: "Coverage", render: coverage::render },
-    Page { path: "/coverage/event", title: "Event", render: events::event },
-    Page { path: "/coverage/field", title: "Field", render: events::field },
-    Page { path: "/coverage/drift", title: "Drift", render: events::drift },
-    Page { path: "/excerpt", title: "Excerpt", render: excerpt::render },
-    Page { path: "/search", title: "Search", render: search::render },
-    Page { path: "/graph", title: "Graph", render: graph::render },
-    Page { path: "/sql", title: "SQL", render: sql::render },
-    Page { path: "/quarantine", title: "Quarantine", render: quarantine::render },
-    Page { path: "/docs", title: "API", render: docs::render },
+    look("/", "Overview", overview::render),
+    look("/jobs", "Jobs", jobs::list),
+    look("/jobs/{id}", "Job", jobs::one),
+    look("/jobs/{id}/report", "Report", report::render),
+    page("/coverage", "Coverage", coverage::render),
+    page("/coverage/event", "Event", events::event),
+    page("/coverage/field", "Field", events::field),
+    page("/coverage/drift", "Drift", events::drift),
+    page("/excerpt", "Excerpt", excerpt::render),
+    page("/search", "Search", search::render),
+    page("/graph", "Graph", graph::render),
+    page("/sql", "SQL", sql::render),
+    page("/quarantine", "Quarantine", quarantine::render),
+    page("/docs", "API", docs::render),
 ];
 
 /// What a page is asked, and whom it asks.
@@ -166,7 +181,7 @@ async fn render(
     let Visitor { tenant, right } = visitor;
     let disk = service.disk;
     let work = move |call: &Call| (page.render)(&Asked { tenant: &tenant, right, call, disk, query: &query });
-    service.seats.run(page.path, pending(), work).await
+    service.places.of(page.kind).run(page.path, pending(), work).await
 }
 
 /// The arguments of an address, or of a form that was sent.

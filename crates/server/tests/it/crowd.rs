@@ -5,10 +5,13 @@ use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
-use stele_server::{HttpOptions, Patience};
+use stele_server::{Family, HttpOptions, Patience};
 
 use crate::client::{get, post, request};
-use crate::world::{World, local, service};
+use crate::world::{World, local, service, wait};
+
+/// Connections that the service takes at once.
+const CONNECTIONS_MAX: usize = 512;
 
 #[test]
 fn a_thousand_idle_connections_keep_nobody_out() {
@@ -31,6 +34,65 @@ fn a_thousand_idle_connections_keep_nobody_out() {
     }
     // Whoever does nothing is cut off after half a minute; nobody had to wait for that.
     assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
+}
+
+/// It makes room in the order in which connections fell idle: not that which was opened first, and none that is at
+/// something, such as a stream.
+#[test]
+fn the_one_that_was_idle_for_longest_makes_room() {
+    let world = World::unserved().service(local());
+    let address = world.address;
+    let target = world.path("in/a.jsonl");
+    std::fs::write(&target, "{\"event\":\"a\"}\n").unwrap();
+    let queued = post(address, "/api/ingest/start", &json!({ "targets": [target] }), "");
+    let id = queued.json()["job_ids"][0].as_str().unwrap().to_owned();
+    let open = || {
+        let stream = TcpStream::connect(address).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        stream
+    };
+    let head =
+        |path: &str| format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nAccept: text/event-stream\r\n\r\n");
+    // Until it holds this, or the server closes.
+    let read = |stream: &mut TcpStream, wanted: &str| {
+        let (mut text, mut buffer) = (String::new(), [0; 4096]);
+        while !text.contains(wanted) {
+            match stream.read(&mut buffer) {
+                Ok(read) if read > 0 => text.push_str(&String::from_utf8_lossy(&buffer[..read])),
+                _ => panic!("no {wanted} in {text}"),
+            }
+        }
+    };
+    let mut events = open();
+    events.write_all(head(&format!("/api/jobs/{id}/events")).as_bytes()).unwrap();
+    read(&mut events, "submitted");
+    let mut old = open();
+    old.write_all(head("/health").as_bytes()).unwrap();
+    read(&mut old, "\"ok\"");
+    let mut idle: Vec<TcpStream> =
+        (0..CONNECTIONS_MAX - 2).filter_map(|_| TcpStream::connect(address).ok()).collect();
+    if idle.len() < CONNECTIONS_MAX - 2 {
+        // A machine that grants fewer descriptors does not come so far.
+        return;
+    }
+    let taken = || world.meters.of("default").value(Family::Connections, &[]) as usize;
+    let began = Instant::now();
+    while taken() < CONNECTIONS_MAX {
+        assert!(began.elapsed() < Duration::from_secs(20), "{}", taken());
+        wait(20);
+    }
+    old.write_all(head("/health").as_bytes()).unwrap();
+    read(&mut old, "\"ok\"");
+    // Room is made for these, among those that never asked anything.
+    for _ in 0..50 {
+        assert_eq!(get(address, "/health", "").status, 200);
+    }
+    old.write_all(head("/health").as_bytes()).unwrap();
+    read(&mut old, "\"ok\"");
+    idle.truncate(10);
+    let done = post(address, &format!("/api/jobs/{id}/control"), &json!({ "action": "cancel" }), "");
+    assert_eq!(done.status, 200, "{}", done.body);
+    read(&mut events, "cancelled");
 }
 
 #[test]

@@ -8,6 +8,7 @@ mod crowd;
 mod dashboard;
 mod documents;
 mod guard;
+mod hanging;
 mod hostile;
 mod http;
 mod jobs;

@@ -59,6 +59,7 @@ fn every_number_moves() {
         let found = get(world.address, &format!("/api/search?query=price&arm={arm}"), "");
         assert_eq!(found.status, 200, "{}", found.body);
     }
+    world.greet("w1", Some("the disk is nearly full"));
     world.watch("inbox", &world.path("in"));
     world.ingest("more.jsonl", "{\"event\":\"more\"}\n");
     wait(1100);
@@ -76,6 +77,7 @@ fn every_number_moves() {
         "ingest_queue_depth{state=\"cancelled\"}",
         "ingest_jobs_total{status=\"cancelled\"}",
         "ingest_watchers_count",
+        "ingest_backpressure_paused",
         "ingest_stage_seconds_count{stage=\"parsing\"}",
         "ingest_stage_seconds_bucket{stage=\"parsing\",le=\"5\"}",
         "ingest_records_total{outcome=\"accepted\"}",
@@ -99,7 +101,9 @@ fn every_number_moves() {
     }
     assert!(after.keys().any(|name| name.starts_with("ingest_quarantined_total{reason=")), "{after:?}");
     assert!(after["disk_free_bytes"] > 0.0);
-    assert_eq!(after["ingest_backpressure_paused"], 0.0);
+    // One that is alive and takes jobs is enough.
+    world.greet("w2", None);
+    assert_eq!(scrape(&world)["ingest_backpressure_paused"], 0.0);
     // Paths that somebody makes up are one series.
     for path in ["/a", "/b", "/api/c"] {
         get(world.address, path, "");
@@ -111,4 +115,30 @@ fn every_number_moves() {
     for family in Family::ALL {
         assert!(text.contains(&format!("# TYPE {} ", family.name())), "{}", family.name());
     }
+}
+
+/// A counter that fell would be taken for a restart, and everything before it for new.
+#[test]
+fn what_ended_is_counted_each_time_and_never_forgotten() {
+    let world = World::unserved().service(local());
+    let target = world.path("in/a.jsonl");
+    std::fs::write(&target, "{\"event\":\"a\"}\n").unwrap();
+    let queued = post(world.address, "/api/ingest/start", &json!({ "targets": [target] }), "");
+    let id = queued.json()["job_ids"][0].as_str().unwrap().to_owned();
+    let act = |action: &str| {
+        let done = post(world.address, &format!("/api/jobs/{id}/control"), &json!({ "action": action }), "");
+        assert_eq!(done.status, 200, "{}", done.body);
+    };
+    let cancelled = || scrape(&world)["ingest_jobs_total{status=\"cancelled\"}"];
+    assert_eq!(cancelled(), 0.0);
+    act("cancel");
+    assert_eq!((cancelled(), cancelled()), (1.0, 1.0));
+    act("retry");
+    assert_eq!(cancelled(), 1.0);
+    act("cancel");
+    assert_eq!(cancelled(), 2.0);
+    world.forget_jobs();
+    let after = scrape(&world);
+    assert_eq!(after["ingest_queue_depth{state=\"cancelled\"}"], 0.0);
+    assert_eq!(after["ingest_jobs_total{status=\"cancelled\"}"], 2.0);
 }

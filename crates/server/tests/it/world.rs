@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock, OnceLock, mpsc};
 
-use stele_engine::jobs::{Job, JobDesk, Manager, Options};
+use stele_engine::jobs::{Job, JobDesk, Manager, Options, QueueHome, WorkerStatus};
 use stele_engine::{
     Cancel, EmbeddingConfig, Engine, EngineError, Environment, IngestOptions, NoProgress, Settings,
 };
@@ -75,10 +75,16 @@ impl World {
 
     /// The whole service, with a queue and one directory from which jobs may ingest.
     pub fn service(self, options: HttpOptions) -> Self {
+        self.service_over(QueueHome::Sqlite, options)
+    }
+
+    /// The same, with its queue there.
+    pub fn service_over(self, home: QueueHome, options: HttpOptions) -> Self {
         let root = self.path("in");
         std::fs::create_dir_all(&root).unwrap();
         std::fs::create_dir_all(self.path("data")).unwrap();
-        let desk = JobDesk::open(self.engine().settings().clone(), Environment::default(), |_| None).unwrap();
+        let settings = Settings { queue: home, ..self.engine().settings().clone() };
+        let desk = JobDesk::open(settings, Environment::default(), |_| None).unwrap();
         let watchers = Arc::new(desk.watch(&BTreeMap::new(), Options::default()).unwrap());
         let watching = Some(Arc::clone(&watchers));
         let jobs = Some(JobsOptions {
@@ -98,6 +104,28 @@ impl World {
         let config = serde_json::json!({ "kind": "spool", "path": dir });
         let config = serde_json::from_value(config).unwrap();
         self.watchers.get().unwrap().apply(&BTreeMap::from([(name.to_owned(), config)])).unwrap();
+    }
+
+    /// A worker says that it is alive, and why it begins nothing.
+    pub fn greet(&self, name: &str, held_back: Option<&str>) {
+        let desk = self.queue.get().unwrap();
+        let status = WorkerStatus {
+            name: name.to_owned(),
+            run: 1,
+            started: desk.now(),
+            seen: desk.now(),
+            alive: true,
+            jobs: Vec::new(),
+            capacity: 1,
+            held_back: held_back.map(str::to_owned),
+        };
+        desk.ask(|queue| queue.greet(&status)).unwrap();
+    }
+
+    /// Forgets the jobs that ended.
+    pub fn forget_jobs(&self) {
+        let desk = self.queue.get().unwrap();
+        desk.ask(|queue| queue.clean(desk.now() + 1, false)).unwrap();
     }
 
     /// A job as the queue has it.

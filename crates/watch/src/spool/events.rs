@@ -14,7 +14,7 @@ use rustix::io::Errno;
 use super::names::is_hidden;
 use super::settle::is_below;
 
-/// Events that are taken at once at most: as many as the system keeps by default. The others stay with the system,
+/// Events after which no more are asked for: as many as the system keeps by default. The others stay with the system,
 /// which says so if it cannot keep them.
 const EVENTS_MAX: usize = 16_384;
 
@@ -122,7 +122,11 @@ impl FileEvents for Inotify {
         let mut gone = Vec::new();
         let mut buffer = vec![MaybeUninit::uninit(); BUFFER_BYTES];
         let mut reader = Reader::new(&self.queue, &mut buffer);
-        for _ in 0..EVENTS_MAX {
+        // What was read is the system's no more, and the last of it may say that the others were lost.
+        for number in 0.. {
+            if number >= EVENTS_MAX && reader.is_buffer_empty() {
+                break;
+            }
             let event = match reader.next() {
                 Ok(event) => event,
                 Err(Errno::WOULDBLOCK) => break,

@@ -12,7 +12,7 @@ use stele_http::Cancelled;
 use stele_model::id::to_hex;
 
 use super::events::FileEvents;
-use super::names::{Role, is_hidden, role};
+use super::names::{Role, is_hidden, ready_holds, ready_of, role};
 use super::settle::{Read, Reader, Stat};
 use crate::{Mode, WatchError};
 
@@ -221,14 +221,8 @@ impl Root {
         let size = metadata.len();
         let marker = matches!(role(name, self.mode), Role::Ready(_)) && size <= MARKER_BYTES_MAX;
         // One that cannot be read is found out when it is read as a document.
-        let blank = marker && (size == 0 || self.is_blank(path).unwrap_or(false));
+        let blank = marker && (size == 0 || is_blank(path).unwrap_or(false));
         Stat { blank, ..Stat::of(metadata) }
-    }
-
-    fn is_blank(&self, path: &Path) -> io::Result<bool> {
-        let mut text = Vec::new();
-        open(path)?.take(MARKER_BYTES_MAX + 1).read_to_end(&mut text)?;
-        Ok(text.iter().all(u8::is_ascii_whitespace))
     }
 
     /// Reads files of it.
@@ -242,6 +236,30 @@ impl Stat {
         let modified = metadata.mtime().saturating_mul(1_000_000) + metadata.mtime_nsec() / 1_000;
         Stat { size: metadata.len(), modified, inode: metadata.ino(), blank: false }
     }
+}
+
+/// The file that holds a document which a spool directory of this mode has handed over: the one of its name, or
+/// `NAME.ready`, as it is now. One that is not there is sought under its own name.
+pub fn content_of(document: &Path, mode: Mode) -> PathBuf {
+    let itself = document.to_path_buf();
+    let Some(name) = document.to_str().filter(|_| mode != Mode::Direct) else { return itself };
+    let ready = PathBuf::from(ready_of(name));
+    let stat = |path: &Path| path.metadata().ok().filter(Metadata::is_file).map(|meta| Stat::of(&meta));
+    let Some(found) = stat(&ready) else { return itself };
+    if found.size == 0 || (found.size <= MARKER_BYTES_MAX && is_blank(&ready).unwrap_or(false)) {
+        return itself;
+    }
+    match stat(document) {
+        Some(plain) if !ready_holds(mode, plain.modified, found.modified) => itself,
+        _ => ready,
+    }
+}
+
+/// Whether there is nothing in it but white space, as far as a marker goes.
+fn is_blank(path: &Path) -> io::Result<bool> {
+    let mut text = Vec::new();
+    open(path)?.take(MARKER_BYTES_MAX + 1).read_to_end(&mut text)?;
+    Ok(text.iter().all(u8::is_ascii_whitespace))
 }
 
 fn join(dir: &str, file_name: &str) -> String {

@@ -20,6 +20,7 @@ use std::time::Duration;
 use stele_http::Cancelled;
 
 use self::events::{FileEvents, NoEvents};
+pub use self::files::content_of;
 use self::files::{Notice, Root};
 use self::settle::{Area, Lacks, Settling, is_below};
 use crate::handed::Handed;

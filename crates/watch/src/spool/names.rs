@@ -37,6 +37,12 @@ pub(crate) fn role(name: &str, mode: Mode) -> Role<'_> {
     }
 }
 
+/// Whether it is `x.md.ready` that holds the document, where `x.md` has a content, too: what was delivered last counts,
+/// where either would do. The times are those of the last change.
+pub(crate) fn ready_holds<T: Ord>(mode: Mode, plain: T, ready: T) -> bool {
+    mode != Mode::Auto || plain <= ready
+}
+
 /// The name of the file that says that the document is ready.
 pub(crate) fn ready_of(document: &str) -> String {
     format!("{document}{READY}")

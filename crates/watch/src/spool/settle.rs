@@ -9,7 +9,7 @@ use std::time::Duration;
 use stele_model::Micros;
 
 use crate::handed::{Entry, Handed, Step};
-use crate::spool::names::{Role, ready_of, role};
+use crate::spool::names::{Role, ready_holds, ready_of, role};
 use crate::watch::{Change, Lost, Now, Thing, gone};
 use crate::{ArrivalKind, BATCH_MAX, Mode, URI_BYTES_MAX, WatchError};
 
@@ -231,9 +231,8 @@ impl Settling {
             (Some(_), None) => Held::In(document.to_owned()),
             (Some(_), Some(ready)) if ready.stat.blank => Held::In(document.to_owned()),
             (None, Some(ready)) if ready.stat.blank => Held::NoContent,
-            // Both have a content. What was delivered last counts, where either would do.
             (Some(plain), Some(ready))
-                if self.mode == Mode::Auto && plain.stat.modified > ready.stat.modified =>
+                if !ready_holds(self.mode, plain.stat.modified, ready.stat.modified) =>
             {
                 Held::In(document.to_owned())
             }

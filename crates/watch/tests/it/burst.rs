@@ -121,6 +121,32 @@ fn a_burst_with_a_queue_that_loses_in_silence() {
     assert!(dropped.load(Ordering::Relaxed) > 0, "nothing was dropped, so nothing was tested");
 }
 
+/// As many events as the system keeps, and one that says that there were more.
+#[test]
+fn a_full_queue_says_that_it_was() {
+    let kept: usize =
+        std::fs::read_to_string("/proc/sys/fs/inotify/max_queued_events").unwrap().trim().parse().unwrap();
+    // A machine that is set to keep more of them would take too long to fill.
+    if kept > 200_000 {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let mut events = Inotify::new().unwrap();
+    events.watch(dir.path(), "").unwrap();
+    // Names of a length of which no number fills what is read at once.
+    let [one, other] = ["one-name-of-a-file.md", "another-name-of-it.md"].map(|name| dir.path().join(name));
+    std::fs::write(&one, "").unwrap();
+    // Two events each.
+    for _ in 0..kept / 4 + 50 {
+        std::fs::rename(&one, &other).unwrap();
+        std::fs::rename(&other, &one).unwrap();
+    }
+    let drained: Vec<Noticed> = (0..100).map(|_| events.drain().unwrap()).collect();
+    assert_eq!(drained.iter().filter(|noticed| noticed.lost).count(), 1);
+    assert!(drained[0].names.contains("one-name-of-a-file.md"), "{:?}", drained[0]);
+    assert_eq!(drained[99], Noticed::default());
+}
+
 /// One after the other, and for each the event that says so is lost.
 #[test]
 fn what_is_lost_is_found_by_looking() {

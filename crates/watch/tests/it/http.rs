@@ -155,6 +155,29 @@ fn entries_that_cannot_be_used_are_named() {
     check("", r#"{"url":"/good.md","checksum":"2"}"#, "twice");
 }
 
+/// A line that somebody spoiled is no word about its document: it stays, and what is out of the list goes.
+#[test]
+fn an_entry_that_is_spoiled_takes_nothing_away() {
+    let check = |spoiled: &str| {
+        let web = Web::new();
+        let mut watcher = web.open("index = \"HOST/index.json\"");
+        let entry = |name: &str| format!(r#"{{"url":"/{name}.md","checksum":"{name}"}}"#);
+        web.say(&format!(r#"{{"documents":[{},{}]}}"#, entry("a"), entry("b")));
+        assert_eq!(web.look(&mut watcher), "+/a.md=a +/b.md=b");
+        web.say(&format!(r#"{{"documents":[{spoiled}]}}"#));
+        assert_eq!(web.look(&mut watcher), "-/b.md", "{spoiled}");
+        let status = watcher.status();
+        assert_eq!((status.known, status.seen, status.problems_count), (1, 1, 1), "{status:?}");
+        web.say(&format!(r#"{{"documents":[{}]}}"#, entry("a")));
+        assert_eq!(web.look(&mut watcher), "");
+        web.say(r#"{"documents":[]}"#);
+        assert_eq!(web.look(&mut watcher), "-/a.md");
+    };
+    check(r#"{"url":"/a.md"}"#);
+    check(r#"{"url":"a.md","checksum":" "}"#);
+    check(&format!(r#"{{"url":"/x/../a.md","checksum":"{}"}}"#, "7".repeat(300)));
+}
+
 /// `ETag`, `Last-Modified`, or the content itself.
 #[test]
 fn pages() {

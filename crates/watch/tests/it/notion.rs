@@ -105,7 +105,8 @@ impl Notion {
     fn fetch(&self, id: &str) -> Result<Value, String> {
         let means = &self.rig.means;
         let (pace, secrets) = (Arc::clone(&means.pace), Arc::clone(&means.secrets));
-        let fetching = Fetching { pace, secrets, runtime: means.runtime.clone() };
+        let fetching =
+            Fetching { pace, secrets, runtime: means.runtime.clone(), configured: means.configured.clone() };
         let mut bytes = Vec::new();
         let uri = format!("notion://{id}");
         let size = fetching

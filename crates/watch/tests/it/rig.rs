@@ -11,8 +11,8 @@ use stele_http::{Pace, Still, never};
 use stele_model::fault::NoFaults;
 use stele_model::{Clock, ErrorKind, Faults, Micros};
 use stele_watch::{
-    Arrival, ArrivalKind, Arrivals, BATCH_MAX, Batch, FileEvents, Means, Refused, Watcher, WatcherConfig,
-    WatcherStatus,
+    Arrival, ArrivalKind, Arrivals, BATCH_MAX, Batch, Configured, FileEvents, Means, Refused, Watcher,
+    WatcherConfig, WatcherStatus,
 };
 use tokio::runtime::{Builder, Runtime};
 
@@ -107,6 +107,7 @@ impl Rig {
             pace: Arc::clone(&pace) as Arc<dyn Pace>,
             secrets: Arc::new(|_| None),
             runtime: RUNTIME.handle().clone(),
+            configured: Configured::default(),
             events: Means::system_events(),
             left_out: Vec::new(),
             faults,

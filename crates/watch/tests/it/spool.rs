@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use stele_watch::{Mode, NoEvents, SpoolConfig, WatcherConfig};
+use stele_watch::{Mode, NoEvents, SpoolConfig, WatcherConfig, content_of};
 
 use crate::rig::Rig;
 
@@ -221,4 +221,44 @@ fn a_directory_that_is_missing_says_nothing() {
     rig.put("z.md", "another");
     rig.run(&mut watcher, Duration::from_secs(5));
     assert_eq!(rig.said(&mut already), "+z.md=another");
+}
+
+/// Whoever reads a document later finds it where the watcher did.
+#[test]
+fn a_document_is_read_where_it_was_found() {
+    let check = |mode: Mode, plain: Option<(&str, u64)>, ready: Option<(&str, u64)>, expect: &str| {
+        let rig = Rig::default();
+        for (name, file) in [("x.md", plain), ("x.md.ready", ready)] {
+            let Some((text, age_s)) = file else { continue };
+            rig.put(name, text);
+            let path = rig.path(name);
+            let then = std::fs::metadata(&path).unwrap().modified().unwrap() - Duration::from_secs(age_s);
+            std::fs::File::options().write(true).open(path).unwrap().set_modified(then).unwrap();
+        }
+        let read = content_of(&rig.path("x.md"), mode);
+        assert_eq!(read, rig.path(expect), "{mode:?} {plain:?} {ready:?}");
+        // As the watcher has it, where it has something.
+        let mut watcher =
+            rig.open(&WatcherConfig::Spool(SpoolConfig { mode, ..SpoolConfig::new(rig.inbox()) }));
+        rig.run(&mut watcher, Duration::from_secs(10));
+        for arrival in rig.told.arrivals() {
+            assert_eq!((arrival.location, arrival.uri), (rig.uri(expect), rig.uri("x.md")));
+        }
+    };
+    let (old, new) = (Some(("old", 100)), Some(("new", 10)));
+    for mode in [Mode::Auto, Mode::Ready, Mode::Direct] {
+        check(mode, None, None, "x.md");
+        check(mode, old, None, "x.md");
+        check(mode, old, Some(("", 10)), "x.md");
+        // As `echo` writes it, after the document.
+        check(mode, old, Some(("\n", 10)), "x.md");
+    }
+    for mode in [Mode::Auto, Mode::Ready] {
+        check(mode, None, new, "x.md.ready");
+        check(mode, old, new, "x.md.ready");
+        check(mode, Some(("one", 10)), Some(("other", 10)), "x.md.ready");
+    }
+    check(Mode::Auto, new, old, "x.md");
+    check(Mode::Ready, new, old, "x.md.ready");
+    check(Mode::Direct, old, new, "x.md");
 }

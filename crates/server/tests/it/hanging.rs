@@ -1,0 +1,71 @@
+//! A queue that hangs: it takes connections and answers nothing. Whoever asks something else notices nothing of it.
+
+use std::time::{Duration, Instant};
+
+use stele_engine::jobs::QueueHome;
+use stele_testkit::stores::{Server, Store};
+
+use crate::client::{get, post};
+use crate::world::{World, local, recording};
+
+/// What everybody who does not need the queue may take, on a machine that does much else. Where places are held by
+/// those who do, a question is given up after 25 seconds.
+const SOON: Duration = Duration::from_secs(20);
+
+#[test]
+fn a_queue_that_hangs_holds_up_nothing_else() {
+    let Some(redis) = Server::start(Store::Redis) else { return };
+    let world = World::unserved();
+    world.ingest("game.jsonl", &recording());
+    world.index();
+    let world = world.service_over(QueueHome::Redis(redis.url.clone()), local());
+    let address = world.address;
+    let search = || get(address, "/api/search?query=price&arm=text", "");
+    assert_eq!(search().status, 200);
+    assert_eq!(get(address, "/api/ingest/status", "").status, 200);
+    redis.freeze();
+    let began = Instant::now();
+    std::thread::scope(|scope| {
+        // Browsers that stay on a page, a prober, a scraper, and somebody who submits.
+        let pages = ["/", "/jobs", "/api/jobs", "/api/ingest/status", "/ready", "/metrics"];
+        let asked: Vec<_> = pages
+            .iter()
+            .cycle()
+            .take(24)
+            .map(|path| scope.spawn(move || (path, get(address, path, "").status)))
+            .collect();
+        for _ in 0..4 {
+            let target = serde_json::json!({ "targets": [world.path("in")] });
+            scope.spawn(move || post(address, "/api/ingest/start", &target, "").status);
+        }
+        for number in 0..10 {
+            let found = search();
+            assert_eq!(found.status, 200, "search {number}: {}", found.body);
+            assert!(began.elapsed() < SOON, "search {number} after {:?}", began.elapsed());
+        }
+        let rows = post(address, "/api/sql", &serde_json::json!({ "query": "SELECT 1" }), "");
+        assert_eq!(rows.status, 200, "{}", rows.body);
+        let ready = get(address, "/ready", "");
+        assert_eq!(ready.status, 503);
+        let reasons = ready.json()["reasons"].to_string();
+        assert!(reasons.contains("\"queue\"") && reasons.contains("does not answer"), "{reasons}");
+        assert!(began.elapsed() < SOON, "all of it after {:?}", began.elapsed());
+        for page in asked {
+            let (path, status) = page.join().unwrap();
+            let expect: &[u16] = match *path {
+                "/" | "/metrics" => &[200],
+                _ => &[503],
+            };
+            assert!(expect.contains(&status), "{path}: {status}");
+        }
+        // Those who look were told within moments; who submits is still waiting for the queue.
+        assert!(began.elapsed() < 2 * SOON, "pages after {:?}", began.elapsed());
+        redis.thaw();
+    });
+    let until = Instant::now() + Duration::from_secs(60);
+    while get(address, "/ready", "").json()["reasons"].to_string().contains("\"queue\"") {
+        assert!(Instant::now() < until, "it stays away");
+        crate::world::wait(200);
+    }
+    assert_eq!(get(address, "/api/ingest/status", "").status, 200);
+}
