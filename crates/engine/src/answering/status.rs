@@ -185,7 +185,12 @@ impl Engine {
         let mut settled = Vec::new();
         for ids in texts.chunks(LOOKED_UP_MAX) {
             let found = reader.get(ids)?;
-            settled.extend(found.iter().filter(|chunk| before.agrees(&now, &chunk.source)).map(|chunk| chunk.id));
+            settled.extend(
+                found
+                    .iter()
+                    .filter(|chunk| before.agrees(&now, &chunk.metadata.source))
+                    .map(|chunk| chunk.id),
+            );
         }
         *texts = settled;
         Ok(())

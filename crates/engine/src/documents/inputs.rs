@@ -94,7 +94,8 @@ impl Known {
 
     /// Whether a document of the graph is one of them, and as it was.
     pub(crate) fn has(&self, document: &DocumentRow) -> bool {
-        self.content_of(input_of(&document.source, &self.0)).is_some_and(|content| content == document.file_id)
+        self.content_of(input_of(&document.source, &self.0))
+            .is_some_and(|content| content == document.file_id)
     }
 }
 

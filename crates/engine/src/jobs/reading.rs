@@ -1,20 +1,21 @@
-//! Whether a job read what it was submitted with.
+//! Whether a job read what it was submitted with, and what its earlier attempts had read already.
 //!
 //! The checksum of a file is taken when it is submitted, and the file is read later. Whatever was there by then is in
 //! the lake, so the queue may say that the input is done in that state only if the lake says the same. And a file that
 //! somebody wrote to while it was read is in the lake in a state in which it never was.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 use stele_jobs::Job;
 use stele_model::id::to_hex;
-use stele_model::{FileEntry, FileState};
+use stele_model::{FileEntry, FileId, FileState, Micros};
 use stele_sources::{Input, absolute, prefix_hashes, uri_of};
 use stele_watch::is_remote;
 
 use super::desk::sha256_of;
 use crate::EngineError;
+use crate::documents::is_document;
 use crate::engine::Engine;
 use crate::summary::InputFailure;
 
@@ -30,7 +31,66 @@ pub(super) struct Compared {
     pub(super) torn: Vec<InputFailure>,
 }
 
+/// What earlier attempts of a job brought into the lake: the last one finds it there and does not read it again.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct Before {
+    pub(super) records: u64,
+    pub(super) quarantined: u64,
+    pub(super) bytes_in: u64,
+    pub(super) documents: u64,
+    pub(super) removed: u64,
+    /// Inputs that were read to their end, and are duplicates of themselves by now.
+    pub(super) whole: u64,
+}
+
 impl Engine {
+    /// What a job brought into the lake between its first beginning and this time.
+    ///
+    /// # Errors
+    ///
+    /// If the lake cannot be read.
+    pub(super) fn brought_before(&self, job: &Job, began: Micros) -> Result<Before, EngineError> {
+        let mut before = Before::default();
+        let Some(first) = job.started else { return Ok(before) };
+        let targets: HashSet<&str> = job.spec.inputs.iter().map(|input| &*input.uri).collect();
+        let is_own = |uri: &str| {
+            targets.contains(uri)
+                || Path::new(uri)
+                    .ancestors()
+                    .skip(1)
+                    .any(|above| above.to_str().is_some_and(|above| targets.contains(above)))
+        };
+        // How far each content was known before the job, and how far it is known from its earlier attempts.
+        let mut contents: HashMap<FileId, (Option<FileEntry>, Option<FileEntry>)> = HashMap::new();
+        for entry in self.own(self.snapshot()?.history()?) {
+            if entry.updated_at >= began || !is_own(&entry.uri) {
+                continue;
+            }
+            let (known, read) = contents.entry(entry.file_id).or_default();
+            let newest = if entry.updated_at < first { known } else { read };
+            let later = |known: &FileEntry| {
+                (known.updated_at, known.bytes_done) < (entry.updated_at, entry.bytes_done)
+            };
+            if newest.as_ref().is_none_or(later) {
+                *newest = Some(entry);
+            }
+        }
+        for (known, read) in contents.into_values() {
+            let Some(read) = read else { continue };
+            if read.gone_at.is_some() {
+                before.removed += 1;
+                continue;
+            }
+            let known = known.map(|known| known.ledger).unwrap_or_default();
+            before.records += read.ledger.records.saturating_sub(known.records);
+            before.quarantined += read.ledger.quarantined.saturating_sub(known.quarantined);
+            before.bytes_in += read.ledger.bytes_in.saturating_sub(known.bytes_in);
+            before.documents += u64::from(is_document(&read));
+            before.whole += u64::from(read.state == FileState::Complete);
+        }
+        Ok(before)
+    }
+
     /// Compares what the lake has of a job's files with what they were submitted as. `lies_at` gives where the content
     /// of a name lies.
     ///

@@ -13,10 +13,10 @@ use stele_lake::{LakeError, Snapshot};
 use stele_model::error::in_full;
 use stele_model::{FileEntry, FileState, Ledger, Micros};
 
+use crate::EngineError;
 use crate::answering::{DRIFT_MAX, Ready, SampleQuery, VerifyReport};
 use crate::engine::Engine;
 use crate::progress::Cancel;
-use crate::EngineError;
 
 /// The version of the report's form; `docs/formats/job_report.schema.json` describes it.
 pub const REPORT_VERSION: u32 = 1;
@@ -277,7 +277,8 @@ impl Engine {
             errors.push(failed(&error));
             None
         });
-        let model = ground.as_ref().and_then(|ground| Some(ground.index.as_ref()?.pointer().spec.model.as_ref()?));
+        let model =
+            ground.as_ref().and_then(|ground| Some(ground.index.as_ref()?.pointer().spec.model.as_ref()?));
         let vectors = verified.as_ref().and_then(|verified| {
             let index = verified.index.as_ref()?;
             let vectors = if model.is_some() { index.rows } else { 0 };

@@ -233,14 +233,16 @@ impl Engine {
                 })?;
                 carried.fail(stage, &compared.torn);
                 (carried.changed, carried.lake_version) = (compared.changed, summary.lake_version);
+                // The job is one, however often it was begun.
+                let before = self.brought_before(job, began)?;
                 let counts = [
                     ("files", summary.files),
-                    ("records", summary.records),
-                    ("quarantined", summary.quarantined),
-                    ("documents", summary.documents),
-                    ("duplicates", summary.duplicates),
-                    ("removed", summary.removed),
-                    ("bytes_in", summary.bytes_in),
+                    ("records", summary.records + before.records),
+                    ("quarantined", summary.quarantined + before.quarantined),
+                    ("documents", summary.documents + before.documents),
+                    ("duplicates", summary.duplicates.saturating_sub(before.whole)),
+                    ("removed", summary.removed + before.removed),
+                    ("bytes_in", summary.bytes_in + before.bytes_in),
                 ];
                 carried.done(stage, since(self), &counts);
             }
@@ -298,9 +300,10 @@ impl Engine {
                 carried.done(stage, since(self), &[("missing", missing), ("extra", extra)]);
             }
             Stage::Reporting => {
-                let mut report = self
-                    .read_report(&job.id.to_string())?
-                    .map_or_else(|| self.job_report_until(facts(job, carried.state(), carried), cancel), Ok)?;
+                let mut report = self.read_report(&job.id.to_string())?.map_or_else(
+                    || self.job_report_until(facts(job, carried.state(), carried), cancel),
+                    Ok,
+                )?;
                 carried.done(stage, since(self), &[]);
                 report.stages.clone_from(&carried.stages);
                 cancel.check_commit()?;

@@ -180,6 +180,31 @@ fn errors_that_passed_are_none() {
     assert_eq!(carried.cause(), "all stages are done; the report has an error");
 }
 
+/// A job whose first worker died half-way: it is one job, and its report counts what both of them read.
+#[test]
+fn a_job_that_was_continued_counts_all_of_it() {
+    let world = World::new();
+    world.write("in/a.jsonl", &lines("tide", 9));
+    world.ingest("in/a.jsonl");
+    world.write("in/b.jsonl", &lines("wind", 5));
+    world.write("in/c.md", "# Pier\n\nIt is long.\n");
+    let mut job = (*world.job(&["in/a.jsonl", "in/b.jsonl", "in/c.md"])).clone();
+    let told = |job: &Job| {
+        let counts = world.parsed(job, &NoProgress).counts();
+        ["files", "records", "documents", "duplicates"].map(|name| counts[name])
+    };
+    job.started = Some(world.engine().now());
+    // It has grown, and what was known of it before is no work of this job.
+    world.write("in/a.jsonl", &lines("tide", 12));
+    for name in ["in/a.jsonl", "in/c.md"] {
+        world.ingest(name);
+    }
+    assert_eq!(told(&job), [3, 3 + 5, 1, 0]);
+    // A job that begins now has nothing to read.
+    job.started = Some(world.engine().now());
+    assert_eq!(told(&job), [3, 0, 0, 3]);
+}
+
 /// Whoever lost the lease leaves the report of the one who has it.
 #[test]
 fn who_is_fenced_off_writes_no_report() {

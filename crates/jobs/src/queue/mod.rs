@@ -145,12 +145,7 @@ impl Queue {
     /// moves up. If it is done, its inputs are, save those that were read in another state than they were submitted in.
     ///
     /// Gives whether it was committed, as a home does.
-    async fn commit_end(
-        &self,
-        version: u64,
-        record: Record,
-        events: Vec<Event>,
-    ) -> Result<bool, JobsError> {
+    async fn commit_end(&self, version: u64, record: Record, events: Vec<Event>) -> Result<bool, JobsError> {
         let (id, ended) = (record.id, record.body.ended.unwrap_or_default());
         let (done, begun) = (record.body.state == State::Done, record.body.started.is_some());
         let changed_inputs = record.changed_inputs();

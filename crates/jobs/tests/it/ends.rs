@@ -78,7 +78,10 @@ async fn what_was_away_is_done_anew(rig: &Rig) {
         let lease = claim(&queue, "w").await.unwrap();
         assert_eq!((lease.stage, lease.job.attempts), (Stage::Parsing, attempt));
         let resume = Some(json!({ "away": "a" }));
-        queue.checkpoint(&lease, Checkpoint { stage: Stage::Reporting, resume, progress: None }).await.unwrap();
+        queue
+            .checkpoint(&lease, Checkpoint { stage: Stage::Reporting, resume, progress: None })
+            .await
+            .unwrap();
         let became = queue.fail(&lease, &Failure::anew("it is not in the lake")).await.unwrap();
         assert_eq!(became, if attempt < 3 { State::Queued } else { State::Dead });
         rig.clock.pass(rig.limits.backoff_max);

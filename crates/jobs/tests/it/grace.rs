@@ -145,7 +145,10 @@ fn nobody_begins_beside_a_stage_that_does_not_stop() {
             assert_eq!(deaf.at_most.load(Ordering::SeqCst), 1);
         })
         .await;
-        assert_eq!((worked.lost, worked.became), (0, BTreeMap::from([(State::Cancelled, 1), (State::Done, 1)])));
+        assert_eq!(
+            (worked.lost, worked.became),
+            (0, BTreeMap::from([(State::Cancelled, 1), (State::Done, 1)]))
+        );
     });
 }
 
@@ -153,7 +156,8 @@ fn nobody_begins_beside_a_stage_that_does_not_stop() {
 fn a_stage_that_never_stops_has_its_lease_and_no_more() {
     on(async {
         let worked = deaf_to(Control::Cancel, async |queue, deaf, first, _| {
-            wait_until("others may", async || queue.get(first).await.unwrap().state == State::Cancelled).await;
+            wait_until("others may", async || queue.get(first).await.unwrap().state == State::Cancelled)
+                .await;
             assert!(deaf.writing.load(Ordering::SeqCst) > 0);
             deaf.let_go.store(true, Ordering::SeqCst);
         })
@@ -221,8 +225,7 @@ fn a_job_that_is_resumed_in_time_goes_on() {
         let (memory, work) = (Memory::new(), Arc::new(Patient::default()));
         let queue = queue(&memory);
         let id = submit(&queue, "a@1").await;
-        let settings =
-            WorkerSettings { lease: Duration::from_millis(900), stop_grace: GRACE, ..settings() };
+        let settings = WorkerSettings { lease: Duration::from_millis(900), stop_grace: GRACE, ..settings() };
         let (theirs, hands) = (queue.clone(), Arc::clone(&work));
         let worker = tokio::spawn(async move { work_on(&theirs, hands, settings).await });
         wait_until("graphing", async || work.began.load(Ordering::SeqCst) == 1).await;

@@ -87,3 +87,13 @@ fn marks_have_an_order() {
         assert_eq!(error.kind(), stele_model::ErrorKind::Config, "{marks:?}");
     }
 }
+
+/// A mark that nothing ever reaches would be taken for one that holds.
+#[test]
+fn what_nobody_measures_is_no_signal() {
+    for name in ["queue_depth", "oldest_waiting"] {
+        let mark = format!("{{\"signal\": {name:?}, \"high\": 10, \"low\": 5}}");
+        let error = serde_json::from_str::<Mark>(&mark).unwrap_err().to_string();
+        assert!(error.contains(name) && error.contains("`index_write_p95`, `search_p95`"), "{error}");
+    }
+}

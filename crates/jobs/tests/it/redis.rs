@@ -411,7 +411,8 @@ fn several_begin_at_once() {
         for round in 0..30 {
             let mut begun = tokio::task::JoinSet::new();
             for _ in 0..12 {
-                let config = RedisConfig { namespace: format!("n{round}"), ..RedisConfig::new(&server(&rig).url) };
+                let config =
+                    RedisConfig { namespace: format!("n{round}"), ..RedisConfig::new(&server(&rig).url) };
                 let clock = Arc::clone(&rig.clock) as Arc<dyn Clock>;
                 begun.spawn(async move { Queue::redis(&config, Limits::default(), clock).await.map(|_| ()) });
             }
