@@ -277,8 +277,7 @@ impl Engine {
             errors.push(failed(&error));
             None
         });
-        let model =
-            ground.as_ref().and_then(|ground| Some(ground.index.as_ref()?.pointer().spec.model.as_ref()?));
+        let model = ground.as_ref().and_then(|ground| ground.index.as_ref()?.pointer().spec.model.as_ref());
         let vectors = verified.as_ref().and_then(|verified| {
             let index = verified.index.as_ref()?;
             let vectors = if model.is_some() { index.rows } else { 0 };
