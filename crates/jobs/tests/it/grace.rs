@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -61,7 +61,8 @@ async fn work_on(queue: &Queue, work: Arc<dyn Work>, settings: WorkerSettings) -
 /// Work whose graphing blocks a thread, and hears nothing, until it is let go.
 #[derive(Default)]
 struct Deaf {
-    let_go: AtomicBool,
+    going: Mutex<bool>,
+    gone: Condvar,
     began: Mutex<BTreeMap<JobId, u32>>,
     /// Threads that write now, and at most.
     writing: AtomicU64,
@@ -69,6 +70,11 @@ struct Deaf {
 }
 
 impl Deaf {
+    fn let_go(&self) {
+        *self.going.lock().unwrap() = true;
+        self.gone.notify_all();
+    }
+
     fn began(&self, id: JobId) -> u32 {
         self.began.lock().unwrap().get(&id).copied().unwrap_or_default()
     }
@@ -94,12 +100,8 @@ impl Work for Hands {
             let writing = deaf.writing.fetch_add(1, Ordering::SeqCst) + 1;
             deaf.at_most.fetch_max(writing, Ordering::SeqCst);
             // A test that fails lets nobody go, and has to end all the same.
-            for _ in 0..4_000 {
-                if deaf.let_go.load(Ordering::SeqCst) {
-                    break;
-                }
-                std::thread::sleep(Duration::from_millis(5));
-            }
+            let (going, at_last) = (deaf.going.lock().unwrap(), Duration::from_secs(20));
+            drop(deaf.gone.wait_timeout_while(going, at_last, |going| !*going).unwrap());
             deaf.writing.fetch_sub(1, Ordering::SeqCst);
         };
         tokio::task::spawn_blocking(thread).await.unwrap();
@@ -138,7 +140,7 @@ fn nobody_begins_beside_a_stage_that_does_not_stop() {
             let job = queue.get(first).await.unwrap();
             assert_eq!((job.state, job.cancelling), (State::Graphing, true));
             assert_eq!(deaf.began(second), 0);
-            deaf.let_go.store(true, Ordering::SeqCst);
+            deaf.let_go();
             // Not when its lease is over, but when it has stopped.
             wait_until("it stops", async || queue.get(first).await.unwrap().state == State::Cancelled).await;
             wait_until("the next", async || queue.get(second).await.unwrap().state == State::Done).await;
@@ -159,7 +161,7 @@ fn a_stage_that_never_stops_has_its_lease_and_no_more() {
             wait_until("others may", async || queue.get(first).await.unwrap().state == State::Cancelled)
                 .await;
             assert!(deaf.writing.load(Ordering::SeqCst) > 0);
-            deaf.let_go.store(true, Ordering::SeqCst);
+            deaf.let_go();
         })
         .await;
         assert_eq!((worked.lost, worked.became), (1, BTreeMap::from([(State::Done, 1)])));
@@ -174,7 +176,7 @@ fn a_job_that_is_resumed_late_has_one_thread() {
             queue.control(first, Control::Resume).await.unwrap();
             tokio::time::sleep(Duration::from_millis(100)).await;
             assert_eq!(deaf.began(first), 1);
-            deaf.let_go.store(true, Ordering::SeqCst);
+            deaf.let_go();
             wait_until("the next", async || queue.get(second).await.unwrap().state == State::Done).await;
             let job = queue.get(first).await.unwrap();
             assert_eq!((job.state, job.attempts, deaf.began(first)), (State::Done, 1, 2));
