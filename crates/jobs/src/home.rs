@@ -98,8 +98,9 @@ pub(crate) trait Home: Send + Sync {
     /// Events of a job after this number.
     async fn events(&self, job: JobId, after: u64, limit: usize) -> Result<Vec<Event>, JobsError>;
 
-    /// How many there are of each state, and since when the oldest one waits: of this tenant, or of all.
-    async fn counts(&self, tenant: Option<&str>) -> Result<Counts, JobsError>;
+    /// How many there are of each state, and when the oldest that could begin now was submitted: of this tenant, or of
+    /// all.
+    async fn counts(&self, tenant: Option<&str>, now: Micros) -> Result<Counts, JobsError>;
 
     /// Jobs that ended before that.
     async fn ended(&self, before: Micros, limit: usize) -> Result<Vec<JobId>, JobsError>;

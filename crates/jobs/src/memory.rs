@@ -313,12 +313,12 @@ impl Home for Memory {
         Ok(events.filter(|event| event.number > after).take(limit).cloned().collect())
     }
 
-    async fn counts(&self, tenant: Option<&str>) -> Result<Counts, JobsError> {
+    async fn counts(&self, tenant: Option<&str>, now: Micros) -> Result<Counts, JobsError> {
         let halves = self.arrive().await?;
         let mut counts = text::no_counts();
         for row in halves.seen.jobs.values().filter(|row| row.is_of(tenant)) {
             *counts.states.entry(row.state).or_default() += 1;
-            if row.state == State::Queued {
+            if row.shelf == Shelf::Ready || matches!(row.shelf, Shelf::Due(at) if at <= now) {
                 let oldest = counts.oldest_waiting.get_or_insert(row.submitted);
                 *oldest = row.submitted.min(*oldest);
             }

@@ -3,12 +3,12 @@
 //! ```
 //! # use std::time::Duration;
 //! # use stele_jobs::{Mark, Pressure, Signal};
-//! let mark = Mark { signal: Signal::QueueDepth, high: 1_000.0, low: 500.0 };
+//! let mark = Mark { signal: Signal::SearchP95, high: 5.0, low: 2.0 };
 //! let mut pressure = Pressure::new(vec![mark], Duration::from_secs(10))?;
-//! assert!(pressure.update(&[(Signal::QueueDepth, 1_200.0)], 0).is_some());
+//! assert!(pressure.update(&[(Signal::SearchP95, 6.0)], 0).is_some());
 //! // Below the high mark, and not below the low one: it stays.
-//! assert!(pressure.update(&[(Signal::QueueDepth, 700.0)], 60_000_000).is_some());
-//! assert!(pressure.update(&[(Signal::QueueDepth, 400.0)], 61_000_000).is_none());
+//! assert!(pressure.update(&[(Signal::SearchP95, 3.5)], 60_000_000).is_some());
+//! assert!(pressure.update(&[(Signal::SearchP95, 1.5)], 61_000_000).is_none());
 //! # Ok::<(), stele_jobs::JobsError>(())
 //! ```
 
@@ -20,14 +20,11 @@ use stele_model::Micros;
 
 use crate::error::JobsError;
 
-/// What is measured.
+/// What is measured. How many jobs wait is not among them: a worker that stopped for that would never get below it, and
+/// whoever submits is refused by the queue itself when it is full.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Signal {
-    /// Jobs that wait, for whoever submits: a worker that stopped for it would never get below it.
-    QueueDepth,
-    /// Seconds since the oldest job that waits was submitted; for whoever submits, too.
-    OldestWaiting,
     /// Seconds that 95 of 100 writes to the index took at most.
     IndexWriteP95,
     /// Seconds that 95 of 100 searches took at most.
@@ -44,9 +41,7 @@ pub enum Signal {
 
 impl Signal {
     /// All of them.
-    pub const ALL: [Signal; 8] = [
-        Signal::QueueDepth,
-        Signal::OldestWaiting,
+    pub const ALL: [Signal; 6] = [
         Signal::IndexWriteP95,
         Signal::SearchP95,
         Signal::DiskFree,
@@ -58,8 +53,6 @@ impl Signal {
     /// How it is written.
     pub fn name(self) -> &'static str {
         match self {
-            Signal::QueueDepth => "queue_depth",
-            Signal::OldestWaiting => "oldest_waiting",
             Signal::IndexWriteP95 => "index_write_p95",
             Signal::SearchP95 => "search_p95",
             Signal::DiskFree => "disk_free",
@@ -76,10 +69,8 @@ impl Signal {
 
     fn say(self, value: f64) -> String {
         match self {
-            Signal::QueueDepth => format!("{value:.0} jobs"),
             Signal::DiskFree | Signal::Memory => bytes(value),
             Signal::SinkErrors => format!("{:.1} %", value * 100.0),
-            Signal::OldestWaiting => format!("{value:.0} s"),
             Signal::IndexWriteP95 | Signal::SearchP95 | Signal::SinkP95 => format!("{value:.2} s"),
         }
     }
@@ -88,8 +79,6 @@ impl Signal {
 impl fmt::Display for Signal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Signal::QueueDepth => "the queue",
-            Signal::OldestWaiting => "the oldest wait",
             Signal::IndexWriteP95 => "the index's write latency (p95)",
             Signal::SearchP95 => "the search latency (p95)",
             Signal::DiskFree => "the free disk space",

@@ -1,6 +1,6 @@
 //! A job as it is kept, and what may happen to it. Nothing here waits, reads or writes.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -130,6 +130,12 @@ impl Record {
     pub(crate) fn sources(&self) -> impl Iterator<Item = (SourceKey, Option<Content>)> {
         let tenant = &self.spec.options.tenant;
         self.spec.inputs.iter().map(move |input| (SourceKey::new(tenant, &input.uri), input.content()))
+    }
+
+    /// Numbers of the inputs that were not read in the state in which they were submitted, as its result says.
+    pub(crate) fn changed_inputs(&self) -> HashSet<usize> {
+        let said = self.body.result.as_ref().and_then(|result| result.get("changed")?.as_array());
+        said.into_iter().flatten().filter_map(|number| usize::try_from(number.as_u64()?).ok()).collect()
     }
 
     pub(crate) fn event(&mut self, kind: EventKind, message: impl Into<String>, now: Micros) -> Event {

@@ -55,7 +55,8 @@ impl WorkerStatus {
 pub struct Counts {
     /// Of each state; those of which there are none are 0.
     pub states: BTreeMap<State, u64>,
-    /// When the oldest that waits was submitted.
+    /// When the oldest that a worker could take now was submitted. What is paused, behind another job, or due later
+    /// waits for something else.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub oldest_waiting: Option<Micros>,
 }

@@ -86,7 +86,7 @@ macro_rules! families {
 
 families! {
     QueueDepth "ingest_queue_depth" Kind::Gauge, &["state"], "Jobs in the queue by state.";
-    OldestWaiting "ingest_queue_oldest_seconds" Kind::Gauge, &[], "How long the oldest waiting job has waited.";
+    OldestWaiting "ingest_queue_oldest_seconds" Kind::Gauge, &[], "How long the oldest job that a worker could take now has waited.";
     Watchers "ingest_watchers_count" Kind::Untyped, &[], "Watchers that run.";
     Paused "ingest_backpressure_paused" Kind::Gauge, &[], "1 while no new job starts because of back-pressure.";
     Jobs "ingest_jobs_total" Kind::Counter, &["status"], "Jobs that ended since the service started, by how they ended.";

@@ -33,4 +33,5 @@ pub use eval::{Asked, CollectionCounts, EvalOptions, EvalReport};
 pub(crate) use sinks::KEY_VARIABLE;
 pub use sinks::{Opening, SinkEntry, SinkKind, SinkReport};
 pub use status::{IndexReport, IndexVerification};
+pub(crate) use verify::Ground;
 pub use verify::{DRIFT_MAX, Ready, RepairReport, SampleQuery, VerifyReport};

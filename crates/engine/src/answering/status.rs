@@ -3,14 +3,19 @@
 use std::collections::HashMap;
 
 use serde::Serialize;
-use stele_index::{ChunkHash, Filter, Status, Verification};
+use stele_graph::DocumentRow;
+use stele_index::{ChunkHash, Filter, Reader, Status, Verification};
 use stele_model::{ChunkId, ErrorKind};
 
-use crate::EngineError;
+use super::verify::Ground;
 use crate::engine::Engine;
+use crate::{Cancel, EngineError};
 
 /// Ids that a verification names; the counts are of all.
 const NAMED_MAX: usize = 20;
+
+/// Texts that are looked up at a time: some megabytes.
+const LOOKED_UP_MAX: usize = 1_000;
 
 /// One index of a data directory.
 #[derive(Debug, Clone, Serialize)]
@@ -43,6 +48,8 @@ pub struct IndexVerification {
     pub differing: u64,
     /// Some of their ids, sorted.
     pub differing_ids: Vec<ChunkId>,
+    /// Texts that came since, and are not in the index yet. None where the lake is compared as it is.
+    pub pending: u64,
     /// (missing + extra + differing) as a share of what is wanted.
     pub drift: f64,
     /// What is wrong with rows that are there.
@@ -83,8 +90,22 @@ impl Engine {
     ///
     /// If there is no lake or no index, or one of them cannot be read.
     pub fn index_verify(&self) -> Result<IndexVerification, EngineError> {
-        let snapshot = self.snapshot()?;
-        let reader = self.index()?.reader()?;
+        let ground = self.ground(None)?;
+        match &ground.index {
+            Some(reader) => self.index_verify_on(&ground, reader, &Cancel::default()),
+            // Says that there is none, and what to do.
+            None => self.index_verify_on(&ground, &self.index()?.reader()?, &Cancel::default()),
+        }
+    }
+
+    /// The same on what is there. What the lake came to since is asked for as well: it is neither missing nor too
+    /// much, and what it took the place of is not missed.
+    pub(crate) fn index_verify_on(
+        &self,
+        ground: &Ground,
+        reader: &Reader,
+        cancel: &Cancel,
+    ) -> Result<IndexVerification, EngineError> {
         let Verification { rows, logical_hash, problems, .. } = reader.verify()?;
         let mut there: HashMap<ChunkId, ChunkHash> = HashMap::new();
         let read = reader.hashes(&Filter::default(), &mut |hashes| {
@@ -96,17 +117,32 @@ impl Engine {
             Err(error) if !problems.is_empty() && error.kind() != ErrorKind::Retry => there.clear(),
             read => read?,
         }
-        let (mut wanted, mut missing, mut differing) = (0, Vec::new(), Vec::new());
-        self.chunks(&snapshot, &mut |chunk| {
+        // What has to be there, where that is less than all there is.
+        let before = if ground.is_later() { Some(self.texts_before(ground, cancel)?) } else { None };
+        let (mut wanted, mut pending) = (0, 0);
+        let (mut missing, mut differing) = (Vec::new(), Vec::new());
+        let graph = ground.graph.as_ref();
+        self.chunks_in(&ground.now, graph, &|_| true, &mut |chunk| {
+            cancel.check("every text was compared")?;
             wanted += 1;
+            let hash = ChunkHash::of(&chunk);
+            let settled = before.as_ref().is_none_or(|before| before.get(&chunk.id) == Some(&hash));
             match there.remove(&chunk.id) {
-                None => missing.push(chunk.id),
-                Some(hash) if hash != ChunkHash::of(&chunk) => differing.push(chunk.id),
+                None if settled => missing.push(chunk.id),
+                None => pending += 1,
+                Some(known) if known != hash && settled => differing.push(chunk.id),
                 Some(_) => {}
             }
             Ok(())
         })?;
+        for gone in before.iter().flat_map(HashMap::keys) {
+            // Somebody took it away since, and the index has not heard of it yet.
+            there.remove(gone);
+        }
         let mut extra: Vec<ChunkId> = there.into_keys().collect();
+        if ground.is_later() {
+            self.keep_settled(ground, reader, &mut extra)?;
+        }
         for ids in [&mut missing, &mut extra, &mut differing] {
             ids.sort_unstable();
         }
@@ -128,11 +164,52 @@ impl Engine {
             extra_ids: named(extra),
             differing: differing.len() as u64,
             differing_ids: named(differing),
+            pending,
             drift: drift as f64 / (wanted.max(1)) as f64,
             holds: drift == 0 && problems.is_empty(),
             problems: problems.iter().map(words).collect(),
             logical_hash: logical_hash.to_string(),
-            lake_version: snapshot.version(),
+            lake_version: ground.since.version(),
         })
+    }
+
+    /// Leaves out texts of documents that were changed or taken away since: the graph does not know any more what they
+    /// said.
+    fn keep_settled(
+        &self,
+        ground: &Ground,
+        reader: &Reader,
+        texts: &mut Vec<ChunkId>,
+    ) -> Result<(), EngineError> {
+        let (before, now) = (self.documents_of(&ground.since)?, self.documents_of(&ground.now)?);
+        let mut settled = Vec::new();
+        for ids in texts.chunks(LOOKED_UP_MAX) {
+            let found = reader.get(ids)?;
+            settled.extend(
+                found
+                    .iter()
+                    .filter(|chunk| before.agrees(&now, &chunk.metadata.source))
+                    .map(|chunk| chunk.id),
+            );
+        }
+        *texts = settled;
+        Ok(())
+    }
+
+    /// Every text that the lake came to before something came since.
+    fn texts_before(
+        &self,
+        ground: &Ground,
+        cancel: &Cancel,
+    ) -> Result<HashMap<ChunkId, ChunkHash>, EngineError> {
+        let mut texts = HashMap::new();
+        let known = self.documents_of(&ground.since)?;
+        let known = |document: &DocumentRow| known.has(document);
+        self.chunks_in(&ground.since, ground.graph.as_ref(), &known, &mut |chunk| {
+            cancel.check("every text was compared")?;
+            texts.insert(chunk.id, ChunkHash::of(&chunk));
+            Ok(())
+        })?;
+        Ok(texts)
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use stele_discover::render::chunks;
+use stele_graph::{DocumentRow, Reader};
 use stele_lake::scan::scan_part;
 use stele_lake::{PartInfo, Snapshot};
 use stele_model::{Chunk, DocType};
@@ -23,6 +24,18 @@ pub(super) fn of_the_whole(
     snapshot: &Snapshot,
     take: &mut Take<'_>,
 ) -> Result<(), EngineError> {
+    let graph = engine.graph(snapshot)?;
+    of_the_whole_in(engine, snapshot, graph.as_ref(), &|_| true, take)
+}
+
+/// The same with this version of the graph, and of it these documents.
+fn of_the_whole_in(
+    engine: &Engine,
+    snapshot: &Snapshot,
+    graph: Option<&Reader>,
+    wanted: &dyn Fn(&DocumentRow) -> bool,
+    take: &mut Take<'_>,
+) -> Result<(), EngineError> {
     let catalogue = engine.own_catalogue(snapshot, &Cancel::default())?;
     let mut outcome = Ok(());
     chunks::each(&catalogue.view(), &engine.settings().tenant, &mut |chunk| {
@@ -32,7 +45,7 @@ pub(super) fn of_the_whole(
     });
     outcome?;
     summaries::each(engine, snapshot, take)?;
-    engine.section_texts(snapshot, take)
+    graph.map_or(Ok(()), |graph| engine.section_texts(snapshot, graph, wanted, take))
 }
 
 /// The texts of the records in some parts of the lake. They follow from the record and its place
@@ -88,6 +101,18 @@ impl Engine {
     /// If the lake cannot be read, or what `take` says.
     pub fn chunks(&self, snapshot: &Snapshot, take: &mut Take<'_>) -> Result<(), EngineError> {
         of_the_whole(self, snapshot, take)?;
+        of_parts(self, snapshot, snapshot.event_parts(), take)
+    }
+
+    /// The same with this version of the graph, and of it these documents: others may write a newer one meanwhile.
+    pub(super) fn chunks_in(
+        &self,
+        snapshot: &Snapshot,
+        graph: Option<&Reader>,
+        wanted: &dyn Fn(&DocumentRow) -> bool,
+        take: &mut Take<'_>,
+    ) -> Result<(), EngineError> {
+        of_the_whole_in(self, snapshot, graph, wanted, take)?;
         of_parts(self, snapshot, snapshot.event_parts(), take)
     }
 }

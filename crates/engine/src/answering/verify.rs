@@ -3,6 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 use stele_index::IndexError;
+use stele_lake::Snapshot;
 use stele_model::error::in_full;
 use stele_search::Question;
 
@@ -67,7 +68,50 @@ pub struct RepairReport {
     pub after: VerifyReport,
 }
 
+/// What a verification looks at, as it was when it began: others go on writing meanwhile. Each was opened before what it
+/// follows, so that the graph knows nothing that is not in the lake, and the index nothing that is in neither.
+pub(crate) struct Ground {
+    /// The index that answers; nothing where there is none.
+    pub(crate) index: Option<stele_index::Reader>,
+    /// Nothing where there is none.
+    pub(crate) graph: Option<stele_graph::Reader>,
+    /// The lake as it is.
+    pub(crate) now: Snapshot,
+    /// The lake as it has to be found again. What came since may still be on its way.
+    pub(crate) since: Snapshot,
+}
+
+impl Ground {
+    /// Whether something came since.
+    pub(crate) fn is_later(&self) -> bool {
+        self.now.version() != self.since.version()
+    }
+}
+
 impl Engine {
+    /// What there is to be compared, with what has to be found again: the lake as of this version, or as it is.
+    ///
+    /// # Errors
+    ///
+    /// If there is no lake, or something of it cannot be opened.
+    pub(crate) fn ground(&self, since: Option<u64>) -> Result<Ground, EngineError> {
+        let index = match self.index().and_then(|index| Ok(index.reader()?)) {
+            Err(EngineError::Index(IndexError::NoIndex { .. })) => None,
+            index => Some(index?),
+        };
+        let graph = self.graph(&self.snapshot()?)?;
+        let now = self.snapshot()?;
+        let since = match since.filter(|since| *since < now.version()) {
+            Some(since) => self.snapshot_at(since).unwrap_or_else(|error| {
+                // As after a restore from a copy: then all has to be found.
+                tracing::debug!("version {since} of the lake cannot be read: {}", in_full(&error));
+                now.clone()
+            }),
+            None => now.clone(),
+        };
+        Ok(Ground { index, graph, now, since })
+    }
+
     /// Compares index and graph with the lake and asks the sample queries.
     ///
     /// # Errors
@@ -75,13 +119,18 @@ impl Engine {
     /// If there is no lake, or what is compared with it cannot be read. That nobody can ask is no
     /// error: the report says so.
     pub fn verify(&self) -> Result<VerifyReport, EngineError> {
-        let index = match self.index_verify() {
-            Err(EngineError::Index(IndexError::NoIndex { .. })) => None,
-            index => Some(index?),
+        self.verify_on(&self.ground(None)?, &Cancel::default())
+    }
+
+    /// The same on what is there, for as long as nobody asks for the stop.
+    pub(crate) fn verify_on(&self, ground: &Ground, cancel: &Cancel) -> Result<VerifyReport, EngineError> {
+        let index = match &ground.index {
+            None => None,
+            Some(reader) => Some(self.index_verify_on(ground, reader, cancel)?),
         };
-        let graph = match self.graph_verify() {
-            Err(EngineError::NoGraph) => None,
-            graph => Some(graph?),
+        let graph = match &ground.graph {
+            None => None,
+            Some(reader) => Some(self.graph_verify_on(ground, reader, cancel)?),
         };
         let asked = self.settings().sample_queries.iter().filter(|_| index.is_some());
         let sample_queries: Vec<SampleQuery> = asked.map(|query| self.ask_sample(query)).collect();
@@ -226,6 +275,7 @@ mod tests {
             extra_ids: Vec::new(),
             differing: 0,
             differing_ids: Vec::new(),
+            pending: 0,
             drift: (missing + extra) as f64 / wanted as f64,
             problems: problem.map(str::to_owned).into_iter().collect(),
             logical_hash: String::new(),

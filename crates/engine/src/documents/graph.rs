@@ -4,7 +4,7 @@ use std::any::Any;
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError};
 
-use stele_graph::{Reader, Table};
+use stele_graph::{DocumentRow, Reader, Table};
 use stele_lake::Snapshot;
 use stele_lake::sql::{Derived, DerivedPart};
 use stele_model::Chunk;
@@ -84,13 +84,17 @@ impl Engine {
     pub(crate) fn section_texts(
         &self,
         snapshot: &Snapshot,
+        graph: &Reader,
+        wanted: &dyn Fn(&DocumentRow) -> bool,
         take: &mut dyn FnMut(Chunk) -> Result<(), EngineError>,
     ) -> Result<(), EngineError> {
-        let Some(graph) = self.graph(snapshot)? else { return Ok(()) };
         let given = Given::of(self, snapshot)?;
         let mut documents = HashMap::new();
         for document in graph.documents() {
             let document = document?;
+            if !wanted(&document) {
+                continue;
+            }
             let front = document.front_matter.iter();
             let stated = tags::stated(front.map(|entry| (&*entry.key, &*entry.values)));
             let tags = given.with(&document.source, stated);

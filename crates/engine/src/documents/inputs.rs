@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use stele_graph::Unread;
+use stele_graph::{DocumentRow, Unread};
 use stele_lake::{Pruned, Snapshot};
 use stele_model::{FileEntry, FileId, FileState};
 
@@ -75,6 +75,38 @@ impl Engine {
             to.insert(entry.uri.clone(), entry);
         }
         Ok(inputs)
+    }
+}
+
+/// The documents of one version of the lake.
+pub(crate) struct Known(BTreeMap<String, FileEntry>);
+
+impl Known {
+    /// In which state an input was, in the words of the graph; nothing if there was none.
+    pub(super) fn content_of(&self, uri: &str) -> Option<String> {
+        self.0.get(uri).map(content_of)
+    }
+
+    /// Whether the input of this document is in the same state in both versions, or in neither.
+    pub(crate) fn agrees(&self, other: &Self, source: &str) -> bool {
+        self.content_of(input_of(source, &self.0)) == other.content_of(input_of(source, &other.0))
+    }
+
+    /// Whether a document of the graph is one of them, and as it was.
+    pub(crate) fn has(&self, document: &DocumentRow) -> bool {
+        self.content_of(input_of(&document.source, &self.0))
+            .is_some_and(|content| content == document.file_id)
+    }
+}
+
+impl Engine {
+    /// The documents of a version of the lake.
+    ///
+    /// # Errors
+    ///
+    /// If the lake cannot be read.
+    pub(crate) fn documents_of(&self, snapshot: &Snapshot) -> Result<Known, EngineError> {
+        Ok(Known(self.document_inputs(snapshot)?.whole))
     }
 }
 

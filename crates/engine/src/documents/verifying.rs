@@ -9,9 +9,10 @@ use stele_model::{Entity, EntityId};
 
 use super::inputs::{content_of, input_of};
 use super::unread::Unreadable;
-use crate::EngineError;
+use crate::answering::Ground;
 use crate::engine::Engine;
 use crate::summary::InputFailure;
+use crate::{Cancel, EngineError};
 
 /// Lines of each kind that a report lists; the rest is counted.
 const LISTED_MAX: usize = 20;
@@ -119,12 +120,28 @@ impl Engine {
     ///
     /// If there is no graph, or it cannot be read.
     pub fn graph_verify(&self) -> Result<GraphVerification, EngineError> {
-        let snapshot = self.snapshot()?;
-        let graph = self.graph(&snapshot)?.ok_or(EngineError::NoGraph)?;
+        let ground = self.ground(None)?;
+        let graph = ground.graph.as_ref().ok_or(EngineError::NoGraph)?;
+        self.graph_verify_on(&ground, graph, &Cancel::default())
+    }
+
+    /// The same on what is there. An input that came, changed or went since is neither missing nor stale.
+    pub(crate) fn graph_verify_on(
+        &self,
+        ground: &Ground,
+        graph: &Reader,
+        cancel: &Cancel,
+    ) -> Result<GraphVerification, EngineError> {
         graph.verify()?;
-        let inputs = self.document_inputs(&snapshot)?;
+        let inputs = self.document_inputs(&ground.now)?;
         let wanted = &inputs.whole;
-        let mut report = GraphVerification { lake_version: snapshot.version(), ..<_>::default() };
+        let before = ground.is_later().then(|| self.documents_of(&ground.since)).transpose()?;
+        // Whether nobody has touched it since.
+        let settled = |uri: &str| {
+            let Some(before) = &before else { return true };
+            before.content_of(uri) == wanted.get(uri).map(content_of)
+        };
+        let mut report = GraphVerification { lake_version: ground.since.version(), ..<_>::default() };
         let mut there: HashSet<String> = HashSet::new();
         let unread = &graph.version().follows.unread;
         let unreadable = Unreadable::of(unread, wanted);
@@ -132,6 +149,7 @@ impl Engine {
         report.unread.extend(listed.map(|one| format!("{}: {}", one.source, one.reason)));
         report.unread_count = unread.len() as u64;
         for row in graph.documents() {
+            cancel.check("every document was compared")?;
             let row = row?;
             report.documents += 1;
             report.characters_in += row.conservation.characters_in;
@@ -148,6 +166,7 @@ impl Engine {
             match wanted.get(input) {
                 // One that is being read says what it said until it is whole.
                 None if inputs.unfinished.contains_key(input) => {}
+                _ if !settled(input) => {}
                 None => report.problem(|report| &mut report.extra, row.source.clone()),
                 Some(entry) if content_of(entry) != row.file_id && !unreadable.covers(entry, &row.source) => {
                     report.problem(|report| &mut report.stale, row.source.clone());
@@ -158,10 +177,13 @@ impl Engine {
         }
         let missing = wanted.iter().filter(|(uri, _)| !there.contains(*uri));
         // An archive may hold no page at all, and what cannot be read is told already.
+        let missing = missing.filter(|(uri, _)| settled(uri));
         for (uri, _) in missing.filter(|(uri, _)| unreadable.of_input(uri).is_empty()) {
             report.problem(|report| &mut report.missing, uri.clone());
         }
-        let whole = self.whole_graph(&graph)?;
+        cancel.check("the graph was checked")?;
+        let whole = self.whole_graph(graph)?;
+        cancel.check("the graph was checked")?;
         (report.sections, report.entities, report.edges) =
             (whole.sections.len() as u64, whole.entities.len() as u64, whole.edges.len() as u64);
         for violation in contract(&whole) {

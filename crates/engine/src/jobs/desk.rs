@@ -19,6 +19,7 @@ use stele_watch::{Configured, Fetching, Manager, Means, Secrets, WatcherConfig, 
 use tokio::runtime::{Handle, Runtime};
 
 use super::arrivals::ToQueue;
+use super::reading::SHA256;
 use super::work::EngineWork;
 use crate::answering::Paced;
 use crate::engine::Engine;
@@ -360,11 +361,11 @@ fn input_of_target(target: &str) -> Result<Input, EngineError> {
     if absolute.is_dir() {
         return Ok(Input::unread(uri));
     }
-    Ok(Input::new(uri, format!("sha256:{}", sha256_of(&absolute)?)))
+    Ok(Input::new(uri, format!("{SHA256}{}", sha256_of(&absolute)?)))
 }
 
 /// SHA-256 of a file as it lies on disk, as `sha256sum` prints it.
-fn sha256_of(path: &Path) -> Result<String, EngineError> {
+pub(super) fn sha256_of(path: &Path) -> Result<String, EngineError> {
     use sha2::{Digest, Sha256};
     use std::io::Read;
     let mut file = std::fs::File::open(path).at("open", path)?;

@@ -14,9 +14,12 @@ mod desk;
 mod lineage;
 mod page;
 mod pressure;
+mod reading;
 mod remote;
 mod report;
 mod stages;
+#[cfg(test)]
+mod tests;
 mod work;
 
 pub use arrivals::ToQueue;

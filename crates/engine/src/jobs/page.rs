@@ -204,6 +204,9 @@ impl JobReport {
                     format!("{:.2} % of at most {:.1} %", 100.0 * drift.ratio, 100.0 * drift.ratio_max),
                 ),
             ];
+            if drift.pending > 0 {
+                rows.push(("brought by others since, and on its way".to_owned(), drift.pending.to_string()));
+            }
             let named = [("missing ids", &drift.missing_ids), ("ids too many", &drift.extra_ids)];
             let named = named.into_iter().filter(|(_, ids)| !ids.is_empty());
             rows.extend(named.map(|(name, ids)| (name.to_owned(), ids.join(", "))));

@@ -166,6 +166,12 @@ mod tests {
     }
 
     #[test]
+    fn every_signal_has_marks_of_its_own() {
+        let known: Vec<Signal> = super::defaults().iter().map(|mark| mark.signal).collect();
+        assert!(Signal::ALL.iter().all(|signal| known.contains(signal)), "{known:?}");
+    }
+
+    #[test]
     fn memory_in_use_is_a_part_of_what_there_is() {
         let (used, total) = super::memory().expect("this system says so");
         assert!(used > 0.0 && used < total, "{used} of {total}");

@@ -16,6 +16,7 @@ use stele_model::{FileEntry, FileState, Ledger, Micros};
 use crate::EngineError;
 use crate::answering::{DRIFT_MAX, Ready, SampleQuery, VerifyReport};
 use crate::engine::Engine;
+use crate::progress::Cancel;
 
 /// The version of the report's form; `docs/formats/job_report.schema.json` describes it.
 pub const REPORT_VERSION: u32 = 1;
@@ -28,6 +29,10 @@ const ERRORS_NAMED_MAX: usize = 100;
 
 /// What a count in SQL may hold in memory: it reads no column, so this is for the list of parts.
 const COUNT_MEMORY_BYTES: u64 = 256 << 20;
+
+/// How often the graph is counted when a new version of it comes each time meanwhile. A version takes seconds to make and
+/// is counted in less, so that it is a fault if that is not enough.
+const COUNT_TRIES_MAX: u32 = 5;
 
 /// What a job came to.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -172,6 +177,9 @@ pub struct Drift {
     pub extra: u64,
     /// Texts that are there with other metadata.
     pub differing: u64,
+    /// Texts that somebody else's job brought meanwhile, and that are not in the index yet.
+    #[serde(default)]
+    pub pending: u64,
     /// Their sum as a share of what is wanted.
     pub ratio: f64,
     /// The largest ratio that is ready.
@@ -209,22 +217,45 @@ pub struct ReportFacts {
     pub errors_more: u64,
     /// Copies outside that were brought up to date.
     pub sinks: Vec<JobSink>,
+    /// The version of the lake in which all of its inputs are; nothing if it is not known.
+    pub lake_version: Option<u64>,
 }
 
 impl Engine {
-    /// The report of a job, taken from what lies on the disk now.
+    /// The report of a job, taken from what lies on the disk now. What others brought since the job read its inputs
+    /// is no reason for its verdict.
     ///
     /// # Errors
     ///
     /// If the lake cannot be read. What follows from it and cannot be read is said in the report.
     pub fn job_report(&self, facts: ReportFacts) -> Result<JobReport, EngineError> {
+        self.job_report_until(facts, &Cancel::default())
+    }
+
+    /// The same, for as long as nobody asks for the stop.
+    pub(super) fn job_report_until(
+        &self,
+        facts: ReportFacts,
+        cancel: &Cancel,
+    ) -> Result<JobReport, EngineError> {
         let mut errors = facts.errors;
+        let failed = |error: &EngineError| StageError {
+            stage: Stage::Postchecks.name().to_owned(),
+            uri: None,
+            reason: in_full(error),
+        };
         let snapshot = match self.snapshot() {
             Ok(snapshot) => Some(snapshot),
             // A job none of whose inputs could be read may have made no lake.
             Err(EngineError::Lake(LakeError::NoLake { .. })) => None,
             Err(error) => return Err(error),
         };
+        let ground = snapshot.as_ref().map(|_| self.ground(facts.lake_version)).transpose();
+        let ground = ground.unwrap_or_else(|error| {
+            errors.insert(0, failed(&error));
+            None
+        });
+        let snapshot = ground.as_ref().map(|ground| ground.now.clone()).or(snapshot);
         let entries = snapshot.as_ref().map(|snapshot| snapshot.files()).transpose()?.unwrap_or_default();
         let entries = self.own(entries);
         let mut lake_ledger = Ledger::default();
@@ -234,22 +265,25 @@ impl Engine {
         let inputs = inputs_of(&facts.targets, &entries);
         let mut ledger = Ledger::default();
         inputs.iter().for_each(|input| ledger += input.ledger);
-        let failed = |error: &EngineError| StageError {
-            stage: Stage::Postchecks.name().to_owned(),
-            uri: None,
-            reason: in_full(error),
-        };
-        let verified = snapshot.as_ref().map(|_| self.verify()).transpose().unwrap_or_else(|error| {
+        let verified = ground.as_ref().map(|ground| self.verify_on(ground, cancel)).transpose();
+        cancel.check("everything was compared")?;
+        let verified = verified.unwrap_or_else(|error| {
             errors.insert(0, failed(&error));
             None
         });
-        let graph = snapshot.as_ref().and_then(|snapshot| {
-            self.graph_counts(snapshot).unwrap_or_else(|error| {
-                errors.push(failed(&error));
-                None
-            })
+        let graph = snapshot.as_ref().map(|snapshot| self.graph_counts(snapshot, cancel)).transpose();
+        cancel.check("everything was counted")?;
+        let graph = graph.map(Option::flatten).unwrap_or_else(|error| {
+            errors.push(failed(&error));
+            None
         });
-        let vectors = verified.as_ref().and_then(|verified| self.vector_counts(verified));
+        let model = ground.as_ref().and_then(|ground| ground.index.as_ref()?.pointer().spec.model.as_ref());
+        let vectors = verified.as_ref().and_then(|verified| {
+            let index = verified.index.as_ref()?;
+            let vectors = if model.is_some() { index.rows } else { 0 };
+            let model = model.map(|model| model.id.clone());
+            Some(VectorCounts { wanted: index.wanted, texts: index.rows, vectors, model })
+        });
         let balanced = ledger.balances() && lake_ledger.balances();
         let (ready_for_queries, reasons) =
             ready(&facts.state, verified.as_ref(), graph.as_ref(), balanced, &errors);
@@ -285,8 +319,27 @@ impl Engine {
         })
     }
 
-    /// The graph as it counts itself and as SQL counts its files.
-    pub(super) fn graph_counts(&self, snapshot: &Snapshot) -> Result<Option<GraphCounts>, EngineError> {
+    /// The graph as it counts itself and as SQL counts its files. Another job may write a version in between; what was
+    /// counted of two is no count.
+    pub(super) fn graph_counts(
+        &self,
+        snapshot: &Snapshot,
+        cancel: &Cancel,
+    ) -> Result<Option<GraphCounts>, EngineError> {
+        let version = || Ok::<_, EngineError>(self.graph(snapshot)?.map(|graph| graph.version().clone()));
+        let mut tries = 1;
+        loop {
+            cancel.check("the graph was counted")?;
+            let before = version()?;
+            let counted = self.graph_counts_once(snapshot)?;
+            if tries == COUNT_TRIES_MAX || before == version()? {
+                return Ok(counted);
+            }
+            tries += 1;
+        }
+    }
+
+    fn graph_counts_once(&self, snapshot: &Snapshot) -> Result<Option<GraphCounts>, EngineError> {
         let status = match self.graph_status() {
             Err(EngineError::NoGraph) => return Ok(None),
             status => status?,
@@ -314,14 +367,6 @@ impl Engine {
             recounted.insert(view.clone(), count.unwrap_or_default());
         }
         Ok(Some(GraphCounts { agrees: counted == recounted, counted, recounted }))
-    }
-
-    fn vector_counts(&self, verified: &VerifyReport) -> Option<VectorCounts> {
-        let index = verified.index.as_ref()?;
-        let reader = self.index().ok()?.reader().ok()?;
-        let model = reader.pointer().spec.model.as_ref().map(|model| model.id.clone());
-        let vectors = if model.is_some() { index.rows } else { 0 };
-        Some(VectorCounts { wanted: index.wanted, texts: index.rows, vectors, model })
     }
 }
 
@@ -375,6 +420,7 @@ fn drift_of(verified: &VerifyReport) -> Option<Drift> {
         missing: index.missing,
         extra: index.extra,
         differing: index.differing,
+        pending: index.pending,
         ratio: index.drift,
         ratio_max: DRIFT_MAX,
         missing_ids: names(&index.missing_ids),

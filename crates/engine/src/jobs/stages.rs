@@ -40,14 +40,21 @@ const REPORTS_DIR: &str = "manifests/jobs";
 pub(super) struct Carried {
     stages: Vec<StageReport>,
     errors: Vec<StageError>,
-    /// Errors that were not kept.
-    errors_more: u64,
+    /// How many errors were not kept, by the names of their stages.
+    #[serde(default)]
+    errors_left_out: BTreeMap<String, u64>,
     /// Inputs that could not be read.
     #[serde(default)]
     failed: u64,
     /// Those of them that may be there the next time, and why the first of them was not.
     #[serde(default)]
     away: Option<(u64, String)>,
+    /// Numbers of the inputs that were read in another state than the one that they were submitted in, or not at all.
+    #[serde(default)]
+    changed: Vec<usize>,
+    /// The version of the lake in which everything that was read is.
+    #[serde(default)]
+    lake_version: Option<u64>,
     /// Copies outside that were brought up to date.
     #[serde(default)]
     sinks: Vec<JobSink>,
@@ -61,6 +68,24 @@ impl Carried {
 
     pub(super) fn value(&self) -> Value {
         json!(self)
+    }
+
+    /// A stage begins, perhaps anew, as after a wait for the lake: it fails anew, and what passed is no error.
+    fn begin(&mut self, stage: Stage) {
+        self.errors.retain(|error| error.stage != stage.name());
+        self.errors_left_out.remove(stage.name());
+        if stage == Stage::Parsing {
+            (self.failed, self.away, self.changed) = (0, None, Vec::new());
+        }
+    }
+
+    fn errors_more(&self) -> u64 {
+        self.errors_left_out.values().sum()
+    }
+
+    /// Numbers of the inputs of which it is not known what they are done in.
+    pub(super) fn changed(&self) -> &[usize] {
+        &self.changed
     }
 
     fn fail(&mut self, stage: Stage, failures: &[InputFailure]) {
@@ -91,7 +116,7 @@ impl Carried {
 
     /// What is said of a job that is done.
     pub(super) fn cause(&self) -> String {
-        let errors = self.errors.len() as u64 + self.errors_more;
+        let errors = self.errors.len() as u64 + self.errors_more();
         match (self.failed, errors) {
             (0, 0) => "all stages are done".to_owned(),
             (0, 1) => "all stages are done; the report has an error".to_owned(),
@@ -108,12 +133,11 @@ impl Carried {
 
     pub(super) fn error(&mut self, stage: Stage, uri: Option<&str>, reason: &str) {
         if self.errors.len() >= ERRORS_KEPT_MAX {
-            self.errors_more += 1;
+            *self.errors_left_out.entry(stage.name().to_owned()).or_default() += 1;
             return;
         }
         let reason: String = reason.chars().take(REASON_CHARS_MAX).collect();
         let error = StageError { stage: stage.name().to_owned(), uri: uri.map(str::to_owned), reason };
-        // A stage that is done again fails again.
         if !self.errors.contains(&error) {
             self.errors.push(error);
         }
@@ -149,10 +173,9 @@ impl Engine {
     ) -> Result<(), EngineError> {
         let began = self.now();
         let since = |engine: &Self| (engine.now() - began) as f64 / 1e6;
+        carried.begin(stage);
         match stage {
             Stage::Parsing => {
-                // Begun anew, as after a wait for the lake, it fails anew.
-                (carried.failed, carried.away) = (0, None);
                 let (gone, there): (Vec<_>, Vec<_>) = job.spec.inputs.iter().partition(|input| input.removed);
                 let mode = mode_of(&job.spec.origin, &fetching.configured);
                 let (mut targets, mut found) = (Vec::new(), Vec::new());
@@ -199,14 +222,24 @@ impl Engine {
                 };
                 stop_if(summary.cancelled)?;
                 carried.fail(stage, &summary.failures);
+                let compared = self.compare_inputs(job, |uri| match local(uri, may_be_ready) {
+                    Local::Ready(input) => input,
+                    Local::Target(path) => {
+                        Input { path: Some(PathBuf::from(&path)), uri: path, size_on_disk: 0 }
+                    }
+                })?;
+                carried.fail(stage, &compared.torn);
+                (carried.changed, carried.lake_version) = (compared.changed, summary.lake_version);
+                // The job is one, however often it was begun.
+                let before = self.brought_before(job, began)?;
                 let counts = [
                     ("files", summary.files),
-                    ("records", summary.records),
-                    ("quarantined", summary.quarantined),
-                    ("documents", summary.documents),
-                    ("duplicates", summary.duplicates),
-                    ("removed", summary.removed),
-                    ("bytes_in", summary.bytes_in),
+                    ("records", summary.records + before.records),
+                    ("quarantined", summary.quarantined + before.quarantined),
+                    ("documents", summary.documents + before.documents),
+                    ("duplicates", summary.duplicates.saturating_sub(before.whole)),
+                    ("removed", summary.removed + before.removed),
+                    ("bytes_in", summary.bytes_in + before.bytes_in),
                 ];
                 carried.done(stage, since(self), &counts);
             }
@@ -223,7 +256,7 @@ impl Engine {
             }
             Stage::Graphing => {
                 let snapshot = self.snapshot()?;
-                let graph = self.graph_counts(&snapshot)?;
+                let graph = self.graph_counts(&snapshot, cancel)?;
                 let counts: Vec<(&str, u64)> = graph
                     .iter()
                     .flat_map(|graph| &graph.counted)
@@ -255,18 +288,22 @@ impl Engine {
                 carried.done(stage, since(self), &[("texts", there)]);
             }
             Stage::Postchecks => {
-                let report = self.job_report(facts(job, carried.state(), carried))?;
+                let report = self.job_report_until(facts(job, carried.state(), carried), cancel)?;
+                // Whoever has the job by now has a newer one.
+                cancel.check_commit()?;
                 self.write_report(&report)?;
                 let missing = report.drift.as_ref().map_or(0, |drift| drift.missing);
                 let extra = report.drift.as_ref().map_or(0, |drift| drift.extra);
                 carried.done(stage, since(self), &[("missing", missing), ("extra", extra)]);
             }
             Stage::Reporting => {
-                let mut report = self
-                    .read_report(&job.id.to_string())?
-                    .map_or_else(|| self.job_report(facts(job, carried.state(), carried)), Ok)?;
+                let mut report = self.read_report(&job.id.to_string())?.map_or_else(
+                    || self.job_report_until(facts(job, carried.state(), carried), cancel),
+                    Ok,
+                )?;
                 carried.done(stage, since(self), &[]);
                 report.stages.clone_from(&carried.stages);
+                cancel.check_commit()?;
                 self.write_report(&report)?;
             }
         }
@@ -383,7 +420,8 @@ fn facts(job: &Job, state: &str, carried: &Carried) -> ReportFacts {
         targets: job.spec.inputs.iter().map(|input| input.uri.clone()).collect(),
         stages: carried.stages.clone(),
         errors: carried.errors.clone(),
-        errors_more: carried.errors_more,
+        errors_more: carried.errors_more(),
+        lake_version: carried.lake_version,
         sinks: carried.sinks.clone(),
     }
 }

@@ -177,7 +177,7 @@ impl Work for EngineWork {
             }
             // Neither is a fault of the job, and an attempt less would help nobody.
             if !error.is_busy() && !error.is_disk_full() {
-                return Err(ended_badly(&engine, stage, &job, carried, failure(&error)).await);
+                return Err(ended_badly(&engine, stage, &job, carried, failure(&error), context).await);
             }
             context.report(Report {
                 counts: carried.counts(),
@@ -191,7 +191,7 @@ impl Work for EngineWork {
             return Ok(Some(carried.value()));
         }
         if let Some(away) = carried.away() {
-            return Err(ended_badly(&engine, stage, &job, carried, Failure::anew(away)).await);
+            return Err(ended_badly(&engine, stage, &job, carried, Failure::anew(away), context).await);
         }
         let report = engine.read_report(&job.id.to_string()).map_err(|error| failure(&error))?;
         Ok(report.map(|report| {
@@ -202,6 +202,7 @@ impl Work for EngineWork {
                 "errors": report.errors_total,
                 "lake_version": report.lake_version,
                 "counts": carried.counts(),
+                "changed": carried.changed(),
             })
         }))
     }
@@ -220,9 +221,12 @@ async fn ended_badly(
     job: &Arc<Job>,
     mut carried: Carried,
     failure: Failure,
+    context: &Context,
 ) -> Halt {
     let last = job.attempts >= job.attempts_max;
-    if !failure.retryable || last {
+    // Whoever has the job by now writes its report.
+    let ours = context.asked() != Some(Why::Fenced);
+    if ours && (!failure.retryable || last) {
         carried.error(stage, None, &failure.message);
         let state = if failure.retryable { "dead" } else { "failed" };
         let (engine, job) = (Arc::clone(engine), Arc::clone(job));

@@ -101,7 +101,7 @@ impl Queue {
                         looked_at += 1;
                         let Stored { mut record, version } = stored;
                         let event = record.end(state, why, now);
-                        self.commit_end(version, record, vec![event], false).await?;
+                        self.commit_end(version, record, vec![event]).await?;
                     }
                     Taken::Free => {
                         looked_at += 1;

@@ -12,8 +12,9 @@ use crate::home::{Change, JobChange, SourceChange, Stored};
 use crate::job::{EventKind, Job, JobId, State};
 use crate::spec::SourceKey;
 
-/// Jobs that one step of [`Queue::clean`] takes: a transaction of a few milliseconds.
-const CLEAN_STEP: usize = 200;
+/// Jobs that one step of [`Queue::clean`] takes, and sources that one of [`Queue::forget`] does, each in one change.
+/// With histories of a few dozen events that is some ten milliseconds, in which nobody else writes.
+const CLEAN_STEP: usize = 100;
 
 /// Something asked of a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -138,7 +139,7 @@ impl Queue {
                 }
                 Step::End => {
                     let event = record.end(State::Cancelled, "cancelled on request", now);
-                    self.commit_end(version, record, vec![event], false).await?
+                    self.commit_end(version, record, vec![event]).await?
                 }
                 Step::Revive => {
                     record.revive("tried again on request", now);
@@ -175,8 +176,8 @@ impl Queue {
         Err(JobsError::Contended { what: "purge a job", tries: TRIES_MAX })
     }
 
-    /// Forgets jobs that ended before this time, with their histories, dead letters included. That an input is done is
-    /// not forgotten.
+    /// Forgets jobs that ended before this time, with their histories. Dead letters stay: they wait for somebody, who
+    /// has [`Queue::purge`]. That an input is done is not forgotten.
     ///
     /// # Errors
     ///
@@ -189,19 +190,36 @@ impl Queue {
             return Ok(cleaned);
         }
         loop {
-            let ids = self.home.ended(ended_before, CLEAN_STEP).await?;
-            let before = cleaned.jobs.len();
-            for stored in self.home.jobs(&ids).await?.into_iter().flatten() {
-                let id = stored.record.id;
-                let gone = JobChange { read: Some(stored.version), id, record: None, events: Vec::new() };
-                if self.home.commit(&Change { jobs: vec![gone], ..Change::default() }).await? {
-                    cleaned.jobs.push(id);
-                }
-            }
-            if cleaned.jobs.len() == before {
+            let gone = self.clean_some(ended_before).await?;
+            if gone.is_empty() {
                 return Ok(cleaned);
             }
+            cleaned.jobs.extend(gone);
         }
+    }
+
+    /// One step of [`Queue::clean`]. Gives what is gone: nothing if there is nothing more.
+    ///
+    /// # Errors
+    ///
+    /// The home cannot be reached.
+    pub(crate) async fn clean_some(&self, ended_before: Micros) -> Result<Vec<JobId>, JobsError> {
+        for _ in 0..TRIES_MAX {
+            let ids = self.home.ended(ended_before, CLEAN_STEP).await?;
+            let found: Vec<Stored> = self.home.jobs(&ids).await?.into_iter().flatten().collect();
+            let gone: Vec<JobId> = found.iter().map(|stored| stored.record.id).collect();
+            let forgotten = |stored: Stored| JobChange {
+                read: Some(stored.version),
+                id: stored.record.id,
+                record: None,
+                events: Vec::new(),
+            };
+            let jobs = found.into_iter().map(forgotten).collect();
+            if gone.is_empty() || self.home.commit(&Change { jobs, ..Change::default() }).await? {
+                return Ok(gone);
+            }
+        }
+        Err(JobsError::Contended { what: "forget old jobs", tries: TRIES_MAX })
     }
 
     /// Forgets that these sources are done, as after a lake was made anew: they are new when they come again.

@@ -127,7 +127,9 @@ impl Queue {
     }
 
     /// All is done. With it, and as one, each input is known to be done in its state. A text under `cause` in the
-    /// result is what is said of it; without one that is that all stages are done.
+    /// result is what is said of it; without one that is that all stages are done. Numbers under `changed` are those of
+    /// inputs, from 0, that were read in another state than the one they were submitted in, or not at all: nobody
+    /// knows what they are done in, and whatever comes next of them is new.
     ///
     /// If somebody asked for the job's end meanwhile it is cancelled all the same, and says that its work is done.
     ///
@@ -167,16 +169,17 @@ impl Queue {
             if !failure.retryable {
                 return Some(record.end(State::Failed, format!("{stage} failed: {message}"), now));
             }
+            if failure.anew {
+                // A dead letter that somebody tries again begins with the first stage, too.
+                record.body.stage = Stage::ALL[0];
+                record.body.resume = None;
+            }
             if attempt >= limits.attempts_max {
                 let why = format!("{attempt} of {attempt} attempts failed, the last at {stage}: {message}");
                 return Some(record.end(State::Dead, why, now));
             }
             let why = format!("attempt {attempt} of {} failed at {stage}: {message}", limits.attempts_max);
             let due = now.saturating_add(record.backoff(&limits));
-            if failure.anew {
-                record.body.stage = Stage::ALL[0];
-                record.body.resume = None;
-            }
             record.requeue(why, due, Counted::Yes, now);
             None
         })
@@ -264,7 +267,7 @@ impl Queue {
             let ended = change(&mut record, now);
             let state = record.body.state;
             let committed = match ended {
-                Some(event) => self.commit_end(version, record, vec![event], state == State::Done).await?,
+                Some(event) => self.commit_end(version, record, vec![event]).await?,
                 None => {
                     let kind = if record.body.due > 0 { EventKind::Retrying } else { EventKind::Released };
                     let event = record.event(kind, record.body.why.clone(), now);

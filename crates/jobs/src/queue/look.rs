@@ -94,13 +94,13 @@ impl Queue {
         self.home.events(id, after, limit.min(PAGE_MAX)).await
     }
 
-    /// How many jobs there are of each state, and since when the oldest one waits.
+    /// How many jobs there are of each state, and since when the oldest one waits that a worker could take.
     ///
     /// # Errors
     ///
     /// The home cannot be reached.
     pub async fn counts(&self) -> Result<Counts, JobsError> {
-        self.home.counts(None).await
+        self.home.counts(None, self.now()).await
     }
 
     /// The same of one tenant.
@@ -109,7 +109,7 @@ impl Queue {
     ///
     /// The home cannot be reached.
     pub async fn counts_of(&self, tenant: &str) -> Result<Counts, JobsError> {
-        self.home.counts(Some(tenant)).await
+        self.home.counts(Some(tenant), self.now()).await
     }
 
     /// What its home cannot promise as it is set up, a sentence each; nothing where all is well. A Redis that keeps

@@ -19,7 +19,7 @@ use stele_model::{Clock, Micros};
 
 use crate::error::JobsError;
 use crate::home::{Change, Home, JobChange, SourceChange, Stored};
-use crate::job::{Event, JobId};
+use crate::job::{Event, JobId, State};
 use crate::limits::Limits;
 use crate::memory::Memory;
 use crate::record::{DoneAs, Record, Source};
@@ -27,7 +27,7 @@ use crate::redis::{Redis, RedisConfig};
 use crate::spec::SourceKey;
 use crate::sqlite::Sqlite;
 
-pub(crate) use claim::{LEASE_MAX, LEASE_MIN};
+pub(crate) use claim::{LEASE_MAX, LEASE_MIN, micros};
 pub use claim::{Lease, WorkerId};
 pub use control::{Cleaned, Control};
 pub use lease::{Asked, Checkpoint, Failure, Renewed};
@@ -142,18 +142,18 @@ impl Queue {
     }
 
     /// Commits a job that has just ended: it leaves the line of each of its sources, and whoever stood behind it
-    /// moves up. `done` says whether its inputs are done with it.
+    /// moves up. If it is done, its inputs are, save those that were read in another state than they were submitted in.
     ///
     /// Gives whether it was committed, as a home does.
-    async fn commit_end(
-        &self,
-        version: u64,
-        record: Record,
-        events: Vec<Event>,
-        done: bool,
-    ) -> Result<bool, JobsError> {
+    async fn commit_end(&self, version: u64, record: Record, events: Vec<Event>) -> Result<bool, JobsError> {
         let (id, ended) = (record.id, record.body.ended.unwrap_or_default());
-        let sources: Vec<_> = record.sources().collect();
+        let (done, begun) = (record.body.state == State::Done, record.body.started.is_some());
+        let changed_inputs = record.changed_inputs();
+        let sources: Vec<_> = record
+            .sources()
+            .enumerate()
+            .map(|(number, (key, content))| (key, content.filter(|_| !changed_inputs.contains(&number))))
+            .collect();
         let keys: Vec<SourceKey> = sources.iter().map(|(key, _)| key.clone()).collect();
         let found = self.home.sources(&keys).await?;
         let mut change = one(version, record, events);
@@ -170,8 +170,8 @@ impl Queue {
             }
             if let (true, Some(content)) = (done, content) {
                 source.done = Some(DoneAs { job: id, content, at: ended });
-            } else if done {
-                // Nobody knows what it was done in, so whatever comes next is new.
+            } else if begun {
+                // Nobody knows what it was done in, or how far it came, so whatever comes next is new.
                 source.done = None;
             }
             if source != before {

@@ -87,7 +87,7 @@ impl Queue {
         if self.room.fetch_update(Ordering::Relaxed, Ordering::Relaxed, left).is_ok() {
             return Ok(());
         }
-        let in_flight = self.home.counts(None).await?.in_flight();
+        let in_flight = self.home.counts(None, self.now()).await?.in_flight();
         let Some(room) = JOBS_MAX.checked_sub(in_flight).filter(|room| *room > 0) else {
             return Err(JobsError::Full { what: "queue", jobs: in_flight, max: JOBS_MAX });
         };

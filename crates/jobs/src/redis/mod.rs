@@ -76,6 +76,7 @@ pub(crate) struct Redis {
     namespace: String,
     commit: Script,
     candidates: Script,
+    waiting: Script,
 }
 
 impl Redis {
@@ -86,6 +87,7 @@ impl Redis {
             namespace: config.namespace.clone(),
             commit: Script::new(include_str!("commit.lua")),
             candidates: Script::new(include_str!("candidates.lua")),
+            waiting: Script::new(include_str!("waiting.lua")),
         };
         home.prepare().await?;
         Ok(home)
@@ -93,27 +95,21 @@ impl Redis {
 
     async fn prepare(&self) -> Result<(), JobsError> {
         let foreign = |reason| Err(JobsError::Foreign { home: self.name(), reason });
-        let layout: Option<String> =
-            self.ask("open", command("HGET", &[&self.key("meta"), "layout"])).await?;
-        match layout.as_deref() {
-            Some(LAYOUT) => {}
-            Some(LAYOUT_WITHOUT_TENANTS) => {
+        let script = Script::new(include_str!("layout.lua"));
+        let question = Question::Script(&script, &self.namespace, vec![LAYOUT.to_owned()]);
+        let asked = self.link.ask::<(String, String)>(&question, Again::May).await;
+        let (layout, foreign_kind) = asked.map_err(|error| self.failed("open", error))?;
+        match layout.as_str() {
+            LAYOUT => {}
+            LAYOUT_WITHOUT_TENANTS => {
                 let script = Script::new(include_str!("tenants.lua"));
                 let question = Question::Script(&script, &self.namespace, vec![LAYOUT.to_owned()]);
                 let asked = self.link.ask::<i64>(&question, Again::May).await;
                 asked.map_err(|error| self.failed("open", error))?;
             }
-            Some(other) => {
+            "" => return foreign(format!("{} is a {foreign_kind} of another program", self.key("jobs"))),
+            other => {
                 return foreign(format!("its layout is version {other}, and this program knows {LAYOUT}"));
-            }
-            None => {
-                let kind: String = self.ask("open", command("TYPE", &[&self.key("jobs")])).await?;
-                if kind != "none" {
-                    return foreign(format!("{} is a {kind} of another program", self.key("jobs")));
-                }
-                let meta = self.key("meta");
-                let set = command("HSET", &[&meta, "made_by", "stele", "layout", LAYOUT]);
-                self.ask::<i64>("open", set).await?;
             }
         }
         let (jobs, group) = (self.key("jobs"), self.key("workers"));
@@ -316,7 +312,7 @@ impl Home for Redis {
         rows.iter().map(read).collect()
     }
 
-    async fn counts(&self, tenant: Option<&str>) -> Result<Counts, JobsError> {
+    async fn counts(&self, tenant: Option<&str>, now: Micros) -> Result<Counts, JobsError> {
         let mut pipeline = Pipeline::new();
         for state in State::ALL {
             pipeline.add_command(command("ZCARD", &[&self.index_key(tenant, state)]));
@@ -325,9 +321,12 @@ impl Home for Redis {
         let numbers = asked.map_err(|error| self.failed("count the jobs of", error))?;
         let mut counts = text::no_counts();
         counts.states = State::ALL.into_iter().zip(numbers).collect();
-        let oldest = command("ZRANGE", &[&self.index_key(tenant, State::Queued), "0", "0", "WITHSCORES"]);
-        let oldest: Vec<(String, f64)> = self.ask("count the jobs of", oldest).await?;
-        counts.oldest_waiting = oldest.first().map(|(_, at)| *at as Micros);
+        let mut arguments = vec![now.to_string()];
+        arguments.extend(tenant.map(str::to_owned));
+        let script = Question::Script(&self.waiting, &self.namespace, arguments);
+        let asked = self.link.ask::<Option<f64>>(&script, Again::May).await;
+        let oldest = asked.map_err(|error| self.failed("count the jobs of", error))?;
+        counts.oldest_waiting = oldest.map(|at| at as Micros);
         Ok(counts)
     }
 

@@ -205,27 +205,41 @@ impl Home for Sqlite {
         texts.iter().map(read).collect()
     }
 
-    async fn counts(&self, tenant: Option<&str>) -> Result<Counts, JobsError> {
-        let query = match tenant {
-            None => sqlx::query_as("SELECT state, COUNT(*), MIN(submitted) FROM jobs GROUP BY state"),
-            Some(tenant) => sqlx::query_as(
-                "SELECT state, COUNT(*), MIN(submitted) FROM jobs INDEXED BY jobs_of_tenant
-                 WHERE spec ->> '$.options.tenant' = ?1 GROUP BY state",
-            )
-            .bind(tenant),
+    async fn counts(&self, tenant: Option<&str>, now: Micros) -> Result<Counts, JobsError> {
+        let (query, oldest) = match tenant {
+            None => (
+                sqlx::query_as("SELECT state, COUNT(*) FROM jobs GROUP BY state"),
+                // What is ready stands in its order: of a hundred thousand one is looked at.
+                sqlx::query_scalar(
+                    "SELECT MIN(submitted) FROM (SELECT MIN(at) AS submitted FROM jobs WHERE shelf = 'ready'
+                       UNION ALL SELECT MIN(submitted) FROM jobs WHERE shelf = 'due' AND at <= ?1)",
+                )
+                .bind(now),
+            ),
+            Some(tenant) => (
+                sqlx::query_as(
+                    "SELECT state, COUNT(*) FROM jobs INDEXED BY jobs_of_tenant
+                     WHERE spec ->> '$.options.tenant' = ?1 GROUP BY state",
+                )
+                .bind(tenant),
+                sqlx::query_scalar(
+                    "SELECT MIN(submitted) FROM (SELECT submitted FROM jobs INDEXED BY jobs_of_tenant
+                       WHERE spec ->> '$.options.tenant' = ?2 AND state = 'queued'
+                         AND (shelf = 'ready' OR (shelf = 'due' AND at <= ?1)) ORDER BY submitted LIMIT 1)",
+                )
+                .bind(now)
+                .bind(tenant),
+            ),
         };
-        let rows: Vec<(String, i64, Micros)> = query
-            .fetch_all(&self.file.reading().await?)
-            .await
-            .map_err(|error| self.failed("count the jobs of", error))?;
+        let pool = self.file.reading().await?;
+        let failed = |error| self.failed("count the jobs of", error);
+        let rows: Vec<(String, i64)> = query.fetch_all(&pool).await.map_err(failed)?;
         let mut counts = text::no_counts();
-        for (state, count, oldest) in rows {
+        for (state, count) in rows {
             let state = State::from_str(&state).map_err(|error| self.damaged("a state".to_owned(), error))?;
             counts.states.insert(state, count.cast_unsigned());
-            if state == State::Queued {
-                counts.oldest_waiting = Some(oldest);
-            }
         }
+        counts.oldest_waiting = oldest.fetch_one(&pool).await.map_err(failed)?;
         Ok(counts)
     }
 

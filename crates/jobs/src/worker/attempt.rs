@@ -72,19 +72,12 @@ async fn fail(context: &Context, failure: &Failure) -> Result<State, Halt> {
         .await
 }
 
-/// Beats for ever: a third of the lease apart, and for news more often.
+/// Beats for ever: as soon as a third of the lease is over, and for news more often.
 async fn heart(context: &Context, settings: &WorkerSettings) {
-    let renewal = settings.lease / 3;
-    let beat = renewal.min(settings.progress_every);
-    let mut since = Duration::ZERO;
+    let beat = (settings.lease / 3).min(settings.progress_every);
     loop {
         tokio::time::sleep(beat).await;
-        since += beat;
-        let renew = since >= renewal;
-        if renew {
-            since = Duration::ZERO;
-        }
-        context.beat(renew).await;
+        context.beat().await;
     }
 }
 
@@ -118,17 +111,41 @@ async fn one_stage(
     let done = tokio::select! {
         biased;
         done = &mut task.0 => done,
-        () = async { context.ended().await; tokio::time::sleep(grace).await } => {
-            // Somebody may still be at it in a thread, so the job is not given back: its lease runs out.
+        why = unheard(context, grace) => {
             tracing::warn!(job = %context.job(), %stage, "the stage does not stop; its lease is left to run out");
             context.own_fault();
-            return Err(Halt::Asked(Why::Fenced));
+            // A worker that stops claims nothing any more, so nobody begins beside the thread that is still at it.
+            if why == Why::Shutdown {
+                return Err(Halt::Asked(Why::Fenced));
+            }
+            // Somebody may still be at it in a thread, so the job is not given back before that has stopped: until
+            // its lease has run out it is this worker's, and nobody begins it or what is behind it.
+            context.let_run_out(true);
+            let done = tokio::select! {
+                biased;
+                done = &mut task.0 => done,
+                () = context.over() => return Err(Halt::Asked(Why::Fenced)),
+            };
+            context.let_run_out(false);
+            done
         }
     };
     match done {
         Ok(done) => done,
         Err(error) => {
             Err(Failure::passing(format!("{stage} ended by a fault of the program: {error}")).into())
+        }
+    }
+}
+
+/// Waits until the work should have ended for as long as it may take to do so. A pause that was taken back meanwhile is
+/// none. Gives why it should.
+async fn unheard(context: &Context, grace: Duration) -> Why {
+    loop {
+        context.ended().await;
+        tokio::time::sleep(grace).await;
+        if let Some(why) = context.asked() {
+            return why;
         }
     }
 }

@@ -14,7 +14,7 @@ use tokio::sync::watch;
 use crate::error::JobsError;
 use crate::job::{JobId, Progress, Stage};
 use crate::limits::cut;
-use crate::queue::{Asked, Checkpoint, Failure, Lease, Queue, Renewed};
+use crate::queue::{Asked, Checkpoint, Failure, Lease, Queue, Renewed, micros};
 use crate::worker::stop::Stop;
 
 /// A rate is told after so long: what came before says more about the start than about the work.
@@ -102,6 +102,8 @@ struct Inner {
     now: Mutex<Now>,
     /// Whether the queue could not be reached the last time, so that the lease may run out for that.
     cut_off: AtomicBool,
+    /// Whether the lease is not to be renewed any more.
+    runs_out: AtomicBool,
 }
 
 struct Now {
@@ -135,8 +137,8 @@ impl Context {
             news: false,
         };
         let (ends, now) = (watch::Sender::new(None), Mutex::new(now));
-        let cut_off = AtomicBool::new(false);
-        Self(Arc::new(Inner { queue, lease, length, shutdown, ends, now, cut_off }))
+        let (cut_off, runs_out) = (AtomicBool::new(false), AtomicBool::new(false));
+        Self(Arc::new(Inner { queue, lease, length, shutdown, ends, now, cut_off, runs_out }))
     }
 
     fn state(&self) -> MutexGuard<'_, Now> {
@@ -274,20 +276,26 @@ impl Context {
     }
 
     async fn renew(&self) -> Result<(), Halt> {
+        if self.0.runs_out.load(Ordering::Relaxed) {
+            return self.go_on();
+        }
         let length = self.0.length;
         let renewed = self.insist(|queue, lease| Box::pin(queue.renew(lease, length))).await?;
         self.heard(renewed);
         Ok(())
     }
 
-    /// One beat of the heart: the lease goes on, and the queue hears the news. A home that does not answer is no
-    /// reason to stop before the lease has run out.
-    pub(crate) async fn beat(&self, renew: bool) {
-        // What becomes of it is in `ends`, where everybody looks.
-        if renew {
+    /// One beat of the heart: the lease goes on once a third of it is over, and the queue hears the news. A home that
+    /// does not answer is no reason to stop before the lease has run out.
+    pub(crate) async fn beat(&self) {
+        // By the time and not by the beats: each of them lasts as long as the queue takes to answer. First, since the
+        // news may take long, too.
+        if self.now() >= self.state().until.saturating_sub(micros(self.0.length / 3 * 2)) {
+            // What becomes of it is in `ends`, where everybody looks.
             let _ = self.renew().await;
         }
-        if self.state().news && self.asked() != Some(Why::Fenced) {
+        let runs_out = self.0.runs_out.load(Ordering::Relaxed);
+        if self.state().news && !runs_out && self.asked() != Some(Why::Fenced) {
             let progress = self.take_news();
             match self.0.queue.progress(&self.0.lease, progress).await {
                 Ok(renewed) => self.heard(renewed),
@@ -360,6 +368,19 @@ impl Context {
     /// The work does not stop, so nothing excuses it.
     pub(crate) fn own_fault(&self) {
         self.0.cut_off.store(false, Ordering::Relaxed);
+    }
+
+    /// Whether the lease is left to run out: then the queue is asked for nothing that would lengthen it.
+    pub(crate) fn let_run_out(&self, runs_out: bool) {
+        self.0.runs_out.store(runs_out, Ordering::Relaxed);
+    }
+
+    /// Waits until the lease has run out.
+    pub(crate) async fn over(&self) {
+        while self.now() < self.state().until {
+            tokio::time::sleep(AGAIN_AFTER).await;
+        }
+        self.end(Why::Fenced);
     }
 
     pub(crate) fn lease(&self) -> &Lease {

@@ -95,7 +95,7 @@ pub struct WorkerSettings {
     pub progress_every: Duration,
     /// How long a stage has to stop when it is asked to.
     pub stop_grace: Duration,
-    /// How long jobs that ended are kept, dead letters included.
+    /// How long jobs that ended are kept. Dead letters stay until somebody decides.
     pub keep_ended: Duration,
     /// Whether it ends when there is nothing that it could begin.
     pub until_idle: bool,
@@ -188,9 +188,9 @@ pub async fn run_worker(
             // only reads, which a full disk allows.
             notices.heard(&crew.greet(held_back.clone()).await);
         }
-        if is_due(cleaned, now, CLEAN_EVERY) {
+        // A step a turn: whoever has much to forget claims, greets and hears of a stop meanwhile.
+        if is_due(cleaned, now, CLEAN_EVERY) && !crew.cleaned_some(now).await {
             cleaned = Some(now);
-            crew.clean(now).await;
         }
         if notices.is_away() {
             wait = (wait * 2).min(AGAIN_AFTER_MAX);
@@ -312,10 +312,15 @@ impl Crew<'_> {
         self.queue.greet(&status).await
     }
 
-    async fn clean(&self, now: Micros) {
+    /// Forgets some of what ended long ago. Gives whether there may be more.
+    async fn cleaned_some(&self, now: Micros) -> bool {
         let keep = Micros::try_from(self.settings.keep_ended.as_micros()).unwrap_or(Micros::MAX);
-        if let Err(error) = self.queue.clean(now.saturating_sub(keep), false).await {
-            tracing::debug!(error = %error, "cannot forget old jobs");
+        match self.queue.clean_some(now.saturating_sub(keep)).await {
+            Ok(gone) => !gone.is_empty(),
+            Err(error) => {
+                tracing::debug!(error = %error, "cannot forget old jobs");
+                false
+            }
         }
     }
 }

@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "tests may fail loudly")]
 
 mod crew;
+mod ends;
+mod grace;
 mod pressure;
 mod processes;
 mod redis;

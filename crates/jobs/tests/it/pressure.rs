@@ -14,33 +14,33 @@ fn check(marks: &[Mark], hold_s: u64, measured: &[&[(Signal, f64)]], expect: &st
         found.push(match pressure.update(measured, now).map(|held| held.signal) {
             None => '.',
             Some(Signal::DiskFree) => 'd',
-            Some(Signal::QueueDepth) => 'q',
+            Some(Signal::Memory) => 'm',
             Some(_) => '?',
         });
     }
     assert_eq!(found, expect, "{measured:?}");
 }
 
-const QUEUE: Mark = Mark { signal: Signal::QueueDepth, high: 10.0, low: 5.0 };
+const MEMORY: Mark = Mark { signal: Signal::Memory, high: 10.0, low: 5.0 };
 const DISK: Mark = Mark { signal: Signal::DiskFree, high: 100.0, low: 200.0 };
 
-fn depth(values: &[f64]) -> Vec<Vec<(Signal, f64)>> {
-    values.iter().map(|value| vec![(Signal::QueueDepth, *value)]).collect()
+fn memory(values: &[f64]) -> Vec<Vec<(Signal, f64)>> {
+    values.iter().map(|value| vec![(Signal::Memory, *value)]).collect()
 }
 
-fn check_depth(hold_s: u64, values: &[f64], expect: &str) {
-    let measured = depth(values);
+fn check_memory(hold_s: u64, values: &[f64], expect: &str) {
+    let measured = memory(values);
     let measured: Vec<&[(Signal, f64)]> = measured.iter().map(Vec::as_slice).collect();
-    check(&[QUEUE], hold_s, &measured, expect);
+    check(&[MEMORY], hold_s, &measured, expect);
 }
 
 #[test]
 fn marks_are_apart() {
-    check_depth(0, &[9.0, 10.0, 9.0, 6.0, 5.0, 9.0, 11.0], ".qqq..q");
-    check_depth(0, &[0.0, f64::NAN, 12.0, f64::NAN, 4.0], "..qq.");
+    check_memory(0, &[9.0, 10.0, 9.0, 6.0, 5.0, 9.0, 11.0], ".mmm..m");
+    check_memory(0, &[0.0, f64::NAN, 12.0, f64::NAN, 4.0], "..mm.");
     // Held for three seconds at least, from when it began, and not from when it was last bad.
-    check_depth(3, &[10.0, 1.0, 1.0, 1.0, 1.0], "qqq..");
-    check_depth(3, &[10.0, 1.0, 10.0, 7.0, 5.0], "qqqq.");
+    check_memory(3, &[10.0, 1.0, 1.0, 1.0, 1.0], "mmm..");
+    check_memory(3, &[10.0, 1.0, 10.0, 7.0, 5.0], "mmmm.");
 }
 
 #[test]
@@ -53,10 +53,10 @@ fn there_can_be_too_little() {
 
 #[test]
 fn one_of_several_is_enough() {
-    let both = |depth, free| vec![(Signal::QueueDepth, depth), (Signal::DiskFree, free)];
+    let both = |used, free| vec![(Signal::Memory, used), (Signal::DiskFree, free)];
     let measured = [both(1.0, 500.0), both(20.0, 50.0), both(20.0, 500.0), both(1.0, 50.0), both(1.0, 500.0)];
     let measured: Vec<&[(Signal, f64)]> = measured.iter().map(Vec::as_slice).collect();
-    check(&[DISK, QUEUE], 0, &measured, ".dqd.");
+    check(&[DISK, MEMORY], 0, &measured, ".dmd.");
 }
 
 #[test]
@@ -76,14 +76,24 @@ fn it_says_why() {
 #[test]
 fn marks_have_an_order() {
     let wrong = [
-        vec![Mark { high: 5.0, low: 10.0, ..QUEUE }],
-        vec![Mark { high: 5.0, low: 5.0, ..QUEUE }],
-        vec![Mark { high: 5.0, low: f64::NAN, ..QUEUE }],
+        vec![Mark { high: 5.0, low: 10.0, ..MEMORY }],
+        vec![Mark { high: 5.0, low: 5.0, ..MEMORY }],
+        vec![Mark { high: 5.0, low: f64::NAN, ..MEMORY }],
         vec![Mark { high: 200.0, low: 100.0, ..DISK }],
-        vec![QUEUE, QUEUE],
+        vec![MEMORY, MEMORY],
     ];
     for marks in wrong {
         let error = Pressure::new(marks.clone(), Duration::ZERO).unwrap_err();
         assert_eq!(error.kind(), stele_model::ErrorKind::Config, "{marks:?}");
+    }
+}
+
+/// A mark that nothing ever reaches would be taken for one that holds.
+#[test]
+fn what_nobody_measures_is_no_signal() {
+    for name in ["queue_depth", "oldest_waiting"] {
+        let mark = format!("{{\"signal\": {name:?}, \"high\": 10, \"low\": 5}}");
+        let error = serde_json::from_str::<Mark>(&mark).unwrap_err().to_string();
+        assert!(error.contains(name) && error.contains("`index_write_p95`, `search_p95`"), "{error}");
     }
 }

@@ -402,3 +402,23 @@ fn a_layout_without_tenants_gets_them() {
         assert_eq!(layout, "2");
     });
 }
+
+/// Several programs that begin on a server that nobody used before: each finds what it needs, whoever was first.
+#[test]
+fn several_begin_at_once() {
+    let Some(rig) = Rig::redis() else { return };
+    runtime().block_on(async {
+        for round in 0..30 {
+            let mut begun = tokio::task::JoinSet::new();
+            for _ in 0..12 {
+                let config =
+                    RedisConfig { namespace: format!("n{round}"), ..RedisConfig::new(&server(&rig).url) };
+                let clock = Arc::clone(&rig.clock) as Arc<dyn Clock>;
+                begun.spawn(async move { Queue::redis(&config, Limits::default(), clock).await.map(|_| ()) });
+            }
+            for done in begun.join_all().await {
+                done.unwrap_or_else(|error| panic!("round {round}: {error}"));
+            }
+        }
+    });
+}
