@@ -51,6 +51,8 @@ pub(crate) struct Tenant {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) answers: Answers,
     ready: Mutex<Option<(Micros, Arc<Readiness>)>>,
+    /// When the numbers of queue and lake were told last.
+    measured: Mutex<Micros>,
     started: Micros,
 }
 
@@ -89,8 +91,8 @@ impl Service {
             });
             let desk = Desk::new(engine, sql.clone()).counting(Arc::clone(&metrics)).with_jobs(jobs);
             let desk = Arc::new(desk);
-            let (answers, ready) = (Answers::default(), Mutex::default());
-            let tenant = Tenant { name: name.clone(), desk, metrics, answers, ready, started };
+            let (answers, ready, measured) = (Answers::default(), Mutex::default(), Mutex::default());
+            let tenant = Tenant { name: name.clone(), desk, metrics, answers, ready, measured, started };
             tenants.insert(name, Arc::new(tenant));
         }
         let rates = Rates::new(tokens.holders().map(|holder| holder.per_minute));
@@ -135,6 +137,17 @@ impl Tenant {
         self.metrics.set(Family::Ready, &[], f64::from(u8::from(found.ready)));
         *kept = Some((now, Arc::clone(&found)));
         found
+    }
+
+    /// Whether the numbers of queue and lake are to be told anew, by the one who asks: they were not a moment ago.
+    pub(crate) fn is_to_measure(&self) -> bool {
+        let mut measured = self.measured.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = self.desk.engine.now();
+        let is_due = !(0..READY_KEPT.as_micros() as Micros).contains(&(now - *measured));
+        if is_due {
+            *measured = now;
+        }
+        is_due
     }
 
     /// What was found out a moment ago.

@@ -84,7 +84,9 @@ async fn metrics(State(service): State<Arc<Service>>, request: Request) -> Respo
     };
     let disk = service.disk;
     let work = move |call: &crate::desk::Call| {
-        super::summary::refresh(&visitor.tenant.desk, call);
+        if visitor.tenant.is_to_measure() {
+            super::summary::refresh(&visitor.tenant.desk, call);
+        }
         visitor.tenant.readiness(disk);
         let uptime = visitor.tenant.uptime();
         visitor.tenant.metrics.set(crate::metrics::Family::Uptime, &[], uptime);

@@ -10,8 +10,9 @@ use stele_server::Family;
 use crate::client::{get, post};
 use crate::world::{World, local, recording, wait};
 
-/// Series by their names with labels.
+/// Series by their names with labels. What is measured is believed for a second.
 fn scrape(world: &World) -> BTreeMap<String, f64> {
+    wait(1100);
     let response = get(world.address, "/metrics", "");
     assert_eq!(response.status, 200, "{}", response.body);
     assert!(response.header("content-type").unwrap().starts_with("text/plain; version=0.0.4"));
@@ -35,7 +36,6 @@ fn every_number_moves() {
     let queued = post(world.address, "/api/ingest/start", &json!({ "targets": [target] }), "");
     let id = queued.json()["job_ids"][0].as_str().unwrap().to_owned();
     // Readiness is believed for a second, and so is what it measures; and the job has to have waited.
-    wait(1100);
     let waiting = scrape(&world);
     // What its worker says at its end, wherever that runs.
     let mut report = world.engine().report_now(&world.job(&id)).unwrap();
