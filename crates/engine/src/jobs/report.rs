@@ -14,7 +14,9 @@ use stele_model::error::in_full;
 use stele_model::{FileEntry, FileState, Ledger, Micros};
 
 use crate::EngineError;
+use super::sourced::JobSource;
 use crate::answering::{DRIFT_MAX, Ready, SampleQuery, VerifyReport};
+use crate::collecting::SCHEME;
 use crate::engine::Engine;
 
 /// The version of the report's form; `docs/formats/job_report.schema.json` describes it.
@@ -66,6 +68,9 @@ pub struct JobReport {
     pub lake_ledger: Ledger,
     /// Whether no byte of either is missing.
     pub balanced: bool,
+    /// What was collected, where the job is a source.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<JobSource>,
     /// What is in the graph; nothing where there is none.
     pub graph: Option<GraphCounts>,
     /// What is in the index; nothing where there is none.
@@ -209,6 +214,8 @@ pub struct ReportFacts {
     pub errors_more: u64,
     /// Copies outside that were brought up to date.
     pub sinks: Vec<JobSink>,
+    /// What was collected, where the job is a source.
+    pub source: Option<JobSource>,
 }
 
 impl Engine {
@@ -273,6 +280,7 @@ impl Engine {
             ledger,
             lake_ledger,
             balanced,
+            source: facts.source,
             graph,
             vectors,
             drift: verified.as_ref().and_then(drift_of),
@@ -338,7 +346,8 @@ fn inputs_of(targets: &[String], entries: &[FileEntry]) -> Vec<ReportInput> {
             met = true;
             inputs.insert(uri.clone(), input_of(entry));
         }
-        if !met {
+        // A source that had nothing new has no batch, and lacks none.
+        if !met && !target.starts_with(SCHEME) {
             let absent = ReportInput {
                 uri: target.clone(),
                 sha256: None,
