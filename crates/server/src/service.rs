@@ -17,6 +17,7 @@ use crate::rate::Rates;
 use crate::ready::{DiskWanted, Readiness, look};
 use crate::roots::Roots;
 use crate::seats::Seats;
+use crate::sources::{Sources, Variables};
 use crate::tokens::{Right, Tokens};
 
 /// The numbers of every tenant, shared by the service and by whatever works beside it.
@@ -68,9 +69,11 @@ impl Service {
         tokens: Tokens,
         (own, hosts): (&str, Vec<String>),
         queue: Option<(Queue, Roots, Option<Arc<Manager>>)>,
+        variables: &Variables,
     ) -> Result<Self, EngineError> {
         let runtime = Handle::current();
         let names = if tokens.is_open() { vec![own.to_owned()] } else { tokens.tenants() };
+        let known = Arc::new(names.iter().cloned().collect());
         let mut tenants = BTreeMap::new();
         for name in names {
             let engine = engines(&name)?;
@@ -85,8 +88,9 @@ impl Service {
                     (runtime.clone(), started),
                 )
             });
-            let desk = Desk::new(engine, sql.clone()).counting(Arc::clone(&metrics)).with_jobs(jobs);
-            let desk = Arc::new(desk);
+            let sources = Sources::of(&name, own, Arc::clone(&known), Arc::clone(variables));
+            let desk = Desk::new(engine, sql.clone()).counting(Arc::clone(&metrics));
+            let desk = Arc::new(desk.with_jobs(jobs).with_sources(sources));
             let tenant = Tenant { name: name.clone(), desk, metrics, ready: Mutex::default(), started };
             tenants.insert(name, Arc::new(tenant));
         }

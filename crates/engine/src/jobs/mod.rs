@@ -32,5 +32,7 @@ pub use stele_jobs::{
     JobId, JobsError, Options, Origin, Page, Progress, Queue, SOURCE_SCHEME, Spec, Stage, State, Stop, Submitted, Trouble,
     Worked, WorkerSettings, WorkerStatus, run_worker,
 };
-pub use stele_watch::{Manager, SpoolConfig, WatchError, WatcherConfig, WatcherState, WatcherStatus};
+pub use stele_watch::{
+    Manager, Problem as WatcherProblem, SpoolConfig, WatchError, WatcherConfig, WatcherState, WatcherStatus,
+};
 pub use work::EngineWork;

@@ -3,11 +3,14 @@
 
 pub(crate) mod arguments;
 pub(crate) mod coverage;
+pub(crate) mod feeds;
 pub(crate) mod graph;
 pub(crate) mod jobs;
 pub(crate) mod openapi;
 pub(crate) mod quarantine;
 pub(crate) mod schemas;
+pub(crate) mod sources;
+mod standing;
 pub(crate) mod starting;
 mod state;
 pub(crate) mod stream;
@@ -52,7 +55,8 @@ pub(crate) struct Route {
 /// Every route of `/api`, in the order of the document.
 pub(crate) fn routes() -> Vec<Route> {
     let get = |path, tag, spec| Route { method: Method::Get, path, tag, right: Right::Read, spec };
-    let run = |path, spec| Route { method: Method::Post, right: Right::Run, ..get(path, "jobs", spec) };
+    let run_of = |path, tag, spec| Route { method: Method::Post, right: Right::Run, ..get(path, tag, spec) };
+    let run = |path, spec| run_of(path, "jobs", spec);
     vec![
         get("/api/search", "search", tools::spec::<tools::Search>()),
         Route { method: Method::Post, ..get("/api/sql", "sql", tools::spec::<tools::SqlQuery>()) },
@@ -77,6 +81,13 @@ pub(crate) fn routes() -> Vec<Route> {
         get("/api/jobs/{id}", "jobs", tools::spec::<jobs::ShowJob>()),
         get("/api/jobs/{id}/report", "jobs", tools::spec::<jobs::JobReport>()),
         run("/api/jobs/{id}/control", tools::spec::<jobs::ControlJob>()),
+        get("/api/sources", "sources", tools::spec::<sources::ListSources>()),
+        get("/api/sources/{id}", "sources", tools::spec::<sources::ShowSource>()),
+        run_of("/api/sources/{id}/check", "sources", tools::spec::<sources::CheckSource>()),
+        run_of("/api/sources/{id}/reset", "sources", tools::spec::<sources::ResetSource>()),
+        get("/api/captures", "sources", tools::spec::<feeds::ListCaptures>()),
+        run_of("/api/captures/{name}/control", "sources", tools::spec::<feeds::ControlCapture>()),
+        get("/api/watchers", "sources", tools::spec::<feeds::ListWatchers>()),
         get("/api/metrics/summary", "state", tools::spec::<summary::Summary>()),
     ]
 }

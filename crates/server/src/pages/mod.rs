@@ -17,6 +17,7 @@ mod quarantine;
 mod report;
 mod search;
 mod sign_in;
+mod sources;
 mod sql;
 mod words;
 
@@ -55,11 +56,12 @@ struct Page {
 }
 
 /// Every page that a GET shows.
-const PAGES: [Page; 14] = [
+const PAGES: [Page; 15] = [
     Page { path: "/", title: "Overview", render: overview::render },
     Page { path: "/jobs", title: "Jobs", render: jobs::list },
     Page { path: "/jobs/{id}", title: "Job", render: jobs::one },
     Page { path: "/jobs/{id}/report", title: "Report", render: report::render },
+    Page { path: "/sources", title: "Sources", render: sources::render },
     Page { path: "/coverage", title: "Coverage", render: coverage::render },
     Page { path: "/coverage/event", title: "Event", render: events::event },
     Page { path: "/coverage/field", title: "Field", render: events::field },
@@ -128,6 +130,9 @@ pub(crate) fn router(service: &Arc<Service>) -> Router {
     let forms = Router::new()
         .route("/jobs/start", post(jobs::start_form))
         .route("/jobs/{id}/control", post(jobs::control_form))
+        .route("/sources/run", post(sources::run_form))
+        .route("/sources/check", post(sources::check_form))
+        .route("/captures/control", post(sources::control_form))
         .with_state(Arc::clone(service));
     router.route("/graph/picture", get(picture)).merge(forms).merge(sign_in::router(service))
 }

@@ -13,6 +13,7 @@ mod http;
 mod jobs;
 mod metrics;
 mod pages;
+mod sources;
 mod stdio;
 mod tenants;
 mod tools;
