@@ -200,7 +200,12 @@ impl Budget {
         });
         let tokens = price.day_tokens_max.map(|max| {
             let spent = state.of(source).day_tokens;
-            Bound { setting: "day_tokens_max", max: max as f64, spent: spent as f64, level: level(spent, max) }
+            Bound {
+                setting: "day_tokens_max",
+                max: max as f64,
+                spent: spent as f64,
+                level: level(spent, max),
+            }
         });
         money.chain(tokens).collect()
     }

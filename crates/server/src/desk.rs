@@ -250,10 +250,9 @@ impl From<EngineError> for Refusal {
             (EngineError::Sql(error), _) => cause_of(error),
             (EngineError::UnknownName { .. } | EngineError::UnknownInput { .. }, _) => Cause::Missing,
             (EngineError::NotListening { is_there: false, .. }, _) => Cause::Missing,
-            (
-                EngineError::NotListening { .. } | EngineError::Collect(CollectError::Stopped { .. }),
-                _,
-            ) => Cause::Changed,
+            (EngineError::NotListening { .. } | EngineError::Collect(CollectError::Stopped { .. }), _) => {
+                Cause::Changed
+            }
             (EngineError::AmbiguousInput { .. } | EngineError::Search(_), ErrorKind::Fix) => Cause::Asked,
             (_, ErrorKind::Cancelled) => Cause::Limit,
             (_, ErrorKind::Retry) => Cause::Busy,

@@ -43,12 +43,7 @@ pub(crate) fn nothing() -> Variables {
 
 impl Sources {
     /// Those of `tenant`, where `own` is the service's.
-    pub(crate) fn of(
-        tenant: &str,
-        own: &str,
-        tenants: Arc<BTreeSet<String>>,
-        variables: Variables,
-    ) -> Self {
+    pub(crate) fn of(tenant: &str, own: &str, tenants: Arc<BTreeSet<String>>, variables: Variables) -> Self {
         Self { variables, tenant: tenant.to_owned(), is_own: tenant == own, tenants }
     }
 

@@ -229,8 +229,9 @@ fn page(context: &Context, job: &Job) -> String {
     if let Some(source) = job.spec.source_id() {
         fact("source", source.to_owned());
         let counts = progress.counts.iter().filter(|(_, count)| **count > 0);
-        let counts: Vec<String> =
-            counts.map(|(name, count)| format!("{} {}", name.replace('_', " "), human::count(*count))).collect();
+        let counts: Vec<String> = counts
+            .map(|(name, count)| format!("{} {}", name.replace('_', " "), human::count(*count)))
+            .collect();
         fact("counted", if counts.is_empty() { "nothing yet".to_owned() } else { counts.join(", ") });
     }
     for input in job.spec.inputs.iter().filter(|input| input.source_id().is_none()) {

@@ -191,9 +191,7 @@ fn desk_27_a_source_never_runs_twice_at_once() {
     // Whoever collects it meanwhile by hand is told so, and nothing is asked.
     let taken = rig.run("ingest --source desk --json").is(1);
     assert!(taken.stdout.contains("source_taken"), "{}", taken.stdout);
-    rig.until("both are done", |rig| {
-        [&first, &second].iter().all(|id| rig.job(id)["state"] == "done")
-    });
+    rig.until("both are done", |rig| [&first, &second].iter().all(|id| rig.job(id)["state"] == "done"));
     assert_eq!(rig.tickets(), (TICKETS, TICKETS));
     // Two runs, two whole histories.
     for id in [&first, &second] {
@@ -231,7 +229,11 @@ fn desk_27_a_source_that_fails_is_none_that_is_empty() {
     let empty = rig.queued();
     work(&rig).is(0);
     let done = rig.job(&empty);
-    assert_eq!((&done["state"], &done["progress"]["counts"]["unavailable"]), (&json!("done"), &json!(0)), "{done}");
+    assert_eq!(
+        (&done["state"], &done["progress"]["counts"]["unavailable"]),
+        (&json!("done"), &json!(0)),
+        "{done}"
+    );
 
     // It refuses the key: no attempt mends that.
     rig.mock.set(|knobs| knobs.key = "another".to_owned());

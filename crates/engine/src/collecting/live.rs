@@ -67,7 +67,9 @@ impl Engine {
         match stele_capture::tell(&self.data_dir().join(DIR), name, command)? {
             Told::Yes => Ok(()),
             Told::Unknown => Err(refuse("there is no such capture", false)),
-            Told::NotRunning => Err(refuse("it has ended; `stele capture` goes on under the same name", true)),
+            Told::NotRunning => {
+                Err(refuse("it has ended; `stele capture` goes on under the same name", true))
+            }
             Told::Busy => {
                 Err(refuse("it has not obeyed yet what it was told before; ask again in a moment", true))
             }

@@ -25,7 +25,8 @@ pub use live::Listened;
 pub(crate) use sink::{SCHEME, TAKEN};
 pub use stele_capture::{CaptureConfig, CaptureSeen, Command as CaptureCommand, Template};
 pub use stele_collect::{
-    Bound, Checked, CollectError, Level, Outcome as StreamEnd, Problem as SourceProblem, Source as SourceEntry, SourcesConfig as Sources,
+    Bound, Checked, CollectError, Level, Outcome as StreamEnd, Problem as SourceProblem,
+    Source as SourceEntry, SourcesConfig as Sources,
 };
 
 use self::sink::LakeSink;

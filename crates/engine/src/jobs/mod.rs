@@ -29,8 +29,8 @@ pub use report::{
 pub use sourced::JobSource;
 pub use stele_jobs::{
     Cleaned, Control, Counts, DEFAULT_TENANT, Duplicate, Event, EventKind, Filter, INPUTS_MAX, Input, Job,
-    JobId, JobsError, Options, Origin, Page, Progress, Queue, SOURCE_SCHEME, Spec, Stage, State, Stop, Submitted, Trouble,
-    Worked, WorkerSettings, WorkerStatus, run_worker,
+    JobId, JobsError, Options, Origin, Page, Progress, Queue, SOURCE_SCHEME, Spec, Stage, State, Stop,
+    Submitted, Trouble, Worked, WorkerSettings, WorkerStatus, run_worker,
 };
 pub use stele_watch::{
     Manager, Problem as WatcherProblem, SpoolConfig, WatchError, WatcherConfig, WatcherState, WatcherStatus,

@@ -13,8 +13,8 @@ use stele_lake::{LakeError, Snapshot};
 use stele_model::error::in_full;
 use stele_model::{FileEntry, FileState, Ledger, Micros};
 
-use crate::EngineError;
 use super::sourced::JobSource;
+use crate::EngineError;
 use crate::answering::{DRIFT_MAX, Ready, SampleQuery, VerifyReport};
 use crate::collecting::SCHEME;
 use crate::engine::Engine;

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use serde_json::json;
 use stele_jobs::{
-    Asked, Checkpoint, Control, EVENTS_KEPT_MAX, Failure, Filter, Input, JobId, JobsError, KEPT_BYTES_MAX, LINE_MAX,
-    Origin, Queue, Spec, Stage, State, TEXT_BYTES_MAX, WorkerId,
+    Asked, Checkpoint, Control, EVENTS_KEPT_MAX, Failure, Filter, Input, JobId, JobsError, KEPT_BYTES_MAX,
+    LINE_MAX, Origin, Queue, Spec, Stage, State, TEXT_BYTES_MAX, WorkerId,
 };
 use stele_model::{ErrorKind, Micros};
 

@@ -208,8 +208,7 @@ fn problem_text(problem: &WatcherProblem) -> String {
 impl Tool for ListWatchers {
     const NAME: &'static str = "list_watchers";
     const TITLE: &'static str = "List the watchers";
-    const SAYS: &'static str =
-        "Watchers that this service runs: what each watches, what it saw and handed over, and what is in its way.";
+    const SAYS: &'static str = "Watchers that this service runs: what each watches, what it saw and handed over, and what is in its way.";
     type Arguments = Nothing;
     type Result = WatcherList;
 

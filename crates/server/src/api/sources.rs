@@ -71,9 +71,12 @@ impl Tool for ListSources {
         let all = desk.sources.all(&list);
         let from = match &arguments.cursor {
             None => 0,
-            Some(id) => 1 + all.iter().position(|source| source.id == *id).ok_or_else(|| {
-                Refusal::new("The cursor is none of this list.").hint("`next_cursor` of the page before, or none")
-            })?,
+            Some(id) => {
+                1 + all.iter().position(|source| source.id == *id).ok_or_else(|| {
+                    Refusal::new("The cursor is none of this list.")
+                        .hint("`next_cursor` of the page before, or none")
+                })?
+            }
         };
         let page = &all[from..all.len().min(from + limit)];
         let next_cursor = page.last().filter(|_| from + limit < all.len()).map(|source| source.id.clone());
@@ -132,8 +135,7 @@ struct StreamView {
 impl Tool for ShowSource {
     const NAME: &'static str = "show_source";
     const TITLE: &'static str = "One source";
-    const SAYS: &'static str =
-        "A source as it stands: what the list says of it, its streams, its settings, and how far it has come by the word of the lake.";
+    const SAYS: &'static str = "A source as it stands: what the list says of it, its streams, its settings, and how far it has come by the word of the lake.";
     type Arguments = Named;
     type Result = SourceDetail;
 

@@ -75,7 +75,8 @@ impl Tool for IngestStart {
 
     fn run(desk: &Desk, _call: &Call, arguments: StartArguments) -> Result<Queued, Refusal> {
         let jobs = queue(desk)?;
-        let StartArguments { targets, source, all_sources, priority_threshold, tag, embed, force } = arguments;
+        let StartArguments { targets, source, all_sources, priority_threshold, tag, embed, force } =
+            arguments;
         if !all_sources && priority_threshold.is_some() {
             return Err(Refusal::new("`priority_threshold` says which of all sources are meant.")
                 .hint("`all_sources` with it"));

@@ -104,9 +104,10 @@ fn state(name: &str) -> Markup {
 
 /// What was counted; what is nothing is not said, but for the records.
 pub(super) fn counted(counts: &Value) -> Markup {
-    let told = counts.as_object().into_iter().flatten().filter(|(name, count)| {
-        *name == "records" || (words::number(count) > 0 && *name != "cost_microusd")
-    });
+    let told =
+        counts.as_object().into_iter().flatten().filter(|(name, count)| {
+            *name == "records" || (words::number(count) > 0 && *name != "cost_microusd")
+        });
     let cost = words::number(&counts["cost_microusd"]);
     html! {
         @for (name, count) in told { span.tag { (name.replace('_', " ")) " "
@@ -199,8 +200,8 @@ fn watching(watchers: &[Value], now: i64) -> Markup {
 pub(super) async fn run_form(State(service): State<Arc<Service>>, request: Request) -> Response {
     acted(&service, request, "/sources/run", |asked| {
         let all = asked.get("all").is_some();
-        let queued =
-            asked.ask::<IngestStart>(&[("source", asked.text("source")), ("all_sources", Value::Bool(all))])?;
+        let queued = asked
+            .ask::<IngestStart>(&[("source", asked.text("source")), ("all_sources", Value::Bool(all))])?;
         let job = words::list(&queued["job_ids"]).first();
         let job = job.or_else(|| words::list(&queued["duplicates"]).first().map(|one| &one["job_id"]));
         Ok(match job.filter(|_| !all) {

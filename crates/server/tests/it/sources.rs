@@ -84,15 +84,26 @@ fn a_source_is_seen_started_and_followed() {
     world.work();
     let done = shown(&world, "news");
     let run = &done["last_run"];
-    assert_eq!((&done["state"], &run["outcome"], &done["job"]), (&json!("ok"), &json!("ok"), &Value::Null), "{done}");
+    assert_eq!(
+        (&done["state"], &run["outcome"], &done["job"]),
+        (&json!("ok"), &json!("ok"), &Value::Null),
+        "{done}"
+    );
     assert_eq!((&run["counts"]["calls"], &run["counts"]["unchanged"]), (&json!(1), &json!(0)), "{done}");
     assert_eq!(done["budget"]["bounds"][0]["setting"], "day_usd_max", "{done}");
-    assert_eq!((&done["budget"]["today_usd"], &done["budget"]["calls"]), (&json!(0.001), &json!(1)), "{done}");
+    assert_eq!(
+        (&done["budget"]["today_usd"], &done["budget"]["calls"]),
+        (&json!(0.001), &json!(1)),
+        "{done}"
+    );
     let report = get(world.address, &format!("/api/jobs/{id}/report"), "").json()["report"].clone();
     assert_eq!((&report["source"]["id"], &report["state"]), (&json!("news"), &json!("done")), "{report}");
     assert_eq!(report["source"]["cost_usd"], json!(0.001), "{report}");
     for (path, says) in [
-        ("/sources".to_owned(), vec!["source-news", "never collected", "of $0.0100", "calls 1", "Collect news", "broken"]),
+        (
+            "/sources".to_owned(),
+            vec!["source-news", "never collected", "of $0.0100", "calls 1", "Collect news", "broken"],
+        ),
         (format!("/jobs/{id}"), vec!["/sources#source-news", "calls 1"]),
         (format!("/jobs/{id}/report"), vec!["Source news: ok", "cost $0.0010"]),
         ("/jobs".to_owned(), vec!["news"]),
@@ -110,7 +121,11 @@ fn all_sources_are_a_job_each_and_one_that_fails_is_none_that_is_empty() {
     let server = news();
     let world = world(&server);
     let queued = start(&world, &json!({ "all_sources": true, "priority_threshold": 1 }));
-    assert_eq!(queued["job_ids"].as_array().unwrap().len(), 2, "away and secret, of which priority is 1: {queued}");
+    assert_eq!(
+        queued["job_ids"].as_array().unwrap().len(),
+        2,
+        "away and secret, of which priority is 1: {queued}"
+    );
     let queued = start(&world, &json!({ "all_sources": true }));
     assert_eq!(
         (queued["job_ids"].as_array().unwrap().len(), queued["duplicates"].as_array().unwrap().len()),
@@ -118,7 +133,9 @@ fn all_sources_are_a_job_each_and_one_that_fails_is_none_that_is_empty() {
         "{queued}"
     );
     world.work();
-    for (id, state, says) in [("news", "ok", ""), ("away", "failed", "500"), ("secret", "failed", "NOBODY_SET_THIS")] {
+    for (id, state, says) in
+        [("news", "ok", ""), ("away", "failed", "500"), ("secret", "failed", "NOBODY_SET_THIS")]
+    {
         let shown = shown(&world, id);
         let error = shown["last_error"].as_str().unwrap_or_default();
         assert!(shown["state"] == state && error.contains(says), "{shown}");
@@ -144,7 +161,11 @@ fn a_source_is_tried_and_begins_anew() {
         assert_eq!(post(world.address, "/api/ingest/start", &json!({ "source": id }), "").status, status);
     }
     let form = |to: &str, body: &str| {
-        request(world.address, &format!("POST {to} HTTP/1.1\r\nHost: {0}\r\nOrigin: http://{0}", world.address), body)
+        request(
+            world.address,
+            &format!("POST {to} HTTP/1.1\r\nHost: {0}\r\nOrigin: http://{0}", world.address),
+            body,
+        )
     };
     assert!(form("/sources/check", "source=news").body.contains("It can be collected"));
     assert!(form("/sources/check", "source=away").body.contains("It cannot be collected"));
@@ -224,7 +245,11 @@ fn desk_27_a_source_of_another_tenant_is_as_unknown_as_none() {
         let refused = get(address, &path, TWO);
         assert!(refused.status == 404 && !refused.body.contains("teapot"), "{other}: {}", refused.body);
         for verb in ["check", "reset"] {
-            assert_eq!(post(address, &format!("{path}/{verb}"), &json!({}), TWO).status, 404, "{other} {verb}");
+            assert_eq!(
+                post(address, &format!("{path}/{verb}"), &json!({}), TWO).status,
+                404,
+                "{other} {verb}"
+            );
         }
         assert_eq!(start(TWO, other).status, 404, "{other}");
     }

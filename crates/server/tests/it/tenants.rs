@@ -71,7 +71,9 @@ fn arguments(path: &str) -> &'static [&'static str] {
         | "/health"
         | "/metrics"
         | "/openapi.json" => &[""],
-        "/" | "/jobs" | "/sources" | "/coverage" | "/sql" | "/docs" => &["", "recount=true", "query=SELECT * FROM events"],
+        "/" | "/jobs" | "/sources" | "/coverage" | "/sql" | "/docs" => {
+            &["", "recount=true", "query=SELECT * FROM events"]
+        }
         "/coverage/event" => &["name=oneevent"],
         "/coverage/field" => &["event=oneevent&path=data.onesecret", "path=onesecret"],
         "/coverage/drift" => &["from=0"],
