@@ -133,8 +133,7 @@ impl Engine {
                 let streams = carried.source.iter().flat_map(|source| &source.streams);
                 let failed = streams.filter(|stream| stream.outcome == "failed").count();
                 let streams = if failed == 1 { "a stream".to_owned() } else { format!("{failed} streams") };
-                let why =
-                    format!("{id}: {streams} did not come to the end; {}", first.unwrap_or_default());
+                let why = format!("{id}: {streams} did not come to the end; {}", first.unwrap_or_default());
                 if !has_kept && run.outcome == "failed" {
                     return Err(EngineError::NotCollected { why, kind: stele_model::ErrorKind::Retry });
                 }

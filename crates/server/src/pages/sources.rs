@@ -61,7 +61,7 @@ pub(super) fn render(asked: &Asked<'_>) -> Result<Markup, Refusal> {
 fn card(source: &Value, now: i64, may_run: bool) -> Markup {
     let id = words::text(&source["id"]);
     let (run, job) = (&source["last_run"], &source["job"]);
-    let counts = if job.is_null() { &run["counts"] } else { &job["counts"] };
+    let counts = if job["counts"]["records"].is_null() { &run["counts"] } else { &job["counts"] };
     let cursors = words::list(&source["cursors"]);
     let limits = words::list(&source["limits"]);
     html! {
@@ -76,7 +76,7 @@ fn card(source: &Value, now: i64, may_run: bool) -> Markup {
             dl.facts {
                 @if !run.is_null() { dt { "Last run" } dd { (words::text(&run["outcome"])) ", " (words::moment(run["ended"].as_i64().unwrap_or_default(), now))
                     " in " (words::seconds((run["ended"].as_i64().unwrap_or_default() - run["began"].as_i64().unwrap_or_default()).max(0) as f64 / 1e6)) } }
-                @if counts.is_object() { dt { "Counted" } dd { (counted(counts)) } }
+                @if !counts["records"].is_null() { dt { "Counted" } dd { (counted(counts)) } }
                 @if !cursors.is_empty() { dt { "Next from" } dd { @for cursor in cursors.iter().take(CURSORS_SHOWN) {
                     b { (words::text(&cursor["stream"])) } " " code { (words::text(&cursor["cursor"])) } br; }
                     @if cursors.len() > CURSORS_SHOWN { span.muted { "and " (cursors.len() - CURSORS_SHOWN) " more streams" } } } }
@@ -118,10 +118,8 @@ pub(super) fn counted(counts: &Value) -> Markup {
 
 /// How much of each bound is spent.
 fn budget(budget: &Value) -> Markup {
-    let money = |value: &Value| format!("${:.4}", value.as_f64().unwrap_or_default());
-    let bounds = words::list(&budget["bounds"]);
     html! {
-        @for bound in bounds {
+        @for bound in words::list(&budget["bounds"]) {
             @let (spent, max) = (bound["spent"].as_f64().unwrap_or_default(), bound["max"].as_f64().unwrap_or_default());
             @let setting = words::text(&bound["setting"]);
             @let level = words::text(&bound["level"]);
@@ -129,12 +127,30 @@ fn budget(budget: &Value) -> Markup {
             div.budget {
                 (chart::share((share * BAR) as u64, BAR as u64))
                 span { @if setting.contains("tokens") { (format!("{spent:.0} of {max:.0} tokens")) }
-                    @else { (money(&bound["spent"])) " of " (money(&bound["max"])) }
-                    " " span.muted { (setting.replace('_', " ")) }
+                    @else { (dollars(spent)) " of " (dollars(max)) }
+                    " " span.muted title=(setting) { (bound_in_words(setting)) }
                     @if level != "fine" { " " span.tag.bad[level == "critical"].warn[level == "warning"] { (level) } } }
             }
         }
-        @if words::number(&budget["calls"]) > 0 { span.muted { (words::many(words::number(&budget["calls"]), "call")) " in all, " (money(&budget["total_usd"])) } }
+        @if words::number(&budget["calls"]) > 0 {
+            span.muted { (words::many(words::number(&budget["calls"]), "call")) " in all, " (dollars(budget["total_usd"].as_f64().unwrap_or_default())) } }
+    }
+}
+
+/// A sum, with parts of a cent where there are some.
+fn dollars(sum: f64) -> String {
+    let cents = sum * 100.0;
+    if (cents - cents.round()).abs() < 1e-9 { format!("${sum:.2}") } else { format!("${sum:.4}") }
+}
+
+/// What a bound holds for.
+fn bound_in_words(setting: &str) -> &str {
+    match setting {
+        "day_usd_max" | "daily_cost_threshold_usd" | "day_tokens_max" => "today",
+        "month_usd_max" => "this month",
+        "total_usd_max" => "in all",
+        "emergency_shutdown_threshold_usd" => "today by all sources",
+        other => other,
     }
 }
 
@@ -281,8 +297,9 @@ mod tests {
     fn a_budget_is_a_bar_that_says_when_it_ends() {
         let bound = |level: &str, spent: f64| json!({ "setting": "day_usd_max", "spent": spent, "max": 2.0, "level": level });
         let shown = budget(&json!({ "bounds": [bound("critical", 1.9), bound("fine", 0.0)] })).0;
-        assert!(shown.contains("width=\"95.00\"") && shown.contains("$1.9000 of $2.0000"), "{shown}");
+        assert!(shown.contains("width=\"95.00\"") && shown.contains("$1.90 of $2.00"), "{shown}");
         assert_eq!(shown.matches("critical").count(), 1, "{shown}");
+        assert!(shown.contains("today"), "{shown}");
     }
 
     #[test]

@@ -102,7 +102,7 @@ fn a_source_is_seen_started_and_followed() {
     for (path, says) in [
         (
             "/sources".to_owned(),
-            vec!["source-news", "never collected", "of $0.0100", "calls 1", "Collect news", "broken"],
+            vec!["source-news", "never collected", "of $0.01", "calls 1", "Collect news", "broken"],
         ),
         (format!("/jobs/{id}"), vec!["/sources#source-news", "calls 1"]),
         (format!("/jobs/{id}/report"), vec!["Source news: ok", "cost $0.0010"]),
