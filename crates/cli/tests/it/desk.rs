@@ -271,6 +271,35 @@ fn desk_27_a_source_that_fails_is_none_that_is_empty() {
 }
 
 #[test]
+fn desk_28_progress_never_falls_and_says_nothing_that_nobody_knows() {
+    let rig = Rig::new(127, slow());
+    let id = rig.queued();
+    let waiting = rig.job(&id);
+    assert_eq!(waiting["progress"]["percent"], 0.0, "{waiting}");
+    let _worker = rig.worker();
+    let (mut percent, mut records, mut looks) = (0.0, 0, 0);
+    rig.until("it is done", |rig| {
+        let job = rig.job(&id);
+        let progress = &job["progress"];
+        let (far, counted) = (
+            progress["percent"].as_f64().unwrap(),
+            progress["counts"]["records"].as_u64().unwrap_or_default(),
+        );
+        assert!(far >= percent && counted >= records, "{job}");
+        (percent, records) = (far, counted);
+        if job["state"] == "parsing" {
+            looks += 1;
+            // No help desk says how many tickets there will be.
+            assert!(progress["total"].is_null() && progress["eta_s"].is_null() && far == 0.0, "{job}");
+        }
+        job["state"] == "done"
+    });
+    assert!(looks >= 3 && percent == 100.0, "{looks} looks while it was collected");
+    let rows = rig.world.sql("SELECT count(*) FROM events").trim().parse::<u64>().unwrap();
+    assert_eq!(records, rows, "what was counted is what is there");
+}
+
+#[test]
 fn what_cannot_be_queued_is_said_before_anything_is() {
     let rig = Rig::new(126, Knobs::default());
     rig.run("ingest --source nobody --no-wait").is(78).says(&["there is no such source; there are desk"]);
