@@ -24,7 +24,9 @@ for part in lake index graph manifests; do
     [ ! -e "$lake/$part" ] || cp -r "$lake/$part" "$work/data/"
 done
 echo '{"event":"fuzz"}' >"$work/in/fuzz.jsonl"
-"$stele" serve --data-dir "$work/data" --port 0 --allow-root "$work/in" --json >"$work/out" 2>"$work/log" &
+printf '[[sources]]\nsource_id = "away"\nsource_type = "api"\nendpoint = "http://127.0.0.1:9/x"\nretry = { max = 1 }\n' \
+    >"$work/stele.toml"
+"$stele" serve --config "$work/stele.toml" --data-dir "$work/data" --port 0 --allow-root "$work/in" --json >"$work/out" 2>"$work/log" &
 server=$!
 for _ in $(seq 100); do
     url="$(sed -n 's/.*"url":"\([^"]*\)\/".*/\1/p' "$work/out")"

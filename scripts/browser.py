@@ -11,10 +11,12 @@ and on a phone, light and dark; SCREENSHOTS keeps what was seen. The browser may
 service, and its console has to stay empty. Ends with 1 at the first thing that is not as it should be.
 """
 
+import contextlib
 import json
 import os
 import re
 import shutil
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -74,6 +76,7 @@ PAGES = [
     ("jobs", "/jobs", ["Queue", "harbour", "done", "Start an ingest"]),
     ("job", "/jobs/{job}", ["harbour", "What happened", "reporting"]),
     ("report", "/jobs/{job}/report", ["Report of harbour", "Stages", "parsing", "inputs"]),
+    ("sources", "/sources", ["shop", "records", "away", "the last run failed", "50 requests in 60.0 s", "Live captures"]),
     ("coverage", "/coverage", ["Every byte is accounted for", "auctionState", "mixed_raw.jsonl"]),
     ("proof", "/coverage?recount=true", ["Counted again: everything that was read is here", "equal"]),
     ("event", "/coverage/event?name=auctionState", ["Fields", "data.price", "Records"]),
@@ -97,6 +100,7 @@ PAGES = [
 EMPTY = [
     ("overview", "/", ["Nothing has been ingested yet", "Start an ingest"]),
     ("jobs", "/jobs", ["There are none", "Allowed is what lies below"]),
+    ("sources", "/sources", ["shop", "never collected", "There are none", "This service runs none"]),
     ("coverage", "/coverage", ["Try:"]),
     ("search", "/search?query=price", ["Try:"]),
     ("graph", "/graph?name=price", ["Try:"]),
@@ -126,6 +130,31 @@ def recordings(xtask, directory):
         b'{"event":"tide","data":{"level":3}}\n{"event":"tide","data":{"level":\xff\xfe\x00}}\n')
     (directory / "docs").mkdir()
     (directory / "docs" / "other.md").write_text("# Pilots\n\nA pilot boards with `pilot board`.\n")
+
+
+def configured(directory):
+    """A database of orders and a service that is away, as sources."""
+    with contextlib.closing(sqlite3.connect(directory / "shop.db")) as shop, shop:
+        shop.execute("CREATE TABLE orders (id INTEGER PRIMARY KEY, what TEXT)")
+        shop.executemany("INSERT INTO orders (what) VALUES (?)", [("tea",), ("rope",), ("an oar",)])
+    config = directory / "stele.toml"
+    config.write_text(f"""
+[[sources]]
+source_id = "shop"
+source_type = "database"
+connection_string = "sqlite:{directory}/shop.db"
+query = "SELECT * FROM orders"
+key = ["id"]
+
+[[sources]]
+source_id = "away"
+source_type = "api"
+priority = 2
+endpoint = "http://127.0.0.1:9/articles"
+retry = {{ max = 1 }}
+rate_limit = 50
+""")
+    return config
 
 
 class Browser:
@@ -284,6 +313,24 @@ def ingests(browser, directory, expected):
     return job
 
 
+def collects(browser):
+    """A source is tried, collected and seen; one that is away says so."""
+    with browser.window() as page:
+        for source, state, says in (("shop", "done", "It can be collected"), ("away", "dead", "It cannot be collected")):
+            page.goto("/sources")
+            page.get_by_role("button", name=f"Check {source}").click()
+            page.get_by_role("link", name="All sources").wait_for()
+            shows(page, [says], f"the check of {source}")
+            page.goto("/sources")
+            page.get_by_role("button", name=f"Collect {source}").click()
+            page.wait_for_url(re.compile("/jobs/j[0-9a-f]+$"))
+            job = page.url.rsplit("/", 1)[1]
+            wait_for(f"the end of {source}", lambda: state_of(page, job)["state"] == state)
+            page.goto(f"/jobs/{job}")
+            shows(page, ["Source", source], f"the job of {source}")
+    done("a source is tried, collected and seen, and one that is away is told")
+
+
 def first_damaged(browser):
     """A line that was rejected, as the page of quarantine names it."""
     with browser.window() as page:
@@ -364,7 +411,7 @@ def by_keys(browser, directory):
         check(page.locator("dialog#keys").is_visible(), "? does not tell the keys")
         page.keyboard.press("Escape")
         check(not page.locator("dialog#keys").is_visible(), "Esc does not close them")
-        for key, path in zip("jcsgxqao", ["/jobs", "/coverage", "/search", "/graph", "/sql", "/quarantine", "/docs", "/"]):
+        for key, path in zip("jrcsgxqao", ["/jobs", "/sources", "/coverage", "/search", "/graph", "/sql", "/quarantine", "/docs", "/"]):
             # Some pages begin in their field, where letters are letters.
             page.evaluate("document.activeElement.blur()")
             page.keyboard.press("g")
@@ -425,7 +472,7 @@ def main():
         recordings(xtask, directory / "in")
         # Root cannot have a sandbox, as in most containers; only our own pages are opened.
         chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"] if os.getuid() == 0 else [])
-        with service(stele, directory) as (url, _):
+        with service(stele, directory, "--config", configured(directory)) as (url, _):
             browser = Browser(chromium, url, screenshots)
             tour(browser, EMPTY, "empty-", {})
             done("with nothing ingested, every page says what to do")
@@ -437,6 +484,7 @@ def main():
             follow(browser, known)
             by_keys(browser, directory)
             without_javascript(browser, directory, known)
+            collects(browser)
             tour(browser, PAGES, "", known)
             done(f"{len(PAGES)} pages hold on desktop and phone, light and dark")
         chromium.close()

@@ -32,6 +32,16 @@ pub enum Command {
 }
 
 impl Command {
+    /// Its name in the control file.
+    pub fn name(self) -> &'static str {
+        match self {
+            Command::Pause => "pause",
+            Command::Resume => "resume",
+            Command::Rotate => "rotate",
+            Command::Stop => "stop",
+        }
+    }
+
     /// By its name in the control file.
     pub fn from_name(name: &str) -> Option<Self> {
         match name {

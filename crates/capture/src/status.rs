@@ -1,12 +1,12 @@
 //! What a capture does and has done, for whoever asks.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use stele_model::Micros;
 
 use crate::gap::Reason;
 
 /// What a capture is busy with.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CaptureState {
     /// It has no connection yet, or none any more.
@@ -39,7 +39,7 @@ pub enum Ended {
 }
 
 /// Counts of a run.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
     /// Lines that were made.
     pub lines: u64,
@@ -74,7 +74,7 @@ pub struct Counts {
 }
 
 /// What a capture does at the moment.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CaptureStatus {
     /// Its name.
     pub capture: String,

@@ -46,6 +46,26 @@ pub struct BudgetState {
     by_source: BTreeMap<String, Spending>,
 }
 
+/// How much of one bound is spent.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Bound {
+    /// The setting, by its name.
+    pub setting: &'static str,
+    /// What may be spent, in dollars or, where the setting says so, in tokens.
+    pub max: f64,
+    /// What is spent, in the same.
+    pub spent: f64,
+    /// How much of it that is.
+    pub level: Level,
+}
+
+/// What was counted here and is not kept yet: calls, tokens and billionths of a dollar.
+#[derive(Debug, Default)]
+struct Ledger {
+    state: BudgetState,
+    unkept: BTreeMap<String, (u64, u64, u64)>,
+}
+
 /// What one source has spent.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -89,14 +109,15 @@ pub struct Estimate {
 pub struct Budget {
     day_usd_max: f64,
     all_usd_max: f64,
-    state: Mutex<BudgetState>,
+    ledger: Mutex<Ledger>,
 }
 
 impl Budget {
     /// `day_usd_max` is what one source may cost in a day if it says nothing else, `all_usd_max` what all of them may
     /// together; `state` is what was kept of the last run.
     pub fn new(day_usd_max: f64, all_usd_max: f64, state: BudgetState) -> Self {
-        Self { day_usd_max, all_usd_max, state: Mutex::new(state) }
+        let ledger = Mutex::new(Ledger { state, unkept: BTreeMap::new() });
+        Self { day_usd_max, all_usd_max, ledger }
     }
 
     /// Counts a call that is about to be made, with about so many tokens.
@@ -110,39 +131,88 @@ impl Budget {
         tokens: u64,
         now: Micros,
     ) -> Result<Level, CollectError> {
-        let mut state = self.state();
-        state.turn(now);
+        let mut ledger = self.ledger();
+        ledger.state.turn(now);
         let cost = cost(price, 1, tokens);
-        self.within(&state, source, price, cost, tokens)
+        self.within(&ledger.state, source, price, cost, tokens)
             .map_err(|why| CollectError::Stopped { code: "budget", why })?;
-        state.spend(source, 1, tokens, cost);
-        Ok(self.level(&state, source, price))
+        ledger.spend(source, 1, tokens, cost);
+        Ok(self.level(&ledger.state, source, price))
     }
 
     /// Counts tokens that became known with the answer, beyond those that were promised. They were spent, so they are counted whatever the bounds.
     pub fn answered(&self, source: &str, price: &Price, tokens: u64, now: Micros) {
-        let mut state = self.state();
-        state.turn(now);
-        state.spend(source, 0, tokens, cost(price, 0, tokens));
+        let mut ledger = self.ledger();
+        ledger.state.turn(now);
+        ledger.spend(source, 0, tokens, cost(price, 0, tokens));
     }
 
     /// What so many calls would cost, and whether they would be made.
     pub fn estimate(&self, source: &str, price: &Price, calls: u64, tokens: u64, now: Micros) -> Estimate {
-        let mut state = self.state().clone();
+        let mut state = self.state_now();
         state.turn(now);
         let cost = cost(price, calls, tokens);
         let refused = self.within(&state, source, price, cost, tokens).err();
         Estimate { calls, tokens, cost_usd: usd(cost), refused }
     }
 
-    /// To be kept.
+    /// What is known to be spent, here and, as of the last [`Budget::settle`], elsewhere.
     pub fn state_now(&self) -> BudgetState {
-        self.state().clone()
+        self.ledger().state.clone()
+    }
+
+    /// Whether something was counted here that is not kept yet.
+    pub fn has_news(&self) -> bool {
+        !self.ledger().unkept.is_empty()
+    }
+
+    /// Adds what was counted here since the last time to what is kept elsewhere, where others add theirs, and takes that
+    /// over: bounds hold for all of them together. `kept` is what is there, and nobody else may change it meanwhile.
+    ///
+    /// # Errors
+    /// Those of `keep`; what was counted here is added the next time then.
+    pub fn settle<E>(
+        &self,
+        kept: BudgetState,
+        now: Micros,
+        keep: impl FnOnce(&BudgetState) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut ledger = self.ledger();
+        let mut state = kept;
+        state.turn(now);
+        for (source, (calls, tokens, cost)) in &ledger.unkept {
+            state.spend(source, *calls, *tokens, *cost);
+        }
+        keep(&state)?;
+        *ledger = Ledger { state, unkept: BTreeMap::new() };
+        Ok(())
+    }
+
+    /// Each bound that holds for a source, and how much of it is spent.
+    pub fn standing(&self, source: &str, price: &Price, now: Micros) -> Vec<Bound> {
+        let mut state = self.state_now();
+        state.turn(now);
+        let money = self.bounds(&state, source, price).into_iter().map(|(setting, max, spent, _)| Bound {
+            setting,
+            max: usd(max),
+            spent: usd(spent),
+            level: level(spent, max),
+        });
+        let tokens = price.day_tokens_max.map(|max| {
+            let spent = state.of(source).day_tokens;
+            Bound {
+                setting: "day_tokens_max",
+                max: max as f64,
+                spent: spent as f64,
+                level: level(spent, max),
+            }
+        });
+        money.chain(tokens).collect()
     }
 
     /// What was spent since the beginning, and by whom.
     pub fn summary(&self) -> Value {
-        let state = self.state();
+        let state = self.state_now();
         let sum = |of: fn(&Spending) -> u64| state.by_source.values().map(of).sum::<u64>();
         let of = |spending: &Spending| {
             // The second name of the tokens is that of other programs.
@@ -226,21 +296,42 @@ impl Budget {
     }
 
     fn level(&self, state: &BudgetState, source: &str, price: &Price) -> Level {
-        let level = |(_, max, spent, _): &(_, u64, u64, _)| match u128::from(*spent) * 100 {
-            0 => Level::Fine,
-            spent if spent >= u128::from(*max) * CRITICAL_PERCENT => Level::Critical,
-            spent if spent >= u128::from(*max) * WARNING_PERCENT => Level::Warning,
-            _ => Level::Fine,
-        };
-        self.bounds(state, source, price).iter().map(level).max().unwrap_or(Level::Fine)
+        let bounds = self.bounds(state, source, price);
+        bounds.into_iter().map(|(_, max, spent, _)| level(spent, max)).max().unwrap_or(Level::Fine)
     }
 
-    fn state(&self) -> MutexGuard<'_, BudgetState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn ledger(&self) -> MutexGuard<'_, Ledger> {
+        self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// How much of a bound is spent.
+fn level(spent: u64, max: u64) -> Level {
+    match u128::from(spent) * 100 {
+        0 => Level::Fine,
+        spent if spent >= u128::from(max) * CRITICAL_PERCENT => Level::Critical,
+        spent if spent >= u128::from(max) * WARNING_PERCENT => Level::Warning,
+        _ => Level::Fine,
+    }
+}
+
+impl Ledger {
+    fn spend(&mut self, source: &str, calls: u64, tokens: u64, cost: u64) {
+        self.state.spend(source, calls, tokens, cost);
+        let unkept = self.unkept.entry(source.to_owned()).or_default();
+        for (sum, more) in [(&mut unkept.0, calls), (&mut unkept.1, tokens), (&mut unkept.2, cost)] {
+            *sum = sum.saturating_add(more);
+        }
     }
 }
 
 impl BudgetState {
+    /// Calls and billionths of a dollar that a source has come to since the beginning.
+    pub fn calls_and_cost(&self, source: &str) -> (u64, u64) {
+        let spent = self.of(source);
+        (spent.api_calls, spent.total)
+    }
+
     /// A new day begins at midnight UTC, a new month with its first day. A clock that goes back begins none.
     fn turn(&mut self, now: Micros) {
         let today = now.div_euclid(civil::DAY);

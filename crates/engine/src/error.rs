@@ -60,6 +60,24 @@ pub enum EngineError {
     /// From what tells others.
     #[error("telemetry cannot be set up")]
     Telemetry(#[from] TelemetryError),
+    /// A source was asked, and did not give what it should have.
+    #[error("{why}")]
+    NotCollected {
+        /// Which source, why, and what was kept.
+        why: String,
+        /// What can be done about it.
+        kind: ErrorKind,
+    },
+    /// No capture of this name runs, or there is none.
+    #[error("capture {name}: {why}")]
+    NotListening {
+        /// The capture.
+        name: String,
+        /// Why nothing can be asked of it.
+        why: &'static str,
+        /// Whether there is one, which has ended.
+        is_there: bool,
+    },
     /// Nothing of what a job names could be fetched.
     #[error("nothing could be fetched: {0}")]
     NotFetched(String),
@@ -199,6 +217,7 @@ impl EngineError {
             Self::Telemetry(error) => error.kind(),
             Self::Collect(error) => error.kind(),
             Self::Capture(error) => error.kind(),
+            Self::NotCollected { kind, .. } => *kind,
             Self::NotFetched(_) => ErrorKind::Retry,
             Self::Collection { .. } => ErrorKind::Fix,
             Self::Cancelled(_) => ErrorKind::Cancelled,
@@ -210,6 +229,7 @@ impl EngineError {
             | Self::ModelGone { .. }
             | Self::NoGraph
             | Self::NoQueue { .. }
+            | Self::NotListening { .. }
             | Self::UnknownName { .. }
             | Self::NoInputs(_)
             | Self::UnknownInput { .. }
@@ -224,7 +244,8 @@ impl EngineError {
     pub fn is_busy(&self) -> bool {
         matches!(
             self,
-            Self::Lake(LakeError::Busy { .. })
+            Self::Collect(CollectError::Stopped { code: crate::collecting::TAKEN, .. })
+                | Self::Lake(LakeError::Busy { .. })
                 | Self::Index(IndexError::Busy { .. })
                 | Self::Graph(GraphError::Busy { .. })
         )
@@ -237,6 +258,9 @@ impl EngineError {
             Self::Index(error) => error.is_disk_full(),
             Self::Graph(error) => error.is_disk_full(),
             Self::Io { source, .. } => is_disk_full(source),
+            Self::Collect(CollectError::Sink(error)) => {
+                error.downcast_ref::<Self>().is_some_and(Self::is_disk_full)
+            }
             _ => false,
         }
     }
@@ -244,6 +268,9 @@ impl EngineError {
     /// Whether the same may work later although nobody changes an input or a setting: disks, services and
     /// threads come and go.
     pub fn may_pass(&self) -> bool {
+        if let Self::Collect(_) | Self::NotCollected { .. } = self {
+            return self.kind() == ErrorKind::Retry;
+        }
         !matches!(
             self,
             Self::Config { .. }

@@ -1,6 +1,7 @@
 //! What is going on, for whoever shows it; and how they say stop.
 
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::EngineError;
@@ -56,6 +57,8 @@ pub trait Progress: Sync {
     fn update(&self, update: &Update);
     /// Says something that the user should know although the work goes on.
     fn note(&self, text: &str);
+    /// Says what was counted since the work began, by name, where that is more than an [`Update`] holds.
+    fn counted(&self, _counts: &[(&'static str, u64)]) {}
 }
 
 /// Shows nothing.
@@ -72,7 +75,7 @@ impl Progress for NoProgress {
 pub struct Cancel {
     asked: AtomicBool,
     /// Asked before something is made durable: whether whoever wants it still may have it done.
-    may_commit: Option<Box<dyn Fn() -> bool + Send + Sync>>,
+    may_commit: Option<Arc<dyn Fn() -> bool + Send + Sync>>,
 }
 
 impl fmt::Debug for Cancel {
@@ -85,7 +88,12 @@ impl Cancel {
     /// One that is also asked before each commit to the lake. Work that is done under a lease is not
     /// committed once somebody else may have taken it over.
     pub fn guarding(may_commit: impl Fn() -> bool + Send + Sync + 'static) -> Self {
-        Self { may_commit: Some(Box::new(may_commit)), ..Self::default() }
+        Self { may_commit: Some(Arc::new(may_commit)), ..Self::default() }
+    }
+
+    /// One that nobody asks for a stop, and that is asked before each commit as this one is.
+    pub(crate) fn of_commits(&self) -> Self {
+        Self { asked: AtomicBool::new(false), may_commit: self.may_commit.clone() }
     }
 
     /// Asks for the stop.

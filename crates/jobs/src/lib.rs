@@ -56,7 +56,9 @@ pub use queue::{
     WorkerId,
 };
 pub use redis::{DEFAULT_NAMESPACE, RedisConfig};
-pub use spec::{DEFAULT_TENANT, INPUTS_MAX, Input, NAME_BYTES_MAX, Options, Origin, Spec, URI_BYTES_MAX};
+pub use spec::{
+    DEFAULT_TENANT, INPUTS_MAX, Input, NAME_BYTES_MAX, Options, Origin, SOURCE_SCHEME, Spec, URI_BYTES_MAX,
+};
 pub use trouble::Trouble;
 pub use view::{Counts, WORKER_SILENT_MAX, WorkerStatus};
 pub use worker::{

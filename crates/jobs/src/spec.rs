@@ -18,6 +18,10 @@ pub const URI_BYTES_MAX: usize = 4_096;
 /// Bytes of a checksum, a tag, a tenant, or the name of a watcher or a worker: what fits a line of a table.
 pub const NAME_BYTES_MAX: usize = 200;
 
+/// What the URI of an input begins with that is a source of the configuration. A worker finds there what it is and what
+/// it takes to ask it: no setting and no secret of it is ever in a queue.
+pub const SOURCE_SCHEME: &str = "source://";
+
 /// The tenant of whoever names none.
 pub const DEFAULT_TENANT: &str = "default";
 
@@ -49,6 +53,16 @@ impl Input {
     /// A source that is gone.
     pub fn removed(uri: impl Into<String>) -> Self {
         Self { uri: uri.into(), checksum: None, removed: true }
+    }
+
+    /// What is new of a source of the configuration, whatever that will be when its turn comes.
+    pub fn of_source(id: &str) -> Self {
+        Self::unread(format!("{SOURCE_SCHEME}{id}"))
+    }
+
+    /// The source of the configuration that it is, if it is one.
+    pub fn source_id(&self) -> Option<&str> {
+        self.uri.strip_prefix(SOURCE_SCHEME)
     }
 
     /// What the source would be in if this were done; nothing if that is not known.
@@ -166,6 +180,11 @@ impl Spec {
         Self { inputs: inputs.into_iter().collect(), ..Self::default() }
     }
 
+    /// The source of the configuration that it collects, if it is a job of one.
+    pub fn source_id(&self) -> Option<&str> {
+        self.inputs.first().and_then(Input::source_id)
+    }
+
     /// Who takes turns with whom: a thousand jobs of one tenant's watcher do not keep the others waiting.
     pub(crate) fn lane(&self) -> String {
         format!("{}/{}", self.options.tenant, self.origin)
@@ -196,6 +215,16 @@ impl Spec {
             }
             if input.removed && input.checksum.is_some() {
                 return wrong("it is gone and has a checksum; say one of the two");
+            }
+            if let Some(id) = input.source_id() {
+                // Each has a line of its own, and one that waits for its service keeps nobody else waiting.
+                if self.inputs.len() > 1 {
+                    return wrong("it is a source, and each has a job of its own; submit several");
+                }
+                if input.checksum.is_some() || input.removed {
+                    return wrong("it is a source, of which is known what it holds when it was asked");
+                }
+                name_fits("inputs", id)?;
             }
             if !seen.insert(&input.uri) {
                 return wrong(&format!("{} is named twice", input.uri));

@@ -100,6 +100,8 @@ pub(crate) struct Streamed {
     pub(crate) held: Option<StreamState>,
     /// What its children are asked for.
     pub(crate) below: Vec<Context>,
+    /// Records that came more than once, and those that are not as the schema has them.
+    pub(crate) left_out: (u64, u64),
     pub(crate) notes: Vec<String>,
 }
 
@@ -446,6 +448,7 @@ impl<'a> Gathering<'a> {
             },
             held: (self.resource.has_children && (self.moved || judged)).then_some(self.state),
             below: self.below,
+            left_out: (self.seen.duplicates(), self.judge.as_ref().map_or(0, |judge| judge.report().left)),
             notes,
         })
     }

@@ -4,6 +4,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use stele_engine::collecting::CollectError;
 use stele_engine::discovery::view::CatalogueView;
 use stele_engine::lake::sql::{Params, Sql, SqlError, SqlOptions};
 use stele_engine::lake::{LakeError, Snapshot};
@@ -15,6 +16,7 @@ use crate::jobs::Jobs;
 use crate::limits::SQL_MEMORY_BYTES;
 use crate::metrics::Metrics;
 use crate::reply::{Cause, Refusal};
+use crate::sources::Sources;
 use crate::sql::{Asked, OpenLake, Page, Processes, SqlCommand};
 
 /// The engine of one tenant, with what is open. Whoever asks here sees what that tenant has and nothing
@@ -26,6 +28,8 @@ pub(crate) struct Desk {
     processes: Arc<Processes>,
     /// The queue, where the service has one.
     pub(crate) jobs: Option<Jobs>,
+    /// Which sources are this tenant's.
+    pub(crate) sources: Sources,
     /// Where it is told what was asked.
     pub(crate) metrics: Arc<Metrics>,
     /// The version of the lake whose damaged lines were counted for the metrics.
@@ -42,6 +46,7 @@ impl Desk {
             sql: Mutex::default(),
             processes,
             jobs: None,
+            sources: Sources::default(),
             metrics,
             counted: Mutex::default(),
         }
@@ -55,6 +60,11 @@ impl Desk {
     /// The same, with a queue.
     pub(crate) fn with_jobs(self, jobs: Option<Jobs>) -> Self {
         Self { jobs, ..self }
+    }
+
+    /// The same, with sources.
+    pub(crate) fn with_sources(self, sources: Sources) -> Self {
+        Self { sources, ..self }
     }
 
     pub(crate) fn snapshot(&self) -> Result<Snapshot, Refusal> {
@@ -200,6 +210,10 @@ impl From<EngineError> for Refusal {
             EngineError::Sql(_) => "The query was refused or failed.",
             EngineError::Index(_) => "The index cannot answer.",
             EngineError::NoGraph => "There is no graph of this lake yet.",
+            EngineError::Collect(CollectError::Stopped { .. }) => "The source is being collected.",
+            EngineError::Collect(CollectError::Sources { .. }) => "The sources cannot be read.",
+            EngineError::Collect(_) => "The source cannot do that.",
+            EngineError::NotListening { .. } => "The capture cannot be told that.",
             EngineError::UnknownName { .. } => "Nothing in the graph has that name.",
             EngineError::UnknownInput { .. } | EngineError::AmbiguousInput { .. } => {
                 "No single input of the lake has that name."
@@ -221,6 +235,11 @@ impl From<EngineError> for Refusal {
             (EngineError::UnknownName { .. }, _) => {
                 "a name as SELECT kind, name FROM entities lists it, or an id of another result"
             }
+            (EngineError::Collect(CollectError::Stopped { .. }), _) => {
+                "the same again when that is over; POST /api/jobs/ID/control ends a job that collects it"
+            }
+            (EngineError::Collect(_), _) => "docs/guide/sources.md; `stele sources list` names what is wrong",
+            (EngineError::NotListening { .. }, _) => "a capture that GET /api/captures lists as running",
             (EngineError::Search(_), _) => {
                 "a shorter question in plain words, arm `text` or `hybrid`, or explain_field with a name"
             }
@@ -230,6 +249,10 @@ impl From<EngineError> for Refusal {
         let cause = match (&error, error.kind()) {
             (EngineError::Sql(error), _) => cause_of(error),
             (EngineError::UnknownName { .. } | EngineError::UnknownInput { .. }, _) => Cause::Missing,
+            (EngineError::NotListening { is_there: false, .. }, _) => Cause::Missing,
+            (EngineError::NotListening { .. } | EngineError::Collect(CollectError::Stopped { .. }), _) => {
+                Cause::Changed
+            }
             (EngineError::AmbiguousInput { .. } | EngineError::Search(_), ErrorKind::Fix) => Cause::Asked,
             (_, ErrorKind::Cancelled) => Cause::Limit,
             (_, ErrorKind::Retry) => Cause::Busy,

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use stele_engine::jobs::{
-    Counts, Filter, Job, JobId, JobsError, Manager, Queue, State, WatcherState, WorkerStatus,
+    Counts, Filter, Job, JobId, JobsError, Manager, Queue, State, WatcherState, WatcherStatus, WorkerStatus,
 };
 use stele_model::error::in_full;
 use stele_model::{ErrorKind, Micros};
@@ -121,6 +121,11 @@ impl Jobs {
         self.queue.counts_of(&self.tenant).await
     }
 
+    /// What the watchers of this tenant do that this process runs.
+    pub(crate) fn watchers(&self) -> Vec<WatcherStatus> {
+        self.watchers.as_ref().map(|manager| manager.statuses()).unwrap_or_default()
+    }
+
     /// Why no new job begins, if none does.
     pub(crate) async fn held_back(&self) -> Result<Option<String>, JobsError> {
         Ok(WorkerStatus::all_held_back(&self.queue.workers().await?).map(str::to_owned))
@@ -139,10 +144,8 @@ impl Jobs {
         }
         let waited = counted.oldest_waiting.map_or(0, |at| now.saturating_sub(at).max(0));
         metrics.set(Family::OldestWaiting, &[], waited as f64 / 1e6);
-        let watching = self.watchers.as_ref().map_or(0, |manager| {
-            let stopped = WatcherState::Stopped;
-            manager.statuses().iter().filter(|status| status.state != stopped).count()
-        });
+        let stopped = WatcherState::Stopped;
+        let watching = self.watchers().iter().filter(|status| status.state != stopped).count();
         metrics.set(Family::Watchers, &[], watching as f64);
         let held = self.look(self.held_back())?;
         metrics.set(Family::Paused, &[], f64::from(u8::from(held.is_some())));

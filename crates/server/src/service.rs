@@ -18,6 +18,7 @@ use crate::rate::Rates;
 use crate::ready::{DiskWanted, Readiness, look, queue};
 use crate::roots::Roots;
 use crate::seats::Places;
+use crate::sources::{Sources, Variables};
 use crate::tokens::{Right, Tokens};
 
 /// The numbers of every tenant, shared by the service and by whatever works beside it.
@@ -72,9 +73,11 @@ impl Service {
         tokens: Tokens,
         (own, hosts): (&str, Vec<String>),
         queue: Option<(Queue, Roots, Option<Arc<Manager>>)>,
+        variables: &Variables,
     ) -> Result<Self, EngineError> {
         let runtime = Handle::current();
         let names = if tokens.is_open() { vec![own.to_owned()] } else { tokens.tenants() };
+        let known = Arc::new(names.iter().cloned().collect());
         let mut tenants = BTreeMap::new();
         for name in names {
             let engine = engines(&name)?;
@@ -89,8 +92,9 @@ impl Service {
                     (runtime.clone(), started),
                 )
             });
-            let desk = Desk::new(engine, sql.clone()).counting(Arc::clone(&metrics)).with_jobs(jobs);
-            let desk = Arc::new(desk);
+            let sources = Sources::of(&name, own, Arc::clone(&known), Arc::clone(variables));
+            let desk = Desk::new(engine, sql.clone()).counting(Arc::clone(&metrics));
+            let desk = Arc::new(desk.with_jobs(jobs).with_sources(sources));
             let (answers, ready, measured) = (Answers::default(), Mutex::default(), Mutex::default());
             let tenant = Tenant { name: name.clone(), desk, metrics, answers, ready, measured, started };
             tenants.insert(name, Arc::new(tenant));

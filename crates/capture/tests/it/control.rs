@@ -4,7 +4,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use serde_json::json;
-use stele_capture::{Capture, CaptureConfig, CaptureError, CaptureState, Command, Ended};
+use stele_capture::{
+    Capture, CaptureConfig, CaptureError, CaptureState, Command, Ended, Told, captures, tell,
+};
 
 use crate::node::Feed;
 use crate::rig::{add_up, config, lines, means, of_event, segments, start, wait_until};
@@ -51,6 +53,26 @@ fn a_pause_is_a_gap_that_says_so() {
     assert_eq!(of_event(&lines, "control_refused")[0]["data"]["word"], "nonsense");
     assert_eq!(of_event(&lines, "capture_stopped")[0]["data"]["ended"], "stopped");
     assert!(segments(dir.path()).len() >= 2);
+}
+
+#[test]
+fn it_is_seen_and_told_from_outside() {
+    let dir = tempfile::tempdir().unwrap();
+    assert_eq!(captures(&dir.path().join("nothing")).unwrap(), []);
+    let running = start(dir.path(), config("events:"));
+    let seen = || captures(dir.path()).unwrap().remove(0);
+    wait_until("it says what it does", || seen().status.is_some_and(|status| status.counts.connections == 1));
+    assert_eq!((seen().name.as_str(), seen().is_running), ("feed", true));
+    assert_eq!(tell(dir.path(), "nobody", Command::Stop).unwrap(), Told::Unknown);
+    assert_eq!(tell(dir.path(), "../feed", Command::Stop).unwrap(), Told::Unknown);
+    assert_eq!(tell(dir.path(), "feed", Command::Pause).unwrap(), Told::Yes);
+    wait_until("it pauses", || seen().status.is_some_and(|status| status.state == CaptureState::Paused));
+    wait_until("it has obeyed", || !seen().is_told);
+    assert_eq!(tell(dir.path(), "feed", Command::Stop).unwrap(), Told::Yes);
+    assert_eq!(running.end().unwrap().ended, Ended::Stopped);
+    assert_eq!(tell(dir.path(), "feed", Command::Stop).unwrap(), Told::NotRunning);
+    let ended = seen();
+    assert!(!ended.is_running && ended.status.unwrap().state == CaptureState::Ended);
 }
 
 #[test]

@@ -16,7 +16,11 @@ pub const KEPT: &str = "everything committed before this is in the lake; nothing
 
 /// Runs the command.
 pub fn run(context: &Context, args: IngestArgs) -> Result<Exit, Failure> {
-    if args.collecting.is_meant() {
+    if args.collecting.is_meant() && args.watch {
+        return Err(Failure::usage("--watch is for directories: what is new of a source is asked for")
+            .hint("`--no-wait` queues it; run it from a timer"));
+    }
+    if args.collecting.is_meant() && !args.no_wait {
         return sources::collect(context, &args.collecting, args.dry_run, !args.intake.no_embed);
     }
     if args.no_wait || args.watch {
@@ -33,6 +37,9 @@ pub fn run(context: &Context, args: IngestArgs) -> Result<Exit, Failure> {
         readable.map_err(|error| failed_run(error, reading, "nothing was queued"))?;
         let options =
             Options { tag, embed: !args.intake.no_embed, force: args.force, tenant, timezone, format };
+        if args.collecting.is_meant() {
+            return sources::submit(context, &args.collecting, &args.home, &options);
+        }
         return match args.watch {
             true => watch::run(context, &args.targets, &args.home, options),
             false => jobs::submit(context, &args.targets, &args.home, &options),

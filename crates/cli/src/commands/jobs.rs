@@ -92,12 +92,22 @@ pub fn submit(
         )
         .hint("`stele ingest -` reads it at once; or write it to a file, and name that"));
     }
-    let desk = context.jobs(home)?;
     let inputs = inputs_of_targets(targets)?;
+    submit_all(context, inputs.chunks(INPUTS_MAX).map(<[_]>::to_vec).collect(), home, options)
+}
+
+/// Puts a job for each of these lists of inputs into the queue, and says what became of each.
+pub fn submit_all(
+    context: &Context,
+    lists: Vec<Vec<Input>>,
+    home: &QueueArgs,
+    options: &Options,
+) -> Result<Exit, Failure> {
+    let desk = context.jobs(home)?;
     let mut ids = Vec::new();
     let mut duplicates = Vec::new();
-    for inputs in inputs.chunks(INPUTS_MAX) {
-        let spec = Spec { inputs: inputs.to_vec(), options: options.clone(), origin: Origin::Cli };
+    for inputs in lists {
+        let spec = Spec { inputs, options: options.clone(), origin: Origin::Cli };
         let Submitted { job, duplicates: known } = desk.ask(|queue| queue.submit(spec))?;
         ids.extend(job);
         duplicates.extend(known);
@@ -108,6 +118,13 @@ pub fn submit(
         text.push_str(&format!("Queued {id}\n"));
     }
     for duplicate in &duplicates {
+        if let Some(id) = duplicate.input.source_id() {
+            text.push_str(&format!(
+                "{id} is on its way with {}, which has not asked it yet; --force queues it once more\n",
+                duplicate.of
+            ));
+            continue;
+        }
         let Input { uri, .. } = &duplicate.input;
         let how = if duplicate.in_flight { "is on its way with" } else { "was done by" };
         text.push_str(&format!("{uri} {how} {}; --force does it again\n", duplicate.of));
@@ -150,7 +167,7 @@ pub fn table(jobs: &[Job]) -> String {
     let mut rows = Rows::new(["job", "state", ">done", "inputs", "why"]);
     for job in jobs {
         let inputs = match job.spec.inputs.as_slice() {
-            [one] => one.uri.clone(),
+            [one] => one.source_id().map_or_else(|| one.uri.clone(), |id| format!("source {id}")),
             [one, rest @ ..] => format!("{} and {} more", one.uri, rest.len()),
             [] => String::new(),
         };
@@ -209,7 +226,15 @@ fn page(context: &Context, job: &Job) -> String {
     if let Some(error) = &job.last_error {
         fact("failed", format!("{} (attempt {}, {})", error.message, error.attempt, error.stage));
     }
-    for input in &job.spec.inputs {
+    if let Some(source) = job.spec.source_id() {
+        fact("source", source.to_owned());
+        let counts = progress.counts.iter().filter(|(_, count)| **count > 0);
+        let counts: Vec<String> = counts
+            .map(|(name, count)| format!("{} {}", name.replace('_', " "), human::count(*count)))
+            .collect();
+        fact("counted", if counts.is_empty() { "nothing yet".to_owned() } else { counts.join(", ") });
+    }
+    for input in job.spec.inputs.iter().filter(|input| input.source_id().is_none()) {
         fact(if input.removed { "gone" } else { "input" }, input.uri.clone());
     }
     if let Some(ready) = job.result.as_ref().and_then(|result| result["ready_for_queries"].as_str()) {

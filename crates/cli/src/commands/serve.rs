@@ -64,6 +64,7 @@ pub fn run(context: &Context, args: ServeArgs) -> Result<Exit, Failure> {
         hosts: args.host,
         only_agents: args.mcp_only,
         jobs: desk.as_ref().map(jobs),
+        variables: Arc::new(super::sources::text_of),
         ..HttpOptions::new(args.listen.unwrap_or(SocketAddr::new(args.bind, args.port)))
     };
     // Its own, so that a search that is slow holds back jobs.

@@ -2,11 +2,12 @@
 
 use serde_json::{Value, json};
 use stele_engine::collecting::{Checked, SourceDesk, SourceRun};
+use stele_engine::jobs::{Input, Options};
 use stele_engine::{Cancel, NoProgress};
 use stele_model::error::in_full;
 
-use super::{Context, index, variable};
-use crate::args::{Collecting, SourcesAction, StateAction};
+use super::{Context, index, jobs, variable};
+use crate::args::{Collecting, QueueArgs, SourcesAction, StateAction};
 use crate::errors::{Exit, Failure};
 use crate::interrupt::Interrupt;
 use crate::output::human;
@@ -14,7 +15,7 @@ use crate::output::table::Rows;
 use crate::progress::Reporter;
 
 /// The value of an environment variable that is text.
-fn text_of(name: &str) -> Option<String> {
+pub fn text_of(name: &str) -> Option<String> {
     variable(name)?.into_string().ok().filter(|value| !value.is_empty())
 }
 
@@ -168,15 +169,50 @@ fn cost(context: &Context, desk: &SourceDesk<'_>, id: Option<&str>) -> Result<Ex
     Ok(Exit::Done)
 }
 
+/// `stele ingest --no-wait` with `--source ID` or `--all-sources`: a job for each, which a worker does with the list of
+/// sources as it is then.
+pub fn submit(
+    context: &Context,
+    which: &Collecting,
+    home: &QueueArgs,
+    options: &Options,
+) -> Result<Exit, Failure> {
+    let engine = context.engine()?;
+    let list = SourceDesk::open(&engine, &text_of)?;
+    configured(&list)?;
+    let ids: Vec<String> = match which.all_sources {
+        true => list.config().due(which.priority_threshold).iter().map(|source| source.id.clone()).collect(),
+        false => which.source.clone(),
+    };
+    for id in &ids {
+        list.config().source(id).map_err(stele_engine::EngineError::from)?;
+    }
+    let mut rest = Exit::Done;
+    for problem in list.config().problems.iter().filter(|_| which.all_sources) {
+        let name = problem.source_id.as_deref().map_or(String::new(), |id| format!(" ({id})"));
+        context.out.remark(&format!("entry {}{name} cannot be used: {}", problem.index + 1, problem.why));
+        rest = Exit::Partial;
+    }
+    let lists = ids.iter().map(|id| vec![Input::of_source(id)]).collect();
+    let submitted = jobs::submit_all(context, lists, home, options)?;
+    Ok(if submitted == Exit::Done { rest } else { submitted })
+}
+
+/// That nothing is configured is said before anything is tried.
+fn configured(desk: &SourceDesk<'_>) -> Result<(), Failure> {
+    if desk.config().sources.is_empty() && desk.config().problems.is_empty() {
+        let failure = Failure::new("no source is configured").hint("docs/guide/sources.md shows how");
+        return Err(Failure { exit: Exit::Config, ..failure });
+    }
+    Ok(())
+}
+
 /// `stele ingest --source ID` and `--all-sources`.
 pub fn collect(context: &Context, which: &Collecting, dry_run: bool, embed: bool) -> Result<Exit, Failure> {
     let engine = context.engine()?;
     let interrupt = Interrupt::start()?;
     let desk = SourceDesk::open(&engine, &text_of)?;
-    if desk.config().sources.is_empty() && desk.config().problems.is_empty() {
-        let failure = Failure::new("no source is configured").hint("docs/guide/sources.md shows how");
-        return Err(Failure { exit: Exit::Config, ..failure });
-    }
+    configured(&desk)?;
     if dry_run {
         let ids: Vec<String> = match which.all_sources {
             true => {

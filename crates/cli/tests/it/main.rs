@@ -11,6 +11,7 @@ mod annotations;
 mod ask;
 mod bad;
 mod crash;
+mod desk;
 mod documents;
 mod eval;
 mod graph_sinks;

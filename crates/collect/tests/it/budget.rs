@@ -105,3 +105,33 @@ fn sources_07_an_estimate_spends_nothing() {
     assert_eq!(budget.promise("x", &price(f64::NAN), 0, noon()).unwrap(), Level::Fine);
     assert_eq!(budget.promise("x", &price(1e300), 0, noon()).unwrap(), Level::Critical);
 }
+
+#[test]
+fn sources_07_a_bound_holds_for_all_who_spend() {
+    let one = Budget::new(0.003, 50.0, BudgetState::default());
+    let other = Budget::new(0.003, 50.0, BudgetState::default());
+    let mut kept = BudgetState::default();
+    let settle = |budget: &Budget, kept: &mut BudgetState| {
+        let before = kept.clone();
+        budget.settle(before, noon(), |state| Ok::<(), ()>(kept.clone_from(state))).unwrap();
+    };
+    one.promise("news", &price(0.001), 0, noon()).unwrap();
+    other.promise("news", &price(0.001), 0, noon()).unwrap();
+    settle(&one, &mut kept);
+    settle(&other, &mut kept);
+    // Neither took the place of the other's, and settling again adds nothing.
+    settle(&one, &mut kept);
+    assert_eq!(kept.calls_and_cost("news"), (2, 2_000_000));
+    one.promise("news", &price(0.001), 0, noon()).unwrap();
+    assert!(one.promise("news", &price(0.001), 0, noon()).is_err(), "what the other spent counts");
+    // What could not be kept is kept the next time.
+    assert!(one.settle(kept.clone(), noon(), |_| Err(())).is_err());
+    assert!(one.has_news());
+    settle(&one, &mut kept);
+    assert_eq!((kept.calls_and_cost("news").0, one.has_news()), (3, false));
+    let bounds = one.standing("news", &price(0.001), noon());
+    assert_eq!((bounds[0].setting, bounds[0].level), ("daily_cost_threshold_usd", Level::Critical));
+    assert_eq!((bounds[0].spent, bounds[0].max), (0.003, 0.003));
+    let tomorrow = one.standing("news", &price(0.001), noon() + civil::DAY);
+    assert_eq!((tomorrow[0].spent, tomorrow[0].level), (0.0, Level::Fine));
+}

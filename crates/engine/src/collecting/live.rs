@@ -5,7 +5,9 @@ use std::io::Read;
 use std::sync::Arc;
 
 use crossbeam_channel::{Receiver, bounded};
-use stele_capture::{Capture, CaptureConfig, CaptureSummary, Means, Segment, SystemDisk};
+use stele_capture::{
+    Capture, CaptureConfig, CaptureSeen, CaptureSummary, Command, Means, Segment, SystemDisk, Told,
+};
 use stele_http::{Secret, wait};
 use stele_sources::Input;
 
@@ -46,6 +48,34 @@ pub struct Listened {
 }
 
 impl Engine {
+    /// Every capture of this data directory, whichever process runs it.
+    ///
+    /// # Errors
+    ///
+    /// If they cannot be looked for.
+    pub fn captures(&self) -> Result<Vec<CaptureSeen>, EngineError> {
+        Ok(stele_capture::captures(&self.data_dir().join(DIR))?)
+    }
+
+    /// Tells a capture that runs to do something; it obeys within a fraction of a second.
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError::NotListening`] if there is none, it has ended, or it has not obeyed what it was told before.
+    pub fn tell_capture(&self, name: &str, command: Command) -> Result<(), EngineError> {
+        let refuse = |why, is_there| EngineError::NotListening { name: name.to_owned(), why, is_there };
+        match stele_capture::tell(&self.data_dir().join(DIR), name, command)? {
+            Told::Yes => Ok(()),
+            Told::Unknown => Err(refuse("there is no such capture", false)),
+            Told::NotRunning => {
+                Err(refuse("it has ended; `stele capture` goes on under the same name", true))
+            }
+            Told::Busy => {
+                Err(refuse("it has not obeyed yet what it was told before; ask again in a moment", true))
+            }
+        }
+    }
+
     /// Listens to a feed until it ends or is told to, and brings what it says into the lake. What a run that was killed
     /// left is brought in first.
     ///

@@ -2,42 +2,42 @@
 
 mod attachments;
 mod kinds;
+mod last;
 mod latest;
 mod live;
 mod sink;
+mod spending;
 
 use std::collections::VecDeque;
-use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use serde::Serialize;
 use serde_json::Value;
 use stele_collect::{
-    Batch, Budget, BudgetState, CACHE_BYTES_MAX, Collected, Cursors, KnownKeys, Means, Outcome, Preview,
-    ResponseCache, Sink, Source, SourceKind, SourcesConfig, StreamInfo,
+    Batch, CACHE_BYTES_MAX, Collected, Cursors, KnownKeys, Means, Outcome, Preview, ResponseCache, Sink,
+    Source, SourceKind, SourcesConfig, StreamInfo,
 };
 use stele_rest::Shared;
 
+pub use last::{LastRun, LastStream};
 pub use live::Listened;
-pub use stele_capture::{CaptureConfig, Template};
+pub(crate) use sink::{SCHEME, TAKEN};
+pub use stele_capture::{CaptureConfig, CaptureSeen, Command as CaptureCommand, Template};
 pub use stele_collect::{
-    Checked, CollectError, Outcome as StreamEnd, Source as SourceEntry, SourcesConfig as Sources,
+    Bound, Checked, CollectError, Level, Outcome as StreamEnd, Problem as SourceProblem,
+    Source as SourceEntry, SourcesConfig as Sources,
 };
 
 use self::sink::LakeSink;
+use self::spending::Spending;
+use crate::EngineError;
 use crate::answering::Paced;
-use crate::durable::write_durably;
 use crate::engine::Engine;
-use crate::error::At;
 use crate::progress::{Cancel, Progress, Unit, Update};
-use crate::{EngineError, IngestSummary};
 
 /// Where the service's answers are kept, below the data directory: they can be had again.
 const CACHE_DIR: &str = "tmp/answers";
-
-/// What was spent, below the data directory. Losing it loses what today's budget knows, and no data.
-const BUDGET_FILE: &str = "sources/budget.json";
 
 /// Settings that are known before their crate reads them, so that a misspelt one is said where the list is read.
 const KEYS: KnownKeys<'static> = &[(SourceKind::Rest, stele_rest::KEYS)];
@@ -59,10 +59,38 @@ pub struct SourceRun {
     pub records: u64,
     /// Records that the lake held already.
     pub unchanged: u64,
+    /// Lines that came in and are no records.
+    pub quarantined: u64,
     /// Bytes that came in.
     pub bytes_in: u64,
+    /// Dollars that its calls cost.
+    pub cost_usd: f64,
     /// Seconds from the first request to the last commit.
     pub seconds: f64,
+    /// What ended it, for whoever has to know whether it may pass.
+    #[serde(skip)]
+    pub failure: Option<EngineError>,
+}
+
+impl SourceRun {
+    /// What was counted, by name: `records`, `unchanged`, `duplicates`, `rejected`, `quarantined`, `unavailable`, `calls`,
+    /// `bytes_in`, and `cost_microusd` in millionths of a dollar.
+    pub fn counts(&self) -> [(&'static str, u64); 9] {
+        let streams = &self.collected.streams;
+        let closed = streams.iter().filter(|one| matches!(one.outcome, Outcome::Unavailable { .. })).count();
+        let unavailable = streams.iter().map(|one| one.unavailable.len()).sum::<usize>() + closed;
+        [
+            ("records", self.records),
+            ("unchanged", self.unchanged),
+            ("duplicates", self.collected.duplicates),
+            ("rejected", self.collected.rejected),
+            ("quarantined", self.quarantined),
+            ("unavailable", unavailable as u64),
+            ("calls", self.collected.calls),
+            ("bytes_in", self.bytes_in),
+            ("cost_microusd", (self.cost_usd * 1e6).round() as u64),
+        ]
+    }
 }
 
 /// The sources of a configuration, with what asking them takes.
@@ -70,7 +98,7 @@ pub struct SourceDesk<'a> {
     engine: &'a Engine,
     config: SourcesConfig,
     variable: &'a (dyn Fn(&str) -> Option<String> + Sync),
-    budget: Arc<Budget>,
+    spending: Spending,
     /// One batch at a time goes into the lake.
     turn: Mutex<()>,
 }
@@ -101,11 +129,8 @@ impl<'a> SourceDesk<'a> {
                 SourcesConfig::of(settings.sources.clone(), defaults, KEYS, variable)?
             }
         };
-        let spent = spent(&engine.data_dir().join(BUDGET_FILE))?;
-        let defaults = &config.defaults;
-        let budget =
-            Budget::new(defaults.daily_cost_threshold_usd, defaults.emergency_shutdown_threshold_usd, spent);
-        Ok(Self { engine, config, variable, budget: Arc::new(budget), turn: Mutex::new(()) })
+        let spending = Spending::open(engine, &config.defaults)?;
+        Ok(Self { engine, config, variable, spending, turn: Mutex::new(()) })
     }
 
     /// What is configured.
@@ -115,7 +140,12 @@ impl<'a> SourceDesk<'a> {
 
     /// What was spent, by source.
     pub fn cost(&self) -> Value {
-        self.budget.summary()
+        self.spending.budget().summary()
+    }
+
+    /// Each bound of what a source may cost, and how much of it is spent.
+    pub fn bounds(&self, source: &Source) -> Vec<Bound> {
+        self.spending.budget().standing(&source.id, &source.cost, self.engine.now())
     }
 
     /// Tries the connection and the credentials of a source.
@@ -189,6 +219,7 @@ impl<'a> SourceDesk<'a> {
             let cursor = Some(Value::Null);
             sink.take(Batch { stream: stream.clone(), lines: Vec::new(), records: 0, cursor })?;
         }
+        self.forget_cursors(&source.id, &streams)?;
         Ok(streams)
     }
 
@@ -205,7 +236,7 @@ impl<'a> SourceDesk<'a> {
     ) -> Result<SourceRun, EngineError> {
         let source = self.config.source(id)?;
         let run = self.run(source, progress, cancel);
-        self.keep_budget()?;
+        self.spending.settle()?;
         Ok(run)
     }
 
@@ -238,7 +269,7 @@ impl<'a> SourceDesk<'a> {
                 });
             }
         });
-        self.keep_budget()?;
+        self.spending.settle()?;
         let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
         done.sort_by_key(|(place, _)| *place);
         Ok(done.into_iter().map(|(_, run)| run).collect())
@@ -246,7 +277,23 @@ impl<'a> SourceDesk<'a> {
 
     fn run(&self, source: &Source, progress: &dyn Progress, cancel: &Cancel) -> SourceRun {
         let began = self.engine.now();
-        let (mut kept, mut unchanged) = (IngestSummary::default(), 0);
+        let spent = || self.spending.budget().state_now().calls_and_cost(&source.id);
+        let (calls_before, cost_before) = spent();
+        let cost = || spent().1.saturating_sub(cost_before) as f64 / 1e9;
+        let mut run = SourceRun {
+            source: source.id.clone(),
+            outcome: "failed",
+            error: None,
+            collected: Collected::default(),
+            records: 0,
+            unchanged: 0,
+            quarantined: 0,
+            bytes_in: 0,
+            cost_usd: 0.0,
+            seconds: 0.0,
+            failure: None,
+        };
+        let mut reached = None;
         let said = |stream: &str, records: u64| {
             progress.update(&Update {
                 stage: "collect",
@@ -259,37 +306,49 @@ impl<'a> SourceDesk<'a> {
         };
         let outcome = self.with_means(cancel, &said, |means| {
             let mut collector = self.collector(source)?;
-            let mut sink = LakeSink::open(self.engine, &source.id, &self.turn, progress, cancel)?;
-            let cursors = sink.cursors()?;
-            let collected = collector.collect(&cursors, &mut sink, means);
-            kept = std::mem::take(&mut sink.kept);
-            unchanged = sink.unchanged;
+            let sink = LakeSink::open(self.engine, &source.id, &self.turn, progress, cancel)?;
+            let mut told = Told { sink, spending: &self.spending, run: &mut run, progress, cost: &cost };
+            let cursors = told.cursors()?;
+            let collected = collector.collect(&cursors, &mut told, means);
+            reached = told.cursors().ok();
             Ok(collected?)
         });
-        let (collected, error) = match outcome {
-            Ok(collected) => (collected, None),
-            Err(error) => (Collected::default(), Some(error)),
-        };
-        let failed =
-            collected.streams.iter().filter(|one| matches!(one.outcome, Outcome::Failed { .. })).count();
-        SourceRun {
-            source: source.id.clone(),
-            outcome: match &error {
-                Some(EngineError::Collect(CollectError::Cancelled) | EngineError::Cancelled(_)) => {
-                    "cancelled"
-                }
-                Some(_) => "failed",
-                None if failed == 0 => "ok",
-                None if failed == collected.streams.len() => "failed",
-                None => "partial",
-            },
-            error: error.map(|error| stele_model::error::in_full(&error)),
-            collected,
-            records: kept.records,
-            unchanged,
-            bytes_in: kept.bytes_in,
-            seconds: (self.engine.now() - began) as f64 / 1e6,
+        match outcome {
+            Ok(collected) => run.collected = collected,
+            // Calls of a run that failed are known where they cost something.
+            Err(error) => {
+                run.collected.calls = spent().0.saturating_sub(calls_before);
+                run.failure = Some(error);
+            }
         }
+        let streams = &run.collected.streams;
+        let failed = streams.iter().filter(|one| matches!(one.outcome, Outcome::Failed { .. })).count();
+        run.outcome = match &run.failure {
+            Some(EngineError::Collect(CollectError::Cancelled) | EngineError::Cancelled(_)) => "cancelled",
+            Some(_) => "failed",
+            None if failed == 0 => "ok",
+            None if failed == streams.len() => "failed",
+            None => "partial",
+        };
+        run.error = run.failure.as_ref().map(|error| stele_model::error::in_full(error));
+        run.cost_usd = cost();
+        let ended = self.engine.now();
+        run.seconds = (ended - began) as f64 / 1e6;
+        progress.counted(&run.counts());
+        // Somebody else has it, and what comes of it is theirs to say.
+        if !run.failure.as_ref().is_some_and(EngineError::is_busy) {
+            let last = LastRun::of(&run, &self.engine.settings().tenant, (began, ended));
+            let last = match (&reached, self.last_run(&source.id)) {
+                (Some(cursors), _) => last.at(cursors),
+                (None, Ok(Some(before))) => LastRun { cursors: before.cursors, ..last },
+                (None, _) => last,
+            };
+            if let Err(error) = last::keep(self.engine, &source.id, &last) {
+                let why = stele_model::error::in_full(&error);
+                progress.note(&format!("{}: what came of it is not remembered: {why}", source.id));
+            }
+        }
+        run
     }
 
     fn with_means<T>(
@@ -309,26 +368,38 @@ impl<'a> SourceDesk<'a> {
             let dir = self.engine.data_dir().join(CACHE_DIR).join(&source.id);
             Arc::new(ResponseCache::new(dir, ttl, CACHE_BYTES_MAX))
         });
-        Shared { budget: Some(Arc::clone(&self.budget)), cache, limiter: None }
-    }
-
-    fn keep_budget(&self) -> Result<(), EngineError> {
-        let path = self.engine.data_dir().join(BUDGET_FILE);
-        let dir = path.parent().unwrap_or(self.engine.data_dir());
-        std::fs::create_dir_all(dir).at("create", dir)?;
-        write_durably(&path, &serde_json::to_vec(&self.budget.state_now()).unwrap_or_default())
+        Shared { budget: Some(Arc::clone(self.spending.budget())), cache, limiter: None }
     }
 }
 
-/// What was spent before. A file that is damaged is an error: who takes it for none spends twice.
-fn spent(path: &Path) -> Result<BudgetState, EngineError> {
-    match std::fs::read(path) {
-        Ok(bytes) => serde_json::from_slice(&bytes).map_err(|error| EngineError::Manifest {
-            path: path.to_owned(),
-            reason: format!("{error}; without this file all budgets begin anew"),
-        }),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(BudgetState::default()),
-        Err(error) => Err(error).at("read", path),
+/// The lake, for a run that is told of: what is kept, and what it cost, is known after each batch.
+struct Told<'s, 'a> {
+    sink: LakeSink<'a>,
+    spending: &'s Spending,
+    run: &'s mut SourceRun,
+    progress: &'s dyn Progress,
+    /// Dollars that the run has cost so far.
+    cost: &'s dyn Fn() -> f64,
+}
+
+impl Sink for Told<'_, '_> {
+    fn cursors(&self) -> Result<Cursors, CollectError> {
+        self.sink.cursors()
+    }
+
+    fn take(&mut self, batch: Batch) -> Result<(), CollectError> {
+        let taken = self.sink.take(batch);
+        let run = &mut *self.run;
+        let kept = &self.sink.kept;
+        (run.records, run.quarantined, run.bytes_in) = (kept.records, kept.quarantined, kept.bytes_in);
+        (run.unchanged, run.cost_usd) = (self.sink.unchanged, (self.cost)());
+        taken?;
+        self.progress.counted(&run.counts());
+        self.spending.settle().map_err(|error| CollectError::Sink(Box::new(error)))
+    }
+
+    fn batch_records(&self) -> u64 {
+        self.sink.batch_records()
     }
 }
 

@@ -27,7 +27,10 @@ const FORMAT: &str = "collected";
 const CURSOR: &str = "stele_cursor";
 
 /// What the names of collected inputs begin with.
-pub(super) const SCHEME: &str = "collected://";
+pub(crate) const SCHEME: &str = "collected://";
+
+/// The code of what is said where somebody else collects a source at the moment.
+pub(crate) const TAKEN: &str = "source_taken";
 
 /// Where it is marked that a source is being collected, below the data directory.
 const LOCKS_DIR: &str = "sources";
@@ -101,7 +104,7 @@ fn taken(engine: &Engine, source: &str) -> Result<File, EngineError> {
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(EngineError::Collect(CollectError::Stopped {
-            code: "source_taken",
+            code: TAKEN,
             why: format!(
                 "{source} is being collected already; nothing was asked, try again when that is over"
             ),
@@ -227,7 +230,7 @@ impl LakeSink<'_> {
         loop {
             let summary = {
                 let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
-                self.engine.ingest(&[], options, &Quiet(self.progress), &Cancel::default())
+                self.engine.ingest(&[], options, &Quiet(self.progress), &self.cancel.of_commits())
             };
             match summary {
                 Err(error) if error.is_busy() => {

@@ -17,6 +17,7 @@ mod pressure;
 mod reading;
 mod remote;
 mod report;
+mod sourced;
 mod stages;
 #[cfg(test)]
 mod tests;
@@ -28,10 +29,13 @@ pub use report::{
     Drift, GraphCounts, JobReport, JobSink, REPORT_VERSION, ReportFacts, ReportInput, StageError,
     StageReport, VectorCounts,
 };
+pub use sourced::JobSource;
 pub use stele_jobs::{
     Cleaned, Control, Counts, DEFAULT_TENANT, Duplicate, Event, EventKind, Filter, INPUTS_MAX, Input, Job,
-    JobId, JobsError, Options, Origin, Page, Progress, Queue, Spec, Stage, State, Stop, Submitted, Trouble,
-    Worked, WorkerSettings, WorkerStatus, run_worker,
+    JobId, JobsError, Options, Origin, Page, Progress, Queue, SOURCE_SCHEME, Spec, Stage, State, Stop,
+    Submitted, Trouble, Worked, WorkerSettings, WorkerStatus, run_worker,
 };
-pub use stele_watch::{Manager, SpoolConfig, WatchError, WatcherConfig, WatcherState, WatcherStatus};
+pub use stele_watch::{
+    Manager, Problem as WatcherProblem, SpoolConfig, WatchError, WatcherConfig, WatcherState, WatcherStatus,
+};
 pub use work::EngineWork;

@@ -173,6 +173,28 @@ impl JobReport {
     /// What was counted twice or compared, with its title.
     fn comparisons(&self) -> Vec<(&'static str, Vec<(String, String)>)> {
         let mut all = Vec::new();
+        if let Some(source) = &self.source {
+            let mut rows = vec![
+                ("source".to_owned(), source.id.clone()),
+                ("outcome".to_owned(), source.outcome.clone()),
+            ];
+            rows.extend(
+                source.counts.iter().map(|(name, count)| (name.replace('_', " "), count.to_string())),
+            );
+            rows.push(("cost".to_owned(), format!("${:.6}", source.cost_usd)));
+            rows.extend(source.streams.iter().map(|stream| {
+                let why = stream.reason.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
+                (
+                    format!("stream {}", stream.stream),
+                    format!("{}, {} records{why}", stream.outcome, stream.records),
+                )
+            }));
+            rows.extend(
+                source.unavailable.iter().map(|(what, why)| (format!("not to be had: {what}"), why.clone())),
+            );
+            rows.extend(source.notes.iter().map(|note| ("note".to_owned(), note.clone())));
+            all.push(("What was collected", rows));
+        }
         if let Some(graph) = &self.graph {
             let row = |(name, count): (&String, &u64)| {
                 let again = graph.recounted.get(name).copied().unwrap_or_default();

@@ -13,8 +13,10 @@ use stele_lake::{LakeError, Snapshot};
 use stele_model::error::in_full;
 use stele_model::{FileEntry, FileState, Ledger, Micros};
 
+use super::sourced::JobSource;
 use crate::EngineError;
 use crate::answering::{DRIFT_MAX, Ready, SampleQuery, VerifyReport};
+use crate::collecting::SCHEME;
 use crate::engine::Engine;
 use crate::progress::Cancel;
 
@@ -71,6 +73,9 @@ pub struct JobReport {
     pub lake_ledger: Ledger,
     /// Whether no byte of either is missing.
     pub balanced: bool,
+    /// What was collected, where the job is a source.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<JobSource>,
     /// What is in the graph; nothing where there is none.
     pub graph: Option<GraphCounts>,
     /// What is in the index; nothing where there is none.
@@ -219,6 +224,8 @@ pub struct ReportFacts {
     pub sinks: Vec<JobSink>,
     /// The version of the lake in which all of its inputs are; nothing if it is not known.
     pub lake_version: Option<u64>,
+    /// What was collected, where the job is a source.
+    pub source: Option<JobSource>,
 }
 
 impl Engine {
@@ -307,6 +314,7 @@ impl Engine {
             ledger,
             lake_ledger,
             balanced,
+            source: facts.source,
             graph,
             vectors,
             drift: verified.as_ref().and_then(drift_of),
@@ -383,7 +391,8 @@ fn inputs_of(targets: &[String], entries: &[FileEntry]) -> Vec<ReportInput> {
             met = true;
             inputs.insert(uri.clone(), input_of(entry));
         }
-        if !met {
+        // A source that had nothing new has no batch, and lacks none.
+        if !met && !target.starts_with(SCHEME) {
             let absent = ReportInput {
                 uri: target.clone(),
                 sha256: None,

@@ -11,9 +11,11 @@ use stele_model::error::in_full;
 use stele_sources::Input;
 
 use super::report::{JobReport, JobSink, ReportFacts, StageError, StageReport};
+use super::sourced::{JobSource, Unfinished};
 use stele_watch::{Configured, Fetching, Mode, WatcherConfig, content_of, is_remote};
 
 use crate::answering::{Opening, SinkReport};
+use crate::collecting::SCHEME;
 use crate::documents::tags_in;
 use crate::durable::write_durably;
 use crate::engine::Engine;
@@ -58,6 +60,15 @@ pub(super) struct Carried {
     /// Copies outside that were brought up to date.
     #[serde(default)]
     sinks: Vec<JobSink>,
+    /// What was collected, if the job is a source.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) source: Option<JobSource>,
+    /// Why that did not come to its end, if it did not and something was kept all the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) unfinished: Option<Unfinished>,
+    /// What attempts before this one counted of the source.
+    #[serde(skip)]
+    pub(super) before: BTreeMap<String, u64>,
 }
 
 impl Carried {
@@ -128,7 +139,7 @@ impl Carried {
 
     /// The state of the job, as a report says it: one that will be tried again has failed until then.
     fn state(&self) -> &'static str {
-        if self.away.is_some() { "failed" } else { "done" }
+        if self.away.is_some() || self.unfinished.is_some() { "failed" } else { "done" }
     }
 
     pub(super) fn error(&mut self, stage: Stage, uri: Option<&str>, reason: &str) {
@@ -148,6 +159,14 @@ impl Carried {
             counts.iter().map(|(name, count)| ((*name).to_owned(), *count)).collect();
         self.stages.retain(|known| known.stage != stage.name());
         self.stages.push(StageReport { stage: stage.name().to_owned(), seconds, counts });
+    }
+
+    /// The source was asked, and what it gave is in the lake.
+    pub(super) fn collected(&mut self, seconds: f64) {
+        let counts: Vec<(String, u64)> =
+            self.source.iter().flat_map(|source| source.counts.clone()).collect();
+        let counts: Vec<(&str, u64)> = counts.iter().map(|(name, count)| (&**name, *count)).collect();
+        self.done(Stage::Parsing, seconds, &counts);
     }
 
     /// What was counted so far, by name, for whoever looks at the job meanwhile.
@@ -174,6 +193,18 @@ impl Engine {
         let began = self.now();
         let since = |engine: &Self| (engine.now() - began) as f64 / 1e6;
         carried.begin(stage);
+        if let Some(id) = job.spec.source_id() {
+            match stage {
+                Stage::Parsing => return self.collect_for_job(id, carried, fetching, progress, cancel),
+                Stage::Extracting | Stage::Graphing | Stage::Embedding | Stage::Indexing
+                    if self.is_without_lake() =>
+                {
+                    carried.done(stage, since(self), &[]);
+                    return Ok(());
+                }
+                _ => {}
+            }
+        }
         match stage {
             Stage::Parsing => {
                 let (gone, there): (Vec<_>, Vec<_>) = job.spec.inputs.iter().partition(|input| input.removed);
@@ -417,12 +448,16 @@ fn facts(job: &Job, state: &str, carried: &Carried) -> ReportFacts {
         submitted: job.submitted,
         started: job.started,
         attempts: job.attempts,
-        targets: job.spec.inputs.iter().map(|input| input.uri.clone()).collect(),
+        targets: match job.spec.source_id() {
+            Some(id) => vec![format!("{SCHEME}{id}")],
+            None => job.spec.inputs.iter().map(|input| input.uri.clone()).collect(),
+        },
         stages: carried.stages.clone(),
         errors: carried.errors.clone(),
         errors_more: carried.errors_more(),
         lake_version: carried.lake_version,
         sinks: carried.sinks.clone(),
+        source: carried.source.clone(),
     }
 }
 

@@ -1,7 +1,7 @@
 //! The stages as a worker calls them: each runs in a thread, tells how far it is, and hears when it
 //! should end.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -14,9 +14,10 @@ use stele_telemetry::RunState;
 use stele_watch::Fetching;
 
 use super::pressure::Gate;
+use super::sourced::summed;
 use super::stages::Carried;
 use crate::engine::Engine;
-use crate::progress::{Cancel, Progress, Update};
+use crate::progress::{Cancel, Progress, Unit, Update};
 use crate::{EngineError, Environment, Settings};
 
 /// Wait before a lake, a graph or an index that somebody else writes to is asked for again: short beside
@@ -99,7 +100,12 @@ impl EngineWork {
         let cancel = Arc::new(Cancel::guarding(move || held.asked() != Some(Why::Fenced)));
         let (engine, job, asked) = (Arc::clone(engine), Arc::clone(job), Arc::clone(&cancel));
         let fetching = self.fetching.clone();
-        let shown = Shown { context: context.clone(), stage, counts: carried.counts() };
+        let shown = Shown {
+            context: context.clone(),
+            stage,
+            counts: Mutex::new(carried.counts()),
+            before: job.spec.source_id().map(|_| carried.before.clone()),
+        };
         let mut thread = tokio::task::spawn_blocking(move || {
             let mut carried = carried;
             let span = tracing::info_span!(
@@ -164,12 +170,21 @@ impl Work for EngineWork {
         self.hit(begin)?;
         loop {
             context.confirm().await?;
+            let collecting = stage == Stage::Parsing && job.spec.source_id().is_some();
+            if collecting {
+                // What attempts before this one told is durable: it was told after it was kept.
+                carried.before = context.progress().counts;
+            }
             let (left, outcome) = self.once(&engine, stage, &job, carried, context).await?;
             carried = left;
             let error = match outcome {
                 Ok(()) => break,
                 Err(error) => error,
             };
+            if collecting {
+                // The queue hears of the last batches before it hears that this attempt is over.
+                context.checkpoint(None).await?;
+            }
             if error.kind() == ErrorKind::Cancelled {
                 // Paused, and resumed before it stopped.
                 context.go_on()?;
@@ -189,6 +204,13 @@ impl Work for EngineWork {
         self.hit(done)?;
         if stage != Stage::Reporting {
             return Ok(Some(carried.value()));
+        }
+        if let Some(unfinished) = carried.unfinished.clone() {
+            let failure = match unfinished.may_pass {
+                true => Failure::anew(unfinished.why),
+                false => Failure::lasting(unfinished.why),
+            };
+            return Err(ended_badly(&engine, stage, &job, carried, failure).await);
         }
         if let Some(away) = carried.away() {
             return Err(ended_badly(&engine, stage, &job, carried, Failure::anew(away), context).await);
@@ -246,15 +268,23 @@ async fn ended_badly(
 struct Shown {
     context: Context,
     stage: Stage,
-    /// What the stages before counted.
-    counts: std::collections::BTreeMap<String, u64>,
+    /// What was counted so far.
+    counts: Mutex<BTreeMap<String, u64>>,
+    /// What attempts before this one counted, where the job is a source.
+    before: Option<BTreeMap<String, u64>>,
+}
+
+impl Shown {
+    fn counts(&self) -> BTreeMap<String, u64> {
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
 }
 
 impl Progress for Shown {
     fn update(&self, update: &Update) {
-        let mut counts = self.counts.clone();
-        // What later stages count are texts and documents.
-        if self.stage == Stage::Parsing {
+        let mut counts = self.counts();
+        // What later stages count are texts and documents; what a stream gave is not kept yet.
+        if self.stage == Stage::Parsing && self.before.is_none() {
             counts.insert("records".to_owned(), update.records);
         }
         self.context.report(Report {
@@ -264,6 +294,14 @@ impl Progress for Shown {
             counts,
             message: update.item.clone(),
         });
+    }
+
+    fn counted(&self, counts: &[(&'static str, u64)]) {
+        let Some(before) = &self.before else { return };
+        let counts = summed(before, counts);
+        *self.counts.lock().unwrap_or_else(PoisonError::into_inner) = counts.clone();
+        let stele_jobs::Progress { done, total, message, .. } = self.context.progress();
+        self.context.report(Report { done, total, unit: Unit::Records.name(), counts, message });
     }
 
     fn note(&self, text: &str) {

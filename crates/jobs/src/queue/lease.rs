@@ -87,6 +87,17 @@ impl Queue {
         .await
     }
 
+    /// What is asked of the job, without a change to anything: to be looked at as often as somebody may ask for its end.
+    ///
+    /// # Errors
+    ///
+    /// [`JobsError::Fenced`] if the lease is lost.
+    pub async fn wanted(&self, lease: &Lease) -> Result<Renewed, JobsError> {
+        let mut record = self.read(lease.job.id).await?.record;
+        let until = self.extend(&mut record, lease, None)?;
+        Ok(Renewed { until, asked: asked(&record) })
+    }
+
     /// Says how far the job is, without moving the place from which it goes on.
     ///
     /// # Errors

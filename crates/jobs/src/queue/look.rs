@@ -7,6 +7,7 @@ use super::claim::micros;
 use crate::error::JobsError;
 use crate::job::{Event, Job, JobId, State};
 use crate::limits::PAGE_MAX;
+use crate::spec::SourceKey;
 use crate::view::{Counts, WORKER_FORGOTTEN_AFTER, WORKER_SILENT_MAX, WorkerStatus, Workforce, view};
 
 /// Which jobs of a list.
@@ -73,6 +74,16 @@ impl Queue {
             .flatten()
             .map(|stored| view(&stored.record, &self.limits, &workforce, self.now()));
         Ok(Page { jobs: jobs.collect(), next })
+    }
+
+    /// The jobs that have this input among theirs and have not ended, in the order in which they get it.
+    ///
+    /// # Errors
+    ///
+    /// The home cannot be reached.
+    pub async fn line(&self, tenant: &str, uri: &str) -> Result<Vec<JobId>, JobsError> {
+        let found = self.home.sources(&[SourceKey::new(tenant, uri)]).await?;
+        Ok(found.into_iter().flat_map(|(source, _)| source.line).map(|waiting| waiting.job).collect())
     }
 
     /// Dead letters, the newest first.

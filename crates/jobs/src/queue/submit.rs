@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::{Queue, TRIES_MAX};
 use crate::error::JobsError;
 use crate::home::{Change, JobChange};
-use crate::job::{EventKind, JobId};
+use crate::job::{EventKind, JobId, Stage};
 use crate::limits::JOBS_MAX;
 use crate::record::{Record, Source};
 use crate::spec::{Input, SourceKey, Spec};
@@ -35,7 +35,8 @@ pub struct Submitted {
 
 impl Queue {
     /// Takes a job into the queue. An input that is done in this very state, or is to be done by a job on its way,
-    /// is left out, unless `force` asks for it again.
+    /// is left out, unless `force` asks for it again. So is a source that a job which has not asked it yet is to collect:
+    /// that one will find what is new by then. Behind one that is collecting there is a place for one more.
     ///
     /// # Errors
     ///
@@ -50,7 +51,11 @@ impl Queue {
             let found = self.home.sources(&keys).await?;
             let (mut inputs, mut sources, mut duplicates) = (Vec::new(), Vec::new(), Vec::new());
             for (input, (source, version)) in spec.inputs.iter().zip(found) {
-                match duplicate(input, &source).filter(|_| !spec.options.force) {
+                let known = match input.source_id() {
+                    Some(_) => self.to_be_collected(&source).await?,
+                    None => duplicate(input, &source),
+                };
+                match known.filter(|_| !spec.options.force) {
                     Some((of, in_flight)) => {
                         duplicates.push(Duplicate { input: input.clone(), of, in_flight });
                     }
@@ -80,6 +85,17 @@ impl Queue {
 }
 
 impl Queue {
+    /// The job that is to collect a source and has not begun with that.
+    async fn to_be_collected(&self, source: &Source) -> Result<Option<(JobId, bool)>, JobsError> {
+        let Some(last) = source.line.back() else { return Ok(None) };
+        let stored = self.home.jobs(&[last.job]).await?.into_iter().next().flatten();
+        let is_to_begin = stored.is_some_and(|stored| {
+            let body = &stored.record.body;
+            body.hold.is_none() && body.stage == Stage::ALL[0] && !body.cancel
+        });
+        Ok(is_to_begin.then_some((last.job, true)))
+    }
+
     /// Whether there is room for one more job. Counting takes longer the more there are, so it is done again when a
     /// sixteenth of the room that there was is used up: several who submit can be too many by that much each.
     async fn find_room(&self) -> Result<(), JobsError> {

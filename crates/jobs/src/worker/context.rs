@@ -303,6 +303,14 @@ impl Context {
                 // The next beat has it again.
                 Err(_) => self.state().news = true,
             }
+        } else if !renew && self.asked() != Some(Why::Fenced) {
+            // Whoever asks for the end of work that says nothing, as it waits for a service, is heard all the same.
+            match self.0.queue.wanted(&self.0.lease).await {
+                Ok(renewed) => self.heard(renewed),
+                Err(JobsError::Fenced { .. }) => self.end(Why::Fenced),
+                // The next beat asks again, and a renewal says what is the matter.
+                Err(_) => {}
+            }
         }
     }
 

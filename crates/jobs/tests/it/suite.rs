@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use serde_json::json;
 use stele_jobs::{
-    Checkpoint, Control, EVENTS_KEPT_MAX, Failure, Filter, JobId, JobsError, KEPT_BYTES_MAX, LINE_MAX,
-    Origin, Queue, Spec, Stage, State, TEXT_BYTES_MAX, WorkerId,
+    Asked, Checkpoint, Control, EVENTS_KEPT_MAX, Failure, Filter, Input, JobId, JobsError, KEPT_BYTES_MAX,
+    LINE_MAX, Origin, Queue, Spec, Stage, State, TEXT_BYTES_MAX, WorkerId,
 };
 use stele_model::{ErrorKind, Micros};
 
@@ -16,6 +16,7 @@ suite! {
     a_job_goes_through,
     what_is_known_is_left_out,
     a_source_has_one_worker,
+    a_source_of_the_configuration_waits_once,
     a_lost_lease_is_lost,
     attempts_end,
     controls_hold,
@@ -23,6 +24,49 @@ suite! {
     pages_are_whole,
     tenants_have_their_own,
     it_is_cleaned,
+}
+
+async fn a_source_of_the_configuration_waits_once(rig: &Rig) {
+    let queue = rig.queue().await;
+    let start = async || queue.submit(Spec::new([Input::of_source("desk")])).await.unwrap();
+    let first = start().await.job.unwrap();
+    // It asks when its turn comes, and finds what is new by then.
+    let again = start().await;
+    assert_eq!((again.job, again.duplicates[0].of, again.duplicates[0].in_flight), (None, first, true));
+    assert_eq!(queue.line("default", "source://desk").await.unwrap(), [first]);
+    let lease = claim(&queue, "w").await.unwrap();
+    // It is at it already: what comes from now on is for the next one, of which there is one.
+    let second = start().await.job.unwrap();
+    assert_eq!(start().await.duplicates[0].of, second);
+    assert_eq!(queue.line("default", "source://desk").await.unwrap(), [first, second]);
+    assert!(claim(&queue, "v").await.is_none(), "never twice at once");
+    let other = queue.submit(Spec::new([Input::of_source("shop")])).await.unwrap().job;
+    assert_eq!(claim(&queue, "v").await.map(|lease| lease.job.id), other, "another source waits for nobody");
+    queue.control(first, Control::Pause).await.unwrap();
+    assert_eq!(queue.wanted(&lease).await.unwrap().asked, Some(Asked::Pause));
+    queue.control(first, Control::Resume).await.unwrap();
+    queue.finish(&lease, None).await.unwrap();
+    assert!(queue.wanted(&lease).await.is_err(), "a lease that is over is fenced");
+    assert_eq!(claim(&queue, "w").await.map(|lease| lease.job.id), Some(second));
+    // Done as often as it is asked for, and queued once more where somebody insists.
+    let options = stele_jobs::Options { force: true, ..Default::default() };
+    let forced = Spec { options, ..Spec::new([Input::of_source("desk")]) };
+    let third = queue.submit(forced.clone()).await.unwrap().job.unwrap();
+    let fourth = queue.submit(forced).await.unwrap().job.unwrap();
+    assert_eq!(queue.line("default", "source://desk").await.unwrap(), [second, third, fourth]);
+}
+
+#[test]
+fn a_source_has_a_job_of_its_own() {
+    let check = |inputs: Vec<Input>, expect: &str| {
+        let error = Spec::new(inputs).check().unwrap_err().to_string();
+        assert!(error.contains(expect), "{error}");
+    };
+    let source = Input::of_source("desk");
+    check(vec![source.clone(), input("a@1")], "a job of its own");
+    check(vec![Input::new("source://desk", "1")], "what it holds");
+    check(vec![Input::of_source("")], "empty");
+    assert_eq!(Spec::new([source]).source_id(), Some("desk"));
 }
 
 /// On one home, since a thousand jobs take their time.

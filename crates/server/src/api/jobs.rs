@@ -54,6 +54,8 @@ pub(crate) struct JobView {
     tag: Option<String>,
     /// Who asked: `cli`, `http` or `watcher:NAME`.
     origin: String,
+    /// The source that it collects; null where it has files.
+    source: Option<String>,
     /// How many inputs it has.
     input_count: usize,
     /// The first of them.
@@ -101,6 +103,7 @@ pub(crate) fn job_view(job: &Job) -> JobView {
         attempts_max: job.attempts_max,
         tag: job.spec.options.tag.clone(),
         origin: job.spec.origin.to_string(),
+        source: job.spec.source_id().map(fact),
         input_count: job.spec.inputs.len(),
         inputs: job.spec.inputs.iter().take(INPUTS_SHOWN).map(|input| fact(&input.uri)).collect(),
         progress: ProgressView {

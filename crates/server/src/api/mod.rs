@@ -3,11 +3,14 @@
 
 pub(crate) mod arguments;
 pub(crate) mod coverage;
+pub(crate) mod feeds;
 pub(crate) mod graph;
 pub(crate) mod jobs;
 pub(crate) mod openapi;
 pub(crate) mod quarantine;
 pub(crate) mod schemas;
+pub(crate) mod sources;
+mod standing;
 pub(crate) mod starting;
 mod state;
 pub(crate) mod stream;
@@ -70,7 +73,8 @@ pub(crate) fn routes() -> Vec<Route> {
     // What lies in the queue, or runs, has a life of its own.
     let live = |path, tag, spec| Route { kept: false, ..status(path, tag, spec) };
     let post = |path, tag, spec| Route { method: Method::Post, kept: false, ..get(path, tag, spec) };
-    let run = |path, spec| Route { right: Right::Run, kind: Kind::Order, ..post(path, "jobs", spec) };
+    let run_of = |path, tag, spec| Route { right: Right::Run, kind: Kind::Order, ..post(path, tag, spec) };
+    let run = |path, spec| run_of(path, "jobs", spec);
     vec![
         get("/api/search", "search", tools::spec::<tools::Search>()),
         post("/api/sql", "sql", tools::spec::<tools::SqlQuery>()),
@@ -95,6 +99,13 @@ pub(crate) fn routes() -> Vec<Route> {
         live("/api/jobs/{id}", "jobs", tools::spec::<jobs::ShowJob>()),
         status("/api/jobs/{id}/report", "jobs", tools::spec::<jobs::JobReport>()),
         run("/api/jobs/{id}/control", tools::spec::<jobs::ControlJob>()),
+        live("/api/sources", "sources", tools::spec::<sources::ListSources>()),
+        live("/api/sources/{id}", "sources", tools::spec::<sources::ShowSource>()),
+        run_of("/api/sources/{id}/check", "sources", tools::spec::<sources::CheckSource>()),
+        run_of("/api/sources/{id}/reset", "sources", tools::spec::<sources::ResetSource>()),
+        live("/api/captures", "sources", tools::spec::<feeds::ListCaptures>()),
+        run_of("/api/captures/{name}/control", "sources", tools::spec::<feeds::ControlCapture>()),
+        live("/api/watchers", "sources", tools::spec::<feeds::ListWatchers>()),
         live("/api/metrics/summary", "state", tools::spec::<summary::Summary>()),
     ]
 }

@@ -23,7 +23,15 @@ pub(crate) struct IngestStart;
 pub(crate) struct StartArguments {
     /// Files and directories of the machine that the service runs on, as absolute paths below a directory
     /// that it was allowed (`--allow-root`).
+    #[serde(default)]
     targets: Vec<String>,
+    /// A source of the configuration, in the place of targets: what is new of it is collected.
+    source: Option<String>,
+    /// Every source that is enabled, in the place of targets: a job each.
+    #[serde(default)]
+    all_sources: bool,
+    /// With `all_sources`: those of this priority or before it.
+    priority_threshold: Option<i64>,
     /// A word to find the job by.
     tag: Option<String>,
     /// Whether texts are to get vectors; they do unless told otherwise.
@@ -60,15 +68,30 @@ struct DuplicateView {
 impl Tool for IngestStart {
     const NAME: &'static str = "ingest_start";
     const TITLE: &'static str = "Start an ingest";
-    const SAYS: &'static str = "Queues files or directories of the service's machine. What was done before, or is on its way, is left out \
-        and named. Needs a token that may run.";
+    const SAYS: &'static str = "Queues files or directories of the service's machine, or sources of its configuration: one of `targets`, `source` \
+        and `all_sources`. What was done before, or is on its way, is left out and named. Needs a token that may run.";
     type Arguments = StartArguments;
     type Result = Queued;
 
     fn run(desk: &Desk, _call: &Call, arguments: StartArguments) -> Result<Queued, Refusal> {
         let jobs = queue(desk)?;
-        let inputs = inputs(jobs, &arguments.targets)?;
-        submit(desk, jobs, inputs, (arguments.tag, arguments.embed, arguments.force))
+        let StartArguments { targets, source, all_sources, priority_threshold, tag, embed, force } =
+            arguments;
+        if !all_sources && priority_threshold.is_some() {
+            return Err(Refusal::new("`priority_threshold` says which of all sources are meant.")
+                .hint("`all_sources` with it"));
+        }
+        match (targets.is_empty(), &source, all_sources) {
+            (_, None, false) => submit(desk, jobs, vec![inputs(jobs, &targets)?], (tag, embed, force)),
+            (true, Some(_), false) | (true, None, true) => {
+                let inputs = super::sources::inputs(desk, source.as_deref(), priority_threshold)?;
+                // Each has a line of its own.
+                let each = inputs.into_iter().map(|input| vec![input]).collect();
+                submit(desk, jobs, each, (tag, embed, force))
+            }
+            _ => Err(Refusal::new("More than one thing is to be started.")
+                .hint("one of `targets`, `source` and `all_sources`")),
+        }
     }
 }
 
@@ -144,26 +167,30 @@ impl Tool for SubmitJob {
                 all.push(input);
             }
         }
-        submit(desk, jobs, all, (arguments.tag, arguments.embed, arguments.force))
+        submit(desk, jobs, vec![all], (arguments.tag, arguments.embed, arguments.force))
     }
 }
 
+/// Queues a job for each of these lists of inputs.
 fn submit(
     desk: &Desk,
     jobs: &Jobs,
-    inputs: Vec<Input>,
+    lists: Vec<Vec<Input>>,
     (tag, embed, force): (Option<String>, bool, bool),
 ) -> Result<Queued, Refusal> {
     let tenant = desk.engine.settings().tenant.clone();
     let options = Options { tag, embed, force, tenant, ..Options::default() };
-    let submitted = jobs.wait(jobs.queue.submit(Spec { inputs, options, origin: Origin::Http }))?;
     let duplicate = |one: &Duplicate| DuplicateView {
         uri: fact(&one.input.uri),
         job_id: one.of.to_string(),
         in_flight: one.in_flight,
     };
-    Ok(Queued {
-        job_ids: submitted.job.iter().map(ToString::to_string).collect(),
-        duplicates: submitted.duplicates.iter().map(duplicate).collect(),
-    })
+    let mut queued = Queued { job_ids: Vec::new(), duplicates: Vec::new() };
+    for inputs in lists {
+        let spec = Spec { inputs, options: options.clone(), origin: Origin::Http };
+        let submitted = jobs.wait(jobs.queue.submit(spec))?;
+        queued.job_ids.extend(submitted.job.iter().map(ToString::to_string));
+        queued.duplicates.extend(submitted.duplicates.iter().map(duplicate));
+    }
+    Ok(queued)
 }

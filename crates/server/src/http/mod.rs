@@ -32,7 +32,7 @@ use crate::roots::Roots;
 use crate::service::{Meters, Service};
 use crate::stdio::WORKERS;
 use crate::tokens::Tokens;
-use crate::{ServerError, SqlCommand, Stop, api, pages};
+use crate::{ServerError, SqlCommand, Stop, Variables, api, pages, sources};
 
 /// Where to listen, to whom, and what to serve.
 #[derive(Clone)]
@@ -49,6 +49,8 @@ pub struct HttpOptions {
     pub only_agents: bool,
     /// The queue of jobs; without one, none can be started or seen.
     pub jobs: Option<JobsOptions>,
+    /// The keys of services, by the names of their variables, for whoever tries a source.
+    pub variables: Variables,
     /// Where numbers are told.
     pub meters: Arc<Meters>,
     /// How long clients are waited for.
@@ -84,6 +86,7 @@ impl HttpOptions {
             hosts: Vec::new(),
             only_agents: false,
             jobs: None,
+            variables: sources::nothing(),
             meters: Arc::default(),
             patience: Patience::default(),
             disk: DiskWanted::default(),
@@ -131,7 +134,9 @@ pub fn serve_http(
             }
             None => None,
         };
-        let mut service = Service::new(engines, sql, meters, tokens.clone(), (tenant, hosts), queue)?;
+        let tokens = tokens.clone();
+        let variables = &options.variables;
+        let mut service = Service::new(engines, sql, meters, tokens, (tenant, hosts), queue, variables)?;
         service.disk = options.disk;
         let service = Arc::new(service);
         let router = router(&service, options.only_agents, options.patience.request);

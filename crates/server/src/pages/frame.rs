@@ -7,9 +7,10 @@ use super::html as respond;
 use crate::http::problem::Problem;
 
 /// Where one can go: address, name, the key after `g`.
-const PLACES: [(&str, &str, &str); 8] = [
+const PLACES: [(&str, &str, &str); 9] = [
     ("/", "Overview", "o"),
     ("/jobs", "Jobs", "j"),
+    ("/sources", "Sources", "r"),
     ("/coverage", "Coverage", "c"),
     ("/search", "Search", "s"),
     ("/graph", "Graph", "g"),
@@ -19,7 +20,7 @@ const PLACES: [(&str, &str, &str); 8] = [
 ];
 
 /// Pages that change by themselves: without JavaScript they are loaded again after this many seconds.
-const LIVE: [&str; 3] = ["/", "/jobs", "/jobs/{id}"];
+const LIVE: [&str; 4] = ["/", "/jobs", "/jobs/{id}", "/sources"];
 const RELOAD_SECONDS: u32 = 10;
 
 /// The frame of one page.

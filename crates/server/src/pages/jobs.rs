@@ -195,10 +195,14 @@ pub(super) fn one(asked: &Asked<'_>) -> Result<Markup, Refusal> {
                     dt { "Took" } dd { (words::seconds((to - from).max(0) as f64 / 1e6)) } }
                 dt { "Attempts" } dd { (words::number(&job["attempts"])) " of " (words::number(&job["attempts_max"])) }
                 @if let Some(worker) = job["worker"].as_str() { dt { "Worker" } dd { (worker) } }
-                dt { "Counted" } dd { @for (name, count) in progress["counts"].as_object().into_iter().flatten() {
-                    span.tag { (name.replace('_', " ")) " " (words::count(words::number(count))) } " " } }
+                dt { "Counted" } dd { @if job["source"].is_string() { (super::sources::counted(&progress["counts"])) }
+                    @else { @for (name, count) in progress["counts"].as_object().into_iter().flatten() {
+                    span.tag { (name.replace('_', " ")) " " (words::count(words::number(count))) } " " } } }
+                @if let Some(source) = job["source"].as_str() {
+                    dt { "Source" } dd { a href=(format!("/sources#source-{source}")) { (source) } }
+                } @else {
                 dt { (words::many(words::number(&job["input_count"]), "input")) }
-                dd { @for input in words::list(&job["inputs"]) { code { (words::text(input)) } br; } }
+                dd { @for input in words::list(&job["inputs"]) { code { (words::text(input)) } br; } } }
             }
         }
         section.card {
@@ -295,7 +299,7 @@ pub(super) async fn control_form(State(service): State<Arc<Service>>, request: R
 }
 
 /// Does what a form asks for, and shows where that leads.
-async fn acted(
+pub(super) async fn acted(
     service: &Service,
     request: Request,
     route: &'static str,

@@ -17,6 +17,7 @@ mod quarantine;
 mod report;
 mod search;
 mod sign_in;
+mod sources;
 mod sql;
 mod words;
 
@@ -70,11 +71,12 @@ const fn look(path: &'static str, title: &'static str, render: Render) -> Page {
 }
 
 /// Every page that a GET shows.
-const PAGES: [Page; 14] = [
+const PAGES: [Page; 15] = [
     look("/", "Overview", overview::render),
     look("/jobs", "Jobs", jobs::list),
     look("/jobs/{id}", "Job", jobs::one),
     look("/jobs/{id}/report", "Report", report::render),
+    look("/sources", "Sources", sources::render),
     page("/coverage", "Coverage", coverage::render),
     page("/coverage/event", "Event", events::event),
     page("/coverage/field", "Field", events::field),
@@ -143,6 +145,9 @@ pub(crate) fn router(service: &Arc<Service>) -> Router {
     let forms = Router::new()
         .route("/jobs/start", post(jobs::start_form))
         .route("/jobs/{id}/control", post(jobs::control_form))
+        .route("/sources/run", post(sources::run_form))
+        .route("/sources/check", post(sources::check_form))
+        .route("/captures/control", post(sources::control_form))
         .with_state(Arc::clone(service));
     router.route("/graph/picture", get(picture)).merge(forms).merge(sign_in::router(service))
 }

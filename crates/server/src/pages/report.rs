@@ -16,7 +16,7 @@ const DEPTH_MAX: usize = 3;
 const ENTRIES_SHOWN: usize = 50;
 
 /// Members of a report that have a form of their own, or stand in the head.
-const SHOWN: [&str; 10] = [
+const SHOWN: [&str; 11] = [
     "ready_for_queries",
     "reasons",
     "stages",
@@ -27,6 +27,7 @@ const SHOWN: [&str; 10] = [
     "job",
     "drift",
     "ledger",
+    "source",
 ];
 
 pub(super) fn render(asked: &Asked<'_>) -> Result<Markup, Refusal> {
@@ -47,6 +48,7 @@ fn shown(report: &Value) -> Markup {
     html! {
         (verdict(report))
         (came_to(report))
+        @if !report["source"].is_null() { (source(&report["source"])) }
         (stages(report))
         @if !report["ledger"].is_null() { section.card {
             h2 { @if report["balanced"] == true { "Every byte is accounted for" } @else { "Where the bytes went" } }
@@ -81,6 +83,25 @@ fn came_to(report: &Value) -> Markup {
             @if !report["vectors"].is_null() {
                 (tile("Texts to find", &words::count(words::number(&report["vectors"]["texts"])), &format!("{} with a vector", words::count(words::number(&report["vectors"]["vectors"]))), "/search")) }
             (tile("Damaged lines", &words::count(ledger("quarantined")), "kept as they were found", "/quarantine"))
+        }
+    }
+}
+
+/// What was collected of a source.
+fn source(source: &Value) -> Markup {
+    let streams = words::list(&source["streams"]);
+    let unavailable = words::list(&source["unavailable"]);
+    html! {
+        section.card { h2 { "Source " (words::text(&source["id"])) ": " (words::text(&source["outcome"])) }
+            p { (super::sources::counted(&source["counts"])) " "
+                @if source["cost_usd"].as_f64().is_some_and(|cost| cost > 0.0) { span.tag { (format!("cost ${:.4}", source["cost_usd"].as_f64().unwrap_or_default())) } } }
+            @if !streams.is_empty() { ul { @for stream in streams.iter().take(ENTRIES_SHOWN) { li {
+                b { (words::text(&stream["stream"])) } ": " (words::text(&stream["outcome"])) ", " (words::many(words::number(&stream["records"]), "record"))
+                @if let Some(reason) = stream["reason"].as_str() { span.muted { ": " (reason) } }
+            } } } }
+            @for note in words::list(&source["notes"]) { p.muted { (words::text(note)) } }
+            @if !unavailable.is_empty() { details { summary { "What could not be had" }
+                ul { @for pair in unavailable { li { (words::text(&pair[0])) ": " (words::text(&pair[1])) } } } } }
         }
     }
 }

@@ -57,6 +57,9 @@ fn every_endpoint_answers_as_the_document_says() {
         ("/api/graph/show", "?name=crane", "/of/name", json!("crane")),
         ("/api/ingest/status", "", "/jobs/queued", json!(0)),
         ("/api/jobs", "", "/next_cursor", Value::Null),
+        ("/api/sources", "", "/sources", json!([])),
+        ("/api/captures", "", "/captures", json!([])),
+        ("/api/watchers", "", "/watchers", json!([])),
         ("/api/metrics/summary", "", "/records", json!(records)),
     ] {
         let response = get(address, &format!("{path}{query}"), "");
@@ -90,6 +93,10 @@ fn every_endpoint_answers_as_the_document_says() {
         "get /api/jobs/{id}/report",
         "get /api/jobs/{id}/events",
         "post /api/jobs/{id}/control",
+        "get /api/sources/{id}",
+        "post /api/sources/{id}/check",
+        "post /api/sources/{id}/reset",
+        "post /api/captures/{name}/control",
     ];
     for (path, methods) in document["paths"].as_object().unwrap() {
         for method in methods.as_object().unwrap().keys() {

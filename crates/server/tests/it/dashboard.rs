@@ -5,9 +5,10 @@ use crate::client::get;
 use crate::world::{World, local, service};
 
 /// Every page, with what it shows of this world.
-const SHOWN: [(&str, &[&str]); 17] = [
+const SHOWN: [(&str, &[&str]); 18] = [
     ("/", &["Ready for queries", "tick", "<svg", "/coverage", "Damaged lines"]),
     ("/jobs", &["Queue", "No worker is alive"]),
+    ("/sources", &["No source is configured", "Live captures", "Watchers"]),
     ("/coverage", &["Every byte is accounted for", "tick", "game.jsonl", "recount"]),
     ("/coverage?recount=true", &["Counted again: everything that was read is here"]),
     ("/coverage/event?name=tick", &["price", "100 %", "game.jsonl:1"]),

@@ -14,6 +14,7 @@ mod http;
 mod jobs;
 mod metrics;
 mod pages;
+mod sources;
 mod stdio;
 mod tenants;
 mod tools;

@@ -14,7 +14,11 @@ const READER: &str = "token-that-only-reads";
 const MARKS: [&str; 4] = ["onesecret", "oneevent", "onegame", "onefile"];
 
 fn world() -> World {
-    let world = World::unserved();
+    let source = |tenant: &str| {
+        json!({ "source_id": format!("{tenant}secret-desk"), "source_type": "api", "endpoint": "http://127.0.0.1:9/x",
+            "tenant_id": tenant })
+    };
+    let world = World::unserved().with_sources(vec![source("one"), source("two")]);
     let record = |tenant: &str, number: usize| {
         format!(
             "{{\"event\":\"{tenant}event\",\"gameId\":\"{tenant}game\",\"data\":{{\"{tenant}secret\":\"{tenant}secret {number}\"}}}}\n"
@@ -59,12 +63,17 @@ fn arguments(path: &str) -> &'static [&'static str] {
         | "/api/events"
         | "/api/ingest/status"
         | "/api/jobs"
+        | "/api/sources"
+        | "/api/captures"
+        | "/api/watchers"
         | "/api/metrics/summary"
         | "/ready"
         | "/health"
         | "/metrics"
         | "/openapi.json" => &[""],
-        "/" | "/jobs" | "/coverage" | "/sql" | "/docs" => &["", "recount=true", "query=SELECT * FROM events"],
+        "/" | "/jobs" | "/sources" | "/coverage" | "/sql" | "/docs" => {
+            &["", "recount=true", "query=SELECT * FROM events"]
+        }
         "/coverage/event" => &["name=oneevent"],
         "/coverage/field" => &["event=oneevent&path=data.onesecret", "path=onesecret"],
         "/coverage/drift" => &["from=0"],
@@ -77,9 +86,10 @@ fn arguments(path: &str) -> &'static [&'static str] {
 }
 
 /// Pages that are not in the document.
-const PAGES: [&str; 13] = [
+const PAGES: [&str; 14] = [
     "/",
     "/jobs",
+    "/sources",
     "/coverage",
     "/coverage/event",
     "/coverage/field",

@@ -5,7 +5,10 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock, OnceLock, mpsc};
 
-use stele_engine::jobs::{Job, JobDesk, Manager, Options, QueueHome, WorkerStatus};
+use serde_json::Value;
+use stele_engine::jobs::{
+    Job, JobDesk, Manager, Options, QueueHome, Stop as WorkerStop, WorkerSettings, WorkerStatus,
+};
 use stele_engine::{
     Cancel, EmbeddingConfig, Engine, EngineError, Environment, IngestOptions, NoProgress, Settings,
 };
@@ -29,6 +32,7 @@ pub struct World {
     pub meters: Arc<Meters>,
     queue: OnceLock<JobDesk>,
     watchers: OnceLock<Arc<Manager>>,
+    sources: Vec<Value>,
     stop: Stop,
 }
 
@@ -52,9 +56,22 @@ impl World {
             meters: Arc::default(),
             queue: OnceLock::new(),
             watchers: OnceLock::new(),
+            sources: Vec::new(),
             stop: Stop::default(),
             dir,
         }
+    }
+
+    /// With these sources in its configuration.
+    pub fn with_sources(mut self, sources: Vec<Value>) -> Self {
+        self.sources = sources;
+        self
+    }
+
+    /// Works through the queue until nothing is left.
+    pub fn work(&self) {
+        let worker = WorkerSettings { until_idle: true, ..WorkerSettings::new("here") };
+        self.queue.get().unwrap().work(&worker, &WorkerStop::new()).unwrap();
     }
 
     /// Without a lake.
@@ -168,6 +185,7 @@ impl World {
         settings.data_dir = self.dir.path().join("data");
         settings.embedding = EmbeddingConfig::TestDouble { dimension: 16 };
         settings.threads = Some(2);
+        settings.sources.clone_from(&self.sources);
         Engine::new(settings, Environment::default()).unwrap()
     }
 

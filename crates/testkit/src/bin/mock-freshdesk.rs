@@ -4,11 +4,9 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a tool for the terminal")]
 
 use std::process::ExitCode;
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
 
-use stele_http::Pace;
-use stele_testkit::freshdesk::{Fault, Knobs, MockFreshdesk, RetryAfter, Wrong};
+use stele_testkit::freshdesk::{Fault, Knobs, MockFreshdesk, Real, RetryAfter, Wrong};
 
 const HELP: &str = "\
 mock-freshdesk: a help desk like Freshdesk on this machine
@@ -49,22 +47,6 @@ mock-freshdesk: a help desk like Freshdesk on this machine
 GET /_mock/log says what was asked; GET /_mock/put/ID/live|spam|deleted changes a ticket.
 ";
 
-/// The time of this machine.
-struct Real(Instant);
-
-impl Pace for Real {
-    fn now(&self) -> Duration {
-        self.0.elapsed()
-    }
-
-    fn wait(&self, time: Duration) {
-        // Nobody ever signals: it is the time limit that is wanted.
-        let (lock, signal) = (Mutex::new(()), Condvar::new());
-        let held = lock.lock().unwrap_or_else(PoisonError::into_inner);
-        drop(signal.wait_timeout(held, time));
-    }
-}
-
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     if arguments.iter().any(|argument| argument == "--help" || argument == "-h") {
@@ -82,7 +64,7 @@ fn main() -> ExitCode {
 
 fn serve(port: u16, knobs: Knobs) -> Result<(), String> {
     let key = knobs.key.clone();
-    let mock = MockFreshdesk::start_at(&format!("127.0.0.1:{port}"), knobs, Arc::new(Real(Instant::now())))
+    let mock = MockFreshdesk::start_at(&format!("127.0.0.1:{port}"), knobs, Arc::new(Real::default()))
         .map_err(|error| format!("nobody may listen at port {port}: {error}"))?;
     println!("{}", mock.url);
     println!("files: {}", mock.files_url);

@@ -8,6 +8,7 @@ mod answer;
 mod data;
 mod knobs;
 mod limits;
+mod real;
 mod routes;
 mod wire;
 
@@ -18,6 +19,7 @@ use stele_http::Pace;
 
 pub use data::Place;
 pub use knobs::{Body, Fault, File, Knobs, RetryAfter, Wrong};
+pub use real::Real;
 
 use answer::Answer;
 use data::Data;

@@ -1,0 +1,136 @@
+//! What came of a source the last time, kept for whoever looks. Losing it loses nothing else: how far a source has come is
+//! in the lake.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use stele_collect::{Cursors, Outcome};
+use stele_model::Micros;
+
+use super::{SourceDesk, SourceRun};
+use crate::EngineError;
+use crate::durable::write_durably;
+use crate::engine::Engine;
+use crate::error::At;
+
+/// Where they are, below the data directory.
+const DIR: &str = "sources/runs";
+
+/// Streams that are remembered, those that failed first: a screenful.
+const STREAMS_MAX: usize = 100;
+
+/// Characters of a reason that are remembered.
+const REASON_CHARS_MAX: usize = 600;
+
+/// The last run of a source that came to an end, whatever the end.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LastRun {
+    /// Into whose part of the lake it went.
+    pub tenant: String,
+    /// When it began.
+    pub began: Micros,
+    /// When it ended.
+    pub ended: Micros,
+    /// `ok`, `partial`, `failed` or `cancelled`.
+    pub outcome: String,
+    /// Why it failed.
+    pub error: Option<String>,
+    /// What was counted; see [`SourceRun::counts`].
+    pub counts: Vec<(String, u64)>,
+    /// Its streams.
+    pub streams: Vec<LastStream>,
+    /// How far each stream has come.
+    pub cursors: Vec<(String, Value)>,
+}
+
+/// What came of one stream.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LastStream {
+    /// Its name.
+    pub stream: String,
+    /// `ok`, `unavailable` or `failed`.
+    pub outcome: String,
+    /// Why, where it is not `ok`.
+    pub reason: Option<String>,
+    /// Records that it gave.
+    pub records: u64,
+}
+
+impl LastRun {
+    pub(super) fn of(run: &SourceRun, tenant: &str, (began, ended): (Micros, Micros)) -> Self {
+        let cut = |text: &str| text.chars().take(REASON_CHARS_MAX).collect::<String>();
+        let mut streams: Vec<LastStream> = run.collected.streams.iter().map(LastStream::of).collect();
+        streams.sort_by_key(|stream| stream.outcome != "failed");
+        streams.truncate(STREAMS_MAX);
+        Self {
+            tenant: tenant.to_owned(),
+            began,
+            ended,
+            outcome: run.outcome.to_owned(),
+            error: run.error.as_deref().map(cut),
+            counts: run.counts().iter().map(|(name, count)| ((*name).to_owned(), *count)).collect(),
+            streams,
+            cursors: Vec::new(),
+        }
+    }
+
+    /// How far the source has come.
+    pub(super) fn at(self, cursors: &Cursors) -> Self {
+        let cursors = cursors.iter().map(|(stream, cursor)| (stream.to_owned(), cursor.clone())).collect();
+        Self { cursors, ..self }
+    }
+}
+
+impl LastStream {
+    /// A stream as it is told.
+    pub fn of(stream: &stele_collect::StreamOutcome) -> Self {
+        let (outcome, reason) = match &stream.outcome {
+            Outcome::Ok => ("ok", None),
+            Outcome::Unavailable { reason } => ("unavailable", Some(reason)),
+            Outcome::Failed { reason } => ("failed", Some(reason)),
+        };
+        Self {
+            stream: stream.stream.clone(),
+            outcome: outcome.to_owned(),
+            reason: reason.map(|reason| reason.chars().take(REASON_CHARS_MAX).collect()),
+            records: stream.records,
+        }
+    }
+}
+
+fn path(engine: &Engine, source: &str) -> PathBuf {
+    engine.data_dir().join(DIR).join(format!("{source}.json"))
+}
+
+/// Remembers a run.
+pub(super) fn keep(engine: &Engine, source: &str, last: &LastRun) -> Result<(), EngineError> {
+    let path = path(engine, source);
+    let dir = path.parent().unwrap_or(engine.data_dir());
+    std::fs::create_dir_all(dir).at("create", dir)?;
+    write_durably(&path, &serde_json::to_vec(last).unwrap_or_default())
+}
+
+impl SourceDesk<'_> {
+    /// What came of a source the last time; nothing where it was never collected, or what is kept cannot be understood.
+    ///
+    /// # Errors
+    ///
+    /// If it is there and cannot be read.
+    pub fn last_run(&self, source: &str) -> Result<Option<LastRun>, EngineError> {
+        let path = path(self.engine, source);
+        let last: Option<LastRun> = match std::fs::read(&path) {
+            Ok(bytes) => serde_json::from_slice(&bytes).ok(),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+            Err(error) => return Err(error).at("read", &path),
+        };
+        Ok(last.filter(|last| last.tenant == self.engine.settings().tenant))
+    }
+
+    /// Remembers that these streams begin anew.
+    pub(super) fn forget_cursors(&self, source: &str, streams: &[String]) -> Result<(), EngineError> {
+        let Some(mut last) = self.last_run(source)? else { return Ok(()) };
+        last.cursors.retain(|(stream, _)| !streams.contains(stream));
+        keep(self.engine, source, &last)
+    }
+}
