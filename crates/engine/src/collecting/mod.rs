@@ -1,4 +1,4 @@
-//! Sources that are no files: which there are, whether they can be asked, and what is new of them, into the lake.
+//! Sources beside recordings: which there are, whether they can be asked, and what is new of them, into the lake.
 
 mod attachments;
 mod kinds;
@@ -14,8 +14,8 @@ use std::time::Duration;
 use serde::Serialize;
 use serde_json::Value;
 use stele_collect::{
-    Batch, Budget, BudgetState, CACHE_BYTES_MAX, Collected, Cursors, KnownKeys, Means, Outcome, Preview,
-    ResponseCache, Sink, Source, SourceKind, SourcesConfig, StreamInfo,
+    Batch, Budget, BudgetState, CACHE_BYTES_MAX, Collected, Cursors, KnownKeys, Means, OWN, Outcome, Preview,
+    ResponseCache, Sieve, Sifted, Sink, Source, SourceKind, SourcesConfig, StreamInfo,
 };
 use stele_rest::Shared;
 
@@ -25,7 +25,7 @@ pub use stele_collect::{
     Checked, CollectError, Outcome as StreamEnd, Source as SourceEntry, SourcesConfig as Sources,
 };
 
-use self::sink::LakeSink;
+use self::sink::{LakeSink, REJECTED_DIR};
 use crate::answering::Paced;
 use crate::durable::write_durably;
 use crate::engine::Engine;
@@ -39,8 +39,12 @@ const CACHE_DIR: &str = "tmp/answers";
 /// What was spent, below the data directory. Losing it loses what today's budget knows, and no data.
 const BUDGET_FILE: &str = "sources/budget.json";
 
+/// What a batch is called that only makes streams begin anew.
+const RESET: &str = "reset";
+
 /// Settings that are known before their crate reads them, so that a misspelt one is said where the list is read.
-const KEYS: KnownKeys<'static> = &[(SourceKind::Rest, stele_rest::KEYS)];
+const KEYS: KnownKeys<'static> =
+    &[(SourceKind::Rest, stele_rest::KEYS), (SourceKind::File, stele_files::KEYS)];
 
 /// What came of one source.
 #[derive(Debug, Serialize)]
@@ -59,6 +63,9 @@ pub struct SourceRun {
     pub records: u64,
     /// Records that the lake held already.
     pub unchanged: u64,
+    /// What was left out, in numbers.
+    #[serde(flatten)]
+    pub sifted: Sifted,
     /// Bytes that came in.
     pub bytes_in: u64,
     /// Seconds from the first request to the last commit.
@@ -150,7 +157,8 @@ impl<'a> SourceDesk<'a> {
         let mut collector = self.collector(source)?;
         let mut preview = Preview::new(limit);
         self.with_means(cancel, &|_, _| (), |means| {
-            match collector.collect(&Cursors::default(), &mut preview, means) {
+            let mut sieve = Sieve::of(source, &mut preview)?;
+            match collector.collect(&Cursors::default(), &mut sieve, means) {
                 Ok(_) | Err(CollectError::Enough) => Ok(()),
                 Err(error) => Err(error.into()),
             }
@@ -164,7 +172,13 @@ impl<'a> SourceDesk<'a> {
     ///
     /// If there is no such source, or the lake cannot be read.
     pub fn state(&self, id: &str) -> Result<Cursors, EngineError> {
-        Ok(self.engine.collected_state(&self.config.source(id)?.id)?.cursors)
+        let kept = self.engine.collected_state(&self.config.source(id)?.id)?.cursors;
+        let mut cursors = Cursors::default();
+        // What the program remembers for itself is nowhere to go on from.
+        for (stream, cursor) in kept.iter().filter(|(stream, _)| !stream.starts_with(OWN)) {
+            cursors.set(stream, cursor.clone());
+        }
+        Ok(cursors)
     }
 
     /// Makes a source, or one stream of it, begin anew with the next run; gives the streams that will. What is in
@@ -182,13 +196,21 @@ impl<'a> SourceDesk<'a> {
     ) -> Result<Vec<String>, EngineError> {
         let source = self.config.source(id)?;
         let mut sink = LakeSink::open(self.engine, &source.id, &self.turn, progress, cancel)?;
-        let known: Vec<String> = sink.cursors()?.iter().map(|(stream, _)| stream.to_owned()).collect();
-        let wanted = known.into_iter().filter(|known| stream.is_none_or(|stream| stream == known));
-        let streams: Vec<String> = wanted.collect();
-        for stream in &streams {
-            let cursor = Some(Value::Null);
-            sink.take(Batch { stream: stream.clone(), lines: Vec::new(), records: 0, cursor })?;
+        let known = sink.cursors()?;
+        let wanted = |known: &str| stream.is_none_or(|stream| stream == known);
+        // What its records look like is learnt anew; which were kept stays known, as they stay in the lake.
+        let learnt = |known: &str| known.strip_prefix(Sieve::COLUMNS).is_some_and(wanted);
+        let (mut streams, mut others) = (Vec::new(), Vec::new());
+        for (name, _) in known.iter() {
+            let own = name.starts_with(OWN);
+            if !own && wanted(name) {
+                streams.push(name.to_owned());
+            }
+            if (own && learnt(name)) || (!own && wanted(name)) {
+                others.push((name.to_owned(), Value::Null));
+            }
         }
+        sink.take(Batch { stream: RESET.to_owned(), others, ..Batch::default() })?;
         Ok(streams)
     }
 
@@ -246,7 +268,7 @@ impl<'a> SourceDesk<'a> {
 
     fn run(&self, source: &Source, progress: &dyn Progress, cancel: &Cancel) -> SourceRun {
         let began = self.engine.now();
-        let (mut kept, mut unchanged) = (IngestSummary::default(), 0);
+        let (mut kept, mut unchanged, mut sifted) = (IngestSummary::default(), 0, Sifted::default());
         let said = |stream: &str, records: u64| {
             progress.update(&Update {
                 stage: "collect",
@@ -260,16 +282,19 @@ impl<'a> SourceDesk<'a> {
         let outcome = self.with_means(cancel, &said, |means| {
             let mut collector = self.collector(source)?;
             let mut sink = LakeSink::open(self.engine, &source.id, &self.turn, progress, cancel)?;
-            let cursors = sink.cursors()?;
-            let collected = collector.collect(&cursors, &mut sink, means);
+            let mut sieve = Sieve::of(source, &mut sink)?;
+            let cursors = sieve.cursors()?;
+            let collected = collector.collect(&cursors, &mut sieve, means);
+            sifted = sieve.sifted().clone();
             kept = std::mem::take(&mut sink.kept);
             unchanged = sink.unchanged;
             Ok(collected?)
         });
-        let (collected, error) = match outcome {
+        let (mut collected, error) = match outcome {
             Ok(collected) => (collected, None),
             Err(error) => (Collected::default(), Some(error)),
         };
+        collected.notes.extend(self.left_out(source, &sifted));
         let failed =
             collected.streams.iter().filter(|one| matches!(one.outcome, Outcome::Failed { .. })).count();
         SourceRun {
@@ -287,9 +312,22 @@ impl<'a> SourceDesk<'a> {
             collected,
             records: kept.records,
             unchanged,
+            sifted,
             bytes_in: kept.bytes_in,
             seconds: (self.engine.now() - began) as f64 / 1e6,
         }
+    }
+
+    /// What is said of records that were left out.
+    fn left_out(&self, source: &Source, sifted: &Sifted) -> Vec<String> {
+        let Sifted { duplicates, rejected, values_left } = sifted;
+        let dir = self.engine.data_dir().join(REJECTED_DIR).join(&source.id);
+        let said = [
+            (*duplicates, "records came again and were left out: `dedup` asks for that".to_owned()),
+            (*rejected, format!("records were left out; each is in {}, with its place and reason", dir.display())),
+            (*values_left, "members were taken out of records that are kept: `schema` asks for that".to_owned()),
+        ];
+        said.into_iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")).collect()
     }
 
     fn with_means<T>(

@@ -1,11 +1,12 @@
 //! What was collected, into the lake: a batch is an input, and its last line is the cursor.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File, TryLockError};
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
 use serde_json::{Value, json};
-use stele_collect::{Batch, CollectError, Cursors, Sink};
+use stele_collect::{Batch, CollectError, Cursors, Rejected, Sink};
 use stele_http::wait;
 use stele_lake::sql::{Params, Sql, SqlOptions};
 use stele_model::id::{IdHasher, to_hex};
@@ -14,6 +15,7 @@ use stele_sources::Input;
 use super::latest::Latest;
 use crate::answering::Paced;
 use crate::discover::InputOptions;
+use crate::durable::write_durably;
 use crate::engine::Engine;
 use crate::error::At;
 use crate::ingest::IngestOptions;
@@ -31,6 +33,9 @@ pub(super) const SCHEME: &str = "collected://";
 
 /// Where it is marked that a source is being collected, below the data directory.
 const LOCKS_DIR: &str = "sources";
+
+/// Where is kept what is no record, below the data directory.
+pub(super) const REJECTED_DIR: &str = "sources/rejected";
 
 /// Where batches lie until they are in the lake, below the data directory.
 const DIR: &str = "tmp/collected";
@@ -116,7 +121,10 @@ pub(super) struct LakeSink<'a> {
     source: String,
     state: State,
     latest: Latest,
-    /// Where batches lie until they are in the lake.
+    /// Where is kept what is no record, below the data directory.
+pub(super) const REJECTED_DIR: &str = "sources/rejected";
+
+/// Where batches lie until they are in the lake.
     dir: PathBuf,
     /// Held for as long as this source is collected: another one who began where this one did would number its
     /// batches alike.
@@ -166,27 +174,38 @@ impl<'a> LakeSink<'a> {
         })
     }
 
-    /// Writes the batch aside, with its cursor, and brings it in as an input.
+    /// Writes the batch aside, with its cursors, and brings it in as an input.
     fn keep(&mut self, mut batch: Batch) -> Result<(), EngineError> {
+        self.set_aside(&batch.rejected)?;
         self.unchanged += self.latest.without_known(&mut batch);
-        let known = batch.cursor.as_ref() == self.state.cursors.get(&batch.stream);
-        if batch.records == 0 && (known || batch.cursor.is_none()) {
+        // Of one name the last is the one that holds.
+        let own = batch.cursor.take().map(|cursor| (batch.stream.clone(), cursor));
+        let mut cursors: BTreeMap<String, Value> = std::mem::take(&mut batch.others).into_iter().collect();
+        cursors.extend(own);
+        cursors.retain(|stream, cursor| self.state.cursors.get(stream).unwrap_or(&Value::Null) != cursor);
+        if batch.records == 0 && cursors.is_empty() {
             return Ok(());
         }
         let number = self.state.number + 1;
         let mut bytes = std::mem::take(&mut batch.lines);
-        // Without a cursor, too: the number says which batch is the newest.
-        let mut line = json!({
-            "source": self.source,
-            "stream": CURSOR,
-            "doc_type": "system_event",
-            "data": { "stream": batch.stream, "number": number },
-        });
-        if let Some(cursor) = &batch.cursor {
-            line["data"]["cursor"] = cursor.clone();
+        let mut line = |stream: &str, cursor: Option<&Value>| {
+            let mut line = json!({
+                "source": self.source,
+                "stream": CURSOR,
+                "doc_type": "system_event",
+                "data": { "stream": stream, "number": number },
+            });
+            if let Some(cursor) = cursor {
+                line["data"]["cursor"] = cursor.clone();
+            }
+            bytes.extend_from_slice(line.to_string().as_bytes());
+            bytes.push(b'\n');
+        };
+        if cursors.is_empty() {
+            // Without a cursor, too: the number says which batch is the newest.
+            line(&batch.stream, None);
         }
-        bytes.extend_from_slice(line.to_string().as_bytes());
-        bytes.push(b'\n');
+        cursors.iter().for_each(|(stream, cursor)| line(stream, Some(cursor)));
         let hash = to_hex(&IdHasher::new("collected").part(&bytes).finish());
         let uri = format!("{SCHEME}{}/{}/{number:08}-{}.jsonl", self.source, batch.stream, &hash[..16]);
         let path = self.dir.join(format!("{hash}.jsonl"));
@@ -209,13 +228,33 @@ impl<'a> LakeSink<'a> {
         self.kept.bytes_in += summary.bytes_in;
         self.kept.lake_version = summary.lake_version.or(self.kept.lake_version);
         self.state.number = number;
-        if let Some(cursor) = &batch.cursor {
+        for (stream, cursor) in cursors {
             match cursor {
-                Value::Null => drop(self.state.cursors.reset(&batch.stream)),
-                cursor => self.state.cursors.set(batch.stream.as_str(), cursor.clone()),
+                Value::Null => drop(self.state.cursors.reset(&stream)),
+                cursor => self.state.cursors.set(stream, cursor),
             }
         }
         Ok(())
+    }
+
+    /// Writes down what is no record, before a cursor goes past it. The name comes from the content: a batch that is
+    /// collected again is set aside once.
+    fn set_aside(&self, rejected: &[Rejected]) -> Result<(), EngineError> {
+        if rejected.is_empty() {
+            return Ok(());
+        }
+        let mut text = String::new();
+        for one in rejected {
+            text.push_str(&format!("{}\n", one.to_value(&self.source)));
+        }
+        let dir = self.engine.data_dir().join(REJECTED_DIR).join(&self.source);
+        fs::create_dir_all(&dir).at("create", &dir)?;
+        let hash = to_hex(&IdHasher::new("rejected").part(text.as_bytes()).finish());
+        let path = dir.join(format!("{}.jsonl", &hash[..16]));
+        match path.exists() {
+            true => Ok(()),
+            false => write_durably(&path, text.as_bytes()),
+        }
     }
 }
 
@@ -313,7 +352,8 @@ mod tests {
             format!("{order}\n")
         };
         let lines: String = orders.iter().map(line).collect();
-        Batch { stream: "orders".to_owned(), lines: lines.into_bytes(), records: orders.len() as u64, cursor }
+        let (stream, records) = ("orders".to_owned(), orders.len() as u64);
+        Batch { stream, lines: lines.into_bytes(), records, cursor, ..Batch::default() }
     }
 
     #[test]
