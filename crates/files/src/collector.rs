@@ -14,7 +14,7 @@ use crate::FilesError;
 use crate::config::{After, FilesConfig, Format};
 use crate::feed::Feed;
 use crate::find::{Met, Place};
-use crate::identify::{Register, marks_of};
+use crate::identify::{Register, joined, marks_of};
 use crate::label::Label;
 use crate::rows::{Next, Reading, Rows, format_of, of_parquet, of_text};
 use crate::run::Run;
@@ -88,8 +88,9 @@ impl FileCollector {
 
     /// Reads what is new of a file.
     fn file(&self, met: &Met, register: &Register<'_>, run: &mut Run<'_, '_>) -> Result<(), FilesError> {
-        let identity = register.identify(met, self.encoding)?;
-        run.begin(met, register, &identity)?;
+        let mut identity = register.identify(met, self.encoding)?;
+        joined(met, &mut identity.state, self.encoding)?;
+        run.begin(met, register, &identity);
         if identity.nothing_new {
             return Ok(());
         }
@@ -254,7 +255,7 @@ impl Collector for FileCollector {
     ) -> Result<Collected, CollectError> {
         let known = Known::of(from.iter());
         let label = Label::of(&self.source_id, &self.stream, self.tenant_id.as_deref(), &self.config);
-        let mut run = Run::new(label, &self.config, self.encoding, sink, means);
+        let mut run = Run::new(label, &self.config, sink, means);
         for name in &known.lost {
             run.notes.push(format!("what is known of {name} cannot be understood; it is read from its beginning"));
         }

@@ -90,14 +90,14 @@ impl Feed {
     }
 
     /// What is there and was not taken.
-    pub(crate) fn bytes(&self) -> &[u8] {
+    pub(crate) fn ready(&self) -> &[u8] {
         &self.buffer[self.start..]
     }
 
     /// The first bytes, `len` of them if there are so many, without taking them.
     pub(crate) fn head(&mut self, len: usize) -> &[u8] {
-        while self.bytes().len() < len && self.more() {}
-        &self.bytes()[..len.min(self.bytes().len())]
+        while self.ready().len() < len && self.more() {}
+        &self.ready()[..len.min(self.ready().len())]
     }
 
     /// Reads on; says whether anything came.
@@ -133,11 +133,9 @@ impl Feed {
             decoder.decode_to_utf8_without_replacement(&raw, &mut self.buffer[from..], last);
         self.buffer.truncate(from + written);
         if let DecoderResult::Malformed(..) = result {
-            let at = self.tracker.at() + self.bytes().len() as u64;
-            let why = format!(
-                "what follows is no {}; say in `encoding` what it is",
-                decoder.encoding().name().to_lowercase()
-            );
+            let name = decoder.encoding().name().to_lowercase();
+            let at = self.tracker.at() + self.ready().len() as u64;
+            let why = format!("what follows is no {name}; say in `encoding` what it is");
             self.failure = Some(FilesError::Malformed { at, why });
             self.ended = true;
         }
@@ -149,7 +147,7 @@ impl Feed {
     }
 
     /// The next `len` bytes are done with.
-    pub(crate) fn take(&mut self, len: usize) {
+    pub(crate) fn consume(&mut self, len: usize) {
         let end = self.start + len;
         self.tracker.add(&self.buffer[self.start..end]);
         self.start = end;
@@ -160,7 +158,7 @@ impl Feed {
     pub(crate) fn discard(&mut self, len: u64) -> Result<(), FilesError> {
         let mut left = len;
         while left > 0 {
-            let ready = self.bytes().len().min(usize::try_from(left).unwrap_or(usize::MAX));
+            let ready = self.ready().len().min(usize::try_from(left).unwrap_or(usize::MAX));
             self.start += ready;
             left -= ready as u64;
             if left > 0 && ready == 0 && !self.more() {
@@ -190,7 +188,7 @@ impl Read for Feed {
                 "a row has more than {ROW_BYTES_MAX} bytes: perhaps a quote in it is not closed"
             )));
         }
-        if self.bytes().len() == self.lent && !self.more() {
+        if self.ready().len() == self.lent && !self.more() {
             return Ok(0);
         }
         let ready = &self.buffer[self.start + self.lent..];

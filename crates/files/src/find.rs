@@ -28,6 +28,8 @@ pub(crate) struct Met {
     pub name: String,
     pub path: PathBuf,
     pub stamp: Stamp,
+    /// When anything about it was last changed, in microseconds: nobody can set it back.
+    pub changed: Micros,
 }
 
 /// What tells that a file was not touched.
@@ -41,8 +43,7 @@ pub(crate) struct Stamp {
 
 impl Stamp {
     pub(crate) fn of(metadata: &Metadata) -> Self {
-        let mtime = metadata.mtime().saturating_mul(1_000_000).saturating_add(metadata.mtime_nsec() / 1_000);
-        Self { size: metadata.len(), mtime }
+        Self { size: metadata.len(), mtime: micros(metadata.mtime(), metadata.mtime_nsec()) }
     }
 }
 
@@ -99,6 +100,8 @@ impl Place {
         if let Some(failed) = failed_dir(config) {
             closed.push(root.join(failed));
         }
+        let closed: Vec<PathBuf> =
+            closed.into_iter().map(|dir| dir.canonicalize().unwrap_or(dir)).collect();
         // One that is the directory itself would close everything.
         if let Some(open) = closed.iter().find(|dir| root.starts_with(dir.as_path())) {
             return Err(wrong(
@@ -109,7 +112,6 @@ impl Place {
                 ),
             ));
         }
-        let closed = closed.into_iter().map(|dir| dir.canonicalize().unwrap_or(dir)).collect();
         let dots = config.file_pattern.starts_with('.') || config.file_pattern.contains("/.");
         Ok(Self { root, only, matcher, dots, closed })
     }
@@ -165,7 +167,9 @@ impl Place {
                 let why = format!("it takes more than {FILES_MAX} files; make several sources of them");
                 return Err(wrong("file_pattern", why));
             } else {
-                found.files.push(Met { name: self.name(entry.path()), path: entry.into_path(), stamp });
+                let changed = micros(metadata.ctime(), metadata.ctime_nsec());
+                let name = self.name(entry.path());
+                found.files.push(Met { name, path: entry.into_path(), stamp, changed });
             }
         }
         found.files.sort_by(|a, b| (a.stamp.mtime, &a.name).cmp(&(b.stamp.mtime, &b.name)));
@@ -203,6 +207,10 @@ impl Place {
         // What begins so among the cursors is no file.
         if name.starts_with(OWN) { format!("./{name}") } else { name }
     }
+}
+
+fn micros(seconds: i64, nanoseconds: i64) -> Micros {
+    seconds.saturating_mul(1_000_000).saturating_add(nanoseconds / 1_000)
 }
 
 /// Where files are moved to that cannot be read, if any are.

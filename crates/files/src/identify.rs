@@ -60,9 +60,21 @@ impl<'k> Register<'k> {
         Self { known, by_head, there }
     }
 
-    /// The state of a file that was read to its end and not touched since.
+    /// What is known of a file of this name.
+    pub(crate) fn known(&self, name: &str) -> Option<&'k FileState> {
+        self.known.files.get(name)
+    }
+
+    /// Whether a file of this name is there.
+    pub(crate) fn is_there(&self, name: &str) -> bool {
+        self.there.contains_key(name)
+    }
+
+    /// The state of a file that was read to its end and not touched since. One that should not be there any more is
+    /// looked into: it may be another delivery under the same name.
     pub(crate) fn unchanged(&self, met: &Met) -> Option<&'k FileState> {
-        self.known.files.get(&met.name).filter(|state| state.done && state.stamp() == met.stamp)
+        let same = |state: &&FileState| state.stamp() == met.stamp && state.changed == met.changed;
+        self.known.files.get(&met.name).filter(|state| state.done && !state.whole).filter(same)
     }
 
     /// Looks into a file.
@@ -125,17 +137,17 @@ impl<'k> Register<'k> {
         let mut feed = Feed::open(&met.path, &met.name, encoding)?;
         let mut comparison = Comparison::with(state);
         while !comparison.is_over() {
-            if feed.bytes().is_empty() && !feed.more() {
+            if feed.ready().is_empty() && !feed.more() {
                 // Damage before that place is damage of something else.
                 break;
             }
-            let took = comparison.add(feed.bytes());
+            let took = comparison.add(feed.ready());
             feed.discard(took as u64)?;
         }
         if !comparison.is_same() {
             return Ok(None);
         }
-        let at_end = feed.bytes().is_empty() && !feed.more();
+        let at_end = feed.ready().is_empty() && !feed.more();
         // What is damaged behind it is not at its end.
         Ok(Some(at_end && feed.failure().is_ok()))
     }
@@ -169,12 +181,12 @@ pub(crate) fn joined(
     let mut feed = Feed::open(&met.path, &met.name, encoding)?;
     let mut tracker = Tracker::new();
     while tracker.at() < state.at {
-        if feed.bytes().is_empty() && !feed.more() {
+        if feed.ready().is_empty() && !feed.more() {
             return feed.failure();
         }
         let left = usize::try_from(state.at - tracker.at()).unwrap_or(usize::MAX);
-        let len = feed.bytes().len().min(left);
-        tracker.add(&feed.bytes()[..len]);
+        let len = feed.ready().len().min(left);
+        tracker.add(&feed.ready()[..len]);
         feed.discard(len as u64)?;
     }
     let mut whole = FileState::default();

@@ -12,7 +12,6 @@ const PLATFORM: &str = "file";
 /// What is the same for all rows of a source, and how the rest is found in a row. What it writes is what
 /// [`stele_collect::Collectable`] writes.
 pub(crate) struct Label<'c> {
-    pub source: &'c str,
     pub stream: &'c str,
     /// A line up to where rows differ.
     begin: Vec<u8>,
@@ -38,7 +37,7 @@ impl<'c> Label<'c> {
             begin.push(b':');
             text(&mut begin, value);
         }
-        Self { source, stream, begin, key: &config.key, ts: config.ts.as_deref(), file: Vec::new() }
+        Self { stream, begin, key: &config.key, ts: config.ts.as_deref(), file: Vec::new() }
     }
 
     /// The rows that follow are of this file.

@@ -4,7 +4,6 @@
 use std::collections::HashSet;
 use std::path::PathBuf;
 
-use encoding_rs::Encoding;
 use serde_json::Value;
 use stele_collect::{
     BATCH_BYTES, Batch, CollectError, Means, Outcome, Rejected, Sink, StreamOutcome, UNAVAILABLE_MAX,
@@ -16,7 +15,7 @@ use crate::after::{delete, move_to, write_reason};
 use crate::collector::is_lasting;
 use crate::config::{After, FilesConfig};
 use crate::find::{Met, Place};
-use crate::identify::{Identity, Register, joined};
+use crate::identify::{Identity, Register};
 use crate::label::Label;
 use crate::rows::Rows;
 use crate::state::FileState;
@@ -47,7 +46,6 @@ struct Current {
 pub(crate) struct Run<'r, 'm> {
     label: Label<'r>,
     config: &'r FilesConfig,
-    encoding: Option<&'static Encoding>,
     sink: &'r mut dyn Sink,
     means: &'r Means<'m>,
     lines: Vec<u8>,
@@ -79,14 +77,12 @@ impl<'r, 'm> Run<'r, 'm> {
     pub(crate) fn new(
         label: Label<'r>,
         config: &'r FilesConfig,
-        encoding: Option<&'static Encoding>,
-        sink: &'r mut dyn Sink,
+            sink: &'r mut dyn Sink,
         means: &'r Means<'m>,
     ) -> Self {
         Self {
             label,
             config,
-            encoding,
             sink,
             means,
             lines: Vec::new(),
@@ -123,16 +119,10 @@ impl<'r, 'm> Run<'r, 'm> {
     }
 
     /// A file is looked into; what was found out about it goes along with its rows.
-    pub(crate) fn begin(
-        &mut self,
-        met: &Met,
-        register: &Register<'_>,
-        identity: &Identity,
-    ) -> Result<(), FilesError> {
+    pub(crate) fn begin(&mut self, met: &Met, register: &Register<'_>, identity: &Identity) {
         self.files += 1;
         self.label.file(&met.name);
         let mut state = identity.state.clone();
-        joined(met, &mut state, self.encoding)?;
         state.whole = self.config.after() != After::Nothing;
         if let Some(was) = &identity.was {
             if identity.nothing_new && self.again.len() < NAMED_MAX {
@@ -152,7 +142,6 @@ impl<'r, 'm> Run<'r, 'm> {
             self.others.push((own.earlier_name(&met.name), own.value()));
         }
         self.current = Some(Current { met: met.clone(), state, ended: identity.nothing_new });
-        Ok(())
     }
 
     pub(crate) fn row(&mut self, number: u64, row: &[u8]) {
@@ -240,7 +229,7 @@ impl<'r, 'm> Run<'r, 'm> {
 
     fn close(&mut self, due: Due) -> Result<(), FilesError> {
         if let Some(Current { met, mut state, ended }) = self.current.take() {
-            (state.size, state.mtime) = (met.stamp.size, met.stamp.mtime);
+            state.lay_there_as(&met);
             state.done = ended;
             self.others.push((met.name.clone(), state.value()));
             if ended || matches!(due, Due::Failed(_)) {
@@ -255,7 +244,8 @@ impl<'r, 'm> Run<'r, 'm> {
         if let Some(current) = &self.current {
             // The file goes on; this is how far it has come.
             let mut state = current.state.clone();
-            (state.size, state.mtime, state.done) = (current.met.stamp.size, current.met.stamp.mtime, false);
+            state.lay_there_as(&current.met);
+            state.done = false;
             self.others.push((current.met.name.clone(), state.value()));
         }
         let batch = Batch {

@@ -21,9 +21,9 @@ pub(crate) fn unpacked(mut feed: Feed, dir: &Path) -> Result<(File, FileState), 
         .open(&path)
         .at("create", &path)?;
     std::fs::remove_file(&path).at("remove", &path)?;
-    while !feed.bytes().is_empty() || feed.more() {
-        file.write_all(feed.bytes()).at("write", &path)?;
-        feed.take(feed.bytes().len());
+    while !feed.ready().is_empty() || feed.more() {
+        file.write_all(feed.ready()).at("write", &path)?;
+        feed.consume(feed.ready().len());
     }
     feed.failure()?;
     file.rewind().at("read", &path)?;

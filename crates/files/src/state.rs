@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use stele_model::Micros;
 
-use crate::find::Stamp;
+use crate::find::{Met, Stamp};
 
 /// Lengths of beginnings that have a hash: a line, a long header, and what no header is.
 pub(crate) const HEADS: [u64; 3] = [1 << 10, 64 << 10, 1 << 20];
@@ -39,6 +39,7 @@ pub(crate) struct FileState {
     /// As it lay there when it was read.
     pub size: u64,
     pub mtime: Micros,
+    pub changed: Micros,
     /// Bytes of content up to which it was read.
     pub at: u64,
     /// Rows that were read, and lines where it has lines.
@@ -57,6 +58,10 @@ pub(crate) struct FileState {
 impl FileState {
     pub(crate) fn stamp(&self) -> Stamp {
         Stamp { size: self.size, mtime: self.mtime }
+    }
+
+    pub(crate) fn lay_there_as(&mut self, met: &Met) {
+        (self.size, self.mtime, self.changed) = (met.stamp.size, met.stamp.mtime, met.changed);
     }
 
     pub(crate) fn value(&self) -> Value {

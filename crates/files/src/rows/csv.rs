@@ -83,7 +83,7 @@ impl Separated {
         if from.at == 0 {
             let skip = header_bytes + if marked { BOM.len() as u64 } else { 0 };
             feed.head(usize::try_from(skip).unwrap_or(usize::MAX));
-            feed.take(usize::try_from(skip).unwrap_or(usize::MAX).min(feed.bytes().len()));
+            feed.consume(usize::try_from(skip).unwrap_or(usize::MAX).min(feed.ready().len()));
             lines = header_lines;
         }
         let base = feed.at();
@@ -125,7 +125,7 @@ impl Separated {
     /// The bytes of the record that was read last, and where they begin.
     fn raw(&self) -> &[u8] {
         let end = usize::try_from(self.base + self.reader.position().byte() - self.reader.get_ref().at());
-        let bytes = self.reader.get_ref().bytes();
+        let bytes = self.reader.get_ref().ready();
         &bytes[..end.unwrap_or(usize::MAX).min(bytes.len())]
     }
 
@@ -177,7 +177,7 @@ impl Rows for Separated {
                 self.reader.get_mut().failure()?;
                 // Line breaks at the end.
                 let rest = self.reader.get_ref().lent();
-                self.reader.get_mut().take(rest);
+                self.reader.get_mut().consume(rest);
                 self.base = self.reader.get_ref().at() - self.reader.position().byte();
                 return Ok(Next::End);
             }
@@ -193,11 +193,10 @@ impl Rows for Separated {
         }
         let raw = self.raw();
         let taken = raw.len();
-        let trimmed = raw.trim_ascii();
         // What ends within quotes ends within a row.
         let open = memchr::memchr_iter(self.quote, raw).count() % 2 == 1;
         let last = self.base + self.reader.position().byte()
-            == self.reader.get_ref().at() + self.reader.get_ref().bytes().len() as u64;
+            == self.reader.get_ref().at() + self.reader.get_ref().ready().len() as u64;
         if open && last {
             // Damage of what packs it is why.
             self.reader.get_mut().failure()?;
@@ -224,8 +223,7 @@ impl Rows for Separated {
                 Next::Bad(line, why)
             }
         };
-        let _ = trimmed;
-        self.reader.get_mut().take(taken);
+        self.reader.get_mut().consume(taken);
         Ok(next)
     }
 

@@ -22,13 +22,9 @@ const OTHERS: [(&[u8], &str); 6] = [
     (b"ORC", "ORC"),
 ];
 
-pub(crate) fn is_parquet(head: &[u8]) -> bool {
-    head.starts_with(PARQUET)
-}
-
 /// `cut` says that there is more than `head`.
 pub(crate) fn detect(name: &str, head: &[u8], cut: bool) -> Result<Format, FilesError> {
-    if is_parquet(head) {
+    if head.starts_with(PARQUET) {
         return Ok(Format::Parquet);
     }
     if let Some((_, what)) = OTHERS.iter().find(|(begins, _)| head.starts_with(begins)) {

@@ -47,12 +47,12 @@ impl Document {
     fn peek(&mut self) -> Result<Option<u8>, FilesError> {
         loop {
             if self.feed.at() == 0 && self.feed.head(3) == b"\xef\xbb\xbf" {
-                self.feed.take(3);
+                self.feed.consume(3);
             }
-            let bytes = self.feed.bytes();
+            let bytes = self.feed.ready();
             let blanks = bytes.iter().take_while(|byte| byte.is_ascii_whitespace()).count();
             let found = bytes.get(blanks).copied();
-            self.feed.take(blanks);
+            self.feed.consume(blanks);
             if found.is_some() {
                 return Ok(found);
             }
@@ -71,10 +71,10 @@ impl Document {
     fn value(&mut self) -> Result<usize, FilesError> {
         let mut scan = Scan::default();
         loop {
-            if let Some(end) = scan.over(self.feed.bytes()) {
+            if let Some(end) = scan.over(self.feed.ready()) {
                 return Ok(end);
             }
-            if self.feed.bytes().len() > ROW_BYTES_MAX {
+            if self.feed.ready().len() > ROW_BYTES_MAX {
                 let why = format!(
                     "the value that begins here has more than {ROW_BYTES_MAX} bytes; write its rows as a list, or one a line"
                 );
@@ -96,14 +96,14 @@ impl Document {
     /// Comes to the next element of the list; `false` is its end.
     fn element(&mut self) -> Result<bool, FilesError> {
         if !self.opened {
-            self.feed.take(1);
+            self.feed.consume(1);
             self.opened = true;
             return Ok(self.peek()? != Some(b']') || self.close()?);
         }
         match self.peek()? {
             Some(b']') => self.close(),
             Some(b',') if self.elements > 0 => {
-                self.feed.take(1);
+                self.feed.consume(1);
                 match self.peek()? {
                     None => self.malformed("the file ends within its list; it is cut off"),
                     Some(b']' | b',') => self.malformed("a comma is followed by no value"),
@@ -118,7 +118,7 @@ impl Document {
     }
 
     fn close(&mut self) -> Result<bool, FilesError> {
-        self.feed.take(1);
+        self.feed.consume(1);
         self.closed = true;
         match self.peek()? {
             None => Ok(false),
@@ -147,7 +147,7 @@ impl Rows for Document {
             return self.malformed("no value begins here");
         }
         let end = self.value()?;
-        let bytes = &self.feed.bytes()[..end];
+        let bytes = &self.feed.ready()[..end];
         let number = self.elements + 1;
         let next = match serde_json::from_slice::<&RawValue>(bytes) {
             Ok(value) => {
@@ -162,7 +162,7 @@ impl Rows for Document {
             // Where the next one begins cannot be said.
             Err(error) => return self.malformed(format!("value {number} is no JSON: {error}")),
         };
-        self.feed.take(end);
+        self.feed.consume(end);
         self.elements += 1;
         Ok(next)
     }

@@ -28,10 +28,10 @@ impl Lines {
     fn line(&mut self) -> Result<(usize, bool), FilesError> {
         let mut looked = 0;
         loop {
-            if let Some(at) = memchr::memchr(b'\n', &self.feed.bytes()[looked..]) {
+            if let Some(at) = memchr::memchr(b'\n', &self.feed.ready()[looked..]) {
                 return Ok((looked + at + 1, true));
             }
-            looked = self.feed.bytes().len();
+            looked = self.feed.ready().len();
             if looked > ROW_BYTES_MAX {
                 return Ok((looked, false));
             }
@@ -44,14 +44,14 @@ impl Lines {
 
     /// Takes a line that is too long, to its end.
     fn long(&mut self, out: &mut Vec<u8>) -> Result<Next, FilesError> {
-        out.extend_from_slice(&self.feed.bytes()[..BAD_BYTES_MAX]);
+        out.extend_from_slice(&self.feed.ready()[..BAD_BYTES_MAX]);
         let mut bytes = 0;
         loop {
-            let ready = self.feed.bytes();
+            let ready = self.feed.ready();
             let end = memchr::memchr(b'\n', ready);
             let take = end.map_or(ready.len(), |at| at + 1);
             bytes += take;
-            self.feed.take(take);
+            self.feed.consume(take);
             if end.is_some() {
                 break;
             }
@@ -80,14 +80,14 @@ impl Rows for Lines {
             if end > ROW_BYTES_MAX {
                 return self.long(out);
             }
-            let line = &self.feed.bytes()[..end];
+            let line = &self.feed.ready()[..end];
             let bare = if self.feed.at() == 0 { line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line) } else { line };
             let bare = match self.text {
                 true => bare.strip_suffix(b"\n").map_or(bare, |bare| bare.strip_suffix(b"\r").unwrap_or(bare)),
                 false => bare.trim_ascii(),
             };
             if bare.is_empty() {
-                self.feed.take(end);
+                self.feed.consume(end);
                 self.lines += 1;
                 continue;
             }
@@ -128,7 +128,7 @@ impl Rows for Lines {
                     Next::Bad(number, why)
                 }
             };
-            self.feed.take(end);
+            self.feed.consume(end);
             self.lines += 1;
             return Ok(next);
         }

@@ -9,7 +9,7 @@ mod values;
 
 use std::fs::File;
 
-pub(crate) use self::detect::{detect, is_parquet};
+use self::detect::detect;
 use crate::config::{CsvConfig, Format};
 use crate::feed::Feed;
 use crate::state::FileState;
