@@ -234,7 +234,8 @@ impl<'a> LakeSink<'a> {
                 cursor => self.state.cursors.set(stream, cursor),
             }
         }
-        Ok(())
+        // Durable, and nobody knows yet: whoever is killed here has to find it done.
+        self.engine.faults().hit("collect.kept").at("keep", &path)
     }
 
     /// Writes down what is no record, before a cursor goes past it. The name comes from the content: a batch that is
@@ -308,9 +309,9 @@ mod tests {
     use std::sync::Mutex;
 
     use serde_json::{Value, json};
-    use stele_collect::{Batch, CollectError, Sink};
+    use stele_collect::{Batch, CollectError, Sieve, Sink, Source, SourcesConfig};
 
-    use super::{DIR, LakeSink};
+    use super::{DIR, LakeSink, REJECTED_DIR};
     use crate::{Cancel, Engine, EngineError, Environment, NoProgress, Settings};
 
     struct Rig {
@@ -393,6 +394,52 @@ mod tests {
         assert_eq!(rig.cursor(), None);
         rig.sink().unwrap().take(batch(&[], Some(json!({ "at": 3 })))).unwrap();
         assert_eq!(rig.cursor(), Some(json!({ "at": 3 })));
+    }
+
+    /// A source with this of its own, for whatever kind it is of.
+    fn source(own: Value) -> Source {
+        let mut entry = json!({ "source_id": "shop", "source_type": "database" });
+        entry.as_object_mut().unwrap().extend(own.as_object().unwrap().clone());
+        SourcesConfig::of(vec![entry], serde_json::Map::new(), &[], &|_| None).unwrap().sources[0].clone()
+    }
+
+    #[test]
+    fn sources_09_what_was_kept_is_known_to_the_next_run() {
+        let (rig, source) = (Rig::new(), source(json!({ "dedup": ["what"] })));
+        for (orders, duplicates, records) in [
+            // With each batch that keeps something, one line for its cursor and one for what it kept.
+            (&[(1, "tea"), (2, "tea"), (3, "rope")][..], 1, 4),
+            (&[(4, "tea"), (5, "oar")][..], 1, 7),
+            (&[(6, "oar")][..], 1, 8),
+        ] {
+            let mut sink = rig.sink().unwrap();
+            let mut sieve = Sieve::of(&source, &mut sink).unwrap();
+            sieve.take(batch(orders, Some(json!(orders[0].0)))).unwrap();
+            assert_eq!((sieve.sifted().duplicates, rig.records()), (duplicates, records));
+        }
+        assert_eq!(rig.cursor(), Some(json!(6)));
+    }
+
+    #[test]
+    fn sources_14_what_is_left_out_is_kept_aside_once_with_its_reason() {
+        let (rig, source) = (Rig::new(), source(json!({ "schema": { "fields": { "id": "string", "what": "string" }, "types": "discard_row" } })));
+        for _ in 0..2 {
+            let mut sink = rig.sink().unwrap();
+            let mut sieve = Sieve::of(&source, &mut sink).unwrap();
+            // Read whole each time, so that the same comes again.
+            sieve.take(batch(&[(1, "tea")], None)).unwrap();
+            assert_eq!((sieve.sifted().rejected, rig.engine.snapshot().is_ok()), (1, false), "nothing is in the lake");
+        }
+        let dir = rig.engine.data_dir().join(REJECTED_DIR).join("shop");
+        let files: Vec<_> = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).collect();
+        assert_eq!(files.len(), 1, "{files:?}");
+        let text = std::fs::read_to_string(&files[0]).unwrap();
+        let told: Value = serde_json::from_str(text.trim()).unwrap();
+        let expect = json!({
+            "source": "shop", "stream": "orders", "place": "orders 1",
+            "reason": "`id` is Integer and was String before", "raw": "{\"id\":1,\"what\":\"tea\"}",
+        });
+        assert_eq!(told, expect);
     }
 
     #[test]
