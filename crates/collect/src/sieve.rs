@@ -188,9 +188,11 @@ impl<'s> Sieve<'s> {
         Ok(sifted)
     }
 
-    fn learnt(&self, batch: &mut Batch, before: &BTreeMap<String, Columns>) {
+    /// Adds what is known of members now and was not before.
+    fn learnt(&self, batch: &mut Batch, before: &BTreeMap<String, Judge>) {
+        let new = Judge::new(self.contract.clone());
         for (stream, judge) in &self.judges {
-            if before.get(stream) != Some(judge.columns())
+            if before.get(stream).unwrap_or(&new).columns() != judge.columns()
                 && let Ok(columns) = serde_json::to_value(judge.columns())
             {
                 batch.others.push((format!("{}{stream}", Self::COLUMNS), columns));
@@ -206,13 +208,11 @@ impl Sink for Sieve<'_> {
 
     fn take(&mut self, mut batch: Batch) -> Result<(), CollectError> {
         let mut ids = Vec::new();
-        let before: BTreeMap<String, Columns> =
-            self.judges.iter().map(|(stream, judge)| (stream.clone(), judge.columns().clone())).collect();
         let judges = self.judges.clone();
         let met_rejected = batch.rejected.len() as u64;
         let taken = self.sift(&mut batch, &mut ids).and_then(|mut sifted| {
             sifted.rejected = sifted.rejected.max(met_rejected);
-            self.learnt(&mut batch, &before);
+            self.learnt(&mut batch, &judges);
             let mut forgotten = 0;
             let number = self.marks.back().map_or(0, |(number, _)| number + 1);
             if !ids.is_empty() {

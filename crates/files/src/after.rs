@@ -142,7 +142,9 @@ fn copied(from: &Path, wanted: &Path, packing: Packing) -> Result<PathBuf, Files
                 let packer = flate2::write::GzEncoder::new(target, flate2::Compression::default());
                 copy_all(&mut source, packer)?.finish()?
             }
-            Packing::Zstd => copy_all(&mut source, zstd::stream::write::Encoder::new(target, 0)?)?.finish()?,
+            Packing::Zstd => {
+                copy_all(&mut source, zstd::stream::write::Encoder::new(target, 0)?)?.finish()?
+            }
         };
         target.set_modified(metadata.modified()?)?;
         target.sync_all()

@@ -215,7 +215,8 @@ impl Collector for FileCollector {
                     notes.push(format!("nothing can be moved to {}: {error}", dir.display()));
                 }
             }
-            let identity = format!("{} files, {bytes} bytes below {}", found.files.len(), place.root.display());
+            let identity =
+                format!("{} files, {bytes} bytes below {}", found.files.len(), place.root.display());
             Ok(Checked { identity: Some(identity), notes })
         };
         check().map_err(|error| self.say(error))
@@ -257,7 +258,8 @@ impl Collector for FileCollector {
         let label = Label::of(&self.source_id, &self.stream, self.tenant_id.as_deref(), &self.config);
         let mut run = Run::new(label, &self.config, sink, means);
         for name in &known.lost {
-            run.notes.push(format!("what is known of {name} cannot be understood; it is read from its beginning"));
+            run.notes
+                .push(format!("what is known of {name} cannot be understood; it is read from its beginning"));
         }
         let ended = self.all(&known, &mut run);
         let mut collected = Collected { calls: run.files, ..Collected::default() };
@@ -307,4 +309,3 @@ fn fields_of(row: &[u8]) -> Vec<(String, String)> {
 pub(crate) fn is_lasting(error: &FilesError) -> bool {
     matches!(error.kind(), ErrorKind::Report | ErrorKind::Fix)
 }
-

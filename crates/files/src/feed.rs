@@ -39,7 +39,11 @@ pub(crate) struct Feed {
 
 impl Feed {
     /// From the beginning. `name` is what errors call it.
-    pub(crate) fn open(path: &Path, name: &str, encoding: Option<&'static Encoding>) -> Result<Self, FilesError> {
+    pub(crate) fn open(
+        path: &Path,
+        name: &str,
+        encoding: Option<&'static Encoding>,
+    ) -> Result<Self, FilesError> {
         let file = File::open(path).at("open", path)?;
         let mut content = Content::new(name, Box::new(file))?;
         let said = Encoding::for_bom(content.head(3)).map(|(encoding, _)| encoding).or(encoding);

@@ -100,8 +100,7 @@ impl Place {
         if let Some(failed) = failed_dir(config) {
             closed.push(root.join(failed));
         }
-        let closed: Vec<PathBuf> =
-            closed.into_iter().map(|dir| dir.canonicalize().unwrap_or(dir)).collect();
+        let closed: Vec<PathBuf> = closed.into_iter().map(|dir| dir.canonicalize().unwrap_or(dir)).collect();
         // One that is the directory itself would close everything.
         if let Some(open) = closed.iter().find(|dir| root.starts_with(dir.as_path())) {
             return Err(wrong(
@@ -120,7 +119,8 @@ impl Place {
     pub(crate) fn look(&self, config: &FilesConfig, now: Micros) -> Result<Found, FilesError> {
         let mut found = Found::default();
         let since = config.modified_after(now)?;
-        let young = config.min_age.map(|age| now.saturating_sub(age.as_micros().try_into().unwrap_or(i64::MAX)));
+        let young =
+            config.min_age.map(|age| now.saturating_sub(age.as_micros().try_into().unwrap_or(i64::MAX)));
         let start = self.only.as_deref().unwrap_or(&self.root);
         let mut entries = WalkDir::new(start).follow_links(true).max_depth(DEPTH_MAX).into_iter();
         while let Some(entry) = entries.next() {
@@ -130,7 +130,8 @@ impl Place {
                     let path = error.path().unwrap_or(start).to_owned();
                     let gone = error.io_error().is_some_and(|io| io.kind() == std::io::ErrorKind::NotFound);
                     if path == start {
-                        let source = error.into_io_error().unwrap_or_else(|| std::io::ErrorKind::Other.into());
+                        let source =
+                            error.into_io_error().unwrap_or_else(|| std::io::ErrorKind::Other.into());
                         return Err(FilesError::Io { what: "look into", path, source });
                     }
                     if !gone && error.loop_ancestor().is_none() {

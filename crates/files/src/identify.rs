@@ -78,7 +78,11 @@ impl<'k> Register<'k> {
     }
 
     /// Looks into a file.
-    pub(crate) fn identify(&self, met: &Met, encoding: Option<&'static Encoding>) -> Result<Identity, FilesError> {
+    pub(crate) fn identify(
+        &self,
+        met: &Met,
+        encoding: Option<&'static Encoding>,
+    ) -> Result<Identity, FilesError> {
         let mut feed = Feed::open(&met.path, &met.name, encoding)?;
         let own = self.known.files.get(&met.name);
         let head = feed.head(usize::try_from(HEADS[2]).unwrap_or(usize::MAX)).to_vec();

@@ -77,7 +77,7 @@ impl<'r, 'm> Run<'r, 'm> {
     pub(crate) fn new(
         label: Label<'r>,
         config: &'r FilesConfig,
-            sink: &'r mut dyn Sink,
+        sink: &'r mut dyn Sink,
         means: &'r Means<'m>,
     ) -> Self {
         Self {

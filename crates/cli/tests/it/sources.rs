@@ -189,7 +189,10 @@ fn sources_12_the_files_of_the_guide() {
     let world = World::of_size(115, 20_000);
     world.write("stele.toml", guided(&world));
     world.write("exports/orders_1.csv", "id;what;amount\r\n1;\"tea;\r\ngreen\";1.50\r\n2;rope;2\r\n");
-    world.write("exports/sub/orders_2.jsonl", "{\"id\":3,\"what\":\"oar\",\"amount\":7.0}\n{bad\n{\"what\":\"no id\"}\n");
+    world.write(
+        "exports/sub/orders_2.jsonl",
+        "{\"id\":3,\"what\":\"oar\",\"amount\":7.0}\n{bad\n{\"what\":\"no id\"}\n",
+    );
     world.write("exports/orders_3.json.gz", b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03\xab\xae");
     world.write("exports/notes.txt", "not asked for");
     let young = world.run("ingest --source orders --json --data-dir d").is(0).events();
@@ -212,20 +215,30 @@ fn sources_12_the_files_of_the_guide() {
     let killed = command.env("STELE_FAILPOINT", "collect.kept:1:kill").output().unwrap();
     assert_eq!(killed.status.code(), None, "it was to be killed");
     assert!(world.path("exports/orders_1.csv").exists() && !world.path("exports/archive").exists());
-    let rows = || world.sql("SELECT original_id, json_extract_string(raw, '$.data.amount') AS amount FROM events WHERE event_type = 'orders' ORDER BY 1");
+    let rows = || {
+        world.sql("SELECT original_id, json_extract_string(raw, '$.data.amount') AS amount FROM events WHERE event_type = 'orders' ORDER BY 1")
+    };
     let stored = rows();
-    assert_eq!(stored.lines().filter(|line| line.contains('.') || line.ends_with('2')).count(), 3, "{stored}");
+    assert_eq!(
+        stored.lines().filter(|line| line.contains('.') || line.ends_with('2')).count(),
+        3,
+        "{stored}"
+    );
     let events = world.run("ingest --all-sources --no-embed --json --data-dir d").is(3).events();
     let run = events.iter().find(|event| event["event"] == "collected").unwrap();
     assert_eq!((&run["outcome"], rows()), (&json!("partial"), stored), "{run}");
     assert!(run["streams"][1]["reason"].as_str().unwrap().contains("gzip data cannot be unpacked"), "{run}");
     let lies = |name: &str| std::fs::exists(world.path(&format!("exports/{name}"))).unwrap();
-    assert!(lies("failed/orders_3.json.gz") && lies("failed/orders_3.json.gz.reason.txt") && lies("notes.txt"));
+    assert!(
+        lies("failed/orders_3.json.gz") && lies("failed/orders_3.json.gz.reason.txt") && lies("notes.txt")
+    );
     assert!(!lies("orders_1.csv") && !lies("sub/orders_2.jsonl"));
     // What is no row, and what is not as it has to be, is kept aside.
     let dir = world.path("d/sources/rejected/orders");
-    let text: String =
-        std::fs::read_dir(dir).unwrap().map(|entry| std::fs::read_to_string(entry.unwrap().path()).unwrap()).collect();
+    let text: String = std::fs::read_dir(dir)
+        .unwrap()
+        .map(|entry| std::fs::read_to_string(entry.unwrap().path()).unwrap())
+        .collect();
     let mut told: Vec<(String, String)> = text
         .lines()
         .map(|line| serde_json::from_str::<Value>(line).unwrap())

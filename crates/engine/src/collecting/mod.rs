@@ -324,10 +324,19 @@ impl<'a> SourceDesk<'a> {
         let dir = self.engine.data_dir().join(REJECTED_DIR).join(&source.id);
         let said = [
             (*duplicates, "records came again and were left out: `dedup` asks for that".to_owned()),
-            (*rejected, format!("records were left out; each is in {}, with its place and reason", dir.display())),
-            (*values_left, "members were taken out of records that are kept: `schema` asks for that".to_owned()),
+            (
+                *rejected,
+                format!("records were left out; each is in {}, with its place and reason", dir.display()),
+            ),
+            (
+                *values_left,
+                "members were taken out of records that are kept: `schema` asks for that".to_owned(),
+            ),
         ];
-        said.into_iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")).collect()
+        said.into_iter()
+            .filter(|(count, _)| *count > 0)
+            .map(|(count, what)| format!("{count} {what}"))
+            .collect()
     }
 
     fn with_means<T>(

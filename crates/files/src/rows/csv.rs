@@ -69,10 +69,11 @@ impl Separated {
             header_lines = reader.position().line() - 1;
             if names.is_empty() {
                 let name = |name: &[u8]| String::from_utf8(name.trim_ascii().to_vec());
-                names = record.iter().map(name).collect::<Result<_, _>>().map_err(|_| FilesError::Malformed {
-                    at: 0,
-                    why: "the header is no UTF-8; say in `encoding` what it is".to_owned(),
-                })?;
+                names =
+                    record.iter().map(name).collect::<Result<_, _>>().map_err(|_| FilesError::Malformed {
+                        at: 0,
+                        why: "the header is no UTF-8; say in `encoding` what it is".to_owned(),
+                    })?;
             }
         }
         if names.len() > COLUMNS_MAX {

@@ -28,7 +28,8 @@ pub(crate) fn detect(name: &str, head: &[u8], cut: bool) -> Result<Format, Files
         return Ok(Format::Parquet);
     }
     if let Some((_, what)) = OTHERS.iter().find(|(begins, _)| head.starts_with(begins)) {
-        let why = format!("it is {what}, which is not read here; unpack or convert it, or narrow `file_pattern`");
+        let why =
+            format!("it is {what}, which is not read here; unpack or convert it, or narrow `file_pattern`");
         return Err(FilesError::Unknown { why });
     }
     let text = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head).trim_ascii_start();

@@ -87,8 +87,9 @@ impl Document {
                     return Ok(scan.at);
                 }
                 let number = self.elements + 1;
-                return self
-                    .malformed(format!("the file ends within value {number}, which begins here; it is cut off"));
+                return self.malformed(format!(
+                    "the file ends within value {number}, which begins here; it is cut off"
+                ));
             }
         }
     }

@@ -81,9 +81,12 @@ impl Rows for Lines {
                 return self.long(out);
             }
             let line = &self.feed.ready()[..end];
-            let bare = if self.feed.at() == 0 { line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line) } else { line };
+            let bare =
+                if self.feed.at() == 0 { line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line) } else { line };
             let bare = match self.text {
-                true => bare.strip_suffix(b"\n").map_or(bare, |bare| bare.strip_suffix(b"\r").unwrap_or(bare)),
+                true => {
+                    bare.strip_suffix(b"\n").map_or(bare, |bare| bare.strip_suffix(b"\r").unwrap_or(bare))
+                }
                 false => bare.trim_ascii(),
             };
             if bare.is_empty() {

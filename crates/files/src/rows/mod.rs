@@ -69,7 +69,9 @@ pub(crate) fn of_text(
         Format::Json => Box::new(json::Document::new(feed, head, from)),
         Format::Csv => Box::new(csv::Separated::new(feed, head, from, reading.csv)?),
         Format::Parquet => {
-            return Err(FilesError::Unknown { why: "it is no Parquet: it does not begin with `PAR1`".to_owned() });
+            return Err(FilesError::Unknown {
+                why: "it is no Parquet: it does not begin with `PAR1`".to_owned(),
+            });
         }
     })
 }
@@ -80,7 +82,12 @@ pub(crate) fn of_parquet(file: File, marks: FileState, from_row: u64) -> Result<
 }
 
 /// The format of a file: as configured, or as it looks.
-pub(crate) fn format_of(config: &FilesConfig, name: &str, head: &[u8], cut: bool) -> Result<Format, FilesError> {
+pub(crate) fn format_of(
+    config: &FilesConfig,
+    name: &str,
+    head: &[u8],
+    cut: bool,
+) -> Result<Format, FilesError> {
     match config.format {
         Some(format) => Ok(format),
         None => detect(name, head, cut),

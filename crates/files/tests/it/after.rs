@@ -31,7 +31,8 @@ fn sources_12_a_file_is_moved_when_its_rows_are_kept_and_not_before() {
     assert_eq!(rig.good(), ["{\"a\":2}"]);
     rig.write("sub/a.jsonl", "{\"a\":3}\n");
     assert_eq!(rig.good(), ["{\"a\":3}"]);
-    let names = ["archive/2026/11/sub/a-1.jsonl", "archive/2026/11/sub/a-2.jsonl", "archive/2026/11/sub/a.jsonl"];
+    let names =
+        ["archive/2026/11/sub/a-1.jsonl", "archive/2026/11/sub/a-2.jsonl", "archive/2026/11/sub/a.jsonl"];
     assert_eq!(rig.files()[1..], names);
     assert_eq!(fs::read_to_string(rig.path(names[0])).unwrap(), "{\"a\":2}\n");
 }

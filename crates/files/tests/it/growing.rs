@@ -87,7 +87,10 @@ fn sources_11_the_old_one_may_turn_up_later_than_the_new_one() {
 #[test]
 fn sources_11_files_that_begin_alike_are_two() {
     // A long header, and then a kilobyte, that all have.
-    let header = format!("id,{}\n", (0..400).map(|at| format!("a_long_column_name_{at}")).collect::<Vec<_>>().join(","));
+    let header = format!(
+        "id,{}\n",
+        (0..400).map(|at| format!("a_long_column_name_{at}")).collect::<Vec<_>>().join(",")
+    );
     let row = |id: u32| format!("{id}{}\n", ",0".repeat(400));
     let same: String = (0..300).map(row).collect();
     let mut rig = Rig::new(json!({}));
@@ -153,7 +156,8 @@ fn sources_11_many_small_stretches_become_one() {
 
 #[test]
 fn sources_11_a_run_that_died_goes_on_behind_its_last_batch() {
-    let csv: String = "id,x\n".to_owned() + &(0..100).map(|id| format!("{id},\"a\nb\"\n")).collect::<String>();
+    let csv: String =
+        "id,x\n".to_owned() + &(0..100).map(|id| format!("{id},\"a\nb\"\n")).collect::<String>();
     let json = format!("[{}]", (0..100).map(|id| format!("{{\"id\":{id}}}")).collect::<Vec<_>>().join(", "));
     for (name, content) in [("a.jsonl", lines(0, 100)), ("a.csv", csv), ("a.json", json)] {
         for packed in [false, true] {

@@ -53,7 +53,11 @@ fn sources_10_a_row_has_a_longest_length() {
     let long = "x".repeat(17 << 20);
     rig.write("a.jsonl", format!("{{\"a\":1}}\n{{\"a\":\"{long}\"}}\n{{\"a\":2}}\n"));
     assert_eq!(rig.good(), ["{\"a\":1}", "{\"a\":2}"]);
-    assert!(rig.kept.rejected[0].starts_with("a.jsonl:2: the line has 17825"), "{}", &rig.kept.rejected[0][..80]);
+    assert!(
+        rig.kept.rejected[0].starts_with("a.jsonl:2: the line has 17825"),
+        "{}",
+        &rig.kept.rejected[0][..80]
+    );
     // A quote that is not closed is no reason to read everything into memory.
     rig.write("b.csv", format!("a,b\n1,2\n\"{}\n", "x,y\n".repeat(6 << 20)));
     let told = rig.run().unwrap();

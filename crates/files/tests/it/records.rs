@@ -28,7 +28,9 @@ fn sources_10_a_row_says_where_it_stands_or_what_it_is() {
 fn sources_10_globs() {
     let check = |pattern: &str, expect: &str| {
         let mut rig = Rig::new(json!({"file_pattern": pattern, "format": "text"}));
-        for name in ["a.json", "b.jsonl", "sub/a.json", "sub/deep/events_1.jsonl.gz", ".hidden.json", "~x.json"] {
+        for name in
+            ["a.json", "b.jsonl", "sub/a.json", "sub/deep/events_1.jsonl.gz", ".hidden.json", "~x.json"]
+        {
             rig.write(name, format!("{name}\n"));
         }
         let mut names: Vec<String> = rig.good().iter().map(|row| row[9..row.len() - 2].to_owned()).collect();
@@ -80,7 +82,8 @@ fn sources_09_what_the_sink_did_not_keep_is_no_duplicate() {
 fn sources_14_rows_are_held_against_their_schema() {
     let rows = "{\"forecast_id\":\"a\",\"n\":1,\"gone\":null}\n{\"n\":2}\n{\"forecast_id\":\"b\",\"n\":3,\"new\":true}\n\
                 {\"forecast_id\":\"c\",\"n\":\"many\"}\n";
-    let (a, b) = ("{\"forecast_id\":\"a\",\"n\":1,\"gone\":null}", "{\"forecast_id\":\"b\",\"n\":3,\"new\":true}");
+    let (a, b) =
+        ("{\"forecast_id\":\"a\",\"n\":1,\"gone\":null}", "{\"forecast_id\":\"b\",\"n\":3,\"new\":true}");
     let c = "{\"forecast_id\":\"c\",\"n\":\"many\"}";
     let missing = "a.jsonl:2: `forecast_id` is required and missing: {\"n\":2}";
     let check = |schema: Value, kept: &[&str], rejected: &[&str], values_left: u64| {
@@ -98,13 +101,21 @@ fn sources_14_rows_are_held_against_their_schema() {
     check(json!({"required": ["forecast_id"]}), &[a, b, c], &[missing], 0);
     let new = format!("a.jsonl:3: `new` is a new member: {b}");
     check(json!({"columns": "discard_row"}), &[a, "{\"n\":2}", c], &[&new], 0);
-    check(json!({"columns": "discard_value"}), &[a, "{\"n\":2}", "{\"forecast_id\":\"b\",\"n\":3}", c], &[], 1);
+    check(
+        json!({"columns": "discard_value"}),
+        &[a, "{\"n\":2}", "{\"forecast_id\":\"b\",\"n\":3}", c],
+        &[],
+        1,
+    );
     let many = format!("a.jsonl:4: `n` is String and was Integer before: {c}");
     check(json!({"types": "discard_row"}), &[a, "{\"n\":2}", b], &[&many], 0);
     check(json!({"types": "discard_value"}), &[a, "{\"n\":2}", b, "{\"forecast_id\":\"c\"}"], &[], 1);
     for (schema, says) in [
         (json!({"columns": "freeze"}), "a.jsonl:3: record 3: `new` is a new member; allow it"),
-        (json!({"required": ["forecast_id"], "missing": "freeze"}), "a.jsonl:2: record 2: `forecast_id` is required"),
+        (
+            json!({"required": ["forecast_id"], "missing": "freeze"}),
+            "a.jsonl:2: record 2: `forecast_id` is required",
+        ),
         (json!({"types": "freeze"}), "a.jsonl:4: record 4: `n` is String"),
     ] {
         let mut rig = Rig::new(json!({"schema": schema, "after_ingest": "archive"}));

@@ -152,7 +152,10 @@ impl Rig {
         FileCollector::new("orders", None, config, self.dir.path().join("scratch"))
     }
 
-    fn with<T>(&self, work: impl FnOnce(&mut FileCollector, &Means<'_>) -> Result<T, CollectError>) -> Result<T, CollectError> {
+    fn with<T>(
+        &self,
+        work: impl FnOnce(&mut FileCollector, &Means<'_>) -> Result<T, CollectError>,
+    ) -> Result<T, CollectError> {
         let clock = FixedClock(self.now);
         let pace = Arc::new(Still::default());
         let means = Means { clock: &clock, pace, cancelled: &never, progress: &|_, _| () };

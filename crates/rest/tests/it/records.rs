@@ -119,12 +119,7 @@ fn rest_14_records_are_held_against_their_schema() {
         json!([]),
         &[],
     );
-    check(
-        json!({"columns": "freeze"}),
-        "record 3: `new` is a new member; allow it",
-        json!([]),
-        &[],
-    );
+    check(json!({"columns": "freeze"}), "record 3: `new` is a new member; allow it", json!([]), &[]);
 }
 
 #[test]

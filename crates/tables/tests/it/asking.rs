@@ -177,14 +177,14 @@ fn sources_14_rows_of_a_table_are_held_against_a_contract() {
     database.run("INSERT INTO orders VALUES (1, 'a', 1), (2, NULL, 2), (3, 'a', 'many')");
     database.run("INSERT INTO parts VALUES (7)");
     let check = |own: Value, expect: &str, kept: u64, sifted: (u64, u64)| {
-        let mut entry = json!({"source_id": "shop", "source_type": "database", "connection_string": database.url()});
+        let mut entry =
+            json!({"source_id": "shop", "source_type": "database", "connection_string": database.url()});
         entry.as_object_mut().unwrap().extend(own.as_object().unwrap().clone());
         let sources = SourcesConfig::of(vec![entry], serde_json::Map::new(), &[], &|_| None).unwrap();
         let mut lake = Kept::default();
         let mut sieve = Sieve::of(&sources.sources[0], &mut lake).unwrap();
         let mut tables = collector(&database, json!({}));
-        let collected =
-            asking(|means| tables.collect(&Cursors::default(), &mut sieve, means)).unwrap();
+        let collected = asking(|means| tables.collect(&Cursors::default(), &mut sieve, means)).unwrap();
         let told = match &collected.streams[0].outcome {
             Outcome::Failed { reason } => reason.clone(),
             _ => "ok".to_owned(),
@@ -198,5 +198,10 @@ fn sources_14_rows_of_a_table_are_held_against_a_contract() {
     check(json!({}), "ok", 4, (0, 0));
     check(json!({"dedup": ["forecast_id"]}), "ok", 3, (0, 1));
     check(json!({"schema": {"types": "discard_row"}}), "ok", 3, (1, 0));
-    check(json!({"schema": {"types": "freeze"}}), "orders 3: record 3: `n` is String and was Integer", 1, (0, 0));
+    check(
+        json!({"schema": {"types": "freeze"}}),
+        "orders 3: record 3: `n` is String and was Integer",
+        1,
+        (0, 0),
+    );
 }
