@@ -124,8 +124,12 @@ impl FileCollector {
                 run.flush()?;
             }
             count += 1;
-            if count.is_multiple_of(ROWS_BETWEEN) {
-                run.look_up()?;
+            if count.is_multiple_of(ROWS_BETWEEN)
+                && let Err(error) = run.look_up()
+            {
+                // What was gathered is kept, with the place where it ends.
+                run.mark(rows.as_mut());
+                return Err(error);
             }
         }
     }

@@ -9,7 +9,7 @@ use super::{BAD_BYTES_MAX, Next, Rows};
 use crate::FilesError;
 use crate::config::{CsvConfig, CsvType};
 use crate::feed::Feed;
-use crate::state::FileState;
+use crate::state::{FileState, HEADS};
 
 /// What may separate values if nothing is said, likeliest first.
 const DELIMITERS: [u8; 4] = *b",;\t|";
@@ -67,6 +67,12 @@ impl Separated {
             reader.read_byte_record(&mut record).map_err(|error| malformed(0, &error))?;
             header_bytes = reader.position().byte();
             header_lines = reader.position().line() - 1;
+            let longest = usize::try_from(HEADS[2]).unwrap_or(usize::MAX);
+            if head.len() == longest && header_bytes as usize >= text.len() {
+                let why =
+                    format!("the header has more than {longest} bytes: perhaps a quote in it is not closed");
+                return Err(FilesError::Malformed { at: 0, why });
+            }
             if names.is_empty() {
                 let name = |name: &[u8]| String::from_utf8(name.trim_ascii().to_vec());
                 names =

@@ -179,3 +179,15 @@ fn sources_11_a_run_that_died_goes_on_behind_its_last_batch() {
         }
     }
 }
+
+#[test]
+fn sources_11_a_run_that_was_stopped_goes_on_where_it_was() {
+    let mut rig = Rig::new(json!({}));
+    rig.write("a.jsonl", lines(0, 5000));
+    rig.cancelled_at = Some(3);
+    assert!(matches!(rig.run(), Err(stele_collect::CollectError::Cancelled)));
+    let before = rig.taken();
+    assert_eq!(before, rows(0, 2048), "what was gathered is kept");
+    rig.cancelled_at = None;
+    assert_eq!(rig.good(), rows(2048, 5000));
+}

@@ -5,6 +5,7 @@ use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use serde_json::{Map, Value, json};
@@ -13,7 +14,7 @@ use stele_collect::{
     SourceKind, SourcesConfig, StreamInfo,
 };
 use stele_files::{FileCollector, FilesConfig, KEYS};
-use stele_http::{Still, never};
+use stele_http::Still;
 use stele_model::time::FixedClock;
 use tempfile::TempDir;
 
@@ -78,6 +79,8 @@ pub struct Rig {
     /// Of the last run.
     pub notes: RefCell<Vec<String>>,
     pub now: i64,
+    /// Somebody asks for the stop at this look.
+    pub cancelled_at: Option<u64>,
 }
 
 /// How a run ended: each stream with its outcome.
@@ -94,6 +97,7 @@ impl Rig {
             sifted: Sifted::default(),
             notes: RefCell::default(),
             now: NOW,
+            cancelled_at: None,
         }
     }
 
@@ -158,7 +162,9 @@ impl Rig {
     ) -> Result<T, CollectError> {
         let clock = FixedClock(self.now);
         let pace = Arc::new(Still::default());
-        let means = Means { clock: &clock, pace, cancelled: &never, progress: &|_, _| () };
+        let looks = AtomicU64::new(0);
+        let cancelled = || self.cancelled_at == Some(looks.fetch_add(1, Ordering::Relaxed) + 1);
+        let means = Means { clock: &clock, pace, cancelled: &cancelled, progress: &|_, _| () };
         work(&mut self.collector()?, &means)
     }
 
