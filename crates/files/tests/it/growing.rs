@@ -105,7 +105,7 @@ fn sources_11_files_that_begin_alike_are_two() {
     assert_eq!(rig.good().len(), 302);
     rig.write_at("5.csv", format!("{header}{same}{}", row(1002)), 4);
     assert_eq!(rig.good(), NONE);
-    assert!(rig.notes.borrow()[0].contains("5.csv holds what was read of 3.csv"), "{:?}", rig.notes);
+    assert!(rig.notes[0].contains("5.csv holds what was read of 3.csv"), "{:?}", rig.notes);
 }
 
 #[test]
@@ -128,7 +128,7 @@ fn sources_11_what_may_still_be_written_is_left() {
     rig.write_at("old.jsonl", lines(5, 6), 3 * 3600);
     rig.now -= 3_598_000_000;
     assert_eq!(rig.good(), NONE);
-    assert!(rig.notes.borrow()[0].starts_with("1 files were changed less than `min_age` ago"));
+    assert!(rig.notes[0].starts_with("1 files were changed less than `min_age` ago"));
     rig.now += 10_000_000;
     assert_eq!(rig.good(), rows(0, 1));
     // A file that had its time is whole, so that its last line is wrong and not unfinished.

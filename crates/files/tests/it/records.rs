@@ -140,7 +140,7 @@ fn sources_14_what_was_learnt_holds_for_the_next_run() {
 fn sources_17_check_discover_and_preview() {
     let mut rig = Rig::new(json!({"key": ["id"], "after_ingest": "archive"}));
     assert_eq!(rig.run().unwrap(), [("orders".to_owned(), "ok".to_owned())]);
-    assert!(rig.notes.borrow()[0].starts_with("no file below "), "{:?}", rig.notes);
+    assert!(rig.notes[0].starts_with("no file below "), "{:?}", rig.notes);
     rig.write("a.csv", "id,what\n1,tea\n2,rope\n");
     let identity = rig.check().unwrap().identity.unwrap();
     assert!(identity.starts_with("1 files, 21 bytes below "), "{identity}");

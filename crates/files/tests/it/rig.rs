@@ -1,6 +1,5 @@
 //! A directory, a source of its files, and a sink that keeps what it takes.
 
-use std::cell::RefCell;
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -77,7 +76,7 @@ pub struct Rig {
     pub settings: Value,
     pub sifted: Sifted,
     /// Of the last run.
-    pub notes: RefCell<Vec<String>>,
+    pub notes: Vec<String>,
     pub now: i64,
     /// Somebody asks for the stop at this look.
     pub cancelled_at: Option<u64>,
@@ -95,7 +94,7 @@ impl Rig {
             kept: Kept::default(),
             settings,
             sifted: Sifted::default(),
-            notes: RefCell::default(),
+            notes: Vec::new(),
             now: NOW,
             cancelled_at: None,
         }
@@ -181,7 +180,7 @@ impl Rig {
         self.sifted = sieve.sifted().clone();
         self.kept = kept;
         let collected = collected?;
-        *self.notes.borrow_mut() = collected.notes;
+        self.notes = collected.notes;
         let mut told = Vec::new();
         for stream in collected.streams {
             told.push((
