@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::CollectError;
 use crate::record::Collectable;
@@ -59,8 +61,33 @@ pub enum Missing {
     Exclude,
 }
 
+/// What a source holds and what is no record: it is kept aside, with the reason, where people find it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rejected {
+    /// Of which stream.
+    pub stream: String,
+    /// Where it stands, as a person would look for it, such as `events.jsonl:17`.
+    pub place: String,
+    /// What is wrong with it.
+    pub reason: String,
+    /// Its bytes.
+    pub raw: Vec<u8>,
+}
+
+impl Rejected {
+    /// As it is written down: with its bytes as a text if they are one, and in base64 if not.
+    pub fn to_value(&self, source: &str) -> Value {
+        let (name, raw) = match std::str::from_utf8(&self.raw) {
+            Ok(raw) => ("raw", raw.to_owned()),
+            Err(_) => ("raw_base64", STANDARD.encode(&self.raw)),
+        };
+        let Self { stream, place, reason, .. } = self;
+        json!({ "source": source, "stream": stream, "place": place, "reason": reason, name: raw })
+    }
+}
+
 /// Records of one stream, and where the stream goes on when they are kept.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Batch {
     /// Of which stream.
     pub stream: String,
@@ -70,6 +97,11 @@ pub struct Batch {
     pub records: u64,
     /// Where the stream goes on once these are kept; `None` leaves it where it was.
     pub cursor: Option<Value>,
+    /// Where other things of the source go on then, such as files of which some records are here; `null` begins one
+    /// anew.
+    pub others: Vec<(String, Value)>,
+    /// What was met on the way and is no record.
+    pub rejected: Vec<Rejected>,
 }
 
 /// Where records go. In the program that is the lake.
@@ -89,6 +121,11 @@ pub trait Sink {
     /// Records of a batch at most. Fewer for one who looks at the first ones only.
     fn batch_records(&self) -> u64 {
         BATCH_RECORDS
+    }
+
+    /// Whether what is taken is kept. If not, nothing may be changed where it comes from.
+    fn keeps(&self) -> bool {
+        true
     }
 }
 
@@ -159,7 +196,7 @@ impl Batcher {
         if records == 0 && cursor.is_none() {
             return Ok(());
         }
-        sink.take(Batch { stream: self.stream.clone(), lines, records, cursor })
+        sink.take(Batch { stream: self.stream.clone(), lines, records, cursor, ..Batch::default() })
     }
 }
 
@@ -195,5 +232,9 @@ impl Sink for Preview {
 
     fn batch_records(&self) -> u64 {
         self.limit.min(BATCH_RECORDS)
+    }
+
+    fn keeps(&self) -> bool {
+        false
     }
 }

@@ -108,10 +108,6 @@ pub struct Collected {
     pub streams: Vec<StreamOutcome>,
     /// Requests or queries that were made.
     pub calls: u64,
-    /// Records that came more than once in this run, and were left out.
-    pub duplicates: u64,
-    /// Records that are not as the source's schema has them, and were left out.
-    pub rejected: u64,
     /// What a person should know.
     pub notes: Vec<String>,
 }

@@ -67,6 +67,14 @@ pub enum CollectError {
         /// Why, and what can be done.
         why: String,
     },
+    /// A record is not as its contract has it, and the contract ends its stream there.
+    #[error("{stream}: {why}")]
+    Frozen {
+        /// The stream; those beside it can go on.
+        stream: String,
+        /// Which record, what is wrong, and what can be done.
+        why: String,
+    },
     /// A record cannot be written as JSON.
     #[error("a record cannot be written")]
     Unwritable(#[source] serde_json::Error),
@@ -89,7 +97,7 @@ impl CollectError {
             Self::Source { kind, .. } => *kind,
             Self::Credentials { .. } | Self::Config { .. } | Self::Sources { .. } => ErrorKind::Config,
             Self::Answer { .. } | Self::Unwritable(_) => ErrorKind::Report,
-            Self::Stopped { .. } => ErrorKind::Fix,
+            Self::Stopped { .. } | Self::Frozen { .. } => ErrorKind::Fix,
             Self::Sink(_) => ErrorKind::Retry,
             Self::Enough | Self::Cancelled => ErrorKind::Cancelled,
         }

@@ -16,7 +16,7 @@
 //!
 //! What all of them need beside that is here, too, as plain logic: [`SourcesConfig`] says which sources there are,
 //! [`RateLimiter`], [`CircuitBreaker`] and [`Budget`] whether the next request may be made, [`ResponseCache`] whether it
-//! has to be, [`Judge`] and [`Seen`] which records are kept.
+//! has to be, [`Sieve`] which records are kept: those that [`Judge`] finds to be as they have to be, and [`Seen`] for the first time.
 //!
 //! What is not here: no service and no database is known, nothing but answers is stored, and no clock, environment
 //! or configuration file is read.
@@ -32,8 +32,9 @@ mod dedup;
 mod error;
 mod limits;
 mod record;
+mod sieve;
 
-pub use batch::{BATCH_BYTES, BATCH_RECORDS, Batch, Batcher, Cursors, Missing, Preview, Sink};
+pub use batch::{BATCH_BYTES, BATCH_RECORDS, Batch, Batcher, Cursors, Missing, Preview, Rejected, Sink};
 pub use breaker::{COOL_DOWN, CircuitBreaker, Closed, FAILURES_MAX};
 pub use budget::{Bound, Budget, BudgetState, Estimate, Level, Price};
 pub use cache::{CACHE_BYTES_MAX, CacheKey, Kept, Known, ResponseCache};
@@ -49,3 +50,4 @@ pub use dedup::{ContentId, DedupBy, SEEN_MAX, Seen, canonical, content_id};
 pub use error::CollectError;
 pub use limits::{Heard, RateLimiter, WAIT_MAX, Window};
 pub use record::Collectable;
+pub use sieve::{OWN, Sieve, Sifted};

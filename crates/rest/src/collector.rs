@@ -282,8 +282,6 @@ impl Collector for RestCollector {
             }
             held.extend(streamed.held.map(|state| (at, state)));
             below.insert(at, streamed.below);
-            collected.duplicates += streamed.left_out.0;
-            collected.rejected += streamed.left_out.1;
             collected.notes.extend(streamed.notes);
             collected.streams.push(streamed.outcome);
         }

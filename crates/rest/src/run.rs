@@ -8,8 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use stele_collect::{
-    Batcher, CollectError, Collectable, Columns, Judge, Means, Outcome, Seen, Sink, Source, StreamOutcome,
-    UNAVAILABLE_MAX, Verdict,
+    Batcher, CollectError, Collectable, Means, Outcome, Sink, Source, StreamOutcome, UNAVAILABLE_MAX,
 };
 use stele_http::HttpError;
 use stele_model::error::in_full;
@@ -41,9 +40,6 @@ pub(crate) struct StreamState {
     /// Of each parent, by what tells it from others.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     parents: BTreeMap<String, State>,
-    /// What records look like, if that is judged.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    columns: Columns,
 }
 
 impl StreamState {
@@ -100,8 +96,6 @@ pub(crate) struct Streamed {
     pub(crate) held: Option<StreamState>,
     /// What its children are asked for.
     pub(crate) below: Vec<Context>,
-    /// Records that came more than once, and those that are not as the schema has them.
-    pub(crate) left_out: (u64, u64),
     pub(crate) notes: Vec<String>,
 }
 
@@ -198,8 +192,6 @@ struct Gathering<'a> {
     batcher: Batcher,
     state: StreamState,
     moved: bool,
-    judge: Option<Judge>,
-    seen: Seen,
     records: u64,
     left: u64,
     failed: u64,
@@ -220,7 +212,6 @@ impl<'a> Gathering<'a> {
         parent: Option<&'a Resource>,
         state: StreamState,
     ) -> Self {
-        let judge = Judge::new(run.source.schema.clone()).with_columns(state.columns.clone());
         Self {
             run,
             resource,
@@ -228,8 +219,6 @@ impl<'a> Gathering<'a> {
             batcher: Batcher::new(resource.config.name.clone()),
             state,
             moved: false,
-            judge: (!judge.takes_everything()).then_some(judge),
-            seen: Seen::default(),
             records: 0,
             left: 0,
             failed: 0,
@@ -291,29 +280,7 @@ impl<'a> Gathering<'a> {
         }
     }
 
-    fn record(&mut self, mut record: Record, context: &Context) -> Result<(), CollectError> {
-        if let Some(judge) = &mut self.judge
-            && let Value::Object(members) = &mut record.value
-        {
-            match judge.judge(members) {
-                Verdict::Kept => {}
-                Verdict::Trimmed => record = written(record.value)?,
-                Verdict::Left(why) => {
-                    let id = self.id(&record.value, context).unwrap_or_else(|| "a record".to_owned());
-                    self.unavailable(id, why);
-                    return Ok(());
-                }
-                Verdict::Frozen(why) => {
-                    let what = format!("source {}, {}", self.run.source.id, self.resource.config.name);
-                    return Err(CollectError::Answer { what, why });
-                }
-            }
-        }
-        if let Some(id) = self.run.source.dedup.id(&record.value)
-            && !self.seen.is_new(id)
-        {
-            return Ok(());
-        }
+    fn record(&mut self, record: Record, context: &Context) -> Result<(), CollectError> {
         if self.resource.has_children {
             match self.resource.below(context, &record.value) {
                 Err(why) => {
@@ -379,15 +346,8 @@ impl<'a> Gathering<'a> {
         if self.resource.has_children {
             return self.batcher.flush_if_full(sink);
         }
-        let cursor = self.cursor()?;
+        let cursor = self.state.value()?;
         self.batcher.reached(cursor, sink)
-    }
-
-    fn cursor(&mut self) -> Result<Value, CollectError> {
-        if let Some(judge) = &self.judge {
-            self.state.columns = judge.columns().clone();
-        }
-        self.state.value()
     }
 
     fn unavailable(&mut self, what: String, why: String) {
@@ -398,12 +358,11 @@ impl<'a> Gathering<'a> {
 
     fn finish(mut self, sink: &mut dyn Sink) -> Result<Streamed, CollectError> {
         let name = self.resource.config.name.clone();
-        let judged = self.judge.is_some() && self.records > 0;
-        let cursor = self.cursor()?;
-        if judged && !self.moved && !self.resource.has_children {
-            self.batcher.reached(cursor, sink)?;
+        match self.batcher.flush(sink) {
+            Ok(()) => {}
+            Err(error @ CollectError::Frozen { .. }) => self.ended = Some(in_full(&error)),
+            Err(error) => return Err(error),
         }
-        self.batcher.flush(sink)?;
         let first_failure = self.first_failure.take();
         let outcome = match (first_failure, self.forbidden.take()) {
             _ if self.ended.is_some() => Outcome::Failed { reason: self.ended.take().unwrap_or_default() },
@@ -422,22 +381,8 @@ impl<'a> Gathering<'a> {
             (None, None) => Outcome::Ok,
         };
         let mut notes = self.notes;
-        if self.seen.duplicates() > 0 {
-            notes.push(format!(
-                "{name}: {} records came more than once and were left out",
-                self.seen.duplicates()
-            ));
-        }
         if self.left > 0 {
             notes.push(format!("{name}: {} records have no cursor and were left out", self.left));
-        }
-        if let Some(report) = self.judge.as_ref().map(Judge::report)
-            && report.left + report.values_left > 0
-        {
-            notes.push(format!(
-                "{name}: {} of {} records were left out, and {} members of others, because they are not as `schema` has it",
-                report.left, report.records, report.values_left
-            ));
         }
         Ok(Streamed {
             outcome: StreamOutcome {
@@ -446,9 +391,8 @@ impl<'a> Gathering<'a> {
                 records: self.records,
                 unavailable: self.unavailable,
             },
-            held: (self.resource.has_children && (self.moved || judged)).then_some(self.state),
+            held: (self.resource.has_children && self.moved).then_some(self.state),
             below: self.below,
-            left_out: (self.seen.duplicates(), self.judge.as_ref().map_or(0, |judge| judge.report().left)),
             notes,
         })
     }

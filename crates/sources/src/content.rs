@@ -25,7 +25,7 @@ const EXPANDED_BYTES_FREE: u64 = 1 << 30;
 const EXPANSION_MAX: u64 = 10_000;
 
 /// A stream of content bytes.
-pub(crate) struct Content {
+pub struct Content {
     uri: String,
     compression: &'static str,
     reader: Box<dyn Read + Send>,
@@ -40,6 +40,10 @@ pub(crate) struct Content {
 
 impl Content {
     /// Looks at the first bytes of `reader` and unpacks what follows accordingly.
+    ///
+    /// # Errors
+    ///
+    /// If not even these can be read.
     pub fn new(uri: &str, reader: Box<dyn Read + Send>) -> Result<Self, SourceError> {
         let unreadable = |source| SourceError::Read { uri: uri.to_owned(), at: 0, source };
         let mut reader = reader;
@@ -70,10 +74,12 @@ impl Content {
         })
     }
 
+    /// `none`, `gzip` or `zstd`.
     pub fn compression(&self) -> &'static str {
         self.compression
     }
 
+    /// What it is called in errors.
     pub fn uri(&self) -> &str {
         &self.uri
     }

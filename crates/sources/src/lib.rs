@@ -48,6 +48,7 @@ mod time;
 mod whole;
 
 pub use block::{Block, Layout, Part, PartKind, Piece, PieceKind, Pieces};
+pub use content::Content;
 pub use error::SourceError;
 pub use find::{FindOptions, Found, Input, Skipped, absolute, find, path_of, uri_of};
 pub use format::{Format, FrameScratch};

@@ -236,6 +236,11 @@ impl Collector for TableCollector {
                     collected.streams.push(outcome_of(name, Outcome::Ok, records));
                     return Ok(collected);
                 }
+                // The contract ends this stream, and what was on its way is of no use.
+                Err(TablesError::Collect(CollectError::Frozen { why, .. })) => {
+                    reader = None;
+                    Outcome::Failed { reason: why }
+                }
                 Err(error @ (TablesError::Collect(_) | TablesError::Credentials { .. })) => {
                     return Err(self.say(error));
                 }

@@ -1,4 +1,4 @@
-//! Sources that are no files: configured, tried, collected, and collected again.
+//! Sources: configured, tried, collected, and collected again.
 
 use std::io::Write;
 use std::process::Stdio;
@@ -172,5 +172,90 @@ fn lines_of_a_stream_are_captured() {
     );
     let lines = world.sql("SELECT count(*) AS n FROM events WHERE direction = 'received'");
     assert_eq!(lines.trim().lines().last(), Some("2"), "{lines}");
+    world.run("coverage --data-dir d").is(0);
+}
+
+/// The example of the guide, with its directory in this world.
+fn guided(world: &World) -> String {
+    let guide = include_str!("../../../../docs/guide/sources.md");
+    let files = guide.split("\n## Files\n").nth(1).unwrap();
+    let example = files.split("```toml\n").nth(1).unwrap().split("```").next().unwrap();
+    let here = world.path("exports").display().to_string();
+    format!("{WORDS}{}", example.replace("/srv/exports", &here))
+}
+
+#[test]
+fn sources_12_the_files_of_the_guide() {
+    let world = World::of_size(115, 20_000);
+    world.write("stele.toml", guided(&world));
+    world.write("exports/orders_1.csv", "id;what;amount\r\n1;\"tea;\r\ngreen\";1.50\r\n2;rope;2\r\n");
+    world.write(
+        "exports/sub/orders_2.jsonl",
+        "{\"id\":3,\"what\":\"oar\",\"amount\":7.0}\n{bad\n{\"what\":\"no id\"}\n",
+    );
+    world.write("exports/orders_3.json.gz", b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03\xab\xae");
+    world.write("exports/notes.txt", "not asked for");
+    let young = world.run("ingest --source orders --json --data-dir d").is(0).events();
+    let run = young.iter().find(|event| event["event"] == "collected").unwrap();
+    assert_eq!((&run["records"], &run["outcome"]), (&json!(0), &json!("ok")), "{run}");
+    for name in ["orders_1.csv", "sub/orders_2.jsonl", "orders_3.json.gz"] {
+        let then = std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1_700_000_000);
+        let file = std::fs::File::options().append(true).open(world.path(&format!("exports/{name}")));
+        file.unwrap().set_modified(then).unwrap();
+    }
+    let checked = world.run("sources check orders --json --data-dir d").is(0).last();
+    assert!(checked["identity"].as_str().unwrap().starts_with("3 files, "), "{checked}");
+    let found = world.run("sources discover orders --json --data-dir d").is(0).last();
+    assert_eq!(found["streams"][0]["key"], json!(["id"]), "{found}");
+    let preview = world.run("sources preview orders --limit 2 --json --data-dir d").is(0).last();
+    assert_eq!(preview["records"].as_array().unwrap().len(), 2, "{preview}");
+    assert!(world.path("exports/orders_1.csv").exists(), "a look moves nothing");
+    // Killed when the rows are durable and before the files are moved.
+    let mut command = world.stele("ingest --all-sources --no-embed --data-dir d");
+    let killed = command.env("STELE_FAILPOINT", "collect.kept:1:kill").output().unwrap();
+    assert_eq!(killed.status.code(), None, "it was to be killed");
+    assert!(world.path("exports/orders_1.csv").exists() && !world.path("exports/archive").exists());
+    let rows = || {
+        world.sql("SELECT original_id, json_extract_string(raw, '$.data.amount') AS amount FROM events WHERE event_type = 'orders' ORDER BY 1")
+    };
+    let stored = rows();
+    assert_eq!(
+        stored.lines().filter(|line| line.contains('.') || line.ends_with('2')).count(),
+        3,
+        "{stored}"
+    );
+    let events = world.run("ingest --all-sources --no-embed --json --data-dir d").is(3).events();
+    let run = events.iter().find(|event| event["event"] == "collected").unwrap();
+    assert_eq!((&run["outcome"], rows()), (&json!("partial"), stored), "{run}");
+    assert!(run["streams"][1]["reason"].as_str().unwrap().contains("gzip data cannot be unpacked"), "{run}");
+    let lies = |name: &str| std::fs::exists(world.path(&format!("exports/{name}"))).unwrap();
+    assert!(
+        lies("failed/orders_3.json.gz") && lies("failed/orders_3.json.gz.reason.txt") && lies("notes.txt")
+    );
+    assert!(!lies("orders_1.csv") && !lies("sub/orders_2.jsonl"));
+    // What is no row, and what is not as it has to be, is kept aside.
+    let dir = world.path("d/sources/rejected/orders");
+    let text: String = std::fs::read_dir(dir)
+        .unwrap()
+        .map(|entry| std::fs::read_to_string(entry.unwrap().path()).unwrap())
+        .collect();
+    let mut told: Vec<(String, String)> = text
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap())
+        .map(|line| (line["place"].as_str().unwrap().to_owned(), line["raw"].as_str().unwrap().to_owned()))
+        .collect();
+    told.sort();
+    let expect = [("orders, record 4", "{\"what\":\"no id\"}"), ("sub/orders_2.jsonl:2", "{bad")];
+    assert_eq!(told, expect.map(|(place, raw)| (place.to_owned(), raw.to_owned())));
+    // The same order in another file is no other order.
+    world.write("exports/orders_4.json", "[{\"amount\":7.0,\"what\":\"oar\",\"id\":3}]");
+    let file = std::fs::File::options().append(true).open(world.path("exports/orders_4.json")).unwrap();
+    file.set_modified(std::time::SystemTime::UNIX_EPOCH).unwrap();
+    let events = world.run("ingest --source orders --no-embed --json --data-dir d").is(0).events();
+    let run = events.iter().find(|event| event["event"] == "collected").unwrap();
+    assert_eq!((&run["duplicates"], &run["outcome"]), (&json!(1), &json!("ok")), "{run}");
+    let state = world.run("sources state show orders --json --data-dir d").is(0).last();
+    let names: Vec<&String> = state["cursors"].as_object().unwrap().keys().collect();
+    assert_eq!(names.len(), 4, "{names:?}");
     world.run("coverage --data-dir d").is(0);
 }

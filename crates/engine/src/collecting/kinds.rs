@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 use stele_collect::{CollectError, Collector, Source, SourceKind};
+use stele_files::{FileCollector, FilesConfig};
 use stele_helpdesk::{DiskTexts, Helpdesk, HelpdeskConfig, NoTexts, Texts};
 use stele_rest::{RestCollector, RestConfig};
 use stele_tables::{TableCollector, TablesConfig};
@@ -18,6 +19,9 @@ const TEXTS_DIR: &str = "tmp/attachments";
 
 /// Bytes of texts of attachments that are kept: those of some ten thousand files.
 const TEXTS_BYTES_MAX: u64 = 256 << 20;
+
+/// Where packed Parquet is unpacked to be read, below the data directory.
+const UNPACKED_DIR: &str = "tmp/unpacked";
 
 impl SourceDesk<'_> {
     /// The collector of a source. Nothing is asked yet.
@@ -61,9 +65,10 @@ impl SourceDesk<'_> {
                 Box::new(Helpdesk::new(&source.id, config, self.variable, extract, texts)?)
             }
             SourceKind::File => {
-                return Err(
-                    refuse("files are no source of this kind yet: `stele ingest DIR`, or a watcher").into()
-                );
+                let config = source.settings(self.variable)?.read::<FilesConfig>()?;
+                let tenant_id = Some(self.tenant(source).to_owned());
+                let scratch = self.engine.data_dir().join(UNPACKED_DIR).join(&source.id);
+                Box::new(FileCollector::new(&source.id, tenant_id, config, scratch)?)
             }
             SourceKind::Socket => {
                 return Err(refuse("a live feed does not end: `stele capture URL` listens to it").into());

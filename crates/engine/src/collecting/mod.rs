@@ -1,4 +1,4 @@
-//! Sources that are no files: which there are, whether they can be asked, and what is new of them, into the lake.
+//! Sources beside recordings: which there are, whether they can be asked, and what is new of them, into the lake.
 
 mod attachments;
 mod kinds;
@@ -15,8 +15,8 @@ use std::time::Duration;
 use serde::Serialize;
 use serde_json::Value;
 use stele_collect::{
-    Batch, CACHE_BYTES_MAX, Collected, Cursors, KnownKeys, Means, Outcome, Preview, ResponseCache, Sink,
-    Source, SourceKind, SourcesConfig, StreamInfo,
+    Batch, CACHE_BYTES_MAX, Collected, Cursors, KnownKeys, Means, OWN, Outcome, Preview, ResponseCache, Sieve,
+    Sifted, Sink, Source, SourceKind, SourcesConfig, StreamInfo,
 };
 use stele_rest::Shared;
 
@@ -29,7 +29,7 @@ pub use stele_collect::{
     Source as SourceEntry, SourcesConfig as Sources,
 };
 
-use self::sink::LakeSink;
+use self::sink::{LakeSink, REJECTED_DIR};
 use self::spending::Spending;
 use crate::EngineError;
 use crate::answering::Paced;
@@ -39,8 +39,12 @@ use crate::progress::{Cancel, Progress, Unit, Update};
 /// Where the service's answers are kept, below the data directory: they can be had again.
 const CACHE_DIR: &str = "tmp/answers";
 
+/// What a batch is called that only makes streams begin anew.
+const RESET: &str = "reset";
+
 /// Settings that are known before their crate reads them, so that a misspelt one is said where the list is read.
-const KEYS: KnownKeys<'static> = &[(SourceKind::Rest, stele_rest::KEYS)];
+const KEYS: KnownKeys<'static> =
+    &[(SourceKind::Rest, stele_rest::KEYS), (SourceKind::File, stele_files::KEYS)];
 
 /// What came of one source.
 #[derive(Debug, Serialize)]
@@ -61,6 +65,9 @@ pub struct SourceRun {
     pub unchanged: u64,
     /// Lines that came in and are no records.
     pub quarantined: u64,
+    /// What was left out, in numbers.
+    #[serde(flatten)]
+    pub sifted: Sifted,
     /// Bytes that came in.
     pub bytes_in: u64,
     /// Dollars that its calls cost.
@@ -82,8 +89,8 @@ impl SourceRun {
         [
             ("records", self.records),
             ("unchanged", self.unchanged),
-            ("duplicates", self.collected.duplicates),
-            ("rejected", self.collected.rejected),
+            ("duplicates", self.sifted.duplicates),
+            ("rejected", self.sifted.rejected),
             ("quarantined", self.quarantined),
             ("unavailable", unavailable as u64),
             ("calls", self.collected.calls),
@@ -180,7 +187,8 @@ impl<'a> SourceDesk<'a> {
         let mut collector = self.collector(source)?;
         let mut preview = Preview::new(limit);
         self.with_means(cancel, &|_, _| (), |means| {
-            match collector.collect(&Cursors::default(), &mut preview, means) {
+            let mut sieve = Sieve::of(source, &mut preview)?;
+            match collector.collect(&Cursors::default(), &mut sieve, means) {
                 Ok(_) | Err(CollectError::Enough) => Ok(()),
                 Err(error) => Err(error.into()),
             }
@@ -194,7 +202,13 @@ impl<'a> SourceDesk<'a> {
     ///
     /// If there is no such source, or the lake cannot be read.
     pub fn state(&self, id: &str) -> Result<Cursors, EngineError> {
-        Ok(self.engine.collected_state(&self.config.source(id)?.id)?.cursors)
+        let kept = self.engine.collected_state(&self.config.source(id)?.id)?.cursors;
+        let mut cursors = Cursors::default();
+        // What the program remembers for itself is nowhere to go on from.
+        for (stream, cursor) in kept.iter().filter(|(stream, _)| !stream.starts_with(OWN)) {
+            cursors.set(stream, cursor.clone());
+        }
+        Ok(cursors)
     }
 
     /// Makes a source, or one stream of it, begin anew with the next run; gives the streams that will. What is in
@@ -212,13 +226,21 @@ impl<'a> SourceDesk<'a> {
     ) -> Result<Vec<String>, EngineError> {
         let source = self.config.source(id)?;
         let mut sink = LakeSink::open(self.engine, &source.id, &self.turn, progress, cancel)?;
-        let known: Vec<String> = sink.cursors()?.iter().map(|(stream, _)| stream.to_owned()).collect();
-        let wanted = known.into_iter().filter(|known| stream.is_none_or(|stream| stream == known));
-        let streams: Vec<String> = wanted.collect();
-        for stream in &streams {
-            let cursor = Some(Value::Null);
-            sink.take(Batch { stream: stream.clone(), lines: Vec::new(), records: 0, cursor })?;
+        let known = sink.cursors()?;
+        let wanted = |known: &str| stream.is_none_or(|stream| stream == known);
+        // What its records look like is learnt anew; which were kept stays known, as they stay in the lake.
+        let learnt = |known: &str| known.strip_prefix(Sieve::COLUMNS).is_some_and(wanted);
+        let (mut streams, mut others) = (Vec::new(), Vec::new());
+        for (name, _) in known.iter() {
+            let own = name.starts_with(OWN);
+            if !own && wanted(name) {
+                streams.push(name.to_owned());
+            }
+            if (own && learnt(name)) || (!own && wanted(name)) {
+                others.push((name.to_owned(), Value::Null));
+            }
         }
+        sink.take(Batch { stream: RESET.to_owned(), others, ..Batch::default() })?;
         self.forget_cursors(&source.id, &streams)?;
         Ok(streams)
     }
@@ -288,12 +310,13 @@ impl<'a> SourceDesk<'a> {
             records: 0,
             unchanged: 0,
             quarantined: 0,
+            sifted: Sifted::default(),
             bytes_in: 0,
             cost_usd: 0.0,
             seconds: 0.0,
             failure: None,
         };
-        let mut reached = None;
+        let (mut reached, mut sifted) = (None, Sifted::default());
         let said = |stream: &str, records: u64| {
             progress.update(&Update {
                 stage: "collect",
@@ -308,9 +331,11 @@ impl<'a> SourceDesk<'a> {
             let mut collector = self.collector(source)?;
             let sink = LakeSink::open(self.engine, &source.id, &self.turn, progress, cancel)?;
             let mut told = Told { sink, spending: &self.spending, run: &mut run, progress, cost: &cost };
-            let cursors = told.cursors()?;
-            let collected = collector.collect(&cursors, &mut told, means);
-            reached = told.cursors().ok();
+            let mut sieve = Sieve::of(source, &mut told)?;
+            let cursors = sieve.cursors()?;
+            let collected = collector.collect(&cursors, &mut sieve, means);
+            sifted = sieve.sifted().clone();
+            reached = sieve.cursors().ok();
             Ok(collected?)
         });
         match outcome {
@@ -321,6 +346,8 @@ impl<'a> SourceDesk<'a> {
                 run.failure = Some(error);
             }
         }
+        run.collected.notes.extend(self.left_out(source, &sifted));
+        run.sifted = sifted;
         let streams = &run.collected.streams;
         let failed = streams.iter().filter(|one| matches!(one.outcome, Outcome::Failed { .. })).count();
         run.outcome = match &run.failure {
@@ -349,6 +376,27 @@ impl<'a> SourceDesk<'a> {
             }
         }
         run
+    }
+
+    /// What is said of records that were left out.
+    fn left_out(&self, source: &Source, sifted: &Sifted) -> Vec<String> {
+        let Sifted { duplicates, rejected, values_left } = sifted;
+        let dir = self.engine.data_dir().join(REJECTED_DIR).join(&source.id);
+        let said = [
+            (*duplicates, "records came again and were left out: `dedup` asks for that".to_owned()),
+            (
+                *rejected,
+                format!("records were left out; each is in {}, with its place and reason", dir.display()),
+            ),
+            (
+                *values_left,
+                "members were taken out of records that are kept: `schema` asks for that".to_owned(),
+            ),
+        ];
+        said.into_iter()
+            .filter(|(count, _)| *count > 0)
+            .map(|(count, what)| format!("{count} {what}"))
+            .collect()
     }
 
     fn with_means<T>(
@@ -396,6 +444,10 @@ impl Sink for Told<'_, '_> {
         taken?;
         self.progress.counted(&run.counts());
         self.spending.settle().map_err(|error| CollectError::Sink(Box::new(error)))
+    }
+
+    fn keeps(&self) -> bool {
+        self.sink.keeps()
     }
 
     fn batch_records(&self) -> u64 {

@@ -1,11 +1,12 @@
 //! What was collected, into the lake: a batch is an input, and its last line is the cursor.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File, TryLockError};
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
 use serde_json::{Value, json};
-use stele_collect::{Batch, CollectError, Cursors, Sink};
+use stele_collect::{Batch, CollectError, Cursors, Rejected, Sink};
 use stele_http::wait;
 use stele_lake::sql::{Params, Sql, SqlOptions};
 use stele_model::id::{IdHasher, to_hex};
@@ -14,6 +15,7 @@ use stele_sources::Input;
 use super::latest::Latest;
 use crate::answering::Paced;
 use crate::discover::InputOptions;
+use crate::durable::write_durably;
 use crate::engine::Engine;
 use crate::error::At;
 use crate::ingest::IngestOptions;
@@ -34,6 +36,9 @@ pub(crate) const TAKEN: &str = "source_taken";
 
 /// Where it is marked that a source is being collected, below the data directory.
 const LOCKS_DIR: &str = "sources";
+
+/// Where is kept what is no record, below the data directory.
+pub(super) const REJECTED_DIR: &str = "sources/rejected";
 
 /// Where batches lie until they are in the lake, below the data directory.
 const DIR: &str = "tmp/collected";
@@ -169,27 +174,38 @@ impl<'a> LakeSink<'a> {
         })
     }
 
-    /// Writes the batch aside, with its cursor, and brings it in as an input.
+    /// Writes the batch aside, with its cursors, and brings it in as an input.
     fn keep(&mut self, mut batch: Batch) -> Result<(), EngineError> {
+        self.set_aside(&batch.rejected)?;
         self.unchanged += self.latest.without_known(&mut batch);
-        let known = batch.cursor.as_ref() == self.state.cursors.get(&batch.stream);
-        if batch.records == 0 && (known || batch.cursor.is_none()) {
+        // Of one name the last is the one that holds.
+        let own = batch.cursor.take().map(|cursor| (batch.stream.clone(), cursor));
+        let mut cursors: BTreeMap<String, Value> = std::mem::take(&mut batch.others).into_iter().collect();
+        cursors.extend(own);
+        cursors.retain(|stream, cursor| self.state.cursors.get(stream).unwrap_or(&Value::Null) != cursor);
+        if batch.records == 0 && cursors.is_empty() {
             return Ok(());
         }
         let number = self.state.number + 1;
         let mut bytes = std::mem::take(&mut batch.lines);
-        // Without a cursor, too: the number says which batch is the newest.
-        let mut line = json!({
-            "source": self.source,
-            "stream": CURSOR,
-            "doc_type": "system_event",
-            "data": { "stream": batch.stream, "number": number },
-        });
-        if let Some(cursor) = &batch.cursor {
-            line["data"]["cursor"] = cursor.clone();
+        let mut line = |stream: &str, cursor: Option<&Value>| {
+            let mut line = json!({
+                "source": self.source,
+                "stream": CURSOR,
+                "doc_type": "system_event",
+                "data": { "stream": stream, "number": number },
+            });
+            if let Some(cursor) = cursor {
+                line["data"]["cursor"] = cursor.clone();
+            }
+            bytes.extend_from_slice(line.to_string().as_bytes());
+            bytes.push(b'\n');
+        };
+        if cursors.is_empty() {
+            // Without a cursor, too: the number says which batch is the newest.
+            line(&batch.stream, None);
         }
-        bytes.extend_from_slice(line.to_string().as_bytes());
-        bytes.push(b'\n');
+        cursors.iter().for_each(|(stream, cursor)| line(stream, Some(cursor)));
         let hash = to_hex(&IdHasher::new("collected").part(&bytes).finish());
         let uri = format!("{SCHEME}{}/{}/{number:08}-{}.jsonl", self.source, batch.stream, &hash[..16]);
         let path = self.dir.join(format!("{hash}.jsonl"));
@@ -212,13 +228,34 @@ impl<'a> LakeSink<'a> {
         self.kept.bytes_in += summary.bytes_in;
         self.kept.lake_version = summary.lake_version.or(self.kept.lake_version);
         self.state.number = number;
-        if let Some(cursor) = &batch.cursor {
+        for (stream, cursor) in cursors {
             match cursor {
-                Value::Null => drop(self.state.cursors.reset(&batch.stream)),
-                cursor => self.state.cursors.set(batch.stream.as_str(), cursor.clone()),
+                Value::Null => drop(self.state.cursors.reset(&stream)),
+                cursor => self.state.cursors.set(stream, cursor),
             }
         }
-        Ok(())
+        // Durable, and nobody knows yet: whoever is killed here has to find it done.
+        self.engine.faults().hit("collect.kept").at("keep", &path)
+    }
+
+    /// Writes down what is no record, before a cursor goes past it. The name comes from the content: a batch that is
+    /// collected again is set aside once.
+    fn set_aside(&self, rejected: &[Rejected]) -> Result<(), EngineError> {
+        if rejected.is_empty() {
+            return Ok(());
+        }
+        let mut text = String::new();
+        for one in rejected {
+            text.push_str(&format!("{}\n", one.to_value(&self.source)));
+        }
+        let dir = self.engine.data_dir().join(REJECTED_DIR).join(&self.source);
+        fs::create_dir_all(&dir).at("create", &dir)?;
+        let hash = to_hex(&IdHasher::new("rejected").part(text.as_bytes()).finish());
+        let path = dir.join(format!("{}.jsonl", &hash[..16]));
+        match path.exists() {
+            true => Ok(()),
+            false => write_durably(&path, text.as_bytes()),
+        }
     }
 }
 
@@ -272,9 +309,9 @@ mod tests {
     use std::sync::Mutex;
 
     use serde_json::{Value, json};
-    use stele_collect::{Batch, CollectError, Sink};
+    use stele_collect::{Batch, CollectError, Sieve, Sink, Source, SourcesConfig};
 
-    use super::{DIR, LakeSink};
+    use super::{DIR, LakeSink, REJECTED_DIR};
     use crate::{Cancel, Engine, EngineError, Environment, NoProgress, Settings};
 
     struct Rig {
@@ -316,7 +353,8 @@ mod tests {
             format!("{order}\n")
         };
         let lines: String = orders.iter().map(line).collect();
-        Batch { stream: "orders".to_owned(), lines: lines.into_bytes(), records: orders.len() as u64, cursor }
+        let (stream, records) = ("orders".to_owned(), orders.len() as u64);
+        Batch { stream, lines: lines.into_bytes(), records, cursor, ..Batch::default() }
     }
 
     #[test]
@@ -356,6 +394,59 @@ mod tests {
         assert_eq!(rig.cursor(), None);
         rig.sink().unwrap().take(batch(&[], Some(json!({ "at": 3 })))).unwrap();
         assert_eq!(rig.cursor(), Some(json!({ "at": 3 })));
+    }
+
+    /// A source with this of its own, for whatever kind it is of.
+    fn source(own: Value) -> Source {
+        let mut entry = json!({ "source_id": "shop", "source_type": "database" });
+        entry.as_object_mut().unwrap().extend(own.as_object().unwrap().clone());
+        SourcesConfig::of(vec![entry], serde_json::Map::new(), &[], &|_| None).unwrap().sources[0].clone()
+    }
+
+    #[test]
+    fn sources_09_what_was_kept_is_known_to_the_next_run() {
+        let (rig, source) = (Rig::new(), source(json!({ "dedup": ["what"] })));
+        for (orders, duplicates, records) in [
+            // With each batch that keeps something, one line for its cursor and one for what it kept.
+            (&[(1, "tea"), (2, "tea"), (3, "rope")][..], 1, 4),
+            (&[(4, "tea"), (5, "oar")][..], 1, 7),
+            (&[(6, "oar")][..], 1, 8),
+        ] {
+            let mut sink = rig.sink().unwrap();
+            let mut sieve = Sieve::of(&source, &mut sink).unwrap();
+            sieve.take(batch(orders, Some(json!(orders[0].0)))).unwrap();
+            assert_eq!((sieve.sifted().duplicates, rig.records()), (duplicates, records));
+        }
+        assert_eq!(rig.cursor(), Some(json!(6)));
+    }
+
+    #[test]
+    fn sources_14_what_is_left_out_is_kept_aside_once_with_its_reason() {
+        let (rig, source) = (
+            Rig::new(),
+            source(
+                json!({ "schema": { "fields": { "id": "string", "what": "string" }, "types": "discard_row" } }),
+            ),
+        );
+        for _ in 0..2 {
+            let mut sink = rig.sink().unwrap();
+            let mut sieve = Sieve::of(&source, &mut sink).unwrap();
+            // Read whole each time, so that the same comes again.
+            sieve.take(batch(&[(1, "tea")], None)).unwrap();
+            assert_eq!(sieve.sifted().rejected, 1);
+            let state = rig.engine.collected_state("shop").unwrap();
+            assert_eq!(state.number, 0, "nothing is in the lake");
+        }
+        let dir = rig.engine.data_dir().join(REJECTED_DIR).join("shop");
+        let files: Vec<_> = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).collect();
+        assert_eq!(files.len(), 1, "{files:?}");
+        let text = std::fs::read_to_string(&files[0]).unwrap();
+        let told: Value = serde_json::from_str(text.trim()).unwrap();
+        let expect = json!({
+            "source": "shop", "stream": "orders", "place": "orders 1",
+            "reason": "`id` is Integer and was String before", "raw": "{\"id\":1,\"what\":\"tea\"}",
+        });
+        assert_eq!(told, expect);
     }
 
     #[test]

@@ -253,7 +253,7 @@ impl Engine {
                 };
                 stop_if(summary.cancelled)?;
                 carried.fail(stage, &summary.failures);
-                let compared = self.compare_inputs(job, |uri| match local(uri, may_be_ready) {
+                let compared = self.compare_inputs(job, |uri| match local(uri, mode) {
                     Local::Ready(input) => input,
                     Local::Target(path) => {
                         Input { path: Some(PathBuf::from(&path)), uri: path, size_on_disk: 0 }

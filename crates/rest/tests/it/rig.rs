@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 use stele_collect::{
-    Batch, CollectError, Collected, Collector, Cursors, Means, Outcome, Sink, SourceKind, SourcesConfig,
+    Batch, CollectError, Collected, Collector, Cursors, Means, Outcome, Sieve, Sifted, Sink, Source,
+    SourceKind, SourcesConfig,
 };
 use stele_http::{Pace, Still, never};
 use stele_model::time::FixedClock;
@@ -33,6 +34,9 @@ impl Sink for Lake {
         if let Some(cursor) = &batch.cursor {
             self.cursors.set(batch.stream.clone(), cursor.clone());
         }
+        for (name, cursor) in &batch.others {
+            self.cursors.set(name.clone(), cursor.clone());
+        }
         self.batches.push(batch);
         Ok(())
     }
@@ -45,6 +49,12 @@ impl Lake {
         of.flat_map(|batch| batch.lines.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()))
             .map(|line| serde_json::from_slice(line).unwrap())
             .collect()
+    }
+
+    /// What was left out, and why.
+    pub fn rejected(&self) -> Vec<String> {
+        let rejected = self.batches.iter().flat_map(|batch| &batch.rejected);
+        rejected.map(|rejected| format!("{}: {}", rejected.place, rejected.reason)).collect()
     }
 
     /// A member of each record of a stream, in order.
@@ -63,6 +73,9 @@ impl Lake {
 
 /// A source and the time that it sees.
 pub struct Rig {
+    pub source: Source,
+    /// What came of the last run, beside what was kept.
+    pub sifted: Sifted,
     pub collector: RestCollector,
     pub pace: Arc<Still>,
     pub clock: FixedClock,
@@ -84,8 +97,9 @@ pub fn try_rig(settings: Value, shared: Shared) -> Result<Rig, CollectError> {
     let source = config.sources[0].clone();
     let pace = Arc::new(Still::default());
     let settings = RestConfig::of(&source, &lookup)?;
-    let collector = RestCollector::new(source, settings, shared, Arc::clone(&pace) as Arc<dyn Pace>)?;
-    Ok(Rig { collector, pace, clock: FixedClock(civil::parse_iso("2026-11-28T12:00:00Z").unwrap()) })
+    let collector = RestCollector::new(source.clone(), settings, shared, Arc::clone(&pace) as Arc<dyn Pace>)?;
+    let clock = FixedClock(civil::parse_iso("2026-11-28T12:00:00Z").unwrap());
+    Ok(Rig { source, sifted: Sifted::default(), collector, pace, clock })
 }
 
 pub fn rig(settings: Value) -> Rig {
@@ -103,8 +117,12 @@ impl Rig {
 
     /// Collects into a lake from where it stopped.
     pub fn collect(&mut self, lake: &mut Lake) -> Result<Collected, CollectError> {
-        let from = lake.cursors()?;
-        self.with(|collector, means| collector.collect(&from, lake, means))
+        let source = self.source.clone();
+        let mut sieve = Sieve::of(&source, lake)?;
+        let from = sieve.cursors()?;
+        let collected = self.with(|collector, means| collector.collect(&from, &mut sieve, means));
+        self.sifted = sieve.sifted().clone();
+        collected
     }
 }
 

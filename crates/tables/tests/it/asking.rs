@@ -1,7 +1,7 @@
 //! Check, discover and preview; what is wrong in a configuration; and the password, which nobody sees.
 
 use serde_json::{Value, json};
-use stele_collect::{CollectError, Collector, Means, Outcome};
+use stele_collect::{CollectError, Collector, Cursors, Means, Outcome, Sieve, SourcesConfig};
 use stele_http::{Still, never};
 use stele_model::ErrorKind;
 use stele_model::error::in_full;
@@ -167,4 +167,41 @@ fn what_cannot_be_configured() {
     let query = "SELECT :since";
     let incremental = json!({"cursor": "a", "bind": "since"});
     check(json!({"query": query, "incremental": incremental}), "needs a value for the first run");
+}
+
+#[test]
+fn sources_14_rows_of_a_table_are_held_against_a_contract() {
+    let database = Database::start(Kind::Sqlite);
+    database.run("CREATE TABLE orders (id INTEGER PRIMARY KEY, forecast_id TEXT, n)");
+    database.run("CREATE TABLE parts (id INTEGER PRIMARY KEY)");
+    database.run("INSERT INTO orders VALUES (1, 'a', 1), (2, NULL, 2), (3, 'a', 'many')");
+    database.run("INSERT INTO parts VALUES (7)");
+    let check = |own: Value, expect: &str, kept: u64, sifted: (u64, u64)| {
+        let mut entry =
+            json!({"source_id": "shop", "source_type": "database", "connection_string": database.url()});
+        entry.as_object_mut().unwrap().extend(own.as_object().unwrap().clone());
+        let sources = SourcesConfig::of(vec![entry], serde_json::Map::new(), &[], &|_| None).unwrap();
+        let mut lake = Kept::default();
+        let mut sieve = Sieve::of(&sources.sources[0], &mut lake).unwrap();
+        let mut tables = collector(&database, json!({}));
+        let collected = asking(|means| tables.collect(&Cursors::default(), &mut sieve, means)).unwrap();
+        let told = match &collected.streams[0].outcome {
+            Outcome::Failed { reason } => reason.clone(),
+            _ => "ok".to_owned(),
+        };
+        assert!(told.contains(expect), "{told}");
+        // The table behind it is collected, whatever becomes of this one.
+        assert_eq!((&collected.streams[1].outcome, collected.streams[1].records), (&Outcome::Ok, 1));
+        let found = sieve.sifted().clone();
+        assert_eq!(((found.rejected, found.duplicates), lake.records), (sifted, kept), "{own}");
+    };
+    check(json!({}), "ok", 4, (0, 0));
+    check(json!({"dedup": ["forecast_id"]}), "ok", 3, (0, 1));
+    check(json!({"schema": {"types": "discard_row"}}), "ok", 3, (1, 0));
+    check(
+        json!({"schema": {"types": "freeze"}}),
+        "orders 3: record 3: `n` is String and was Integer",
+        1,
+        (0, 0),
+    );
 }

@@ -1,0 +1,315 @@
+//! The files of a source, one after the other: what is new of each, and what becomes of it then.
+
+use std::path::PathBuf;
+
+use encoding_rs::Encoding;
+use serde_json::Value;
+use stele_collect::{
+    Checked, CollectError, Collected, Collector, Cursors, Means, Outcome, Sink, StreamInfo, StreamOutcome,
+    UNAVAILABLE_MAX,
+};
+use stele_model::ErrorKind;
+
+use crate::FilesError;
+use crate::config::{After, FilesConfig, Format};
+use crate::feed::Feed;
+use crate::find::{Met, Place};
+use crate::identify::{Register, joined, marks_of};
+use crate::label::Label;
+use crate::rows::{Next, Reading, Rows, format_of, of_parquet, of_text};
+use crate::run::Run;
+use crate::spool::unpacked;
+use crate::state::{FileState, GONE_MAX, HEADS, Known};
+
+/// Rows between two looks whether somebody asked for the stop: a few milliseconds.
+const ROWS_BETWEEN: u64 = 1024;
+
+/// Files that are named one by one in a note.
+const NAMED_MAX: usize = 20;
+
+/// Files of one directory. See the crate's own documentation.
+#[derive(Debug)]
+pub struct FileCollector {
+    source_id: String,
+    stream: String,
+    tenant_id: Option<String>,
+    config: FilesConfig,
+    encoding: Option<&'static Encoding>,
+    scratch: PathBuf,
+}
+
+impl FileCollector {
+    /// What is configured under the name `source_id`, for this tenant. Packed Parquet is unpacked below `scratch`.
+    ///
+    /// # Errors
+    /// If a setting cannot be used; nothing is looked at yet.
+    pub fn new(
+        source_id: &str,
+        tenant_id: Option<String>,
+        config: FilesConfig,
+        scratch: PathBuf,
+    ) -> Result<Self, CollectError> {
+        config.check().map_err(|error| error.into_collect(source_id))?;
+        let encoding = config.encoding.as_deref().and_then(|name| Encoding::for_label(name.as_bytes()));
+        let stream = config.stream.clone().unwrap_or_else(|| source_id.to_owned());
+        Ok(Self { source_id: source_id.to_owned(), stream, tenant_id, config, encoding, scratch })
+    }
+
+    fn say(&self, error: FilesError) -> CollectError {
+        error.into_collect(&self.source_id)
+    }
+
+    /// The rows of a file that were not read.
+    fn rows(&self, met: &Met, from: &FileState) -> Result<Box<dyn Rows>, FilesError> {
+        let mut feed = Feed::open(&met.path, &met.name, self.encoding)?;
+        let longest = usize::try_from(HEADS[2]).unwrap_or(usize::MAX);
+        let head = feed.head(longest).to_vec();
+        let format = format_of(&self.config, &met.name, &head, head.len() == longest)?;
+        if format == Format::Parquet {
+            let (file, marks) = match feed.is_packed() {
+                true => unpacked(feed, &self.scratch)?,
+                false => {
+                    let marks = marks_of(&met.path)?;
+                    let file = std::fs::File::open(&met.path);
+                    (crate::error::At::at(file, "open", &met.path)?, marks)
+                }
+            };
+            return of_parquet(file, marks, from.rows);
+        }
+        if head.is_empty() {
+            // Not even reading it may have worked.
+            feed.failure()?;
+        }
+        let feed = if from.at > 0 { feed.behind(&met.path, &met.name, from)? } else { feed };
+        // What is moved or deleted was a whole, and so was what had the time to become one.
+        let may_grow = self.config.after() == After::Nothing && self.config.min_age.is_none();
+        of_text(format, &head, feed, from, &Reading { csv: &self.config.csv, may_grow })
+    }
+
+    /// Reads what is new of a file.
+    fn file(&self, met: &Met, register: &Register<'_>, run: &mut Run<'_, '_>) -> Result<(), FilesError> {
+        let mut identity = register.identify(met, self.encoding)?;
+        joined(met, &mut identity.state, self.encoding)?;
+        run.begin(met, register, &identity);
+        if identity.nothing_new {
+            return Ok(());
+        }
+        let mut rows = self.rows(met, &identity.state)?;
+        let (mut row, mut count) = (Vec::new(), 0_u64);
+        loop {
+            row.clear();
+            let next = match rows.next(&mut row) {
+                Ok(next) => next,
+                Err(error) => {
+                    run.mark(rows.as_mut());
+                    return Err(error);
+                }
+            };
+            match next {
+                Next::Row(number) => run.row(number, &row),
+                Next::Bad(number, why) => run.bad(number, &row, why),
+                Next::Unfinished(number) => {
+                    run.mark(rows.as_mut());
+                    run.unfinished(number);
+                    return Ok(());
+                }
+                Next::End => {
+                    run.mark(rows.as_mut());
+                    run.ended();
+                    return Ok(());
+                }
+            }
+            if run.is_full() {
+                run.mark(rows.as_mut());
+                run.flush()?;
+            }
+            count += 1;
+            if count.is_multiple_of(ROWS_BETWEEN)
+                && let Err(error) = run.look_up()
+            {
+                // What was gathered is kept, with the place where it ends.
+                run.mark(rows.as_mut());
+                return Err(error);
+            }
+        }
+    }
+
+    /// Everything, until something ends the whole run.
+    fn all(&self, known: &Known, run: &mut Run<'_, '_>) -> Result<(), FilesError> {
+        let now = run.now();
+        let place = Place::of(&self.config)?;
+        let found = place.look(&self.config, now)?;
+        for (name, why) in &found.refused {
+            run.failed(name, why.clone());
+        }
+        let notes = [
+            (found.young, "were changed less than `min_age` ago and are left for the next run"),
+            (found.old, "were last changed before `modified_since` and were left out"),
+        ];
+        for (count, what) in notes {
+            if count > 0 {
+                run.notes.push(format!("{count} files {what}"));
+            }
+        }
+        if found.files.is_empty() && found.young + found.old == 0 && found.refused.is_empty() {
+            let (pattern, root) = (&self.config.file_pattern, place.root.display());
+            run.notes.push(format!("no file below {root} matches {pattern}"));
+        }
+        run.place(&place, now)?;
+        let register = Register::of(known, &found.files);
+        for met in &found.files {
+            run.look_up()?;
+            if let Some(state) = register.unchanged(met) {
+                // Whoever was killed between the last commit and this has left it.
+                run.settled(met, state);
+                continue;
+            }
+            match self.file(met, &register, run) {
+                Ok(()) => run.finish()?,
+                Err(FilesError::Collect(error)) => return Err(error.into()),
+                Err(error) => run.broke(met, &error)?,
+            }
+        }
+        self.forget(known, &found.files, run);
+        run.flush()
+    }
+
+    /// Files that are gone and were read longest ago are not remembered for ever.
+    fn forget(&self, known: &Known, met: &[Met], run: &mut Run<'_, '_>) {
+        let there: std::collections::HashSet<&str> = met.iter().map(|met| met.name.as_str()).collect();
+        let mut gone: Vec<(i64, &str)> = known
+            .files
+            .iter()
+            .filter(|(name, _)| !there.contains(name.as_str()))
+            .map(|(name, state)| (state.mtime, name.as_str()))
+            .collect();
+        if gone.len() > GONE_MAX {
+            gone.sort_unstable();
+            let over = gone.len() - GONE_MAX;
+            gone[..over].iter().for_each(|(_, name)| run.others.push(((*name).to_owned(), Value::Null)));
+        }
+    }
+}
+
+impl Collector for FileCollector {
+    fn check(&mut self, means: &Means<'_>) -> Result<Checked, CollectError> {
+        let check = || {
+            let place = Place::of(&self.config)?;
+            let now = means.clock.now();
+            let found = place.look(&self.config, now)?;
+            let bytes: u64 = found.files.iter().map(|met| met.stamp.size).sum();
+            let mut notes: Vec<String> =
+                found.refused.iter().map(|(name, why)| format!("{name}: {why}")).take(NAMED_MAX).collect();
+            if found.files.is_empty() {
+                let pattern = &self.config.file_pattern;
+                notes.push(format!("no file below {} matches {pattern} now", place.root.display()));
+            }
+            for met in &found.files {
+                if let Err(error) = std::fs::File::open(&met.path) {
+                    notes.push(format!("{}: it cannot be opened: {error}", met.name));
+                }
+                if notes.len() >= NAMED_MAX {
+                    break;
+                }
+            }
+            for dir in place.targets(&self.config, now)? {
+                // The nearest one that is there is where the others are made.
+                let there = dir.ancestors().find(|dir| dir.exists()).unwrap_or(&place.root);
+                if let Err(error) = rustix::fs::access(there, rustix::fs::Access::WRITE_OK) {
+                    notes.push(format!("nothing can be moved to {}: {error}", dir.display()));
+                }
+            }
+            let identity =
+                format!("{} files, {bytes} bytes below {}", found.files.len(), place.root.display());
+            Ok(Checked { identity: Some(identity), notes })
+        };
+        check().map_err(|error| self.say(error))
+    }
+
+    fn discover(&mut self, means: &Means<'_>) -> Result<Vec<StreamInfo>, CollectError> {
+        let discover = || {
+            let found = Place::of(&self.config)?.look(&self.config, means.clock.now())?;
+            let mut fields = Vec::new();
+            // The newest that can be read.
+            for met in found.files.iter().rev() {
+                let Ok(mut rows) = self.rows(met, &FileState::default()) else { continue };
+                fields = rows.fields();
+                let mut row = Vec::new();
+                if fields.is_empty() && matches!(rows.next(&mut row), Ok(Next::Row(_))) {
+                    fields = fields_of(&row);
+                }
+                if !fields.is_empty() {
+                    break;
+                }
+            }
+            Ok(vec![StreamInfo {
+                name: self.stream.clone(),
+                key: self.config.key.clone(),
+                cursor: Some(format!("content of {} files", found.files.len())),
+                fields,
+            }])
+        };
+        discover().map_err(|error| self.say(error))
+    }
+
+    fn collect(
+        &mut self,
+        from: &Cursors,
+        sink: &mut dyn Sink,
+        means: &Means<'_>,
+    ) -> Result<Collected, CollectError> {
+        let known = Known::of(from.iter());
+        let label = Label::of(&self.source_id, &self.stream, self.tenant_id.as_deref(), &self.config);
+        let mut run = Run::new(label, &self.config, sink, means);
+        for name in &known.lost {
+            run.notes
+                .push(format!("what is known of {name} cannot be understood; it is read from its beginning"));
+        }
+        let ended = self.all(&known, &mut run);
+        let mut collected = Collected { calls: run.files, ..Collected::default() };
+        let outcome = match ended {
+            Ok(()) | Err(FilesError::Collect(CollectError::Enough)) => Outcome::Ok,
+            Err(FilesError::Collect(CollectError::Frozen { why, .. })) => Outcome::Failed { reason: why },
+            Err(FilesError::Collect(CollectError::Cancelled)) => {
+                // What was gathered is kept.
+                run.flush().map_err(|error| self.say(error))?;
+                return Err(CollectError::Cancelled);
+            }
+            Err(error) => return Err(self.say(error)),
+        };
+        let nothing_went_well = run.failures > 0 && run.good == 0 && run.handed == 0;
+        if outcome != Outcome::Ok || !nothing_went_well {
+            collected.streams.push(StreamOutcome {
+                stream: self.stream.clone(),
+                outcome,
+                records: run.handed,
+                unavailable: std::mem::take(&mut run.unavailable),
+            });
+        }
+        collected.streams.append(&mut run.outcomes);
+        if run.failures > UNAVAILABLE_MAX as u64 {
+            run.notes.push(format!("{} files failed; the first {UNAVAILABLE_MAX} are named", run.failures));
+        }
+        collected.notes = run.told();
+        Ok(collected)
+    }
+}
+
+/// Names and types of the members of a row.
+fn fields_of(row: &[u8]) -> Vec<(String, String)> {
+    let members: serde_json::Map<String, Value> = serde_json::from_slice(row).unwrap_or_default();
+    let kind = |value: &Value| match value {
+        Value::Null => "null",
+        Value::Bool(_) => "boolean",
+        Value::Number(_) => "number",
+        Value::String(_) => "string",
+        Value::Array(_) => "array",
+        Value::Object(_) => "object",
+    };
+    members.iter().map(|(name, value)| (name.clone(), kind(value).to_owned())).collect()
+}
+
+/// Whether a file that failed so will fail again, and so is moved out of the way.
+pub(crate) fn is_lasting(error: &FilesError) -> bool {
+    matches!(error.kind(), ErrorKind::Report | ErrorKind::Fix)
+}

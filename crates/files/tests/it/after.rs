@@ -1,0 +1,147 @@
+//! What becomes of files, and when.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use serde_json::json;
+use stele_collect::Preview;
+
+use crate::rig::{Rig, gz};
+
+const NONE: [&str; 0] = [];
+
+#[test]
+fn sources_12_a_file_is_moved_when_its_rows_are_kept_and_not_before() {
+    let mut rig = Rig::new(json!({"archive_after_ingestion": true, "archive_path": "archive/%Y/%m"}));
+    rig.write("sub/a.jsonl", "{\"a\":1}\n");
+    rig.write("empty.csv", "");
+    let before = rig.files();
+    rig.kept.fails_at = Some(1);
+    assert!(rig.run().is_err());
+    assert_eq!(rig.files(), before, "the sink kept nothing");
+    // A look moves nothing.
+    rig.collect_into(&mut Preview::new(5)).unwrap();
+    assert_eq!(rig.files(), before);
+    assert_eq!(rig.good(), ["{\"a\":1}"]);
+    assert_eq!(rig.files(), ["archive/2026/11/empty.csv", "archive/2026/11/sub/a.jsonl"]);
+    // What lies in the archive is never read, though the pattern takes it.
+    assert_eq!(rig.good(), NONE);
+    rig.write("sub/a.jsonl", "{\"a\":2}\n");
+    assert_eq!(rig.good(), ["{\"a\":2}"]);
+    rig.write("sub/a.jsonl", "{\"a\":3}\n");
+    assert_eq!(rig.good(), ["{\"a\":3}"]);
+    let names =
+        ["archive/2026/11/sub/a-1.jsonl", "archive/2026/11/sub/a-2.jsonl", "archive/2026/11/sub/a.jsonl"];
+    assert_eq!(rig.files()[1..], names);
+    assert_eq!(fs::read_to_string(rig.path(names[0])).unwrap(), "{\"a\":2}\n");
+}
+
+#[test]
+fn sources_12_a_run_that_died_before_the_move_is_made_good() {
+    for after in ["archive", "delete"] {
+        let mut rig = Rig::new(json!({"after_ingest": "nothing"}));
+        rig.write("a.jsonl", "{\"a\":1}\n");
+        assert_eq!(rig.good().len(), 1);
+        rig.settings = json!({"after_ingest": after});
+        assert_eq!((rig.good().len(), rig.kept.records), (0, 1));
+        let left = if after == "archive" { vec!["archive/a.jsonl"] } else { vec![] };
+        assert_eq!(rig.files(), left);
+    }
+}
+
+#[test]
+fn sources_12_a_file_is_packed_on_its_way() {
+    let mut rig = Rig::new(json!({"after_ingest": "archive", "archive_compress": "gzip"}));
+    rig.write("a.jsonl", "{\"a\":1}\n");
+    rig.write("b.jsonl.gz", gz("{\"a\":2}\n"));
+    assert_eq!(rig.good().len(), 2);
+    assert_eq!(rig.files(), ["archive/a.jsonl.gz", "archive/b.jsonl.gz"]);
+    assert_eq!(fs::read(rig.path("archive/b.jsonl.gz")).unwrap(), gz("{\"a\":2}\n"), "once is enough");
+    rig.write("a.jsonl", "{\"a\":4}\n");
+    assert_eq!(rig.good().len(), 1);
+    let mut text = String::new();
+    let file = fs::File::open(rig.path("archive/a-1.jsonl.gz")).unwrap();
+    std::io::Read::read_to_string(&mut flate2::read::MultiGzDecoder::new(file), &mut text).unwrap();
+    assert_eq!(text, "{\"a\":4}\n");
+}
+
+#[test]
+fn sources_12_a_file_is_moved_to_another_disk() {
+    // The system's directory in memory is another file system than the one of the tests; where there is none, or it is the
+    // same, nothing can be tried.
+    let Ok(other) = tempfile::tempdir_in("/dev/shm") else { return };
+    let mut rig = Rig::new(json!({"after_ingest": "archive", "archive_path": other.path()}));
+    let device = |path: &Path| std::os::unix::fs::MetadataExt::dev(&fs::metadata(path).unwrap());
+    assert_ne!(device(other.path()), device(rig.dir.path()), "nothing is tried on one disk");
+    for content in ["{\"a\":1}\n", "{\"a\":2}\n"] {
+        rig.write("a.jsonl", content);
+        assert_eq!(rig.good().len(), 1);
+    }
+    assert_eq!(rig.files(), NONE);
+    let read = |name: &str| fs::read_to_string(other.path().join(name)).unwrap();
+    assert_eq!((read("a.jsonl"), read("a-1.jsonl")), ("{\"a\":1}\n".to_owned(), "{\"a\":2}\n".to_owned()));
+    assert_eq!(fs::read_dir(other.path()).unwrap().count(), 2, "nothing is left aside");
+}
+
+#[test]
+fn sources_12_an_archive_that_cannot_be_written_keeps_the_file() {
+    let mut rig = Rig::new(json!({"after_ingest": "archive", "archive_path": "archive/sub"}));
+    rig.write("a.jsonl", "{\"a\":1}\n");
+    // A file where the directory would be; permissions hold nobody back who is root.
+    rig.write("archive", "in the way");
+    fs::set_permissions(rig.path("archive"), fs::Permissions::from_mode(0o644)).unwrap();
+    rig.settings["file_pattern"] = json!("*.jsonl");
+    let told = rig.run().unwrap();
+    assert_eq!((told[0].1.as_str(), told[1].0.as_str()), ("ok", "a.jsonl"));
+    assert!(told[1].1.starts_with("its rows are kept, and it stays where it is: cannot create"), "{told:?}");
+    assert_eq!((rig.taken().len(), rig.files()), (1, vec!["a.jsonl".to_owned(), "archive".to_owned()]));
+    fs::remove_file(rig.path("archive")).unwrap();
+    assert_eq!((rig.good().len(), rig.files()), (0, vec!["archive/sub/a.jsonl".to_owned()]));
+}
+
+#[test]
+fn sources_12_what_failed_is_put_away_with_its_reason() {
+    let mut rig = Rig::new(json!({"after_ingest": "archive"}));
+    rig.write_at("a.json", "[{\"a\":1},{\"a\"", 2);
+    rig.write_at("b.json", "[{\"a\":2}]", 1);
+    let told = rig.run().unwrap();
+    assert_eq!((told[0].1.as_str(), told[1].0.as_str()), ("ok", "a.json"));
+    assert_eq!(rig.taken(), ["{\"a\":1}", "{\"a\":2}"], "what is sound of it is kept");
+    assert_eq!(rig.files(), ["archive/b.json", "failed/a.json", "failed/a.json.reason.txt"]);
+    let reason = fs::read_to_string(rig.path("failed/a.json.reason.txt")).unwrap();
+    assert!(reason.contains("byte 9: the file ends within value 2"), "{reason}");
+    assert_eq!(rig.good(), NONE);
+}
+
+#[test]
+fn sources_12_a_file_that_changed_meanwhile_stays() {
+    let mut rig = Rig::new(json!({}));
+    rig.write("a.jsonl", "{\"a\":1}\n");
+    rig.good();
+    rig.settings = json!({"after_ingest": "delete"});
+    rig.append("a.jsonl", "{\"a\":2}\n");
+    assert_eq!((rig.good(), rig.files()), (vec!["{\"a\":2}".to_owned()], vec![]));
+    // What was delivered as a whole is no beginning of what comes next.
+    rig.write("b.jsonl", "{\"a\":1}\n{\"a\":2}\n{\"a\":3}\n");
+    assert_eq!(rig.good().len(), 3);
+}
+
+#[test]
+fn sources_12_settings_that_would_eat_themselves_are_refused() {
+    for (settings, says) in [
+        (json!({"after_ingest": "archive", "archive_path": "."}), "holds the files that are read"),
+        (json!({"after_ingest": "archive", "archive_path": ".."}), "holds the files that are read"),
+        (json!({"after_ingest": "delete", "archive_after_ingestion": true}), "deletes what"),
+        (json!({"file_pattern": "a{b"}), "file_pattern"),
+        (json!({"encoding": "klingon"}), "klingon is no encoding"),
+        (json!({"modified_since": "yesterday"}), "yesterday is neither"),
+        (json!({"path": "/nowhere/at/all"}), "/nowhere/at/all"),
+    ] {
+        let mut rig = Rig::new(settings.clone());
+        rig.write("a.jsonl", "{\"a\":1}\n");
+        let error = rig.run().unwrap_err();
+        let told = stele_model::error::in_full(&error);
+        assert!(told.contains(says), "{settings}: {told}");
+    }
+}

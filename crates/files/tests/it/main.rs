@@ -1,0 +1,10 @@
+//! Files of a directory, as rows.
+
+#![allow(clippy::unwrap_used, reason = "a test ends where it breaks")]
+
+mod after;
+mod formats;
+mod growing;
+mod large;
+mod records;
+mod rig;
