@@ -15,8 +15,8 @@ use std::time::Duration;
 use serde::Serialize;
 use serde_json::Value;
 use stele_collect::{
-    Batch, CACHE_BYTES_MAX, Collected, Cursors, KnownKeys, Means, OWN, Outcome, Preview, ResponseCache, Sieve,
-    Sifted, Sink, Source, SourceKind, SourcesConfig, StreamInfo,
+    Batch, CACHE_BYTES_MAX, Collected, Cursors, KnownKeys, Means, OWN, Outcome, Preview, ResponseCache,
+    Sieve, Sifted, Sink, Source, SourceKind, SourcesConfig, StreamInfo,
 };
 use stele_rest::Shared;
 

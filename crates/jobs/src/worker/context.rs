@@ -290,7 +290,8 @@ impl Context {
     pub(crate) async fn beat(&self) {
         // By the time and not by the beats: each of them lasts as long as the queue takes to answer. First, since the
         // news may take long, too.
-        if self.now() >= self.state().until.saturating_sub(micros(self.0.length / 3 * 2)) {
+        let renew = self.now() >= self.state().until.saturating_sub(micros(self.0.length / 3 * 2));
+        if renew {
             // What becomes of it is in `ends`, where everybody looks.
             let _ = self.renew().await;
         }
@@ -303,7 +304,7 @@ impl Context {
                 // The next beat has it again.
                 Err(_) => self.state().news = true,
             }
-        } else if !renew && self.asked() != Some(Why::Fenced) {
+        } else if !renew && !runs_out && self.asked() != Some(Why::Fenced) {
             // Whoever asks for the end of work that says nothing, as it waits for a service, is heard all the same.
             match self.0.queue.wanted(&self.0.lease).await {
                 Ok(renewed) => self.heard(renewed),
