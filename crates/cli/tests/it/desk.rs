@@ -309,6 +309,9 @@ fn what_cannot_be_queued_is_said_before_anything_is() {
     assert_eq!(all["job_ids"], json!([]));
     let all = rig.run("ingest --all-sources --no-wait --json").is(0).last();
     assert_eq!(all["job_ids"].as_array().map(Vec::len), Some(1), "{all}");
+    // Whoever queues it needs no key: that is the worker's.
+    let queued = rig.world.run("ingest --source desk --no-wait --force --json --data-dir d").is(0).last();
+    assert_eq!(queued["job_ids"].as_array().map(Vec::len), Some(1), "{queued}");
     let listed = rig.run("jobs").is(0).stdout;
     assert!(listed.contains("source desk"), "{listed}");
 }
