@@ -76,6 +76,7 @@ impl World {
             pace: Arc::new(Paced::new(Arc::clone(&Environment::default().clock))),
             secrets: Arc::new(|_| None),
             runtime: self.runtime.handle().clone(),
+            configured: stele_watch::Configured::default(),
         };
         self.engine().job_stage(stage, job, carried, &fetching, progress, cancel)
     }

@@ -210,7 +210,7 @@ impl Work for EngineWork {
                 true => Failure::anew(unfinished.why),
                 false => Failure::lasting(unfinished.why),
             };
-            return Err(ended_badly(&engine, stage, &job, carried, failure).await);
+            return Err(ended_badly(&engine, stage, &job, carried, failure, context).await);
         }
         if let Some(away) = carried.away() {
             return Err(ended_badly(&engine, stage, &job, carried, Failure::anew(away), context).await);

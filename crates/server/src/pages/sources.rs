@@ -16,6 +16,7 @@ use crate::api::starting::IngestStart;
 use crate::http::guard::Route;
 use crate::http::problem::Problem;
 use crate::reply::Refusal;
+use crate::seats::Kind;
 use crate::service::Service;
 use crate::tokens::Right;
 
@@ -256,7 +257,7 @@ async fn tried(service: &Service, request: Request) -> Result<Response, Problem>
         let asked = Asked { tenant: &visitor.tenant, right: visitor.right, call, disk, query: &query };
         asked.ask::<CheckSource>(&[("id", Value::from(asked.get("source").unwrap_or_default()))])
     };
-    let checked = service.seats.run("/sources/check", std::future::pending(), work).await;
+    let checked = service.places.of(Kind::Order).run("/sources/check", std::future::pending(), work).await;
     let checked = checked.map_err(|refusal| Problem::from(&refusal))?;
     Ok(super::html(&frame.around(outcome(&checked))).into_response())
 }

@@ -26,9 +26,9 @@ fn a_queue_that_hangs_holds_up_nothing_else() {
     assert_eq!(get(address, "/api/ingest/status", "").status, 200);
     redis.freeze();
     let began = Instant::now();
+    // Browsers that stay on a page, a prober, a scraper, and somebody who submits.
+    let pages = ["/", "/jobs", "/api/jobs", "/api/ingest/status", "/ready", "/metrics"];
     std::thread::scope(|scope| {
-        // Browsers that stay on a page, a prober, a scraper, and somebody who submits.
-        let pages = ["/", "/jobs", "/api/jobs", "/api/ingest/status", "/ready", "/metrics"];
         let asked: Vec<_> = pages
             .iter()
             .cycle()
