@@ -52,6 +52,8 @@ pub(crate) struct Tenant {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) answers: Answers,
     ready: Mutex<Option<(Micros, Arc<Readiness>)>>,
+    /// Held by the one who looks: a crowd of probes waits here, where it takes no place from anybody.
+    looking: tokio::sync::Mutex<()>,
     /// When the numbers of queue and lake were told last.
     measured: Mutex<Micros>,
     started: Micros,
@@ -96,7 +98,9 @@ impl Service {
             let desk = Desk::new(engine, sql.clone()).counting(Arc::clone(&metrics));
             let desk = Arc::new(desk.with_jobs(jobs).with_sources(sources));
             let (answers, ready, measured) = (Answers::default(), Mutex::default(), Mutex::default());
-            let tenant = Tenant { name: name.clone(), desk, metrics, answers, ready, measured, started };
+            let looking = tokio::sync::Mutex::default();
+            let tenant =
+                Tenant { name: name.clone(), desk, metrics, answers, ready, looking, measured, started };
             tenants.insert(name, Arc::new(tenant));
         }
         let rates = Rates::new(tokens.holders().map(|holder| holder.per_minute));
@@ -141,6 +145,17 @@ impl Tenant {
         self.metrics.set(Family::Ready, &[], f64::from(u8::from(found.ready)));
         *kept = Some((now, Arc::clone(&found)));
         found
+    }
+
+    /// Comes when readiness is known, or it is this one's turn to look, which lasts as long as what is given.
+    pub(crate) async fn turn_to_look(&self) -> Option<tokio::sync::MutexGuard<'_, ()>> {
+        // While somebody looks it is locked, and this thread must not block.
+        let known = || self.ready.try_lock().is_ok_and(|kept| self.known_readiness(&kept).is_some());
+        if known() {
+            return None;
+        }
+        let turn = self.looking.lock().await;
+        (!known()).then_some(turn)
     }
 
     /// Whether the numbers of queue and lake are to be told anew, by the one who asks: they were not a moment ago.

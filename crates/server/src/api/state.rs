@@ -51,9 +51,13 @@ async fn ready(State(service): State<Arc<Service>>, request: Request) -> Respons
         Some(visitor) => vec![Arc::clone(&visitor.tenant)],
         None => service.tenants().cloned().collect(),
     };
-    let work = move |_: &crate::desk::Call| {
-        Ok(tenants.iter().map(|tenant| tenant.readiness(disk)).collect::<Vec<_>>())
-    };
+    let mut turns = Vec::new();
+    for tenant in &tenants {
+        turns.push(tenant.turn_to_look().await);
+    }
+    let all = tenants.clone();
+    let work =
+        move |_: &crate::desk::Call| Ok(all.iter().map(|tenant| tenant.readiness(disk)).collect::<Vec<_>>());
     let (is_ready, body) = match service.places.of(Kind::Probe).run("/ready", pending(), work).await {
         Ok(found) => {
             let is_ready = found.iter().all(|one| one.ready);
@@ -83,6 +87,8 @@ async fn metrics(State(service): State<Arc<Service>>, request: Request) -> Respo
         Err(problem) => return problem.into_response(),
     };
     let disk = service.disk;
+    let tenant = Arc::clone(&visitor.tenant);
+    let _turn = tenant.turn_to_look().await;
     let work = move |call: &crate::desk::Call| {
         if visitor.tenant.is_to_measure() {
             super::summary::refresh(&visitor.tenant.desk, call);
