@@ -265,6 +265,8 @@ fn place_of(line: &Line<'_>, number: u64) -> String {
     match (place, &line.original_id) {
         (Some(place), _) => format!("{}:{}", place.file, place.row),
         (None, Some(id)) => format!("{} {id}", line.stream),
+        // It was not counted.
+        (None, None) if number == 0 => line.stream.to_string(),
         (None, None) => format!("{}, record {number}", line.stream),
     }
 }

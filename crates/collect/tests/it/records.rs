@@ -2,7 +2,8 @@
 
 use serde_json::{Map, Value, json};
 use stele_collect::{
-    Action, Contract, DedupBy, Judge, Report, Seen, ValueType, Verdict, canonical, content_id,
+    Action, Batch, CollectError, Contract, Cursors, DedupBy, Judge, Report, Seen, Sieve, Sifted, Sink,
+    SourcesConfig, ValueType, Verdict, canonical, content_id,
 };
 
 fn value(text: &str) -> Value {
@@ -178,4 +179,49 @@ fn sources_14_fields_may_be_known_before_anything_is_read() {
         "{why}"
     );
     assert!(!Judge::new(contract).takes_everything() && Judge::new(Contract::default()).takes_everything());
+}
+
+/// A sink that keeps nothing at first, and then everything.
+#[derive(Default)]
+struct Late {
+    asked: u32,
+    kept: u64,
+}
+
+impl Sink for Late {
+    fn cursors(&self) -> Result<Cursors, CollectError> {
+        Ok(Cursors::default())
+    }
+
+    fn take(&mut self, batch: Batch) -> Result<(), CollectError> {
+        self.asked += 1;
+        if self.asked == 1 {
+            return Err(CollectError::Sink("the disk is full".into()));
+        }
+        self.kept += batch.records;
+        Ok(())
+    }
+}
+
+#[test]
+fn sources_09_what_a_sink_did_not_keep_is_new_again() {
+    let entry = json!({"source_id": "shop", "source_type": "file", "dedup": "content", "schema": {"columns": "discard_row"}});
+    let config = SourcesConfig::of(vec![entry], serde_json::Map::new(), &[], &|_| None).unwrap();
+    let mut late = Late::default();
+    let mut sieve = Sieve::of(&config.sources[0], &mut late).unwrap();
+    let batch = || {
+        Batch {
+        stream: "rows".to_owned(),
+        lines: b"{\"stream\":\"rows\",\"data\":{\"a\":1}}\n{\"stream\":\"rows\",\"data\":{\"a\":1.0}}\n{\"stream\":\"rows\",\"data\":{\"b\":\"\\ud800\"}}\n".to_vec(),
+        records: 3,
+        ..Batch::default()
+    }
+    };
+    assert!(matches!(sieve.take(batch()), Err(CollectError::Sink(_))));
+    assert_eq!(*sieve.sifted(), Sifted::default(), "nothing is counted that is not kept");
+    sieve.take(batch()).unwrap();
+    let expect = Sifted { duplicates: 1, rejected: 1, values_left: 0 };
+    assert_eq!(*sieve.sifted(), expect, "half of a character is kept aside");
+    sieve.take(batch()).unwrap();
+    assert_eq!((sieve.sifted().duplicates, late.kept), (3, 1));
 }
