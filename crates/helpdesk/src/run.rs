@@ -210,12 +210,7 @@ impl Run<'_> {
 
     /// What came of the run.
     pub(crate) fn end(self) -> Collected {
-        Collected {
-            streams: self.so_far.outcomes,
-            calls: self.caller.calls(),
-            notes: self.notes,
-            ..Collected::default()
-        }
+        Collected { streams: self.so_far.outcomes, calls: self.caller.calls(), notes: self.notes }
     }
 }
 
