@@ -113,7 +113,11 @@ fn sources_07_a_bound_holds_for_all_who_spend() {
     let mut kept = BudgetState::default();
     let settle = |budget: &Budget, kept: &mut BudgetState| {
         let before = kept.clone();
-        budget.settle(before, noon(), |state| Ok::<(), ()>(kept.clone_from(state))).unwrap();
+        let keep = |state: &BudgetState| {
+            kept.clone_from(state);
+            Ok::<(), ()>(())
+        };
+        budget.settle(before, noon(), keep).unwrap();
     };
     one.promise("news", &price(0.001), 0, noon()).unwrap();
     other.promise("news", &price(0.001), 0, noon()).unwrap();
