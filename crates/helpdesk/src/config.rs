@@ -128,6 +128,7 @@ impl Default for RateConfig {
 #[serde(deny_unknown_fields, default)]
 pub struct RetryConfig {
     /// How often a question is asked before it is given up, at least once. "Not now" (429) does not count.
+    #[serde(alias = "max")]
     pub max_retries: u32,
     /// Milliseconds until the second time; doubled for each further one.
     pub base_ms: u64,
