@@ -201,7 +201,7 @@ fn without_a_token_nothing_is_told_anywhere() {
     let document = get(address, "/openapi.json", ONE).json();
     let open = ["/health", "/ready"];
     for (path, method) in operations(&document) {
-        let at = path.replace("{id}", "j000000000000");
+        let at = path.replace("{id}", "j000000000000").replace("{name}", "feed");
         for token in ["", "token-of-tenant-on", "token-of-tenant-onee", "\u{e9}\u{e9}"] {
             let response = match &*method {
                 "get" => get(address, &at, token),
@@ -246,14 +246,16 @@ fn who_may_only_ask_can_run_nothing() {
                 assert!(method == "get" || path == "/api/sql", "{method} {path} needs no right");
                 continue;
             }
-            let at = path.replace("{id}", "j000000000000");
+            let at = path.replace("{id}", "j000000000000").replace("{name}", "feed");
             let response = post(address, &at, &json!({ "action": "cancel" }), READER);
             assert_eq!((response.status, &response.json()["code"]), (403, &json!("forbidden")), "{path}");
             tried += 1;
         }
     }
-    assert_eq!(tried, 3);
-    for path in ["/jobs/start", "/jobs/j000000000000/control"] {
+    assert_eq!(tried, 6);
+    let forms =
+        ["/jobs/start", "/jobs/j000000000000/control", "/sources/run", "/sources/check", "/captures/control"];
+    for path in forms {
         let head = format!("POST {path} HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {READER}");
         assert_eq!(request(address, &head, "action=cancel&targets=/").status, 403, "{path}");
     }
