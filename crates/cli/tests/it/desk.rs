@@ -33,7 +33,7 @@ impl Rig {
         let config = format!(
             "[embedding]\nprovider = \"none\"\n[jobs]\nattempts_max = 2\n\
              [[sources]]\nsource_id = \"desk\"\nsource_type = \"freshdesk\"\ndomain = \"{}\"\nallow_insecure = true\n\
-             api_key = \"${{FRESHDESK_API_KEY}}\"\nstreams = [\"tickets\", \"conversations\"]\nlookback = \"0s\"\nretry = {{ max_retries = 1 }}\n",
+             api_key = \"${{FRESHDESK_API_KEY}}\"\nstreams = [\"tickets\", \"conversations\"]\nlookback = \"0s\"\nrate = {{ credits_per_minute = 90000 }}\nretry = {{ max_retries = 1 }}\n",
             mock.url
         );
         world.write("stele.toml", config);
