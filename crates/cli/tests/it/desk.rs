@@ -56,9 +56,14 @@ impl Rig {
         queued["job_ids"][0].as_str().unwrap_or_else(|| panic!("no job: {queued}")).to_owned()
     }
 
-    /// A worker that goes on until it is killed.
+    /// A worker that goes on until it is killed. With a lease so long that renewing it is too late for whoever waits for
+    /// an end; the other one is soon known to be dead.
     fn worker(&self) -> Worker {
-        let mut command = self.world.stele("worker --name one --lease 3s --data-dir d");
+        self.worker_with("30s")
+    }
+
+    fn worker_with(&self, lease: &str) -> Worker {
+        let mut command = self.world.stele(&format!("worker --name one --lease {lease} --data-dir d"));
         command.env("FRESHDESK_API_KEY", KEY).stdout(Stdio::null()).stderr(Stdio::null());
         Worker(command.spawn().unwrap())
     }
@@ -176,6 +181,20 @@ fn desk_27_what_is_cancelled_stays_so_and_asks_nothing_more() {
 }
 
 #[test]
+fn desk_27_a_job_that_waits_for_its_desk_hears_of_its_end() {
+    // After three credits it has nothing to say for the rest of the minute.
+    let rig = Rig::new(128, Knobs { limit_per_minute: Some(3), ..slow() });
+    let id = rig.queued();
+    let _worker = rig.worker();
+    rig.until("it waits", |rig| rig.mock.count() >= 3);
+    wait(Duration::from_secs(2));
+    rig.run(&format!("cancel {id}")).is(0);
+    let began = Instant::now();
+    rig.until("it is cancelled", |rig| rig.job(&id)["state"] == "cancelled");
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+}
+
+#[test]
 fn desk_27_a_source_never_runs_twice_at_once() {
     let rig = Rig::new(123, slow());
     let first = rig.queued();
@@ -206,12 +225,12 @@ fn desk_27_a_source_never_runs_twice_at_once() {
 fn desk_27_a_job_outlives_its_worker() {
     let rig = Rig::new(124, slow());
     let id = rig.queued();
-    let mut worker = rig.worker();
+    let mut worker = rig.worker_with("3s");
     rig.until("the first tickets", |rig| rig.asked_for_messages().0 >= 20);
     worker.kill();
     let killed = rig.job(&id);
     assert_eq!(killed["state"], "parsing", "{killed}");
-    let _worker = rig.worker();
+    let _worker = rig.worker_with("3s");
     rig.until("it is done", |rig| rig.job(&id)["state"] == "done");
     let done = rig.job(&id);
     assert!(done["progress"]["percent"].as_f64() == Some(100.0) && done["attempts"] == 2, "{done}");
