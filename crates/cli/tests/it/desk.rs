@@ -181,20 +181,6 @@ fn desk_27_what_is_cancelled_stays_so_and_asks_nothing_more() {
 }
 
 #[test]
-fn desk_27_a_job_that_waits_for_its_desk_hears_of_its_end() {
-    // After three credits it has nothing to say for the rest of the minute.
-    let rig = Rig::new(128, Knobs { limit_per_minute: Some(3), ..slow() });
-    let id = rig.queued();
-    let _worker = rig.worker();
-    rig.until("it waits", |rig| rig.mock.count() >= 3);
-    wait(Duration::from_secs(2));
-    rig.run(&format!("cancel {id}")).is(0);
-    let began = Instant::now();
-    rig.until("it is cancelled", |rig| rig.job(&id)["state"] == "cancelled");
-    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
-}
-
-#[test]
 fn desk_27_a_source_never_runs_twice_at_once() {
     let rig = Rig::new(123, slow());
     let first = rig.queued();
