@@ -131,7 +131,7 @@ fn sources_14_what_was_learnt_holds_for_the_next_run() {
     let mut rig = Rig::new(json!({"schema": {"columns": "discard_row"}}));
     rig.write_at("a.jsonl", "{\"a\":1,\"all_null\":null}\n", 2);
     assert_eq!(rig.good().len(), 1);
-    rig.write_at("b.jsonl", "{\"a\":2,\"all_null\":\"x\"}\n{\"a\":3,\"b\":1}\n", 1);
+    rig.write_at("b.jsonl", "{\"a\":3,\"b\":1}\n{\"a\":2,\"all_null\":\"x\"}\n", 1);
     assert_eq!(rig.good(), ["{\"a\":2,\"all_null\":\"x\"}"]);
     assert_eq!(rig.sifted.rejected, 1);
 }
