@@ -95,13 +95,11 @@ impl<'a> Searcher<'a> {
         let mut fused = fuse(question.fusion, &arms, candidates);
         let mut chunks = HashMap::new();
         if let Some(structure) = self.structure.filter(|_| question.expand) {
-            chunks = self.chunks(fused.iter().take(expand::CANDIDATES_MAX))?;
+            self.read(fused.iter().take(expand::CANDIDATES_MAX), &mut chunks)?;
             expand::expand(&mut fused, &chunks, structure);
         }
-        let chosen = self.choose(question, &fused)?;
-        let missing = chosen.iter().filter(|one| !chunks.contains_key(&one.id));
-        let missing = self.chunks(missing)?;
-        chunks.extend(missing);
+        let chosen = self.choose(question, &fused, &mut chunks)?;
+        self.read(chosen.iter(), &mut chunks)?;
         let cosines: HashMap<ChunkId, f32> = hits.vector.iter().map(|hit| (hit.id, hit.score)).collect();
         let results: Vec<Found> = chosen
             .iter()
@@ -159,16 +157,19 @@ impl<'a> Searcher<'a> {
         Ok(fused.into_iter().take(question.top).map(|one| one.id).collect())
     }
 
-    fn chunks<'f>(
+    /// Reads the chunks of these that were not read yet.
+    fn read<'f>(
         &self,
         which: impl Iterator<Item = &'f Fused>,
-    ) -> Result<HashMap<ChunkId, Chunk>, SearchError> {
-        let rows: Vec<Row> = which.map(|one| one.row).collect();
+        chunks: &mut HashMap<ChunkId, Chunk>,
+    ) -> Result<(), SearchError> {
+        let rows: Vec<Row> = which.filter(|one| !chunks.contains_key(&one.id)).map(|one| one.row).collect();
         if rows.is_empty() {
-            return Ok(HashMap::new());
+            return Ok(());
         }
         self.go_on()?;
-        Ok(self.reader.at_rows(&rows)?.into_iter().map(|chunk| (chunk.id, chunk)).collect())
+        chunks.extend(self.reader.at_rows(&rows)?.into_iter().map(|chunk| (chunk.id, chunk)));
+        Ok(())
     }
 
     fn go_on(&self) -> Result<(), SearchError> {
@@ -248,17 +249,19 @@ impl<'a> Searcher<'a> {
 
     /// The results out of the candidates: no more of one source than wanted, and different ones if
     /// that is wanted.
-    fn choose(&self, question: &Question, fused: &[Fused]) -> Result<Vec<Fused>, SearchError> {
+    fn choose(
+        &self,
+        question: &Question,
+        fused: &[Fused],
+        chunks: &mut HashMap<ChunkId, Chunk>,
+    ) -> Result<Vec<Fused>, SearchError> {
         let mut left: Vec<Fused> = fused.to_vec();
         if let Some(cap) = question.per_source {
-            let sources: HashMap<ChunkId, String> = self
-                .chunks(left.iter())?
-                .into_iter()
-                .map(|(id, chunk)| (id, chunk.metadata.source))
-                .collect();
+            self.read(left.iter(), chunks)?;
             let mut counts: HashMap<&str, usize> = HashMap::new();
             left.retain(|one| {
-                let count = counts.entry(sources.get(&one.id).map_or("", String::as_str)).or_default();
+                let count =
+                    counts.entry(chunks.get(&one.id).map_or("", |chunk| &chunk.metadata.source)).or_default();
                 *count += 1;
                 *count <= cap
             });

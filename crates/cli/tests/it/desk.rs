@@ -181,6 +181,23 @@ fn desk_27_what_is_cancelled_stays_so_and_asks_nothing_more() {
 }
 
 #[test]
+fn desk_27_a_job_that_waits_for_its_desk_hears_of_its_end() {
+    // The first answer says that the rest of the minute is for others.
+    let rig = Rig::new(128, Knobs { limit_per_minute: Some(3), ..slow() });
+    let id = rig.queued();
+    let _worker = rig.worker();
+    rig.until("it asks", |rig| rig.mock.count() >= 1);
+    wait(Duration::from_secs(2));
+    let asked = rig.mock.count();
+    assert!(asked <= 3, "{asked} requests of 3");
+    rig.run(&format!("cancel {id}")).is(0);
+    let began = Instant::now();
+    rig.until("it is cancelled", |rig| rig.job(&id)["state"] == "cancelled");
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    assert_eq!(rig.mock.count(), asked, "it waited, and was not at work");
+}
+
+#[test]
 fn desk_27_a_source_never_runs_twice_at_once() {
     let rig = Rig::new(123, slow());
     let first = rig.queued();

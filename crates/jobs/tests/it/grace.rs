@@ -240,10 +240,10 @@ fn a_job_that_is_resumed_in_time_goes_on() {
     });
 }
 
-/// A queue that keeps everything, and takes its time.
-struct Slow(Duration);
+/// A queue that keeps everything. Each change takes as long as this says.
+struct Calm<T>(T);
 
-impl Weather for Slow {
+impl<T: Fn() -> Duration + Send + Sync + 'static> Weather for Calm<T> {
     fn arrives_in(&self) -> Duration {
         Duration::ZERO
     }
@@ -253,7 +253,7 @@ impl Weather for Slow {
     }
 
     fn sync_takes(&self) -> Duration {
-        self.0
+        (self.0)()
     }
 
     fn answer_lost(&self) -> bool {
@@ -287,7 +287,7 @@ impl Work for Talkative {
 #[test]
 fn a_slow_queue_costs_no_lease() {
     on(async {
-        let memory = Memory::new().through(Arc::new(Slow(Duration::from_millis(150))));
+        let memory = Memory::new().through(Arc::new(Calm(|| Duration::from_millis(150))));
         let queue = queue(&memory);
         let id = submit(&queue, "a@1").await;
         let settings = WorkerSettings { lease: Duration::from_millis(1_500), ..settings() };
@@ -295,28 +295,6 @@ fn a_slow_queue_costs_no_lease() {
         assert_eq!((worked.lost, worked.became), (0, BTreeMap::from([(State::Done, 1)])));
         assert_eq!(queue.get(id).await.unwrap().attempts, 1);
     });
-}
-
-/// Asks for a stop with the first change that is made.
-struct Stopping(Stop);
-
-impl Weather for Stopping {
-    fn arrives_in(&self) -> Duration {
-        Duration::ZERO
-    }
-
-    fn request_lost(&self) -> bool {
-        false
-    }
-
-    fn sync_takes(&self) -> Duration {
-        self.0.ask();
-        Duration::ZERO
-    }
-
-    fn answer_lost(&self) -> bool {
-        false
-    }
 }
 
 /// Whoever has much to forget says meanwhile that it is alive, and hears that it should stop.
@@ -329,7 +307,15 @@ fn forgetting_holds_nothing_up() {
             let id = submit(&ours, &format!("f{number}@1")).await;
             ours.control(id, Control::Cancel).await.unwrap();
         }
-        let theirs = queue_at(&memory.through(Arc::new(Stopping(stop.clone()))), clock);
+        // With the first change that is made somebody asks for a stop.
+        let asks = {
+            let stop = stop.clone();
+            move || {
+                stop.ask();
+                Duration::ZERO
+            }
+        };
+        let theirs = queue_at(&memory.through(Arc::new(Calm(asks))), clock);
         let settings = WorkerSettings { keep_ended: Duration::ZERO, ..settings() };
         run_worker(&theirs, Arc::new(Talkative), &settings, &stop).await.unwrap();
         let left = ours.list(&Filter::default()).await.unwrap().jobs.len();
