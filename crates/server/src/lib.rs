@@ -28,6 +28,7 @@ mod metrics;
 mod pages;
 mod rate;
 mod ready;
+mod recent;
 mod reply;
 mod roots;
 mod seats;

@@ -127,12 +127,13 @@ pub(crate) const QUERY_BYTES_MAX: usize = 16 << 10;
 /// Bytes of one schema: what a program still reads at once. `stele schema export` writes larger ones.
 pub(crate) const SCHEMA_BYTES_MAX: usize = 1 << 20;
 
-/// Time for which what was found out about readiness is believed, so that probes and scrapes cost nothing.
-pub(crate) const READY_KEPT: Duration = Duration::from_secs(1);
+/// Time for which what was found is believed: that it is ready, the numbers of queue and lake, a status where lake, index
+/// and graph are the same. Ages and counters are as old as that; of a crowd that looks, one is worked for a second.
+pub(crate) const RECENT: Duration = Duration::from_secs(1);
 
-/// Time for which an answer is given again where nothing has changed. Ages and counters in it are as old as that; of a
-/// crowd that looks at the same page, one is worked for a second.
-pub(crate) const ANSWER_KEPT: Duration = Duration::from_secs(1);
+/// The same for an answer that depends on lake, index and graph alone, such as the result of a search: as long as what
+/// else has a say, like the configuration, may be heeded late.
+pub(crate) const ANSWER_KEPT: Duration = Duration::from_secs(10);
 
 /// Bytes of an answer that is kept; with [`ANSWERS_KEPT_MAX`] of them, 32 MiB at the very most.
 pub(crate) const ANSWER_BYTES_MAX: usize = 64 << 10;

@@ -243,34 +243,35 @@ impl Metrics {
 
 fn write_series(text: &mut String, family: Family, labels: &[String], value: &Value) {
     let name = family.name();
+    let own = pairs(family, labels);
+    let braces = if own.is_empty() { String::new() } else { format!("{{{own}}}") };
     match value {
         Value::Number(number) => {
-            let _ = writeln!(text, "{name}{} {number}", braces(family, labels, None));
+            let _ = writeln!(text, "{name}{braces} {number}");
         }
         Value::Histogram { counts, sum, count } => {
             let Kind::Histogram(bounds) = family.kind() else { return };
+            let comma = if own.is_empty() { "" } else { "," };
             for (bound, counted) in bounds.seconds().iter().zip(counts) {
-                let bound = bound.to_string();
-                let _ = writeln!(text, "{name}_bucket{} {counted}", braces(family, labels, Some(&bound)));
+                let _ = writeln!(text, "{name}_bucket{{{own}{comma}le=\"{bound}\"}} {counted}");
             }
-            let _ = writeln!(text, "{name}_bucket{} {count}", braces(family, labels, Some("+Inf")));
-            let plain = braces(family, labels, None);
-            let _ = write!(text, "{name}_sum{plain} {sum}\n{name}_count{plain} {count}\n");
+            let _ = write!(
+                text,
+                "{name}_bucket{{{own}{comma}le=\"+Inf\"}} {count}\n{name}_sum{braces} {sum}\n{name}_count{braces} {count}\n"
+            );
         }
     }
 }
 
-fn braces(family: Family, labels: &[String], bound: Option<&str>) -> String {
-    let own = family.labels().iter().copied().zip(labels.iter().map(String::as_str));
-    let pairs: Vec<String> = own
-        .chain(bound.map(|bound| ("le", bound)))
-        .map(|(name, value)| format!("{name}=\"{}\"", escaped(value)))
-        .collect();
-    if pairs.is_empty() { String::new() } else { format!("{{{}}}", pairs.join(",")) }
-}
-
-fn escaped(value: &str) -> String {
-    value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
+/// The labels of a series as they stand between its braces, made once for all its lines.
+fn pairs(family: Family, labels: &[String]) -> String {
+    let mut text = String::new();
+    for (name, value) in family.labels().iter().zip(labels) {
+        let comma = if text.is_empty() { "" } else { "," };
+        let value = value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
+        let _ = write!(text, "{comma}{name}=\"{value}\"");
+    }
+    text
 }
 
 /// A value of a label: what came from a recording is cut, and stays on its line.

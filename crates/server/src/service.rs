@@ -1,6 +1,7 @@
 //! What a running service is made of: tenants, each with a desk, and those who may ask.
 
 use std::collections::BTreeMap;
+use std::future::pending;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use stele_engine::jobs::{Manager, Queue};
@@ -10,14 +11,16 @@ use tokio::runtime::Handle;
 
 use crate::SqlCommand;
 use crate::answers::Answers;
-use crate::desk::Desk;
+use crate::api::summary;
+use crate::desk::{Call, Desk};
 use crate::jobs::Jobs;
-use crate::limits::READY_KEPT;
 use crate::metrics::{Family, Metrics};
 use crate::rate::Rates;
 use crate::ready::{DiskWanted, Readiness, look, queue};
+use crate::recent::Recent;
+use crate::reply::Refusal;
 use crate::roots::Roots;
-use crate::seats::Places;
+use crate::seats::{Kind, Places};
 use crate::sources::{Sources, Variables};
 use crate::tokens::{Right, Tokens};
 
@@ -51,11 +54,9 @@ pub(crate) struct Tenant {
     pub(crate) desk: Arc<Desk>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) answers: Answers,
-    ready: Mutex<Option<(Micros, Arc<Readiness>)>>,
-    /// Held by the one who looks: a crowd of probes waits here, where it takes no place from anybody.
-    looking: tokio::sync::Mutex<()>,
-    /// When the numbers of queue and lake were told last.
-    measured: Mutex<Micros>,
+    ready: Recent<Arc<Readiness>>,
+    /// That the numbers of queue and lake were told.
+    measured: Recent<()>,
     started: Micros,
 }
 
@@ -97,10 +98,15 @@ impl Service {
             let sources = Sources::of(&name, own, Arc::clone(&known), Arc::clone(variables));
             let desk = Desk::new(engine, sql.clone()).counting(Arc::clone(&metrics));
             let desk = Arc::new(desk.with_jobs(jobs).with_sources(sources));
-            let (answers, ready, measured) = (Answers::default(), Mutex::default(), Mutex::default());
-            let looking = tokio::sync::Mutex::default();
-            let tenant =
-                Tenant { name: name.clone(), desk, metrics, answers, ready, looking, measured, started };
+            let tenant = Tenant {
+                name: name.clone(),
+                desk,
+                metrics,
+                answers: Answers::default(),
+                ready: Recent::default(),
+                measured: Recent::default(),
+                started,
+            };
             tenants.insert(name, Arc::new(tenant));
         }
         let rates = Rates::new(tokens.holders().map(|holder| holder.per_minute));
@@ -120,6 +126,28 @@ impl Service {
         Some((number, Visitor { tenant, right: holder.right }))
     }
 
+    /// Whether a tenant's data is ready for queries.
+    pub(crate) async fn readiness(&self, tenant: &Arc<Tenant>) -> Result<Arc<Readiness>, Refusal> {
+        let (asked, disk) = (Arc::clone(tenant), self.disk);
+        let work = move |_: &Call| {
+            let queue = asked.desk.jobs.as_ref().and_then(queue);
+            let found = look(&asked.desk, disk, queue);
+            asked.metrics.set(Family::Ready, &[], f64::from(u8::from(found.ready)));
+            Ok(Arc::new(found))
+        };
+        tenant.ready.or_look(self.places.of(Kind::Probe).run("readiness", pending(), work)).await
+    }
+
+    /// Tells the numbers of a tenant's queue and lake.
+    pub(crate) async fn measure(&self, tenant: &Arc<Tenant>) -> Result<(), Refusal> {
+        let asked = Arc::clone(tenant);
+        let work = move |call: &Call| {
+            summary::refresh(&asked.desk, call);
+            Ok(())
+        };
+        tenant.measured.or_look(self.places.of(Kind::Probe).run("measure", pending(), work)).await
+    }
+
     /// All tenants.
     pub(crate) fn tenants(&self) -> impl Iterator<Item = &Arc<Tenant>> {
         self.tenants.values()
@@ -127,55 +155,6 @@ impl Service {
 }
 
 impl Tenant {
-    /// Whether this tenant's data is ready for queries; what was found a moment ago is believed.
-    pub(crate) fn readiness(&self, disk: DiskWanted) -> Arc<Readiness> {
-        if let Some(known) = self.known_readiness(&self.ready.lock().unwrap_or_else(PoisonError::into_inner))
-        {
-            return known;
-        }
-        // Not under the lock: a queue that hangs would keep everybody waiting for it.
-        let queue = self.desk.jobs.as_ref().and_then(queue);
-        // Whoever comes while the lake is looked at waits instead of looking, too.
-        let mut kept = self.ready.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = self.known_readiness(&kept) {
-            return known;
-        }
-        let now = self.desk.engine.now();
-        let found = Arc::new(look(&self.desk, disk, queue));
-        self.metrics.set(Family::Ready, &[], f64::from(u8::from(found.ready)));
-        *kept = Some((now, Arc::clone(&found)));
-        found
-    }
-
-    /// Comes when readiness is known, or it is this one's turn to look, which lasts as long as what is given.
-    pub(crate) async fn turn_to_look(&self) -> Option<tokio::sync::MutexGuard<'_, ()>> {
-        // While somebody looks it is locked, and this thread must not block.
-        let known = || self.ready.try_lock().is_ok_and(|kept| self.known_readiness(&kept).is_some());
-        if known() {
-            return None;
-        }
-        let turn = self.looking.lock().await;
-        (!known()).then_some(turn)
-    }
-
-    /// Whether the numbers of queue and lake are to be told anew, by the one who asks: they were not a moment ago.
-    pub(crate) fn is_to_measure(&self) -> bool {
-        let mut measured = self.measured.lock().unwrap_or_else(PoisonError::into_inner);
-        let now = self.desk.engine.now();
-        let is_due = !(0..READY_KEPT.as_micros() as Micros).contains(&(now - *measured));
-        if is_due {
-            *measured = now;
-        }
-        is_due
-    }
-
-    /// What was found out a moment ago.
-    fn known_readiness(&self, kept: &Option<(Micros, Arc<Readiness>)>) -> Option<Arc<Readiness>> {
-        let (at, known) = kept.as_ref()?;
-        let age = self.desk.engine.now() - at;
-        (0..READY_KEPT.as_micros() as Micros).contains(&age).then(|| Arc::clone(known))
-    }
-
     /// Seconds since the service started.
     pub(crate) fn uptime(&self) -> f64 {
         (self.desk.engine.now() - self.started).max(0) as f64 / 1e6

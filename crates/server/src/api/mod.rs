@@ -18,6 +18,7 @@ pub(crate) mod summary;
 
 use std::future::pending;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Bytes;
@@ -29,6 +30,7 @@ use serde_json::Value;
 
 use crate::http::guard::Route as Answered;
 use crate::http::problem::Problem;
+use crate::limits::{ANSWER_KEPT, RECENT};
 use crate::seats::Kind;
 use crate::service::{Service, Visitor};
 use crate::tokens::Right;
@@ -51,8 +53,8 @@ pub(crate) struct Route {
     pub(crate) tag: &'static str,
     /// What one has to be allowed to do.
     pub(crate) right: Right,
-    /// Whether an answer of a moment ago is as good as a new one where lake, index and graph are the same.
-    pub(crate) kept: bool,
+    /// How long an answer is as good as a new one where lake, index and graph are the same; none is never.
+    pub(crate) kept: Option<Duration>,
     /// Whose places it takes.
     pub(crate) kind: Kind,
     pub(crate) spec: Spec,
@@ -65,14 +67,14 @@ pub(crate) fn routes() -> Vec<Route> {
         path,
         tag,
         right: Right::Read,
-        kept: true,
+        kept: Some(ANSWER_KEPT),
         kind: Kind::Call,
         spec,
     };
-    let status = |path, tag, spec| Route { kind: Kind::Status, ..get(path, tag, spec) };
+    let status = |path, tag, spec| Route { kind: Kind::Status, kept: Some(RECENT), ..get(path, tag, spec) };
     // What lies in the queue, or runs, has a life of its own.
-    let live = |path, tag, spec| Route { kept: false, ..status(path, tag, spec) };
-    let post = |path, tag, spec| Route { method: Method::Post, kept: false, ..get(path, tag, spec) };
+    let live = |path, tag, spec| Route { kept: None, ..status(path, tag, spec) };
+    let post = |path, tag, spec| Route { method: Method::Post, kept: None, ..get(path, tag, spec) };
     let run_of = |path, tag, spec| Route { right: Right::Run, kind: Kind::Order, ..post(path, tag, spec) };
     let run = |path, spec| run_of(path, "jobs", spec);
     vec![
@@ -167,8 +169,8 @@ async fn ask(
         value.map(|value| Bytes::from(value.to_string())).map_err(|refusal| Problem::from(&refusal))
     };
     match route.kept {
-        true => tenant.answers.of(&address, || tenant.desk.engine.standing(), new).await,
-        false => new.await,
+        Some(time) => tenant.answers.of(&address, time, || tenant.desk.engine.standing(), new).await,
+        None => new.await,
     }
 }
 

@@ -1,6 +1,5 @@
 //! What probes and scrapers ask: is it there, is it ready, how much is it doing, what can it be asked.
 
-use std::future::pending;
 use std::sync::Arc;
 
 use axum::Router;
@@ -13,7 +12,7 @@ use serde_json::json;
 use super::openapi;
 use crate::http::guard::Route;
 use crate::http::problem::Problem;
-use crate::seats::Kind;
+use crate::metrics::Family;
 use crate::service::{Service, Visitor};
 
 /// The media type of the text format of Prometheus.
@@ -46,33 +45,24 @@ async fn health() -> Response {
 /// about all tenants.
 async fn ready(State(service): State<Arc<Service>>, request: Request) -> Response {
     let visitor = request.extensions().get::<Visitor>().cloned();
-    let disk = service.disk;
     let tenants: Vec<_> = match &visitor {
-        Some(visitor) => vec![Arc::clone(&visitor.tenant)],
-        None => service.tenants().cloned().collect(),
+        Some(visitor) => vec![&visitor.tenant],
+        None => service.tenants().collect(),
     };
-    let mut turns = Vec::new();
-    for tenant in &tenants {
-        turns.push(tenant.turn_to_look().await);
+    let mut found = Vec::with_capacity(tenants.len());
+    for tenant in tenants {
+        found.push(service.readiness(tenant).await);
     }
-    let all = tenants.clone();
-    let work =
-        move |_: &crate::desk::Call| Ok(all.iter().map(|tenant| tenant.readiness(disk)).collect::<Vec<_>>());
-    let (is_ready, body) = match service.places.of(Kind::Probe).run("/ready", pending(), work).await {
-        Ok(found) => {
-            let is_ready = found.iter().all(|one| one.ready);
-            let body = match (&visitor, found.first()) {
-                (Some(_), Some(found)) => json!(**found),
-                _ => json!({ "ready": is_ready }),
-            };
-            (is_ready, body)
-        }
+    let is_ready = found.iter().all(|found| found.as_ref().is_ok_and(|found| found.ready));
+    let body = match (visitor.is_some(), found.into_iter().next()) {
+        (true, Some(Ok(found))) => json!(*found),
         // Where nobody has time to look, it is not ready either.
-        Err(refusal) => {
+        (true, Some(Err(refusal))) => {
             let problem = Problem::from(&refusal);
             let reason = json!({ "code": problem.code, "message": problem.message, "next": problem.next });
-            (false, json!({ "ready": false, "reasons": [reason] }))
+            json!({ "ready": false, "reasons": [reason] })
         }
+        _ => json!({ "ready": is_ready }),
     };
     let mut response = told("/ready", "application/json", body.to_string());
     if !is_ready {
@@ -86,20 +76,16 @@ async fn metrics(State(service): State<Arc<Service>>, request: Request) -> Respo
         Ok(visitor) => visitor,
         Err(problem) => return problem.into_response(),
     };
-    let disk = service.disk;
-    let tenant = Arc::clone(&visitor.tenant);
-    let _turn = tenant.turn_to_look().await;
-    let work = move |call: &crate::desk::Call| {
-        if visitor.tenant.is_to_measure() {
-            super::summary::refresh(&visitor.tenant.desk, call);
-        }
-        visitor.tenant.readiness(disk);
-        let uptime = visitor.tenant.uptime();
-        visitor.tenant.metrics.set(crate::metrics::Family::Uptime, &[], uptime);
-        Ok(visitor.tenant.metrics.text())
+    let tenant = &visitor.tenant;
+    let told_anew = async {
+        service.measure(tenant).await?;
+        service.readiness(tenant).await
     };
-    match service.places.of(Kind::Probe).run("/metrics", pending(), work).await {
-        Ok(text) => told("/metrics", METRICS, text),
+    match told_anew.await {
+        Ok(_) => {
+            tenant.metrics.set(Family::Uptime, &[], tenant.uptime());
+            told("/metrics", METRICS, tenant.metrics.text())
+        }
         Err(refusal) => Problem::from(&refusal).into_response(),
     }
 }

@@ -300,7 +300,7 @@ pub(super) async fn control_form(State(service): State<Arc<Service>>, request: R
 
 /// Does what a form asks for, and shows where that leads.
 pub(super) async fn acted(
-    service: &Service,
+    service: &Arc<Service>,
     request: Request,
     route: &'static str,
     act: fn(&Asked<'_>) -> Result<String, Refusal>,
@@ -314,18 +314,14 @@ pub(super) async fn acted(
 }
 
 async fn tried(
-    service: &Service,
+    service: &Arc<Service>,
     request: Request,
     route: &'static str,
     act: fn(&Asked<'_>) -> Result<String, Refusal>,
 ) -> Result<String, Problem> {
     let visitor = crate::api::visitor(&request, Right::Run)?;
     let query = pairs(request).await?;
-    let disk = service.disk;
-    let work = move |call: &crate::desk::Call| {
-        act(&Asked { tenant: &visitor.tenant, right: visitor.right, call, disk, query: &query })
-    };
-    let done = service.places.of(Kind::Order).run(route, std::future::pending(), work).await;
+    let done = super::work(service, visitor, query, (Kind::Order, route), act).await;
     done.map_err(|refusal| Problem::from(&refusal))
 }
 

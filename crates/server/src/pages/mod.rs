@@ -33,6 +33,7 @@ use axum::routing::{get, post};
 use maud::Markup;
 use rmcp::model::JsonObject;
 use serde_json::Value;
+use tokio::runtime::Handle;
 
 pub(crate) use frame::problem;
 
@@ -40,7 +41,7 @@ use self::frame::Frame;
 use crate::desk::Call;
 use crate::http::guard::Route;
 use crate::http::problem::Problem;
-use crate::ready::DiskWanted;
+use crate::ready::Readiness;
 use crate::reply::Refusal;
 use crate::seats::Kind;
 use crate::service::{Service, Tenant, Visitor};
@@ -91,10 +92,10 @@ const PAGES: [Page; 15] = [
 
 /// What a page is asked, and whom it asks.
 pub(crate) struct Asked<'a> {
-    pub(crate) tenant: &'a Tenant,
+    pub(crate) tenant: &'a Arc<Tenant>,
     pub(crate) right: Right,
     pub(crate) call: &'a Call,
-    disk: DiskWanted,
+    service: &'a Service,
     query: &'a HashMap<String, String>,
 }
 
@@ -109,6 +110,11 @@ impl Asked<'_> {
         let given = arguments.iter().filter(|(_, value)| !value.is_null());
         let arguments: JsonObject = given.map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
         (tools::spec::<T>().run)(&self.tenant.desk, self.call, arguments)
+    }
+
+    /// Whether this tenant's data is ready for queries.
+    fn readiness(&self) -> Result<Arc<Readiness>, Refusal> {
+        Handle::current().block_on(self.service.readiness(self.tenant))
     }
 
     /// A text argument of the address as a tool takes it.
@@ -153,7 +159,7 @@ pub(crate) fn router(service: &Arc<Service>) -> Router {
 }
 
 /// Renders one page.
-async fn show(service: &Service, page: Page, request: Request) -> Response {
+async fn show(service: &Arc<Service>, page: Page, request: Request) -> Response {
     let visitor = match crate::api::visitor(&request, Right::Read) {
         Ok(visitor) => visitor,
         Err(problem) => return frame::problem(&problem),
@@ -163,7 +169,7 @@ async fn show(service: &Service, page: Page, request: Request) -> Response {
         Ok(query) => query,
         Err(problem) => return frame::problem(&problem),
     };
-    let rendered = render(service, page, visitor, query).await;
+    let rendered = work(service, visitor, query, (page.kind, page.path), page.render).await;
     let mut response = match rendered {
         Ok(content) => html(&frame.around(content)),
         Err(refusal) => {
@@ -177,16 +183,20 @@ async fn show(service: &Service, page: Page, request: Request) -> Response {
     response
 }
 
-async fn render(
-    service: &Service,
-    page: Page,
+/// Works on what is asked, on a thread that may block.
+async fn work<T: Send + 'static>(
+    service: &Arc<Service>,
     visitor: Visitor,
     query: HashMap<String, String>,
-) -> Result<Markup, Refusal> {
-    let Visitor { tenant, right } = visitor;
-    let disk = service.disk;
-    let work = move |call: &Call| (page.render)(&Asked { tenant: &tenant, right, call, disk, query: &query });
-    service.places.of(page.kind).run(page.path, pending(), work).await
+    (kind, route): (Kind, &'static str),
+    act: impl FnOnce(&Asked<'_>) -> Result<T, Refusal> + Send + 'static,
+) -> Result<T, Refusal> {
+    let held = Arc::clone(service);
+    let work = move |call: &Call| {
+        let Visitor { tenant, right } = &visitor;
+        act(&Asked { tenant, right: *right, call, service: &held, query: &query })
+    };
+    service.places.of(kind).run(route, pending(), work).await
 }
 
 /// The arguments of an address, or of a form that was sent.

@@ -18,7 +18,7 @@ const EVENTS_SHOWN: u64 = 8;
 
 pub(super) fn render(asked: &Asked<'_>) -> Result<Markup, Refusal> {
     let desk = &asked.tenant.desk;
-    let readiness = asked.tenant.readiness(asked.disk);
+    let readiness = asked.readiness()?;
     let numbers = summary::numbers(desk)?;
     let now = desk.engine.now();
     let events = match numbers.lake_version {

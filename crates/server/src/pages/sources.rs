@@ -248,16 +248,14 @@ pub(super) async fn check_form(State(service): State<Arc<Service>>, request: Req
     response
 }
 
-async fn tried(service: &Service, request: Request) -> Result<Response, Problem> {
+async fn tried(service: &Arc<Service>, request: Request) -> Result<Response, Problem> {
     let visitor = crate::api::visitor(&request, Right::Run)?;
     let query = pairs(request).await?;
     let frame = Frame::of("/sources/check", "Check", !service.tokens.is_open(), &visitor.tenant.name);
-    let disk = service.disk;
-    let work = move |call: &crate::desk::Call| {
-        let asked = Asked { tenant: &visitor.tenant, right: visitor.right, call, disk, query: &query };
+    let check = |asked: &Asked<'_>| {
         asked.ask::<CheckSource>(&[("id", Value::from(asked.get("source").unwrap_or_default()))])
     };
-    let checked = service.places.of(Kind::Order).run("/sources/check", std::future::pending(), work).await;
+    let checked = super::work(service, visitor, query, (Kind::Order, "/sources/check"), check).await;
     let checked = checked.map_err(|refusal| Problem::from(&refusal))?;
     Ok(super::html(&frame.around(outcome(&checked))).into_response())
 }
