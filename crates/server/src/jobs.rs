@@ -104,6 +104,13 @@ impl Jobs {
         if job.spec.options.tenant == self.tenant { Ok(job) } else { Err(unknown()) }
     }
 
+    /// The first of the jobs of this tenant that hold or wait for an input, and how many wait behind it.
+    pub(crate) async fn line(&self, uri: &str) -> Result<Option<(Job, usize)>, JobsError> {
+        let line = self.queue.line(&self.tenant, uri).await?;
+        let Some(first) = line.first() else { return Ok(None) };
+        Ok(Some((self.queue.get(*first).await?, line.len() - 1)))
+    }
+
     /// Jobs of this tenant, the newest first, and where to go on.
     pub(crate) async fn list(
         &self,

@@ -138,7 +138,7 @@ pub(crate) const ANSWER_KEPT: Duration = Duration::from_secs(10);
 /// Bytes of an answer that is kept; with [`ANSWERS_KEPT_MAX`] of them, 32 MiB at the very most.
 pub(crate) const ANSWER_BYTES_MAX: usize = 64 << 10;
 
-/// Answers that are kept: more different questions within a second are not asked by a crowd.
+/// Answers that are kept: more different questions within [`ANSWER_KEPT`] are not asked by a crowd.
 pub(crate) const ANSWERS_KEPT_MAX: usize = 512;
 
 /// Share of the disk below which it is nearly full: the next ingest may not fit.

@@ -69,6 +69,15 @@ impl Sources {
         all
     }
 
+    /// Those of them that are collected: enabled, and of this priority and lower numbers.
+    pub(crate) fn due<'d>(
+        &self,
+        desk: &'d SourceDesk<'_>,
+        threshold: Option<i64>,
+    ) -> impl Iterator<Item = &'d SourceEntry> {
+        desk.config().due(threshold).into_iter().filter(|source| self.is_theirs(source))
+    }
+
     /// A source of this tenant. One of another is as unknown as one that is not there.
     pub(crate) fn one<'d>(&self, desk: &'d SourceDesk<'_>, id: &str) -> Result<&'d SourceEntry, Refusal> {
         let config = desk.config();

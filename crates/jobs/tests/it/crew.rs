@@ -12,7 +12,7 @@ use stele_jobs::{
     Stop, Why, Work, Worked, WorkerSettings, run_worker,
 };
 
-use crate::rig::{Rig, Ticking, spec, suite};
+use crate::rig::{Rig, Ticking, spec, suite, wait_until};
 
 /// How many stages began, of each job.
 type Begun = BTreeMap<(JobId, Stage), u32>;
@@ -105,16 +105,6 @@ async fn submit(queue: &Queue, inputs: &str, tag: &str) -> JobId {
     let mut spec = spec(inputs);
     spec.options.tag = Some(tag.to_owned());
     queue.submit(spec).await.unwrap().job.unwrap()
-}
-
-async fn wait_until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
-    for _ in 0..4_000 {
-        if holds().await {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-    panic!("{what} never happens");
 }
 
 async fn go(queue: &Queue, hands: &Arc<Hands>, name: &str) -> Worked {

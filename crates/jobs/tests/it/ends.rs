@@ -4,26 +4,16 @@
 use std::time::Duration;
 
 use serde_json::json;
-use stele_jobs::{Checkpoint, Control, DEFAULT_TENANT, Failure, Input, JobId, Queue, Stage, State};
+use stele_jobs::{Checkpoint, Control, DEFAULT_TENANT, Failure, Input, Queue, Stage, State};
 use stele_model::Micros;
 
-use crate::rig::{Rig, claim, spec, suite};
+use crate::rig::{Rig, claim, on, spec, submit, suite};
 
 suite! {
     what_was_not_read_is_not_known,
     what_was_begun_and_not_done_is_not_known,
     what_was_away_is_done_anew,
     only_who_could_begin_has_waited,
-}
-
-fn on(rig: Option<Rig>, test: impl AsyncFn(&Rig)) {
-    let Some(rig) = rig else { return };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(test(&rig));
-}
-
-async fn submit(queue: &Queue, inputs: &str) -> JobId {
-    queue.submit(spec(inputs)).await.unwrap().job.unwrap()
 }
 
 /// The inputs that a job on these would do: what is known is left out.

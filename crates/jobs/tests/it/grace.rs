@@ -13,7 +13,7 @@ use stele_jobs::{
 };
 use stele_model::Clock;
 
-use crate::rig::{Ticking, spec};
+use crate::rig::{Ticking, submit, wait_until};
 
 fn on(test: impl Future<Output = ()>) {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
@@ -29,20 +29,6 @@ fn queue(memory: &Memory) -> Queue {
 
 fn queue_at(memory: &Memory, clock: Arc<Ticking>) -> Queue {
     Queue::memory(memory, Limits::default(), clock as Arc<dyn Clock>).unwrap()
-}
-
-async fn submit(queue: &Queue, inputs: &str) -> JobId {
-    queue.submit(spec(inputs)).await.unwrap().job.unwrap()
-}
-
-async fn wait_until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
-    for _ in 0..4_000 {
-        if holds().await {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-    panic!("{what} never happens");
 }
 
 fn settings() -> WorkerSettings {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
-use stele_jobs::{Input, Lease, Limits, Memory, Queue, RedisConfig, Spec, WorkerId};
+use stele_jobs::{Input, JobId, Lease, Limits, Memory, Queue, RedisConfig, Spec, WorkerId};
 use stele_model::{Clock, Micros};
 use stele_testkit::stores::{Server, Store};
 
@@ -124,6 +124,28 @@ pub async fn claim(queue: &Queue, name: &str) -> Option<Lease> {
     let lease = queue.claim(&worker(name), &[], LEASE).await.unwrap()?;
     queue.renew(&lease, LEASE).await.unwrap();
     Some(lease)
+}
+
+pub async fn submit(queue: &Queue, inputs: &str) -> JobId {
+    queue.submit(spec(inputs)).await.unwrap().job.unwrap()
+}
+
+/// Runs a test on a home, if it is there.
+pub fn on(rig: Option<Rig>, test: impl AsyncFn(&Rig)) {
+    let Some(rig) = rig else { return };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(test(&rig));
+}
+
+/// Waits for something that workers do in real time.
+pub async fn wait_until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
+    for _ in 0..4_000 {
+        if holds().await {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    panic!("{what} never happens");
 }
 
 /// Each test on each home: a test is a function of a rig.

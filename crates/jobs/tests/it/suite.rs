@@ -10,7 +10,7 @@ use stele_jobs::{
 };
 use stele_model::{ErrorKind, Micros};
 
-use crate::rig::{LEASE, Rig, claim, input, spec, suite};
+use crate::rig::{LEASE, Rig, claim, input, on, spec, submit, suite};
 
 suite! {
     a_job_goes_through,
@@ -116,16 +116,6 @@ fn what_is_kept_has_an_end() {
         let error = queue.get(id).await.unwrap().last_error.unwrap();
         assert!(error.message.len() <= TEXT_BYTES_MAX + 3 && error.message.ends_with('…'));
     });
-}
-
-fn on(rig: Option<Rig>, test: impl AsyncFn(&Rig)) {
-    let Some(rig) = rig else { return };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(test(&rig));
-}
-
-async fn submit(queue: &Queue, inputs: &str) -> JobId {
-    queue.submit(spec(inputs)).await.unwrap().job.unwrap()
 }
 
 async fn state(queue: &Queue, id: JobId) -> (State, String) {

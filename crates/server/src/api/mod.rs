@@ -99,7 +99,7 @@ pub(crate) fn routes() -> Vec<Route> {
         live("/api/jobs", "jobs", tools::spec::<jobs::ListJobs>()),
         run("/api/jobs", tools::spec::<starting::SubmitJob>()),
         live("/api/jobs/{id}", "jobs", tools::spec::<jobs::ShowJob>()),
-        status("/api/jobs/{id}/report", "jobs", tools::spec::<jobs::JobReport>()),
+        live("/api/jobs/{id}/report", "jobs", tools::spec::<jobs::JobReport>()),
         run("/api/jobs/{id}/control", tools::spec::<jobs::ControlJob>()),
         live("/api/sources", "sources", tools::spec::<sources::ListSources>()),
         live("/api/sources/{id}", "sources", tools::spec::<sources::ShowSource>()),

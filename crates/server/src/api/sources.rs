@@ -16,7 +16,7 @@ use crate::tools::{Tool, arguments};
 /// Sources of a page unless told otherwise.
 const SOURCES_DEFAULT: u64 = 50;
 
-/// Sources of a page at most: each asks the queue twice.
+/// Sources of a page at most: each asks the queue up to three times.
 const SOURCES_MAX: u64 = 200;
 
 /// Bytes of a reason.
@@ -265,12 +265,10 @@ pub(super) fn inputs(
     if let Some(id) = source {
         return Ok(vec![Input::of_source(&desk.sources.one(&list, id)?.id)]);
     }
-    let all = desk.sources.all(&list);
-    if all.is_empty() {
+    if desk.sources.all(&list).is_empty() {
         return Err(Refusal::new("No source is configured.")
             .because(Cause::Missing)
             .hint("[[sources]] in stele.toml, as docs/guide/sources.md shows it"));
     }
-    let due = |source: &&&SourceEntry| source.enabled && threshold.is_none_or(|max| source.priority <= max);
-    Ok(all.iter().filter(due).map(|source| Input::of_source(&source.id)).collect())
+    Ok(desk.sources.due(&list, threshold).map(|source| Input::of_source(&source.id)).collect())
 }

@@ -184,11 +184,8 @@ impl Looked<'_> {
 
     fn jobs_of(&self, source: &SourceEntry) -> Result<(Option<JobOfSource>, usize), Refusal> {
         let Some(jobs) = &self.desk.jobs else { return Ok((None, 0)) };
-        let uri = Input::of_source(&source.id).uri;
-        let line = jobs.wait(jobs.queue.line(&self.desk.engine.settings().tenant, &uri))?;
-        let Some(first) = line.first() else { return Ok((None, 0)) };
-        let job = jobs.wait(jobs.get(&first.to_string()))?;
-        Ok((Some(job_of_source(&job)), line.len() - 1))
+        let line = jobs.look(jobs.line(&Input::of_source(&source.id).uri))?;
+        Ok(line.map_or((None, 0), |(first, waiting)| (Some(job_of_source(&first)), waiting)))
     }
 
     fn budget(&self, source: &SourceEntry) -> BudgetView {

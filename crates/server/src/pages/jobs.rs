@@ -11,13 +11,10 @@ use stele_engine::jobs::Event;
 use stele_model::Micros;
 
 use super::chart::{self, Slice};
-use super::{Asked, address, frame, pairs, see_other, words};
+use super::{Asked, acted, address, words};
 use crate::api::jobs::{ControlJob, ListJobs, QueueStatus, ShowJob};
 use crate::api::starting::IngestStart;
-use crate::http::guard::Route;
-use crate::http::problem::Problem;
 use crate::reply::Refusal;
-use crate::seats::Kind;
 use crate::service::Service;
 use crate::tokens::Right;
 
@@ -87,7 +84,7 @@ pub(super) fn standing(queue: &Value) -> Markup {
             p.muted {
                 @if alive == 0 { "No worker is alive: jobs wait until one is started. " }
                 @else { (words::many(alive, "worker")) " alive. " }
-                @if let Some(waited) = queue["oldest_waiting_s"].as_f64() { "The oldest waiting job has waited " (words::seconds(waited)) ". " }
+                @if let Some(waited) = queue["oldest_waiting_s"].as_f64() { "The oldest that a worker could take has waited " (words::seconds(waited)) ". " }
             }
         }
     }
@@ -296,33 +293,6 @@ pub(super) async fn control_form(State(service): State<Arc<Service>>, request: R
         Ok(format!("/jobs/{id}"))
     })
     .await
-}
-
-/// Does what a form asks for, and shows where that leads.
-pub(super) async fn acted(
-    service: &Arc<Service>,
-    request: Request,
-    route: &'static str,
-    act: fn(&Asked<'_>) -> Result<String, Refusal>,
-) -> Response {
-    let mut response = match tried(service, request, route, act).await {
-        Ok(to) => see_other(&to),
-        Err(problem) => frame::problem(&problem),
-    };
-    response.extensions_mut().insert(Route(route));
-    response
-}
-
-async fn tried(
-    service: &Arc<Service>,
-    request: Request,
-    route: &'static str,
-    act: fn(&Asked<'_>) -> Result<String, Refusal>,
-) -> Result<String, Problem> {
-    let visitor = crate::api::visitor(&request, Right::Run)?;
-    let query = pairs(request).await?;
-    let done = super::work(service, visitor, query, (Kind::Order, route), act).await;
-    done.map_err(|refusal| Problem::from(&refusal))
 }
 
 impl Asked<'_> {

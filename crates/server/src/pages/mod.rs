@@ -199,6 +199,37 @@ async fn work<T: Send + 'static>(
     service.places.of(kind).run(route, pending(), work).await
 }
 
+/// Does what a form asks for, and shows where that leads.
+async fn acted(
+    service: &Arc<Service>,
+    request: Request,
+    route: &'static str,
+    act: fn(&Asked<'_>) -> Result<String, Refusal>,
+) -> Response {
+    let done = tried(service, request, route, act).await.map(|to| see_other(&to));
+    of_route(route, done)
+}
+
+/// Does what a form asks for.
+async fn tried<T: Send + 'static>(
+    service: &Arc<Service>,
+    request: Request,
+    route: &'static str,
+    act: fn(&Asked<'_>) -> Result<T, Refusal>,
+) -> Result<T, Problem> {
+    let visitor = crate::api::visitor(&request, Right::Run)?;
+    let query = pairs(request).await?;
+    let done = work(service, visitor, query, (Kind::Order, route), act).await;
+    done.map_err(|refusal| Problem::from(&refusal))
+}
+
+/// What came of a form, as a response that says which route it was.
+fn of_route(route: &'static str, done: Result<Response, Problem>) -> Response {
+    let mut response = done.unwrap_or_else(|problem| frame::problem(&problem));
+    response.extensions_mut().insert(Route(route));
+    response
+}
+
 /// The arguments of an address, or of a form that was sent.
 pub(crate) async fn pairs(request: Request) -> Result<HashMap<String, String>, Problem> {
     let (head, body) = request.into_parts();

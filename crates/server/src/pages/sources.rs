@@ -8,15 +8,11 @@ use maud::{Markup, html};
 use serde_json::Value;
 
 use super::frame::Frame;
-use super::jobs::acted;
-use super::{Asked, address, chart, pairs, words};
+use super::{Asked, acted, address, chart, of_route, tried, words};
 use crate::api::feeds::{ControlCapture, ListCaptures, ListWatchers};
 use crate::api::sources::{CheckSource, ListSources};
 use crate::api::starting::IngestStart;
-use crate::http::guard::Route;
-use crate::http::problem::Problem;
 use crate::reply::Refusal;
-use crate::seats::Kind;
 use crate::service::Service;
 use crate::tokens::Right;
 
@@ -240,24 +236,16 @@ pub(super) async fn control_form(State(service): State<Arc<Service>>, request: R
 
 /// Takes the form that tries a source, and says what came of it.
 pub(super) async fn check_form(State(service): State<Arc<Service>>, request: Request) -> Response {
-    let mut response = match tried(&service, request).await {
-        Ok(response) => response,
-        Err(problem) => super::frame::problem(&problem),
-    };
-    response.extensions_mut().insert(Route("/sources/check"));
-    response
-}
-
-async fn tried(service: &Arc<Service>, request: Request) -> Result<Response, Problem> {
-    let visitor = crate::api::visitor(&request, Right::Run)?;
-    let query = pairs(request).await?;
-    let frame = Frame::of("/sources/check", "Check", !service.tokens.is_open(), &visitor.tenant.name);
-    let check = |asked: &Asked<'_>| {
-        asked.ask::<CheckSource>(&[("id", Value::from(asked.get("source").unwrap_or_default()))])
-    };
-    let checked = super::work(service, visitor, query, (Kind::Order, "/sources/check"), check).await;
-    let checked = checked.map_err(|refusal| Problem::from(&refusal))?;
-    Ok(super::html(&frame.around(outcome(&checked))).into_response())
+    let route = "/sources/check";
+    let checked = tried(&service, request, route, |asked| {
+        let id = Value::from(asked.get("source").unwrap_or_default());
+        Ok((asked.ask::<CheckSource>(&[("id", id)])?, asked.tenant.name.clone()))
+    });
+    let page = checked.await.map(|(checked, tenant)| {
+        let frame = Frame::of(route, "Check", !service.tokens.is_open(), &tenant);
+        super::html(&frame.around(outcome(&checked))).into_response()
+    });
+    of_route(route, page)
 }
 
 /// What came of trying a source.

@@ -15,7 +15,9 @@ const SOON: Duration = Duration::from_secs(20);
 #[test]
 fn a_queue_that_hangs_holds_up_nothing_else() {
     let Some(redis) = Server::start(Store::Redis) else { return };
-    let world = World::unserved();
+    let shop =
+        serde_json::json!({ "source_id": "shop", "source_type": "api", "endpoint": "http://127.0.0.1:1/" });
+    let world = World::unserved().with_sources(vec![shop]);
     world.ingest("game.jsonl", &recording());
     world.index();
     let world = world.service_over(QueueHome::Redis(redis.url.clone()), local());
@@ -27,12 +29,13 @@ fn a_queue_that_hangs_holds_up_nothing_else() {
     redis.freeze();
     let began = Instant::now();
     // Browsers that stay on a page, a prober, a scraper, and somebody who submits.
-    let pages = ["/", "/jobs", "/api/jobs", "/api/ingest/status", "/ready", "/metrics"];
+    let pages =
+        ["/", "/jobs", "/sources", "/api/sources", "/api/jobs", "/api/ingest/status", "/ready", "/metrics"];
     std::thread::scope(|scope| {
         let asked: Vec<_> = pages
             .iter()
             .cycle()
-            .take(24)
+            .take(32)
             .map(|path| scope.spawn(move || (path, get(address, path, "").status)))
             .collect();
         for _ in 0..4 {
@@ -54,7 +57,7 @@ fn a_queue_that_hangs_holds_up_nothing_else() {
         for page in asked {
             let (path, status) = page.join().unwrap();
             let expect: &[u16] = match *path {
-                "/" | "/metrics" => &[200],
+                "/" | "/metrics" | "/sources" | "/api/sources" => &[200],
                 _ => &[503],
             };
             assert!(expect.contains(&status), "{path}: {status}");
