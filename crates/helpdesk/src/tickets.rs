@@ -137,7 +137,7 @@ impl Run<'_> {
             self.caller.stop_if_cancelled()?;
             let (since, page) = walk.next();
             let question = self.platform.tickets(pass, since, page);
-            let said = self.caller.ask(&question)?;
+            let said = self.fetching(|run| run.caller.ask(&question))?;
             let raws = things(&said.body, &question)?;
             let goes_on = said.goes_on(raws.len());
             let mut times_ms = Vec::with_capacity(raws.len());
@@ -184,7 +184,7 @@ impl Run<'_> {
     fn retry_pending(&mut self, pass: Pass, walk: &mut Walk, batcher: &mut Batcher) -> Result<(), Stop> {
         for Pending { number, .. } in walk.pending.clone() {
             let question = self.platform.as_listed(&number);
-            let row = match self.caller.ask(&question) {
+            let row = match self.fetching(|run| run.caller.ask(&question)) {
                 Ok(said) => {
                     let raw =
                         serde_json::from_slice(&said.body).map_err(|error| not_json(&question, &error))?;
@@ -242,7 +242,7 @@ impl Run<'_> {
         batcher: &mut Batcher,
     ) -> Result<(), Stop> {
         for some in rows.chunks(self.config.rate.workers * TICKETS_A_WORKER) {
-            let (all, error) = self.gatherer().all(some);
+            let (all, error) = self.fetching(|run| run.gatherer().all(some));
             for (row, whole) in some.iter().zip(&all) {
                 self.write_ticket(pass, row, whole, batcher)?;
                 walk.pending.retain(|pending| pending.number != row.state.number);
@@ -263,7 +263,7 @@ impl Run<'_> {
     }
 
     fn gathered(&self, rows: &[Row]) -> Result<Vec<Whole>, HelpdeskError> {
-        let (all, error) = self.gatherer().all(rows);
+        let (all, error) = self.fetching(|run| run.gatherer().all(rows));
         error.map_or(Ok(all), Err)
     }
 

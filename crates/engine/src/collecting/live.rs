@@ -30,6 +30,13 @@ const FORMAT: &str = "capture";
 /// the next time; it stays where it is until then.
 const WAITING_MAX: usize = 1024;
 
+/// Segments that go into the lake with one commit, if so many wait: a feed makes one a minute, and what piled up while nobody
+/// took them should not cost a commit each.
+const SEGMENTS_A_COMMIT: usize = 256;
+
+/// Bytes of them, about: as much as one commit of an ingest takes.
+const COMMIT_BYTES: u64 = 256 << 20;
+
 /// What came of a capture.
 #[derive(Debug, serde::Serialize)]
 pub struct Listened {
@@ -134,45 +141,74 @@ impl Engine {
         progress: &dyn Progress,
     ) -> (IngestSummary, Vec<String>) {
         let (mut kept, mut left) = (IngestSummary::default(), Vec::new());
-        for segment in segments {
-            match self.keep_segment(name, &segment) {
+        let mut next = segments.recv().ok();
+        while let Some(first) = next.take() {
+            let (mut bytes, mut some) = (first.bytes, vec![first]);
+            // Whatever waits goes along.
+            while some.len() < SEGMENTS_A_COMMIT && bytes < COMMIT_BYTES {
+                let Ok(segment) = segments.try_recv() else { break };
+                bytes += segment.bytes;
+                some.push(segment);
+            }
+            let mut stays = |segment: &Segment, why: &str| {
+                let said = format!("{} is not in the lake yet: {why}", segment.path.display());
+                progress.note(&said);
+                left.push(said);
+            };
+            match self.keep_these(name, &some) {
                 Ok(summary) => {
                     kept.records += summary.records;
                     kept.quarantined += summary.quarantined;
                     kept.lake_version = summary.lake_version.or(kept.lake_version);
+                    for segment in &some {
+                        let uri = uri(name, segment);
+                        let failure = summary.failures.iter().find(|failure| failure.uri == uri);
+                        let removed = match failure {
+                            Some(failure) => Err(failure.reason.clone()),
+                            None => std::fs::remove_file(&segment.path)
+                                .at("remove", &segment.path)
+                                .map_err(|error| stele_model::error::in_full(&error)),
+                        };
+                        if let Err(why) = removed {
+                            stays(segment, &why);
+                        }
+                    }
                 }
                 Err(error) => {
                     let why = stele_model::error::in_full(&error);
-                    let said = format!("{} is not in the lake yet: {why}", segment.path.display());
-                    progress.note(&said);
-                    left.push(said);
+                    some.iter().for_each(|segment| stays(segment, &why));
                 }
             }
+            next = segments.recv().ok();
         }
         (kept, left)
     }
 
-    fn keep_segment(&self, name: &str, segment: &Segment) -> Result<IngestSummary, EngineError> {
-        let uri = format!("capture://{name}/{:06}-{:06}.jsonl", segment.epoch, segment.number);
+    fn keep_these(&self, name: &str, segments: &[Segment]) -> Result<IngestSummary, EngineError> {
+        let found = |segment: &Segment| Input {
+            uri: uri(name, segment),
+            path: Some(segment.path.clone()),
+            size_on_disk: segment.bytes,
+        };
         let options = IngestOptions {
             inputs: InputOptions { format: Some(FORMAT.to_owned()), ..InputOptions::default() },
-            found: vec![Input { uri, path: Some(segment.path.clone()), size_on_disk: segment.bytes }],
+            found: segments.iter().map(found).collect(),
             ..IngestOptions::default()
         };
         let pace = Paced::new(self.shared_clock());
-        let summary = loop {
+        loop {
             match self.ingest(&[], &options, &crate::NoProgress, &Cancel::default()) {
                 Err(error) if error.is_busy() => {
                     wait(&pace, BUSY_WAIT_MS, &stele_http::never)
                         .map_err(|_| EngineError::Cancelled("the segments before were kept"))?;
                 }
-                summary => break summary?,
+                summary => return summary,
             }
-        };
-        if let Some(failure) = summary.failures.first() {
-            return Err(EngineError::NotFetched(format!("{}: {}", failure.uri, failure.reason)));
         }
-        std::fs::remove_file(&segment.path).at("remove", &segment.path)?;
-        Ok(summary)
     }
+}
+
+/// The name of a segment in the lake.
+fn uri(name: &str, segment: &Segment) -> String {
+    format!("capture://{name}/{:06}-{:06}.jsonl", segment.epoch, segment.number)
 }
