@@ -15,6 +15,10 @@ const ARTICLES: usize = 7;
 
 const TICKETS: u64 = 12;
 
+/// What each answer of the desk takes; it is asked for lists one after another, so many times at least.
+const LATENCY_MS: u64 = 25;
+const LISTS_MIN: u64 = 3;
+
 /// Rows of each file: four of lines, three of separated values.
 const ROWS: [&str; 2] = [
     "{\"id\":1,\"what\":\"tea\",\"price\":1.50}\n{\"id\":2,\"what\":\"rope\"}\n{\"id\":3,\"of\":{\"deep\":[1,{\"a\":null}]}}\n{\"id\":4}\n",
@@ -32,8 +36,10 @@ struct All {
 
 impl All {
     fn new() -> All {
-        let desk =
-            MockFreshdesk::start(Knobs { tickets: TICKETS, ..Knobs::default() }, Arc::new(Real::default()));
+        let desk = MockFreshdesk::start(
+            Knobs { tickets: TICKETS, latency_ms: LATENCY_MS, ..Knobs::default() },
+            Arc::new(Real::default()),
+        );
         let articles = Server::new(move |_, request| {
             let page = request.path.split(['?', '&']).find_map(|pair| pair.strip_prefix("page="));
             let page: usize = page.map_or(1, |page| page.parse().unwrap());
@@ -116,7 +122,12 @@ fn the_ledger_of_a_lake_of_every_kind_of_source_holds() {
         all.run(&format!("ingest later/{name}.jsonl --no-wait --json")).is(0);
     }
     all.capture(SAID);
-    all.run("ingest --all-sources --no-embed --json").is(0);
+    let collected = all.run("ingest --all-sources --no-embed --json").is(0).events();
+    let run = collected.iter().find(|event| event["source"] == "desk").unwrap();
+    // What the time went into: at the desk it is told by how slow it is.
+    let seconds = |name: &str| run[name].as_f64().unwrap_or_else(|| panic!("no {name} in {run}"));
+    assert!(seconds("fetch_seconds") >= (LISTS_MIN * LATENCY_MS) as f64 / 1e3, "{run}");
+    assert!(seconds("store_seconds") > 0.0 && seconds("normalise_seconds") >= 0.0, "{run}");
     all.holds(2);
     // The same again is nothing new, and the ledger says the same.
     all.run("ingest --all-sources --no-embed --json").is(0);

@@ -3,6 +3,7 @@
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::Read;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use crossbeam_channel::{Receiver, bounded};
 use stele_capture::{
@@ -26,9 +27,9 @@ const DIR: &str = "captures";
 /// The format of what they write, as its profile is called.
 const FORMAT: &str = "capture";
 
-/// Segments that wait to go into the lake and are remembered. One that is not is found again when the capture begins
-/// the next time; it stays where it is until then.
-const WAITING_MAX: usize = 1024;
+/// Segments that wait to go into the lake and are remembered: those of five days, a megabyte of memory. One that is not
+/// is found again when the capture begins the next time; it stays where it is until then, and that is said.
+const WAITING_MAX: usize = 8192;
 
 /// Segments that go into the lake with one commit, if so many wait: a feed makes one a minute, and what piled up while nobody
 /// took them should not cost a commit each.
@@ -111,18 +112,27 @@ impl Engine {
             capture = capture.with_input(input);
         }
         let (told, segments) = bounded::<Segment>(WAITING_MAX);
+        let beyond = AtomicU64::new(0);
         let (summary, kept) = std::thread::scope(|scope| {
             let keeper = scope.spawn(|| self.keep_segments(name, &segments, progress));
+            let beyond = &beyond;
             let observer = move |segment: &Segment| {
-                // Full: the segment waits on the disk.
-                let _ = told.try_send(segment.clone());
+                if told.try_send(segment.clone()).is_err() {
+                    beyond.fetch_add(1, Ordering::Relaxed);
+                }
             };
             let cancelled = || cancel.is_cancelled();
             let summary = capture.run(&cancelled, &observer);
             drop(observer);
             (summary, keeper.join())
         });
-        let (kept, left) = kept.map_err(|_| EngineError::WorkerLost)?;
+        let (kept, mut left) = kept.map_err(|_| EngineError::WorkerLost)?;
+        match beyond.into_inner() {
+            0 => {}
+            count => left.push(format!(
+                "{count} segments more wait on the disk; the next capture called {name} brings them in"
+            )),
+        }
         Ok(Listened {
             capture: summary?,
             records: kept.records,

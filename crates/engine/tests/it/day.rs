@@ -36,6 +36,11 @@ const LACKING: u64 = 3;
 /// Messages that nobody heard between two runs.
 const UNHEARD: u64 = 50;
 
+/// Within this a line that was said has been taken, and a segment that is old enough is kept, as a rule. Where not, another
+/// minute passes.
+const TAKEN_WITHIN: Duration = Duration::from_millis(10);
+const KEPT_WITHIN: Duration = Duration::from_secs(2);
+
 /// Longer than a commit takes on a machine that others use.
 const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -80,14 +85,21 @@ struct Feed {
 }
 
 impl Feed {
-    /// What was sent is in the lake: its segment is complete as soon as its minute is over.
-    fn minute_is_kept(&self) {
+    /// Lets the minute pass, and waits until what was sent in it is in the lake.
+    fn pass_the_minute(&self) {
         let sent = self.said.sent.load(Ordering::Relaxed);
-        let begun = Instant::now();
         let kept = || self.engine.snapshot().map_or(0, |snapshot| snapshot.totals().records);
+        let begun = Instant::now();
         while kept() < sent {
             assert!(begun.elapsed() < PATIENCE, "{} of {sent} are in the lake", kept());
-            std::thread::park_timeout(Duration::from_millis(5));
+            // A segment is a minute old when one has passed since its first line was taken, which may be a moment after it
+            // was said.
+            std::thread::park_timeout(TAKEN_WITHIN);
+            self.day.pass(60.0);
+            let passed = Instant::now();
+            while kept() < sent && passed.elapsed() < KEPT_WITHIN {
+                std::thread::park_timeout(Duration::from_millis(5));
+            }
         }
     }
 }
@@ -96,7 +108,7 @@ impl Read for Feed {
     fn read(&mut self, to: &mut [u8]) -> std::io::Result<usize> {
         if self.waiting.is_empty() {
             if self.lines == self.a_minute {
-                self.minute_is_kept();
+                self.pass_the_minute();
                 (self.lines, self.minutes) = (0, self.minutes - 1);
                 if self.minutes > 0 && self.minutes.is_multiple_of(LACKING_EVERY) {
                     self.said.number.fetch_add(LACKING, Ordering::Relaxed);
@@ -109,7 +121,6 @@ impl Read for Feed {
             self.lines += 1;
             let number = self.said.number.fetch_add(1, Ordering::Relaxed) + 1;
             self.said.sent.fetch_add(1, Ordering::Relaxed);
-            self.day.pass(60.0 / self.a_minute as f64);
             let price = number as f64 / 7.0;
             self.waiting =
                 format!("{{\"seq\":{number},\"lot\":\"L-{}\",\"price\":{price}}}\n", number % 97).into();
