@@ -66,6 +66,11 @@ bench: models ## Measures beside DuckDB, Polars, genson-rs and ONNX Runtime (rel
 	@scripts/setup.sh bench
 	@scripts/bench.sh
 
+.PHONY: bench-helpdesk
+bench-helpdesk: build ## Collects 10,000 tickets beside dlt, and 100,000 alone.
+	@scripts/setup.sh bench-helpdesk
+	@env -u LD_LIBRARY_PATH "$(STELE_CACHE)/venv-sqlbench/bin/python" scripts/bench_helpdesk.py $(out)/stele $(out)/mock-freshdesk
+
 .PHONY: torture
 torture: setup-test models ## Runs the long fault tests and prints a table with seeds.
 	@scripts/torture.sh

@@ -229,6 +229,7 @@ case "${1:-build}" in
         venv bench scripts/bench_requirements.txt
         venv sqlbench scripts/bench_tables_requirements.txt
         ;;
+    bench-helpdesk) venv sqlbench scripts/bench_tables_requirements.txt ;;
     load) need wrk wrk ;;
-    *) die "no such set-up: $1; there are build, test, bench and load" ;;
+    *) die "no such set-up: $1; there are build, test, bench, bench-helpdesk and load" ;;
 esac

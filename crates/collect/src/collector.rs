@@ -6,7 +6,7 @@ use serde::Serialize;
 use stele_http::{Cancelled, Pace};
 use stele_model::Clock;
 
-use crate::{CollectError, Cursors, Sink};
+use crate::{CollectError, Cursors, Sink, Stopwatch};
 
 /// What a collector needs from outside.
 pub struct Means<'a> {
@@ -18,6 +18,8 @@ pub struct Means<'a> {
     pub cancelled: Cancelled<'a>,
     /// Told what has been done so far: the stream, and how many of its records were gathered.
     pub progress: &'a dyn Fn(&str, u64),
+    /// Takes the time in which the thread that makes records waits for what they are made from.
+    pub fetching: Stopwatch,
 }
 
 /// One kind of source, configured: a helpdesk, a REST API, a database.

@@ -33,6 +33,7 @@ mod error;
 mod limits;
 mod record;
 mod sieve;
+mod stopwatch;
 
 pub use batch::{BATCH_BYTES, BATCH_RECORDS, Batch, Batcher, Cursors, Missing, Preview, Rejected, Sink};
 pub use breaker::{COOL_DOWN, CircuitBreaker, Closed, FAILURES_MAX};
@@ -51,3 +52,4 @@ pub use error::CollectError;
 pub use limits::{Heard, RateLimiter, WAIT_MAX, Window};
 pub use record::Collectable;
 pub use sieve::{OWN, Sieve, Sifted};
+pub use stopwatch::Stopwatch;

@@ -90,7 +90,7 @@ impl Engine {
             return self.rehearse(&inputs, met, &open_options, progress, cancel);
         }
         let lake = Lake::open(self.data_dir(), self.faults())?;
-        let mut writer = lake.writer(started)?;
+        let mut writer = self.kept_up(&lake, progress)?;
         let store = CatalogueStore::of(self);
         let before = writer.snapshot()?;
         let base = store.load(self, &before)?;

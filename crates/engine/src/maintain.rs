@@ -5,9 +5,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use stele_lake::Snapshot;
 use stele_lake::doctor::{Intact, Salvaged, TakeEnvelope, damaged_newest_entry, give_up_entry, salvage};
 use stele_lake::maintain::{self, CompactOptions, Compacted, PrunePlan, Selection, VacuumPlan};
+use stele_lake::{Lake, Snapshot, Writer};
 use stele_model::{FileId, Micros};
 use stele_sources::{Format, Piece, PieceKind};
 
@@ -26,6 +26,36 @@ impl Engine {
         let now = self.clock().now();
         let mut writer = self.lake()?.writer(now)?;
         Ok(maintain::compact(&mut writer, &CompactOptions::default(), now)?)
+    }
+
+    /// A writer of a lake that is fit to be written to: where earlier commits have left very many tiny parts, these are
+    /// merged first. What stands in the way of that is said, and holds up nothing.
+    ///
+    /// # Errors
+    ///
+    /// If the lake cannot be written.
+    pub(crate) fn kept_up(&self, lake: &Lake, progress: &dyn Progress) -> Result<Writer, EngineError> {
+        let now = self.clock().now();
+        let mut writer = lake.writer(now)?;
+        let options = CompactOptions::UPKEEP;
+        if !options.are_due(&writer)? {
+            return Ok(writer);
+        }
+        match maintain::compact(&mut writer, &options, now) {
+            Ok(done) => {
+                tracing::info!(before = done.parts_before, after = done.parts_after, "merged tiny parts");
+                Ok(writer)
+            }
+            Err(error) => {
+                let why = stele_model::error::in_full(&error);
+                progress.note(&format!(
+                    "many small parts of the lake could not be merged, so it becomes slower; `stele doctor` may say more: {why}"
+                ));
+                // It may have stopped half-way, and takes nothing then.
+                drop(writer);
+                Ok(lake.writer(now)?)
+            }
+        }
     }
 
     /// Files that no snapshot younger than `keep` needs.

@@ -2,13 +2,13 @@
 //! thread, and handed over in their order.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
 
 use serde_json::Value;
 use serde_json::value::{RawValue, to_raw_value};
+use stele_collect::Stopwatch;
 
 use crate::HelpdeskError;
+use crate::ahead::{Ahead, Over};
 use crate::attachments::{self, Downloads, Wanted, inline_images};
 use crate::caller::{Caller, not_json};
 use crate::normal::Attachment;
@@ -19,6 +19,9 @@ use crate::walk::State;
 
 /// Pages of messages of one ticket: 100,000 messages. A desk that goes on behind that sends the same page for ever.
 const MESSAGE_PAGES_MAX: u32 = 1_000;
+
+/// Tickets that are gathered ahead for each thread: what belongs to them is in memory until it is taken.
+const TICKETS_A_WORKER: usize = 4;
 
 /// A ticket of a list.
 pub(crate) struct Row {
@@ -53,45 +56,54 @@ pub(crate) struct Gatherer<'a> {
 }
 
 impl Gatherer<'_> {
-    /// What belongs to each of these tickets, up to the first at which the run has to stop, and why.
-    pub(crate) fn all(&self, rows: &[Row]) -> (Vec<Whole>, Option<HelpdeskError>) {
-        let (next, stopped) = (AtomicUsize::new(0), AtomicBool::new(false));
-        let done = Mutex::new(BTreeMap::new());
-        let work = || {
-            while !stopped.load(Ordering::Relaxed) {
-                let place = next.fetch_add(1, Ordering::Relaxed);
-                let Some(row) = rows.get(place) else { return };
-                let whole = self.whole(row);
-                stopped.fetch_or(whole.is_err(), Ordering::Relaxed);
-                done.lock().unwrap_or_else(PoisonError::into_inner).insert(place, whole);
-            }
-        };
-        match self.workers.min(rows.len()) {
-            0 | 1 => work(),
-            workers => std::thread::scope(|scope| {
-                for _ in 0..workers {
-                    scope.spawn(work);
-                }
-            }),
+    /// Hands over what belongs to each of these tickets, in their order, up to the first at which the run has to stop. While
+    /// one is taken, threads go on with those behind it, a few of them ahead.
+    pub(crate) fn each<E: From<HelpdeskError>>(
+        &self,
+        rows: &[Row],
+        fetching: &Stopwatch,
+        mut take: impl FnMut(&Row, Whole) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let workers = self.workers.min(rows.len());
+        if workers <= 1 {
+            return rows.iter().try_for_each(|row| take(row, fetching.time(|| self.whole(row))?));
         }
-        let (mut all, mut error) = (Vec::with_capacity(rows.len()), None);
-        for (place, whole) in done.into_inner().unwrap_or_else(PoisonError::into_inner) {
-            match whole {
-                Ok(whole) if error.is_none() && place == all.len() => all.push(whole),
-                Ok(_) => {}
-                // The refusal of the key explains the others.
-                Err(found)
-                    if error.is_none() || matches!(found, HelpdeskError::Refused { status: 401, .. }) =>
-                {
-                    error = Some(found);
-                }
-                Err(_) => {}
+        let ahead = Ahead::of(workers * TICKETS_A_WORKER);
+        let taken = std::thread::scope(|scope| {
+            for _ in 0..workers {
+                scope.spawn(|| {
+                    // However it ends: nobody waits for what it leaves.
+                    let _over = Over(&ahead);
+                    while let Some(place) = ahead.next(rows.len()) {
+                        let Some(row) = rows.get(place) else { return };
+                        ahead.done(place, self.whole(row));
+                    }
+                });
             }
+            let _over = Over(&ahead);
+            let mut taken = Ok(());
+            for (place, row) in rows.iter().enumerate() {
+                taken = match fetching.time(|| ahead.take(place)) {
+                    Some(Ok(whole)) => take(row, whole),
+                    Some(Err(error)) => Err(E::from(error)),
+                    None => Ok(()),
+                };
+                if taken.is_err() {
+                    break;
+                }
+            }
+            ahead.end();
+            taken
+        });
+        match ahead.refused() {
+            // The refusal of the key explains the others.
+            Some(error) if taken.is_err() => Err(E::from(error)),
+            _ => taken,
         }
-        (all, error)
     }
 
-    fn whole(&self, row: &Row) -> Result<Whole, HelpdeskError> {
+    /// What belongs to a ticket.
+    pub(crate) fn whole(&self, row: &Row) -> Result<Whole, HelpdeskError> {
         let mut whole = Whole::default();
         let number = row.state.number.as_str();
         let mut wanted = Vec::new();

@@ -22,6 +22,7 @@
 //! What is not here: no table and no summary is written ([`IntegratedObject`] says what a row would be), no file is
 //! read for its text ([`Extract`] is handed in), no environment, no configuration file and no clock.
 
+mod ahead;
 pub mod attachments;
 mod caller;
 mod config;

@@ -43,28 +43,38 @@ pub enum Turn {
     After(u64),
 }
 
-/// What was spent, and when.
+/// What was spent, and when. A desk without limits is asked thousands of times in a span, so nothing here goes over
+/// all of it for each request, and what ended in one millisecond stands together.
 #[derive(Debug, Default)]
 struct Window {
     spent: VecDeque<(u64, u32)>,
+    /// The sum of `spent`.
+    used: u32,
     flying: u32,
 }
 
 impl Window {
     fn forget(&mut self, now_ms: u64, span_ms: u64) {
-        while self.spent.front().is_some_and(|(then, _)| now_ms.saturating_sub(*then) >= span_ms) {
+        while let Some((then, credits)) = self.spent.front().copied()
+            && now_ms.saturating_sub(then) >= span_ms
+        {
             self.spent.pop_front();
+            self.used -= credits;
         }
     }
 
-    fn used(&self) -> u32 {
-        self.spent.iter().map(|(_, credits)| credits).sum()
+    fn spend(&mut self, now_ms: u64, credits: u32) {
+        self.used += credits;
+        match self.spent.back_mut() {
+            Some((then, spent)) if *then == now_ms => *spent += credits,
+            _ => self.spent.push_back((now_ms, credits)),
+        }
     }
 
     /// How long until so many credits fit below the limit. A request that costs more than the limit has to be
     /// possible too: it fits when nothing else is spent.
     fn wait_ms(&self, now_ms: u64, span_ms: u64, credits: u32, limit: u32) -> u64 {
-        let mut used = self.used() + self.flying;
+        let mut used = self.used + self.flying;
         let fits = |used: u32| used == 0 || used + credits <= limit;
         if fits(used) {
             return 0;
@@ -171,10 +181,10 @@ impl Limits {
     /// It has come back, or will not.
     pub fn end(&mut self, now_ms: u64, lane: Lane, credits: u32) {
         self.all.flying = self.all.flying.saturating_sub(credits);
-        self.all.spent.push_back((now_ms, credits));
+        self.all.spend(now_ms, credits);
         if let Some(list) = self.list(lane) {
             list.window.flying = list.window.flying.saturating_sub(1);
-            list.window.spent.push_back((now_ms, 1));
+            list.window.spend(now_ms, 1);
         }
     }
 
@@ -189,9 +199,9 @@ impl Limits {
         let gone = total.saturating_sub(left);
         // Whether the service had counted those on their way cannot be known. Only if there is more than they can
         // explain there are others, and then all of it is theirs: better too slow than refused.
-        let others = match gone.saturating_sub(self.all.used() + self.all.flying) {
+        let others = match gone.saturating_sub(self.all.used + self.all.flying) {
             0 => 0,
-            _ => gone.saturating_sub(self.all.used()),
+            _ => gone.saturating_sub(self.all.used),
         };
         while self.others.back().is_some_and(|(before, _)| *before <= others) {
             self.others.pop_back();
@@ -209,8 +219,7 @@ impl Limits {
         {
             list.blocked_until_ms = until_ms.max(list.blocked_until_ms);
             // As many as went well before: the refused one is in the log and does not count.
-            let went_well =
-                u32::try_from(list.window.spent.len().saturating_sub(1).max(1)).unwrap_or(u32::MAX);
+            let went_well = list.window.used.saturating_sub(1).max(1);
             list.learned =
                 Some((list.learned.map_or(went_well, |(before, _)| before.min(went_well)), now_ms));
             return;

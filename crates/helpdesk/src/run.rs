@@ -116,6 +116,11 @@ impl Run<'_> {
         self.wanted.iter().any(|wanted| wanted == stream)
     }
 
+    /// Asks, and takes the time of it.
+    pub(crate) fn fetching<T>(&self, ask: impl FnOnce(&Self) -> T) -> T {
+        self.means.fetching.time(|| ask(self))
+    }
+
     /// Gathers a record.
     pub(crate) fn write(
         &mut self,

@@ -16,9 +16,6 @@ use crate::run::{Record, Run, Stop, Thing, erased, things};
 use crate::text::{id, instant, string};
 use crate::walk::{PENDING_MAX, Pending, State, Walk};
 
-/// Tickets that are gathered at a time for each thread: what belongs to them is in memory until they are written.
-const TICKETS_A_WORKER: usize = 4;
-
 /// Bytes of text of the messages that go into their ticket. Beyond that a ticket holds only which there are: each
 /// message is a record of its own in any case.
 const MESSAGES_IN_TICKET_BYTES_MAX: usize = 4 << 20;
@@ -76,7 +73,19 @@ struct FileSaid<'a> {
     text_status: Option<&'a str>,
 }
 
-impl Run<'_> {
+impl<'a> Run<'a> {
+    fn gatherer(&self) -> Gatherer<'a> {
+        Gatherer {
+            caller: self.caller,
+            platform: self.platform,
+            downloads: self.downloads,
+            prefixes: &self.config.inline_images,
+            messages: self.wants("conversations"),
+            files: self.wants("attachments"),
+            workers: self.config.rate.workers,
+        }
+    }
+
     /// All lists of tickets, one after another.
     pub(crate) fn all_tickets(&mut self) -> Result<(), stele_collect::CollectError> {
         let mut pending = 0;
@@ -137,7 +146,7 @@ impl Run<'_> {
             self.caller.stop_if_cancelled()?;
             let (since, page) = walk.next();
             let question = self.platform.tickets(pass, since, page);
-            let said = self.caller.ask(&question)?;
+            let said = self.fetching(|run| run.caller.ask(&question))?;
             let raws = things(&said.body, &question)?;
             let goes_on = said.goes_on(raws.len());
             let mut times_ms = Vec::with_capacity(raws.len());
@@ -184,7 +193,7 @@ impl Run<'_> {
     fn retry_pending(&mut self, pass: Pass, walk: &mut Walk, batcher: &mut Batcher) -> Result<(), Stop> {
         for Pending { number, .. } in walk.pending.clone() {
             let question = self.platform.as_listed(&number);
-            let row = match self.caller.ask(&question) {
+            let row = match self.fetching(|run| run.caller.ask(&question)) {
                 Ok(said) => {
                     let raw =
                         serde_json::from_slice(&said.body).map_err(|error| not_json(&question, &error))?;
@@ -202,10 +211,9 @@ impl Run<'_> {
             };
             let mut again = None;
             if let Some(row) = row {
-                for whole in self.gathered(std::slice::from_ref(&row))? {
-                    self.write_ticket(pass, &row, &whole, batcher)?;
-                    again = whole.again;
-                }
+                let whole = self.fetching(|run| run.gatherer().whole(&row))?;
+                self.write_ticket(pass, &row, &whole, batcher)?;
+                again = whole.again;
             }
             // Only now: a run that is stopped before has not done it.
             match again {
@@ -241,42 +249,20 @@ impl Run<'_> {
         walk: &mut Walk,
         batcher: &mut Batcher,
     ) -> Result<(), Stop> {
-        for some in rows.chunks(self.config.rate.workers * TICKETS_A_WORKER) {
-            let (all, error) = self.gatherer().all(some);
-            for (row, whole) in some.iter().zip(&all) {
-                self.write_ticket(pass, row, whole, batcher)?;
-                walk.pending.retain(|pending| pending.number != row.state.number);
-                if let Some(reason) = &whole.again {
-                    wait_for(walk, &row.state.number, reason.clone())?;
-                }
-                walk.collected(&row.state);
+        let (gatherer, fetching) = (self.gatherer(), self.means.fetching.clone());
+        gatherer.each(&rows, &fetching, |row, whole| {
+            self.write_ticket(pass, row, &whole, batcher)?;
+            walk.pending.retain(|pending| pending.number != row.state.number);
+            if let Some(reason) = &whole.again {
+                wait_for(walk, &row.state.number, reason.clone())?;
             }
-            if let Some(error) = error {
-                return Err(error.into());
-            }
+            walk.collected(&row.state);
             if batcher.is_full() {
                 batcher.reached(walk.cursor(), self.sink)?;
             }
             self.tell("tickets");
-        }
-        Ok(())
-    }
-
-    fn gathered(&self, rows: &[Row]) -> Result<Vec<Whole>, HelpdeskError> {
-        let (all, error) = self.gatherer().all(rows);
-        error.map_or(Ok(all), Err)
-    }
-
-    fn gatherer(&self) -> Gatherer<'_> {
-        Gatherer {
-            caller: self.caller,
-            platform: self.platform,
-            downloads: self.downloads,
-            prefixes: &self.config.inline_images,
-            messages: self.wants("conversations"),
-            files: self.wants("attachments"),
-            workers: self.config.rate.workers,
-        }
+            Ok(())
+        })
     }
 
     /// A ticket, its messages and its files, each as a record.

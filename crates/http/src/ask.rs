@@ -5,13 +5,13 @@ use std::io::Read;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use crossbeam_channel::{RecvTimeoutError, bounded};
 use reqwest::Url;
 use reqwest::blocking::{Client, Response};
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use serde_json::Value;
 
 use crate::address::{shown, without_passwords};
+use crate::helpers::Helpers;
 use crate::{Cancelled, ClientConfig, HttpError, Key};
 
 /// Longest part of a refusal that is read, and that is shown.
@@ -20,9 +20,6 @@ const SHOWN_CHARS_MAX: usize = 300;
 
 /// Longest `ETag` that is kept and sent back. Services use some dozens of bytes.
 const VERSION_BYTES_MAX: usize = 1024;
-
-/// How often it is asked whether to stop while an answer is awaited: soon enough for a person.
-const ASK_EVERY: Duration = Duration::from_millis(50);
 
 /// What is said of a request whose thread ended without a word.
 const BROKE_OFF: &str = "the request broke off";
@@ -149,6 +146,7 @@ pub(crate) struct Asker {
     timeout: Duration,
     answer_bytes_max: u64,
     client: OnceLock<Client>,
+    helpers: Helpers,
 }
 
 impl Asker {
@@ -178,6 +176,7 @@ impl Asker {
             timeout: Duration::from_millis(config.timeout_ms_max),
             answer_bytes_max: config.answer_bytes_max,
             client: OnceLock::new(),
+            helpers: Helpers::default(),
         };
         asker.shown = shown(&asker.url("")?);
         Ok(asker)
@@ -214,7 +213,7 @@ impl Asker {
         cancelled: Cancelled<'_>,
     ) -> Result<Asked, HttpError> {
         let (asker, request) = (Arc::clone(self), Arc::clone(request));
-        let asked = aside(cancelled, move || {
+        let asked = self.helpers.aside(cancelled, move || {
             asker.ask_and_wait(&request).unwrap_or_else(|error| {
                 let lasting = lasts(&error);
                 let reason = asker.clean(&stele_model::error::in_full(&error.without_url()));
@@ -235,7 +234,7 @@ impl Asker {
         let service = shown(&request.url);
         let asker = Arc::clone(self);
         let broken = |reason: String| HttpError::Unreachable { service: service.clone(), reason, tries: 1 };
-        let said = aside(cancelled, move || {
+        let said = self.helpers.aside(cancelled, move || {
             let response = asker.start(&request, with_key).map_err(|error| {
                 let lasting = lasts(&error);
                 (lasting, asker.clean(&stele_model::error::in_full(&error.without_url())))
@@ -375,31 +374,6 @@ pub(crate) fn address(url: &str) -> Result<Url, HttpError> {
         .ok()
         .filter(|url| ["http", "https"].contains(&url.scheme()) && url.host_str().is_some())
         .ok_or_else(|| HttpError::Config { setting: "url", reason: reason.to_owned() })
-}
-
-/// Does the work on a thread of its own, which is left to itself when the caller is asked to stop; it ends with the
-/// time limit at the latest. `None` if it broke off.
-fn aside<T: Send + 'static>(
-    cancelled: Cancelled<'_>,
-    work: impl FnOnce() -> T + Send + 'static,
-) -> Result<Option<T>, HttpError> {
-    if cancelled() {
-        return Err(HttpError::Cancelled);
-    }
-    // One request, one answer.
-    let (answer, answered) = bounded(1);
-    std::thread::spawn(move || {
-        // Nobody waits for it any more: that is what was asked for.
-        let _ = answer.send(work());
-    });
-    loop {
-        match answered.recv_timeout(ASK_EVERY) {
-            Ok(done) => return Ok(Some(done)),
-            Err(RecvTimeoutError::Timeout) if cancelled() => return Err(HttpError::Cancelled),
-            Err(RecvTimeoutError::Timeout) => {}
-            Err(RecvTimeoutError::Disconnected) => return Ok(None),
-        }
-    }
 }
 
 /// A header line of the configuration.

@@ -25,6 +25,7 @@ mod ask;
 mod client;
 mod config;
 mod error;
+mod helpers;
 mod pace;
 mod secret;
 

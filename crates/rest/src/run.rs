@@ -154,7 +154,7 @@ impl Run<'_> {
             }
             drop(say);
             let taken = (|| {
-                for message in &said {
+                while let Ok(message) = self.means.fetching.time(|| said.recv()) {
                     gathering.take(message, contexts, sink)?;
                 }
                 match (self.means.cancelled)() {

@@ -69,8 +69,13 @@ fn measured(
     let mut collector = TableCollector::new("measure", config, &|_| None)?;
     let mut sink = Counted { file: file.map(File::create).transpose()?, ..Counted::default() };
     let clock = FixedClock(0);
-    let means =
-        Means { clock: &clock, pace: Arc::new(Still::default()), cancelled: &never, progress: &|_, _| () };
+    let means = Means {
+        clock: &clock,
+        pace: Arc::new(Still::default()),
+        cancelled: &never,
+        progress: &|_, _| (),
+        fetching: stele_collect::Stopwatch::default(),
+    };
     let (started, cpu_before) = (Instant::now(), cpu_seconds()?);
     let collected = collector.collect(&Cursors::default(), &mut sink, &means)?;
     let (wall, cpu) = (started.elapsed().as_secs_f64(), cpu_seconds()? - cpu_before);

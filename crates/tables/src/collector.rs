@@ -113,11 +113,11 @@ impl TableCollector {
     }
 
     fn open<'a>(&self, means: &Means<'a>) -> Result<Box<dyn Reader + 'a>, TablesError> {
-        let (address, cancelled) = (self.address.reveal(), means.cancelled);
+        let address = self.address.reveal();
         Ok(match self.dialect {
-            Dialect::Postgres => Box::new(Postgres::open(&url_of(address)?, &self.config, cancelled)?),
-            Dialect::MySql => Box::new(MySqlReader::open(&url_of(address)?, &self.config, cancelled)?),
-            Dialect::Sqlite => Box::new(SqliteReader::open(address, &self.config, cancelled)?),
+            Dialect::Postgres => Box::new(Postgres::open(&url_of(address)?, &self.config, means)?),
+            Dialect::MySql => Box::new(MySqlReader::open(&url_of(address)?, &self.config, means)?),
+            Dialect::Sqlite => Box::new(SqliteReader::open(address, &self.config, means)?),
         })
     }
 

@@ -9,7 +9,7 @@ use sqlx::{
     Arguments, AssertSqlSafe, Column as _, ConnectOptions, Connection, Decode, Executor, Row, SqlSafeStr,
     Sqlite, TypeInfo, ValueRef,
 };
-use stele_http::Cancelled;
+use stele_collect::Means;
 
 use crate::TablesError;
 use crate::address::wrong_address;
@@ -38,11 +38,7 @@ pub(crate) struct SqliteReader<'a> {
 }
 
 impl<'a> SqliteReader<'a> {
-    pub(crate) fn open(
-        address: &str,
-        config: &TablesConfig,
-        cancelled: Cancelled<'a>,
-    ) -> Result<Self, TablesError> {
+    pub(crate) fn open(address: &str, config: &TablesConfig, means: &Means<'a>) -> Result<Self, TablesError> {
         let options = SqliteConnectOptions::from_str(address)
             .map_err(|error| wrong_address(&format!("it is not such as sqlite:/path/to/file.db: {error}")))?
             .create_if_missing(false)
@@ -56,7 +52,7 @@ impl<'a> SqliteReader<'a> {
             let why = format!("there is no file {}", options.get_filename().display());
             return Err(wrong_address(&why));
         }
-        let waiting = Waiting::new(target.clone(), config.answer_timeout(), cancelled)?;
+        let waiting = Waiting::new(target.clone(), config.answer_timeout(), means)?;
         let connection = waiting.wait(async {
             let opened = SqliteConnection::connect_with(&options).await;
             opened.map_err(|error| failed(&waiting, "the connection", &error))

@@ -4,7 +4,7 @@
 use std::pin::pin;
 use std::time::Duration;
 
-use stele_collect::CollectError;
+use stele_collect::{CollectError, Means, Stopwatch};
 use stele_http::Cancelled;
 use tokio::runtime::{Builder, Runtime};
 use tokio::time::timeout;
@@ -20,18 +20,16 @@ pub(crate) struct Waiting<'a> {
     cancelled: Cancelled<'a>,
     target: String,
     answer_max: Duration,
+    fetching: Stopwatch,
 }
 
 impl<'a> Waiting<'a> {
-    pub(crate) fn new(
-        target: String,
-        answer_max: Duration,
-        cancelled: Cancelled<'a>,
-    ) -> Result<Self, TablesError> {
+    pub(crate) fn new(target: String, answer_max: Duration, means: &Means<'a>) -> Result<Self, TablesError> {
         let runtime = Builder::new_current_thread().enable_all().build().map_err(|error| {
             TablesError::Lost { target: target.clone(), why: format!("the system gives no events: {error}") }
         })?;
-        Ok(Waiting { runtime, cancelled, target, answer_max })
+        let (cancelled, fetching) = (means.cancelled, means.fetching.clone());
+        Ok(Waiting { runtime, cancelled, target, answer_max, fetching })
     }
 
     /// Waits for `work`, within the time that an answer may take.
@@ -48,7 +46,7 @@ impl<'a> Waiting<'a> {
         time: Duration,
         work: impl Future<Output = Result<T, TablesError>>,
     ) -> Result<T, TablesError> {
-        self.runtime.block_on(async {
+        let waiting = async {
             let mut work = pin!(work);
             let mut waited = Duration::ZERO;
             loop {
@@ -62,7 +60,8 @@ impl<'a> Waiting<'a> {
                     return Err(TablesError::Lost { target: self.target.clone(), why });
                 }
             }
-        })
+        };
+        self.fetching.time(|| self.runtime.block_on(waiting))
     }
 
     /// What an error of the library means. `kind_of` knows the numbers of the database.

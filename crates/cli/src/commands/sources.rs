@@ -241,7 +241,19 @@ pub fn collect(context: &Context, which: &Collecting, dry_run: bool, embed: bool
     };
     reporter.clear();
     let runs = runs?;
-    let mut rows = Rows::new(["source", "outcome", ">records", ">unchanged", ">bytes", ">calls", ">seconds"]);
+    let mut rows = Rows::new([
+        "source",
+        "outcome",
+        ">records",
+        ">unchanged",
+        ">bytes",
+        ">calls",
+        ">took",
+        ">fetch",
+        ">normalise",
+        ">store",
+        ">records/s",
+    ]);
     for run in &runs {
         context.out.event("collected", run)?;
         rows.row([
@@ -252,6 +264,10 @@ pub fn collect(context: &Context, which: &Collecting, dry_run: bool, embed: bool
             &human::count(run.bytes_in),
             &human::count(run.collected.calls),
             &human::seconds(run.seconds),
+            &human::seconds(run.split.fetch_seconds),
+            &human::seconds(run.split.normalise_seconds),
+            &human::seconds(run.split.store_seconds),
+            &human::count((run.records as f64 / run.seconds.max(1e-3)) as u64),
         ]);
     }
     context.out.text(rows.to_string())?;

@@ -18,6 +18,7 @@ mod graph_sinks;
 mod health;
 mod index;
 mod jobs;
+mod kinds;
 mod lake;
 mod queue;
 mod screens;

@@ -3,6 +3,7 @@
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::Read;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use crossbeam_channel::{Receiver, bounded};
 use stele_capture::{
@@ -26,9 +27,16 @@ const DIR: &str = "captures";
 /// The format of what they write, as its profile is called.
 const FORMAT: &str = "capture";
 
-/// Segments that wait to go into the lake and are remembered. One that is not is found again when the capture begins
-/// the next time; it stays where it is until then.
-const WAITING_MAX: usize = 1024;
+/// Segments that wait to go into the lake and are remembered: those of five days, a megabyte of memory. One that is not
+/// is found again when the capture begins the next time; it stays where it is until then, and that is said.
+const WAITING_MAX: usize = 8192;
+
+/// Segments that go into the lake with one commit, if so many wait: a feed makes one a minute, and what piled up while nobody
+/// took them should not cost a commit each.
+const SEGMENTS_A_COMMIT: usize = 256;
+
+/// Bytes of them, about: as much as one commit of an ingest takes.
+const COMMIT_BYTES: u64 = 256 << 20;
 
 /// What came of a capture.
 #[derive(Debug, serde::Serialize)]
@@ -104,18 +112,27 @@ impl Engine {
             capture = capture.with_input(input);
         }
         let (told, segments) = bounded::<Segment>(WAITING_MAX);
+        let beyond = AtomicU64::new(0);
         let (summary, kept) = std::thread::scope(|scope| {
             let keeper = scope.spawn(|| self.keep_segments(name, &segments, progress));
+            let beyond = &beyond;
             let observer = move |segment: &Segment| {
-                // Full: the segment waits on the disk.
-                let _ = told.try_send(segment.clone());
+                if told.try_send(segment.clone()).is_err() {
+                    beyond.fetch_add(1, Ordering::Relaxed);
+                }
             };
             let cancelled = || cancel.is_cancelled();
             let summary = capture.run(&cancelled, &observer);
             drop(observer);
             (summary, keeper.join())
         });
-        let (kept, left) = kept.map_err(|_| EngineError::WorkerLost)?;
+        let (kept, mut left) = kept.map_err(|_| EngineError::WorkerLost)?;
+        match beyond.into_inner() {
+            0 => {}
+            count => left.push(format!(
+                "{count} segments more wait on the disk; the next capture called {name} brings them in"
+            )),
+        }
         Ok(Listened {
             capture: summary?,
             records: kept.records,
@@ -134,45 +151,74 @@ impl Engine {
         progress: &dyn Progress,
     ) -> (IngestSummary, Vec<String>) {
         let (mut kept, mut left) = (IngestSummary::default(), Vec::new());
-        for segment in segments {
-            match self.keep_segment(name, &segment) {
+        let mut next = segments.recv().ok();
+        while let Some(first) = next.take() {
+            let (mut bytes, mut some) = (first.bytes, vec![first]);
+            // Whatever waits goes along.
+            while some.len() < SEGMENTS_A_COMMIT && bytes < COMMIT_BYTES {
+                let Ok(segment) = segments.try_recv() else { break };
+                bytes += segment.bytes;
+                some.push(segment);
+            }
+            let mut stays = |segment: &Segment, why: &str| {
+                let said = format!("{} is not in the lake yet: {why}", segment.path.display());
+                progress.note(&said);
+                left.push(said);
+            };
+            match self.keep_these(name, &some) {
                 Ok(summary) => {
                     kept.records += summary.records;
                     kept.quarantined += summary.quarantined;
                     kept.lake_version = summary.lake_version.or(kept.lake_version);
+                    for segment in &some {
+                        let uri = uri(name, segment);
+                        let failure = summary.failures.iter().find(|failure| failure.uri == uri);
+                        let removed = match failure {
+                            Some(failure) => Err(failure.reason.clone()),
+                            None => std::fs::remove_file(&segment.path)
+                                .at("remove", &segment.path)
+                                .map_err(|error| stele_model::error::in_full(&error)),
+                        };
+                        if let Err(why) = removed {
+                            stays(segment, &why);
+                        }
+                    }
                 }
                 Err(error) => {
                     let why = stele_model::error::in_full(&error);
-                    let said = format!("{} is not in the lake yet: {why}", segment.path.display());
-                    progress.note(&said);
-                    left.push(said);
+                    some.iter().for_each(|segment| stays(segment, &why));
                 }
             }
+            next = segments.recv().ok();
         }
         (kept, left)
     }
 
-    fn keep_segment(&self, name: &str, segment: &Segment) -> Result<IngestSummary, EngineError> {
-        let uri = format!("capture://{name}/{:06}-{:06}.jsonl", segment.epoch, segment.number);
+    fn keep_these(&self, name: &str, segments: &[Segment]) -> Result<IngestSummary, EngineError> {
+        let found = |segment: &Segment| Input {
+            uri: uri(name, segment),
+            path: Some(segment.path.clone()),
+            size_on_disk: segment.bytes,
+        };
         let options = IngestOptions {
             inputs: InputOptions { format: Some(FORMAT.to_owned()), ..InputOptions::default() },
-            found: vec![Input { uri, path: Some(segment.path.clone()), size_on_disk: segment.bytes }],
+            found: segments.iter().map(found).collect(),
             ..IngestOptions::default()
         };
         let pace = Paced::new(self.shared_clock());
-        let summary = loop {
+        loop {
             match self.ingest(&[], &options, &crate::NoProgress, &Cancel::default()) {
                 Err(error) if error.is_busy() => {
                     wait(&pace, BUSY_WAIT_MS, &stele_http::never)
                         .map_err(|_| EngineError::Cancelled("the segments before were kept"))?;
                 }
-                summary => break summary?,
+                summary => return summary,
             }
-        };
-        if let Some(failure) = summary.failures.first() {
-            return Err(EngineError::NotFetched(format!("{}: {}", failure.uri, failure.reason)));
         }
-        std::fs::remove_file(&segment.path).at("remove", &segment.path)?;
-        Ok(summary)
     }
+}
+
+/// The name of a segment in the lake.
+fn uri(name: &str, segment: &Segment) -> String {
+    format!("capture://{name}/{:06}-{:06}.jsonl", segment.epoch, segment.number)
 }

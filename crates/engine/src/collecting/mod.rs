@@ -7,6 +7,7 @@ mod latest;
 mod live;
 mod sink;
 mod spending;
+mod split;
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,13 +17,15 @@ use serde::Serialize;
 use serde_json::Value;
 use stele_collect::{
     Batch, CACHE_BYTES_MAX, Collected, Cursors, KnownKeys, Means, OWN, Outcome, Preview, ResponseCache,
-    Sieve, Sifted, Sink, Source, SourceKind, SourcesConfig, StreamInfo,
+    Sieve, Sifted, Sink, Source, SourceKind, SourcesConfig, Stopwatch, StreamInfo,
 };
+use stele_http::Pace;
 use stele_rest::Shared;
 
 pub use last::{LastRun, LastStream};
 pub use live::Listened;
 pub(crate) use sink::{SCHEME, TAKEN};
+pub use split::Split;
 pub use stele_capture::{CaptureConfig, CaptureSeen, Command as CaptureCommand, Template};
 pub use stele_collect::{
     Bound, Checked, CollectError, Level, Outcome as StreamEnd, Problem as SourceProblem,
@@ -74,6 +77,9 @@ pub struct SourceRun {
     pub cost_usd: f64,
     /// Seconds from the first request to the last commit.
     pub seconds: f64,
+    /// What they went into.
+    #[serde(flatten)]
+    pub split: Split,
     /// What ended it, for whoever has to know whether it may pass.
     #[serde(skip)]
     pub failure: Option<EngineError>,
@@ -314,9 +320,10 @@ impl<'a> SourceDesk<'a> {
             bytes_in: 0,
             cost_usd: 0.0,
             seconds: 0.0,
+            split: Split::default(),
             failure: None,
         };
-        let (mut reached, mut sifted) = (None, Sifted::default());
+        let (mut reached, mut sifted, mut watches) = (None, Sifted::default(), None);
         let said = |stream: &str, records: u64| {
             progress.update(&Update {
                 stage: "collect",
@@ -328,9 +335,13 @@ impl<'a> SourceDesk<'a> {
             });
         };
         let outcome = self.with_means(cancel, &said, |means| {
+            let storing = Stopwatch::new(Arc::clone(&means.pace));
+            watches = Some((means.fetching.clone(), storing.clone()));
             let mut collector = self.collector(source)?;
-            let sink = LakeSink::open(self.engine, &source.id, &self.turn, progress, cancel)?;
-            let mut told = Told { sink, spending: &self.spending, run: &mut run, progress, cost: &cost };
+            let sink =
+                storing.time(|| LakeSink::open(self.engine, &source.id, &self.turn, progress, cancel))?;
+            let mut told =
+                Told { sink, storing, spending: &self.spending, run: &mut run, progress, cost: &cost };
             let mut sieve = Sieve::of(source, &mut told)?;
             let cursors = sieve.cursors()?;
             let collected = collector.collect(&cursors, &mut sieve, means);
@@ -361,6 +372,8 @@ impl<'a> SourceDesk<'a> {
         run.cost_usd = cost();
         let ended = self.engine.now();
         run.seconds = (ended - began) as f64 / 1e6;
+        let (fetching, storing) = watches.unwrap_or_default();
+        run.split = Split::of(run.seconds, &fetching, &storing);
         progress.counted(&run.counts());
         // Somebody else has it, and what comes of it is theirs to say.
         if !run.failure.as_ref().is_some_and(EngineError::is_busy) {
@@ -408,7 +421,8 @@ impl<'a> SourceDesk<'a> {
         let clock = self.engine.shared_clock();
         let cancelled = || cancel.is_cancelled();
         let pace = Arc::new(Paced::new(Arc::clone(&clock)));
-        work(&Means { clock: clock.as_ref(), pace, cancelled: &cancelled, progress })
+        let fetching = Stopwatch::new(Arc::clone(&pace) as Arc<dyn Pace>);
+        work(&Means { clock: clock.as_ref(), pace, cancelled: &cancelled, progress, fetching })
     }
 
     fn shared(&self, source: &Source) -> Shared {
@@ -423,6 +437,7 @@ impl<'a> SourceDesk<'a> {
 /// The lake, for a run that is told of: what is kept, and what it cost, is known after each batch.
 struct Told<'s, 'a> {
     sink: LakeSink<'a>,
+    storing: Stopwatch,
     spending: &'s Spending,
     run: &'s mut SourceRun,
     progress: &'s dyn Progress,
@@ -436,7 +451,8 @@ impl Sink for Told<'_, '_> {
     }
 
     fn take(&mut self, batch: Batch) -> Result<(), CollectError> {
-        let taken = self.sink.take(batch);
+        let sink = &mut self.sink;
+        let taken = self.storing.time(|| sink.take(batch));
         let run = &mut *self.run;
         let kept = &self.sink.kept;
         (run.records, run.quarantined, run.bytes_in) = (kept.records, kept.quarantined, kept.bytes_in);

@@ -5,6 +5,7 @@
 
 mod again;
 mod confined;
+mod day;
 mod documents;
 mod graph;
 mod graph_asked;

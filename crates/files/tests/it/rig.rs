@@ -163,7 +163,13 @@ impl Rig {
         let pace = Arc::new(Still::default());
         let looks = AtomicU64::new(0);
         let cancelled = || self.cancelled_at == Some(looks.fetch_add(1, Ordering::Relaxed) + 1);
-        let means = Means { clock: &clock, pace, cancelled: &cancelled, progress: &|_, _| () };
+        let means = Means {
+            clock: &clock,
+            pace,
+            cancelled: &cancelled,
+            progress: &|_, _| (),
+            fetching: stele_collect::Stopwatch::default(),
+        };
         work(&mut self.collector()?, &means)
     }
 

@@ -69,7 +69,13 @@ fn issues_are_tickets() {
     let mut desk = Helpdesk::new("pumps", config, &lookup, Arc::new(PlainText), Arc::new(NoTexts)).unwrap();
     let pace: Arc<dyn Pace> = Arc::new(Still::default());
     let clock = FixedClock(1_900_000_000_000_000);
-    let means = Means { clock: &clock, pace, cancelled: &never, progress: &|_, _| {} };
+    let means = Means {
+        clock: &clock,
+        pace,
+        cancelled: &never,
+        progress: &|_, _| {},
+        fetching: stele_collect::Stopwatch::default(),
+    };
     assert_eq!(desk.check(&means).unwrap().identity.as_deref(), Some("harbour/pumps"));
     assert_eq!(server.requests()[0].header("authorization"), Some("Bearer geheim"));
     let names: Vec<String> = desk.discover(&means).unwrap().into_iter().map(|stream| stream.name).collect();

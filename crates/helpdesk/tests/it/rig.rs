@@ -121,6 +121,7 @@ impl Rig {
             pace: Arc::clone(&self.pace) as Arc<dyn Pace>,
             cancelled,
             progress: &|_, _| {},
+            fetching: stele_collect::Stopwatch::default(),
         };
         work(&mut self.desk(), &means)
     }

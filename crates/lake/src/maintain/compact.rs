@@ -35,6 +35,24 @@ impl Default for CompactOptions {
     }
 }
 
+impl CompactOptions {
+    /// What a writer does by itself before its own work: only tiny parts, and only where they are many. A commit reads all
+    /// parts of `files` and `notes`, and a tiny part costs some milliseconds of that; with this they are never more than
+    /// 64 and what came of those before, however many commits a day of small batches makes. 4 MB is what such a
+    /// batch comes to at most, and a few hundred of them are merged in seconds.
+    pub const UPKEEP: Self = Self { small_bytes: 4 << 20, target_bytes: 256 << 20, parts_min: 64 };
+
+    /// Whether a compaction with these options would change anything.
+    ///
+    /// # Errors
+    ///
+    /// When the log holds something that this program does not read.
+    pub fn are_due(&self, writer: &Writer) -> Result<bool, LakeError> {
+        let snapshot = writer.snapshot()?;
+        Ok(Table::ALL.into_iter().any(|table| !groups(snapshot.parts(table), self).is_empty()))
+    }
+}
+
 /// What a compaction did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Compacted {

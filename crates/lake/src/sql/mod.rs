@@ -235,6 +235,8 @@ fn configure(options: &SqlOptions, memory_limit: &str) -> Result<Connection, Sql
         .and_then(|config| config.with("allow_community_extensions", "false"))
         .and_then(|config| config.with("allow_persistent_secrets", "false"))
         .and_then(|config| config.with("temp_directory", temp_dir))
+        // The system keeps files in memory already. This one would grow with the lake, up to the limit.
+        .and_then(|config| config.with("enable_external_file_cache", "false"))
         .map_err(&failed)?;
     let connection = Connection::open_in_memory_with_flags(config).map_err(&failed)?;
     connection.execute_batch("SET GLOBAL TimeZone = 'UTC'").map_err(&failed)?;

@@ -111,7 +111,13 @@ impl Rig {
     pub fn with<T>(&mut self, work: impl FnOnce(&mut RestCollector, &Means<'_>) -> T) -> T {
         let clock: &dyn Clock = &self.clock;
         let pace = Arc::clone(&self.pace) as Arc<dyn Pace>;
-        let means = Means { clock, pace, cancelled: &never, progress: &|_, _| {} };
+        let means = Means {
+            clock,
+            pace,
+            cancelled: &never,
+            progress: &|_, _| {},
+            fetching: stele_collect::Stopwatch::default(),
+        };
         work(&mut self.collector, &means)
     }
 

@@ -10,7 +10,7 @@ use sqlx::{
     Arguments, AssertSqlSafe, Column as _, ConnectOptions, Connection, Decode, Executor, MySql, Row,
     SqlSafeStr, ValueRef,
 };
-use stele_http::Cancelled;
+use stele_collect::Means;
 use url::Url;
 
 use crate::TablesError;
@@ -50,13 +50,9 @@ pub(crate) struct MySqlReader<'a> {
 }
 
 impl<'a> MySqlReader<'a> {
-    pub(crate) fn open(
-        url: &Url,
-        config: &TablesConfig,
-        cancelled: Cancelled<'a>,
-    ) -> Result<Self, TablesError> {
+    pub(crate) fn open(url: &Url, config: &TablesConfig, means: &Means<'a>) -> Result<Self, TablesError> {
         let target = Self::shown(url)?;
-        let waiting = Waiting::new(target.clone(), config.answer_timeout(), cancelled)?;
+        let waiting = Waiting::new(target.clone(), config.answer_timeout(), means)?;
         // What the library says of an address may hold the password.
         let text = url.as_str().replacen("mariadb://", "mysql://", 1);
         let options = MySqlConnectOptions::from_str(&text)

@@ -7,7 +7,7 @@ use std::ops::Range;
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
-use stele_collect::CollectError;
+use stele_collect::{CollectError, Means, Stopwatch};
 use stele_http::Cancelled;
 
 use super::address::{Address, Tls};
@@ -39,6 +39,7 @@ pub(super) struct Link<'a> {
     address: Address,
     cancelled: Cancelled<'a>,
     answer_max: Duration,
+    fetching: Stopwatch,
     buffer: Vec<u8>,
     /// What of the buffer was not looked at yet.
     unread: Range<usize>,
@@ -53,7 +54,7 @@ impl<'a> Link<'a> {
         address: &Address,
         connect_max: Duration,
         answer_max: Duration,
-        cancelled: Cancelled<'a>,
+        means: &Means<'a>,
     ) -> Result<Self, TablesError> {
         let lost = |error: io::Error| TablesError::Lost { target: address.shown(), why: error.to_string() };
         let socket = if address.host.starts_with('/') {
@@ -80,8 +81,9 @@ impl<'a> Link<'a> {
         let mut link = Link {
             socket,
             address: address.clone(),
-            cancelled,
+            cancelled: means.cancelled,
             answer_max: connect_max,
+            fetching: means.fetching.clone(),
             buffer: vec![0; READ_BYTES],
             unread: 0..0,
             out: Vec::new(),
@@ -248,11 +250,12 @@ impl<'a> Link<'a> {
         let mut silent = Duration::ZERO;
         loop {
             let room = &mut self.buffer[self.unread.end..];
-            let read = match &mut self.socket {
+            let socket = &mut self.socket;
+            let read = self.fetching.time(|| match socket {
                 Socket::Tcp(stream) => stream.read(room),
                 Socket::Unix(stream) => stream.read(room),
                 Socket::Tls(stream) => stream.read(room),
-            };
+            });
             match read {
                 Ok(0) => return Err(self.gone("the server closed it")),
                 Ok(count) => {

@@ -10,7 +10,7 @@ mod value;
 
 use std::collections::HashMap;
 
-use stele_http::Cancelled;
+use stele_collect::Means;
 use url::Url;
 
 use crate::TablesError;
@@ -52,13 +52,9 @@ pub(crate) struct Postgres<'a> {
 type Described = (String, i32);
 
 impl<'a> Postgres<'a> {
-    pub(crate) fn open(
-        url: &Url,
-        config: &TablesConfig,
-        cancelled: Cancelled<'a>,
-    ) -> Result<Self, TablesError> {
+    pub(crate) fn open(url: &Url, config: &TablesConfig, means: &Means<'a>) -> Result<Self, TablesError> {
         let address = Address::parse(url)?;
-        let link = Link::open(&address, config.connect_timeout(), config.answer_timeout(), cancelled)?;
+        let link = Link::open(&address, config.connect_timeout(), config.answer_timeout(), means)?;
         Ok(Postgres { link, address })
     }
 

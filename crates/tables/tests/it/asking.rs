@@ -14,7 +14,13 @@ use crate::rig::{Kept, bad, collector, config, good, run};
 pub fn asking<T>(ask: impl FnOnce(&Means<'_>) -> T) -> T {
     let clock = FixedClock(0);
     let pace = std::sync::Arc::new(Still::default());
-    ask(&Means { clock: &clock, pace, cancelled: &never, progress: &|_, _| () })
+    ask(&Means {
+        clock: &clock,
+        pace,
+        cancelled: &never,
+        progress: &|_, _| (),
+        fetching: stele_collect::Stopwatch::default(),
+    })
 }
 
 #[test]

@@ -144,6 +144,7 @@ fn tables_13_a_server_that_is_killed() {
             pace: Arc::new(Still::default()),
             cancelled: &stele_http::never,
             progress: &progress,
+            fetching: stele_collect::Stopwatch::default(),
         };
         let collected = stream.collect(&kept.cursors.clone(), &mut kept, &means).unwrap();
         assert!(killed.load(Ordering::SeqCst));
@@ -172,6 +173,7 @@ fn a_run_is_stopped() {
         pace: Arc::new(Still::default()),
         cancelled: &cancelled,
         progress: &|_, _| (),
+        fetching: stele_collect::Stopwatch::default(),
     };
     let error = stream.collect(&kept.cursors.clone(), &mut kept, &means).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Cancelled);

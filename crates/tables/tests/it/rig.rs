@@ -91,7 +91,13 @@ pub fn run_at(
     pace: Arc<dyn Pace>,
 ) -> Result<Collected, CollectError> {
     let clock = FixedClock(0);
-    let means = Means { clock: &clock, pace, cancelled: &never, progress: &|_, _| () };
+    let means = Means {
+        clock: &clock,
+        pace,
+        cancelled: &never,
+        progress: &|_, _| (),
+        fetching: stele_collect::Stopwatch::default(),
+    };
     let cursors = kept.cursors()?;
     collector.collect(&cursors, kept, &means)
 }

@@ -48,6 +48,8 @@ pub struct Asked {
 
 /// What every connection shares.
 struct Desk {
+    /// Where it listens, as it tells of itself.
+    url: String,
     knobs: Knobs,
     data: Data,
     limits: Limits,
@@ -82,10 +84,17 @@ impl MockFreshdesk {
     /// If nobody may listen there.
     pub fn start_at(address: &str, knobs: Knobs, pace: Arc<dyn Pace>) -> std::io::Result<Self> {
         let hits = vec![0; knobs.faults.len()];
-        let desk =
-            Desk { knobs, data: Data::default(), limits: Limits::default(), log: Vec::new(), lists: 0, hits };
-        let desk = Arc::new(Mutex::new(desk));
         let (api, files) = (wire::Listener::bind(address)?, wire::Listener::bind("127.0.0.1:0")?);
+        let desk = Desk {
+            url: api.url(),
+            knobs,
+            data: Data::default(),
+            limits: Limits::default(),
+            log: Vec::new(),
+            lists: 0,
+            hits,
+        };
+        let desk = Arc::new(Mutex::new(desk));
         let mock = Self { url: api.url(), files_url: files.url(), desk, pace };
         let (here, there) = (mock.clone(), mock.clone());
         api.serve(move |asking| here.answer(false, asking));

@@ -182,7 +182,8 @@ impl Desk {
                 .collect();
             let plain = path.split('?').next().unwrap_or_default();
             let next = format!(
-                "<https://desk.example/api/v2{plain}?{}&page={}>; rel=\"next\"",
+                "<{}/api/v2{plain}?{}&page={}>; rel=\"next\"",
+                self.url,
                 rest.join("&"),
                 stretch.page + 1
             );
