@@ -13,6 +13,7 @@ use stele_model::id::{IdHasher, to_hex};
 use stele_sources::Input;
 
 use super::latest::Latest;
+use super::trust::Trust;
 use crate::answering::Paced;
 use crate::discover::InputOptions;
 use crate::durable::write_durably;
@@ -123,6 +124,7 @@ pub(super) struct LakeSink<'a> {
     engine: &'a Engine,
     source: String,
     state: State,
+    trust: Trust,
     latest: Latest,
     /// Where batches lie until they are in the lake.
     dir: PathBuf,
@@ -140,13 +142,15 @@ pub(super) struct LakeSink<'a> {
 }
 
 impl<'a> LakeSink<'a> {
+    /// For a source and how far it is trusted.
     pub(super) fn open(
         engine: &'a Engine,
-        source: &str,
+        source: (&str, f64),
         turn: &'a Mutex<()>,
         progress: &'a dyn Progress,
         cancel: &'a Cancel,
     ) -> Result<Self, EngineError> {
+        let (source, trust_score) = source;
         let lock = taken(engine, source)?;
         let state = engine.collected_state(source)?;
         let latest = match engine.collected_sql()? {
@@ -163,6 +167,7 @@ impl<'a> LakeSink<'a> {
             engine,
             source: source.to_owned(),
             state,
+            trust: Trust::of(trust_score),
             latest,
             dir,
             _lock: lock,
@@ -177,7 +182,7 @@ impl<'a> LakeSink<'a> {
     /// Writes the batch aside, with its cursors, and brings it in as an input.
     fn keep(&mut self, mut batch: Batch) -> Result<(), EngineError> {
         self.set_aside(&batch.rejected)?;
-        self.unchanged += self.latest.without_known(&mut batch);
+        self.unchanged += self.latest.without_known(&mut batch, &self.trust);
         // Of one name the last is the one that holds.
         let own = batch.cursor.take().map(|cursor| (batch.stream.clone(), cursor));
         let mut cursors: BTreeMap<String, Value> = std::mem::take(&mut batch.others).into_iter().collect();
@@ -223,7 +228,8 @@ impl<'a> LakeSink<'a> {
         if let Some(failure) = summary.failures.first() {
             return Err(EngineError::NotFetched(format!("{}: {}", failure.uri, failure.reason)));
         }
-        self.kept.records += summary.records;
+        // Lines of the batch that say how far it goes are records of the lake, and none of the source.
+        self.kept.records += summary.records.saturating_sub(cursors.len().max(1) as u64);
         self.kept.quarantined += summary.quarantined;
         self.kept.bytes_in += summary.bytes_in;
         self.kept.lake_version = summary.lake_version.or(self.kept.lake_version);
@@ -331,7 +337,11 @@ mod tests {
         }
 
         fn sink(&self) -> Result<LakeSink<'_>, EngineError> {
-            LakeSink::open(&self.engine, "shop", &self.turn, &NoProgress, &self.cancel)
+            self.trusting(0.5)
+        }
+
+        fn trusting(&self, score: f64) -> Result<LakeSink<'_>, EngineError> {
+            LakeSink::open(&self.engine, ("shop", score), &self.turn, &NoProgress, &self.cancel)
         }
 
         fn cursor(&self) -> Option<Value> {
@@ -394,6 +404,29 @@ mod tests {
         assert_eq!(rig.cursor(), None);
         rig.sink().unwrap().take(batch(&[], Some(json!({ "at": 3 })))).unwrap();
         assert_eq!(rig.cursor(), Some(json!({ "at": 3 })));
+    }
+
+    #[test]
+    fn records_bear_how_far_their_source_is_trusted() {
+        let rig = Rig::new();
+        let tea = || batch(&[(1, "tea")], None);
+        rig.sink().unwrap().take(tea()).unwrap();
+        let mut sink = rig.trusting(0.9).unwrap();
+        // Trusted otherwise, it is not the same record any more; and then it is.
+        sink.take(tea()).unwrap();
+        sink.take(tea()).unwrap();
+        assert_eq!((sink.unchanged, sink.kept.records), (1, 1));
+        let sql = rig.engine.collected_sql().unwrap().unwrap();
+        let mut found = Vec::new();
+        let query = "SELECT trust(raw)::VARCHAR FROM events WHERE event_type = 'orders' ORDER BY source";
+        sql.query(query, &stele_lake::sql::Params::none())
+            .unwrap()
+            .each_text(|row| {
+                found.extend(row);
+                Ok::<(), EngineError>(())
+            })
+            .unwrap();
+        assert_eq!(found, [Some("0.5".to_owned()), Some("0.9".to_owned())]);
     }
 
     /// A source with this of its own, for whatever kind it is of.

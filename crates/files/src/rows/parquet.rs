@@ -5,6 +5,7 @@ use std::fs::File;
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
+use parquet::basic::Compression;
 use parquet::errors::ParquetError;
 
 use super::values::{Member, members};
@@ -31,6 +32,7 @@ impl Columns {
     pub(super) fn new(file: File, marks: FileState, from_row: u64) -> Result<Self, FilesError> {
         let broken = |source| FilesError::Parquet { row: from_row, source };
         let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(broken)?;
+        readable(&builder)?;
         let schema = builder.schema().clone();
         let reader = builder
             .with_batch_size(BATCH_ROWS)
@@ -40,6 +42,25 @@ impl Columns {
         let members = members(schema.fields())?;
         Ok(Self { reader, schema, members, batch: None, at: 0, rows: from_row, marks })
     }
+}
+
+/// Refuses what is packed in a way that is not built in, before any of it is read.
+fn readable(builder: &ParquetRecordBatchReaderBuilder<File>) -> Result<(), FilesError> {
+    let columns = builder.metadata().row_groups().iter().flat_map(|group| group.columns());
+    for column in columns {
+        let codec = column.compression();
+        if !matches!(codec, Compression::UNCOMPRESSED | Compression::SNAPPY | Compression::ZSTD(_)) {
+            let name = codec.to_string();
+            let name = name.split('(').next().unwrap_or_default().to_lowercase();
+            let why = format!(
+                "the pages of its column {} are packed by {name}, which is not read here; write it anew with zstd or \
+                 snappy, such as by COPY (FROM 'in.parquet') TO 'out.parquet' (COMPRESSION zstd) of DuckDB",
+                column.column_path().string()
+            );
+            return Err(FilesError::Unknown { why });
+        }
+    }
+    Ok(())
 }
 
 impl Rows for Columns {

@@ -12,11 +12,18 @@ use parquet::arrow::ArrowWriter;
 use parquet::file::properties::WriterProperties;
 use serde_json::{Value, json};
 
-use crate::rig::{Rig, gz, zst};
+use crate::rig::{Rig, bz2, gz, zip, zst};
 
-/// Rows of a file under this name, plain, packed by gzip and packed by zstd, are these.
+/// Rows of a file under this name, plain, packed by gzip, bzip2 and zstd, and in an archive, are these.
 fn check(settings: Value, name: &str, bytes: &[u8], rows: &[&str]) {
-    for (ending, bytes) in [("", bytes.to_vec()), (".gz", gz(bytes)), (".zst", zst(bytes))] {
+    let files = [
+        ("", bytes.to_vec()),
+        (".gz", gz(bytes)),
+        (".bz2", bz2(bytes)),
+        (".zst", zst(bytes)),
+        (".zip", zip(&[(name, bytes)])),
+    ];
+    for (ending, bytes) in files {
         let mut rig = Rig::new(settings.clone());
         rig.write(&format!("{name}{ending}"), bytes);
         assert_eq!(rig.good(), rows, "{name}{ending}");
@@ -159,6 +166,24 @@ fn sources_10_parquet() {
 }
 
 #[test]
+fn sources_10_parquet_in_a_codec_that_is_not_read_names_it() {
+    let ids = Arc::new(UInt64Array::from(vec![1, 2])) as ArrayRef;
+    let whole = parquet(&[RecordBatch::try_from_iter([("id", ids)]).unwrap()], 4);
+    // Its footer says of the column `id` that it is not packed; another codec is another digit.
+    let place = whole.windows(6).rposition(|window| window == b"\x18\x02id\x15\x00").unwrap() + 5;
+    for (digit, codec) in [(4, "gzip"), (8, "brotli"), (14, "lz4_raw")] {
+        let mut bytes = whole.clone();
+        bytes[place] = digit;
+        let mut rig = Rig::new(json!({}));
+        rig.write("a.parquet", bytes);
+        let told = rig.run().unwrap();
+        let says =
+            format!("its column id are packed by {codec}, which is not read here; write it anew with zstd");
+        assert!(told[0].0 == "a.parquet" && told[0].1.contains(&says), "{told:?}");
+    }
+}
+
+#[test]
 fn sources_10_parquet_goes_on_behind_the_last_batch() {
     let ids = |from: u64| {
         RecordBatch::try_from_iter([(
@@ -202,7 +227,7 @@ fn sources_10_what_is_damaged_fails_alone_with_its_place() {
         ("4.json", "byte 9: there is no comma between two values of the list"),
         ("5.parquet", "the Parquet cannot be read: "),
         ("6.txt", "say in `format` what it is"),
-        ("8.zip", "a zip archive"),
+        ("8.zip", "the archive cannot be read: it is damaged or cut off"),
     ];
     assert_eq!(told.len(), expect.len(), "{told:?}");
     for ((stream, why), (name, says)) in told.iter().zip(expect) {
