@@ -1,7 +1,6 @@
 //! How far a source is trusted, on each record that is collected of it: the last member of its line.
 
 use stele_collect::TRUST_SCORE;
-use stele_model::RawHash;
 
 /// What every record of a source bears.
 #[derive(Debug)]

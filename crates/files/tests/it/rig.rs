@@ -81,7 +81,7 @@ pub struct Rig {
     /// Somebody asks for the stop at this look.
     pub cancelled_at: Option<u64>,
     /// What somebody else does at this look.
-    pub at_look: Option<(u64, Box<dyn Fn()>)>,
+    pub at_look: Option<(u64, Box<dyn Fn() + Sync>)>,
 }
 
 /// How a run ended: each stream with its outcome.
