@@ -44,17 +44,14 @@ impl Columns {
     }
 }
 
-/// Refuses what is packed in a way that is not built in, before any of it is read.
+/// Refuses what is packed by the one codec that is not built in, before any of it is read.
 fn readable(builder: &ParquetRecordBatchReaderBuilder<File>) -> Result<(), FilesError> {
     let columns = builder.metadata().row_groups().iter().flat_map(|group| group.columns());
     for column in columns {
-        let codec = column.compression();
-        if !matches!(codec, Compression::UNCOMPRESSED | Compression::SNAPPY | Compression::ZSTD(_)) {
-            let name = codec.to_string();
-            let name = name.split('(').next().unwrap_or_default().to_lowercase();
+        if matches!(column.compression(), Compression::LZO) {
             let why = format!(
-                "the pages of its column {} are packed by {name}, which is not read here; write it anew with zstd or \
-                 snappy, such as by COPY (FROM 'in.parquet') TO 'out.parquet' (COMPRESSION zstd) of DuckDB",
+                "the pages of its column {} are packed by lzo, which is not read here; write it anew with another codec, such \
+                 as zstd, by the program that wrote it",
                 column.column_path().string()
             );
             return Err(FilesError::Unknown { why });
