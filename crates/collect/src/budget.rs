@@ -59,6 +59,14 @@ pub struct Bound {
     pub level: Level,
 }
 
+impl Bound {
+    /// What may still be spent.
+    pub fn left(&self) -> f64 {
+        // Of two numbers that were no whole billionths only by their form.
+        ((self.max - self.spent).max(0.0) * NANOS).round() / NANOS
+    }
+}
+
 /// What was counted here and is not kept yet: calls, tokens and billionths of a dollar.
 #[derive(Debug, Default)]
 struct Ledger {
@@ -91,17 +99,44 @@ pub enum Level {
     Critical,
 }
 
-/// What something would cost.
+/// What a run would cost.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Estimate {
+    /// Dollars.
+    pub cost_usd: f64,
+    /// How much of the bounds would be spent then.
+    pub level: Level,
+    /// Why it would not come to its end, if so.
+    pub refused: Option<String>,
+}
+
+/// What one source has come to since the beginning.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Spent {
     /// Calls.
     pub calls: u64,
     /// Tokens.
     pub tokens: u64,
-    /// Dollars.
-    pub cost_usd: f64,
-    /// Why it would not be done to its end, if so.
-    pub refused: Option<String>,
+    /// In billionths of a dollar.
+    pub cost: u64,
+}
+
+/// Runs that are only thought of, one after the other: what one would spend, the next one has not. Nothing is counted.
+#[derive(Debug, Clone)]
+pub struct Forecast<'b> {
+    budget: &'b Budget,
+    state: BudgetState,
+}
+
+impl Forecast<'_> {
+    /// What so many calls would cost, after all that were thought of before.
+    pub fn run(&mut self, source: &str, price: &Price, calls: u64, tokens: u64) -> Estimate {
+        let cost = cost(price, calls, tokens);
+        let refused = self.budget.within(&self.state, source, price, cost, tokens).err();
+        self.state.spend(source, calls, tokens, cost);
+        let level = self.budget.level(&self.state, source, price);
+        Estimate { cost_usd: usd(cost), level, refused }
+    }
 }
 
 /// Says before each call whether it may be made, for all sources together.
@@ -147,13 +182,11 @@ impl Budget {
         ledger.spend(source, 0, tokens, cost(price, 0, tokens));
     }
 
-    /// What so many calls would cost, and whether they would be made.
-    pub fn estimate(&self, source: &str, price: &Price, calls: u64, tokens: u64, now: Micros) -> Estimate {
+    /// What runs would cost that are only thought of.
+    pub fn forecast(&self, now: Micros) -> Forecast<'_> {
         let mut state = self.state_now();
         state.turn(now);
-        let cost = cost(price, calls, tokens);
-        let refused = self.within(&state, source, price, cost, tokens).err();
-        Estimate { calls, tokens, cost_usd: usd(cost), refused }
+        Forecast { budget: self, state }
     }
 
     /// What is known to be spent, here and, as of the last [`Budget::settle`], elsewhere.
@@ -326,10 +359,10 @@ impl Ledger {
 }
 
 impl BudgetState {
-    /// Calls and billionths of a dollar that a source has come to since the beginning.
-    pub fn calls_and_cost(&self, source: &str) -> (u64, u64) {
-        let spent = self.of(source);
-        (spent.api_calls, spent.total)
+    /// What a source has come to since the beginning.
+    pub fn spent(&self, source: &str) -> Spent {
+        let Spending { api_calls: calls, tokens, total: cost, .. } = self.of(source);
+        Spent { calls, tokens, cost }
     }
 
     /// A new day begins at midnight UTC, a new month with its first day. A clock that goes back begins none.
@@ -358,7 +391,7 @@ impl BudgetState {
 
     fn spend(&mut self, source: &str, calls: u64, tokens: u64, cost: u64) {
         let spending = self.by_source.entry(source.to_owned()).or_default();
-        spending.api_calls += calls;
+        spending.api_calls = spending.api_calls.saturating_add(calls);
         for sum in [&mut spending.tokens, &mut spending.day_tokens] {
             *sum = sum.saturating_add(tokens);
         }

@@ -37,7 +37,7 @@ mod stopwatch;
 
 pub use batch::{BATCH_BYTES, BATCH_RECORDS, Batch, Batcher, Cursors, Missing, Preview, Rejected, Sink};
 pub use breaker::{COOL_DOWN, CircuitBreaker, Closed, FAILURES_MAX};
-pub use budget::{Bound, Budget, BudgetState, Estimate, Level, Price};
+pub use budget::{Bound, Budget, BudgetState, Estimate, Forecast, Level, Price, Spent};
 pub use cache::{CACHE_BYTES_MAX, CacheKey, Kept, Known, ResponseCache};
 pub use collector::{
     Checked, Collected, Collector, Means, Outcome, StreamInfo, StreamOutcome, UNAVAILABLE_MAX,

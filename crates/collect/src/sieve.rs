@@ -43,7 +43,8 @@ pub struct Sieve<'s> {
     sink: &'s mut dyn Sink,
     contract: Contract,
     dedup: DedupBy,
-    from: Cursors,
+    /// How far the streams have come, as of the last batch that was taken.
+    reached: Cursors,
     judges: BTreeMap<String, Judge>,
     seen: Seen,
     /// Where what is in `seen` lies, oldest first, and how many each holds.
@@ -99,7 +100,7 @@ impl<'s> Sieve<'s> {
             sink,
             contract: source.schema.clone(),
             dedup: source.dedup.clone(),
-            from,
+            reached: from,
             judges,
             seen: Seen::with(kept.into_values().flatten()),
             marks,
@@ -155,11 +156,22 @@ impl<'s> Sieve<'s> {
                         continue;
                     }
                     Verdict::Frozen(why) => {
-                        let at = place_of(&line, judge.report().records);
-                        return Err(CollectError::Frozen {
-                            stream: line.stream.into_owned(),
-                            why: format!("{at}: {why}"),
-                        });
+                        let number = judge.report().records;
+                        let (at, stream) = (place_of(&line, number), line.stream.to_string());
+                        let reason = judge.report().reasons.last().map_or(&why, |(_, reason)| reason).clone();
+                        let others = batch.records - 1;
+                        // It is set aside alone: all others of its batch come again.
+                        let rejected = vec![rejected(line, number, reason)];
+                        *batch = Batch { stream: stream.clone(), rejected, ..Batch::default() };
+                        let again = match others {
+                            0 => String::new(),
+                            1 => "; one other record of its batch is not kept either, and comes again"
+                                .to_owned(),
+                            _ => format!(
+                                "; {others} other records of its batch are not kept either, and come again"
+                            ),
+                        };
+                        return Err(CollectError::Frozen { stream, why: format!("{at}: {why}{again}") });
                     }
                 }
             }
@@ -203,14 +215,17 @@ impl<'s> Sieve<'s> {
 
 impl Sink for Sieve<'_> {
     fn cursors(&self) -> Result<Cursors, CollectError> {
-        Ok(self.from.clone())
+        Ok(self.reached.clone())
     }
 
     fn take(&mut self, mut batch: Batch) -> Result<(), CollectError> {
         let mut ids = Vec::new();
         let judges = self.judges.clone();
         let met_rejected = batch.rejected.len() as u64;
-        let taken = self.sift(&mut batch, &mut ids).and_then(|mut sifted| {
+        let sifted = self.sift(&mut batch, &mut ids);
+        let is_frozen = matches!(sifted, Err(CollectError::Frozen { .. }));
+        let aside = is_frozen.then(|| std::mem::take(&mut batch));
+        let taken = sifted.and_then(|mut sifted| {
             sifted.rejected = sifted.rejected.max(met_rejected);
             self.learnt(&mut batch, &judges);
             let mut forgotten = 0;
@@ -227,7 +242,16 @@ impl Sink for Sieve<'_> {
                     forgotten += 1;
                 }
             }
+            let own = batch.cursor.clone().map(|cursor| (batch.stream.clone(), cursor));
+            let others = batch.others.iter().filter(|(stream, _)| !stream.starts_with(OWN)).cloned();
+            let cursors: Vec<(String, Value)> = others.chain(own).collect();
             self.sink.take(batch)?;
+            for (stream, cursor) in cursors {
+                match cursor {
+                    Value::Null => drop(self.reached.reset(&stream)),
+                    cursor => self.reached.set(stream, cursor),
+                }
+            }
             self.marks.drain(..forgotten);
             if !ids.is_empty() {
                 self.marks.push_back((number, ids.len()));
@@ -245,6 +269,10 @@ impl Sink for Sieve<'_> {
             Err(error) => {
                 self.seen.lost();
                 self.judges = judges;
+                if let Some(aside) = aside {
+                    self.sink.take(aside)?;
+                    self.sifted.rejected += 1;
+                }
                 Err(error)
             }
         }

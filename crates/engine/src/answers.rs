@@ -95,6 +95,19 @@ impl Engine {
         Ok(ledger)
     }
 
+    /// Records of this engine's tenant that are in `snapshot`.
+    ///
+    /// # Errors
+    ///
+    /// If the notes or the list of inputs cannot be read.
+    pub fn own_records(&self, snapshot: &Snapshot) -> Result<u64, EngineError> {
+        if self.is_alone(snapshot)? {
+            return Ok(snapshot.totals().records);
+        }
+        let removed = self.own_removed(snapshot)?;
+        Ok(self.own_ledger(snapshot)?.records.saturating_sub(removed.pruned + removed.lost))
+    }
+
     /// The rows of [`Engine::removed`] that this engine's tenant had.
     ///
     /// # Errors

@@ -37,7 +37,7 @@ pub(crate) fn move_to(dir: &Path, met: &Met, packing: Packing) -> Result<Option<
         return Ok(None);
     }
     // What is packed already would only grow.
-    let packed = [".gz", ".zst"].iter().any(|ending| met.name.ends_with(ending));
+    let packed = [".gz", ".bz2", ".zst", ".zip"].iter().any(|ending| met.name.ends_with(ending));
     let packing = if packed { Packing::None } else { packing };
     let moved = match packing {
         Packing::None => match renamed(&met.path, &wanted) {

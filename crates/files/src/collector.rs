@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use encoding_rs::Encoding;
+use globset::GlobMatcher;
 use serde_json::Value;
 use stele_collect::{
     Checked, CollectError, Collected, Collector, Cursors, Means, Outcome, Sink, StreamInfo, StreamOutcome,
@@ -11,15 +12,16 @@ use stele_collect::{
 use stele_model::ErrorKind;
 
 use crate::FilesError;
+use crate::archive;
 use crate::config::{After, FilesConfig, Format};
 use crate::feed::Feed;
-use crate::find::{Met, Place};
+use crate::find::{Met, Place, matcher};
 use crate::identify::{Register, joined, marks_of};
 use crate::label::Label;
 use crate::rows::{Next, Reading, Rows, format_of, of_parquet, of_text};
 use crate::run::Run;
 use crate::spool::unpacked;
-use crate::state::{FileState, GONE_MAX, HEADS, Known};
+use crate::state::{FileState, GONE_MAX, HEADS, Known, begins_alike};
 
 /// Rows between two looks whether somebody asked for the stop: a few milliseconds.
 const ROWS_BETWEEN: u64 = 1024;
@@ -35,6 +37,8 @@ pub struct FileCollector {
     tenant_id: Option<String>,
     config: FilesConfig,
     encoding: Option<&'static Encoding>,
+    /// Which files of an archive are read, if not all.
+    members: Option<GlobMatcher>,
     scratch: PathBuf,
 }
 
@@ -52,7 +56,9 @@ impl FileCollector {
         config.check().map_err(|error| error.into_collect(source_id))?;
         let encoding = config.encoding.as_deref().and_then(|name| Encoding::for_label(name.as_bytes()));
         let stream = config.stream.clone().unwrap_or_else(|| source_id.to_owned());
-        Ok(Self { source_id: source_id.to_owned(), stream, tenant_id, config, encoding, scratch })
+        let members = config.member_pattern.as_deref().map(|pattern| matcher("member_pattern", pattern));
+        let members = members.transpose().map_err(|error| error.into_collect(source_id))?;
+        Ok(Self { source_id: source_id.to_owned(), stream, tenant_id, config, encoding, members, scratch })
     }
 
     fn say(&self, error: FilesError) -> CollectError {
@@ -61,17 +67,26 @@ impl FileCollector {
 
     /// The rows of a file that were not read.
     fn rows(&self, met: &Met, from: &FileState) -> Result<Box<dyn Rows>, FilesError> {
-        let mut feed = Feed::open(&met.path, &met.name, self.encoding)?;
+        let mut feed = Feed::open(met, self.encoding)?;
         let longest = usize::try_from(HEADS[2]).unwrap_or(usize::MAX);
         let head = feed.head(longest).to_vec();
+        // Between being recognised and being read it may have been written over in its place.
+        if from.at > 0 && !begins_alike(from, &head) {
+            return Err(FilesError::Exchanged { name: met.name.clone() });
+        }
+        if met.member.is_some() && archive::is_archive(&head) {
+            let why =
+                "it is an archive within an archive, which is not opened; unpack the outer one".to_owned();
+            return Err(FilesError::Unknown { why });
+        }
         let format = format_of(&self.config, &met.name, &head, head.len() == longest)?;
         if format == Format::Parquet {
             let (file, marks) = match feed.is_packed() {
                 true => unpacked(feed, &self.scratch)?,
                 false => {
-                    let marks = marks_of(&met.path)?;
-                    let file = std::fs::File::open(&met.path);
-                    (crate::error::At::at(file, "open", &met.path)?, marks)
+                    let mut file = met.open()?;
+                    let marks = marks_of(&mut file, &met.path)?;
+                    (file, marks)
                 }
             };
             return of_parquet(file, marks, from.rows);
@@ -80,7 +95,7 @@ impl FileCollector {
             // Not even reading it may have worked.
             feed.failure()?;
         }
-        let feed = if from.at > 0 { feed.behind(&met.path, &met.name, from)? } else { feed };
+        let feed = if from.at > 0 { feed.behind(met, from)? } else { feed };
         // What is moved or deleted was a whole, and so was what had the time to become one.
         let may_grow = self.config.after() == After::Nothing && self.config.min_age.is_none();
         of_text(format, &head, feed, from, &Reading { csv: &self.config.csv, may_grow })
@@ -164,23 +179,62 @@ impl FileCollector {
                 run.settled(met, state);
                 continue;
             }
-            match self.file(met, &register, run) {
-                Ok(()) => run.finish()?,
-                Err(FilesError::Collect(error)) => return Err(error.into()),
-                Err(error) => run.broke(met, &error)?,
+            match archive::is_one(met) {
+                true => self.archive(met, &register, run)?,
+                false => drop(self.one(met, &register, run)?),
             }
         }
-        self.forget(known, &found.files, run);
+        self.forget(known, &register, run);
         run.flush()
     }
 
+    /// Reads one file, and says why it failed, if so.
+    fn one(
+        &self,
+        met: &Met,
+        register: &Register<'_>,
+        run: &mut Run<'_, '_>,
+    ) -> Result<Option<String>, FilesError> {
+        match self.file(met, register, run) {
+            Ok(()) => run.finish()?,
+            Err(FilesError::Collect(error)) => return Err(error.into()),
+            Err(FilesError::Exchanged { name }) => run.exchanged(&name)?,
+            Err(error) => {
+                run.broke(met, &error)?;
+                return Ok(Some(format!("{}: {}", met.name, error.told())));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Reads what is new in an archive, each file as one of its own.
+    fn archive(&self, met: &Met, register: &Register<'_>, run: &mut Run<'_, '_>) -> Result<(), FilesError> {
+        let listed = match archive::list(met, self.members.as_ref()) {
+            Ok(listed) => listed,
+            Err(FilesError::Exchanged { name }) => return run.exchanged(&name),
+            Err(error) => return run.broke(met, &error),
+        };
+        let mut failed = Vec::new();
+        for (name, why) in listed.refused {
+            run.failed(&name, why.clone());
+            failed.push(format!("{name}: {why}"));
+        }
+        for member in &listed.members {
+            run.look_up()?;
+            if register.unchanged(member).is_none() {
+                failed.extend(self.one(member, register, run)?);
+            }
+        }
+        let count = failed.len() as u64;
+        run.archive(met, failed.into_iter().next().map(|first| (count, first)))
+    }
+
     /// Files that are gone and were read longest ago are not remembered for ever.
-    fn forget(&self, known: &Known, met: &[Met], run: &mut Run<'_, '_>) {
-        let there: std::collections::HashSet<&str> = met.iter().map(|met| met.name.as_str()).collect();
+    fn forget(&self, known: &Known, register: &Register<'_>, run: &mut Run<'_, '_>) {
         let mut gone: Vec<(i64, &str)> = known
             .files
             .iter()
-            .filter(|(name, _)| !there.contains(name.as_str()))
+            .filter(|(name, _)| !register.is_there(name))
             .map(|(name, state)| (state.mtime, name.as_str()))
             .collect();
         if gone.len() > GONE_MAX {
@@ -230,9 +284,13 @@ impl Collector for FileCollector {
         let discover = || {
             let found = Place::of(&self.config)?.look(&self.config, means.clock.now())?;
             let mut fields = Vec::new();
-            // The newest that can be read.
-            for met in found.files.iter().rev() {
-                let Ok(mut rows) = self.rows(met, &FileState::default()) else { continue };
+            // The newest that can be read; of an archive, what is first in it.
+            let first = |met: &Met| match archive::is_one(met) {
+                true => archive::list(met, self.members.as_ref()).ok()?.members.into_iter().next(),
+                false => Some(met.clone()),
+            };
+            for met in found.files.iter().rev().filter_map(first) {
+                let Ok(mut rows) = self.rows(&met, &FileState::default()) else { continue };
                 fields = rows.fields();
                 let mut row = Vec::new();
                 if fields.is_empty() && matches!(rows.next(&mut row), Ok(Next::Row(_))) {

@@ -14,6 +14,7 @@ use crate::error::wrong;
 pub const KEYS: &[&str] = &[
     "path",
     "file_pattern",
+    "member_pattern",
     "stream",
     "format",
     "encoding",
@@ -42,6 +43,10 @@ pub struct FilesConfig {
     /// says the dot.
     #[serde(default = "everything")]
     pub file_pattern: String,
+    /// Which files of a zip archive are read; all of them if it is not set. It is for names in the archive, as `file_pattern`
+    /// is for those in the directory.
+    #[serde(default)]
+    pub member_pattern: Option<String>,
     /// What the rows are called in the lake; the name of the source if it is not set.
     #[serde(default)]
     pub stream: Option<String>,
@@ -203,6 +208,7 @@ impl FilesConfig {
         Self {
             path: path.into(),
             file_pattern: everything(),
+            member_pattern: None,
             stream: None,
             format: None,
             encoding: None,

@@ -33,7 +33,7 @@ pub enum FilesError {
     },
     /// The content cannot be unpacked, or read on.
     #[error(transparent)]
-    Content(#[from] SourceError),
+    Content(SourceError),
     /// The content is not what its format has.
     #[error("byte {at}: {why}")]
     Malformed {
@@ -56,9 +56,33 @@ pub enum FilesError {
         /// What its reader says.
         source: parquet::errors::ParquetError,
     },
+    /// An archive that cannot be read.
+    #[error("the archive cannot be read: it is damaged or cut off")]
+    Archive {
+        /// What its reader says.
+        source: zip::result::ZipError,
+    },
+    /// Another file has taken the place of the one that was met, such as when a log is rotated.
+    #[error("{name} was exchanged for another file while it was looked into; the next run reads it")]
+    Exchanged {
+        /// The name of both.
+        name: String,
+    },
     /// The sink, or whoever asked for the stop.
     #[error(transparent)]
     Collect(#[from] CollectError),
+}
+
+impl From<SourceError> for FilesError {
+    fn from(error: SourceError) -> Self {
+        match error {
+            // A disk does not say so: it is what unpacks a file of an archive.
+            SourceError::Read { at, source, .. } if source.kind() == io::ErrorKind::InvalidData => {
+                Self::Malformed { at, why: source.to_string() }
+            }
+            error => Self::Content(error),
+        }
+    }
 }
 
 impl FilesError {
@@ -66,9 +90,9 @@ impl FilesError {
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Config { .. } => ErrorKind::Config,
-            Self::Io { .. } => ErrorKind::Retry,
+            Self::Io { .. } | Self::Exchanged { .. } => ErrorKind::Retry,
             Self::Content(error) => error.kind(),
-            Self::Malformed { .. } | Self::Parquet { .. } => ErrorKind::Report,
+            Self::Malformed { .. } | Self::Parquet { .. } | Self::Archive { .. } => ErrorKind::Report,
             Self::Unknown { .. } => ErrorKind::Fix,
             Self::Collect(error) => error.kind(),
         }

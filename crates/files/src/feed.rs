@@ -1,15 +1,14 @@
 //! The content of one file, unpacked and as UTF-8, with what is known of everything that was taken from it.
 
-use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
-use std::path::Path;
 
 use encoding_rs::{Decoder, DecoderResult, Encoding, UTF_8};
-use stele_sources::Content;
+use stele_sources::{Content, SourceError};
 
-use crate::FilesError;
 use crate::error::At;
+use crate::find::Met;
 use crate::state::{FileState, Tracker};
+use crate::{FilesError, archive};
 
 /// What is read at a time: large enough that calls do not count.
 const CHUNK_BYTES: usize = 256 << 10;
@@ -38,17 +37,21 @@ pub(crate) struct Feed {
 }
 
 impl Feed {
-    /// From the beginning. `name` is what errors call it.
-    pub(crate) fn open(
-        path: &Path,
-        name: &str,
-        encoding: Option<&'static Encoding>,
-    ) -> Result<Self, FilesError> {
-        let file = File::open(path).at("open", path)?;
-        let mut content = Content::new(name, Box::new(file))?;
+    /// From the beginning.
+    pub(crate) fn open(met: &Met, encoding: Option<&'static Encoding>) -> Result<Self, FilesError> {
+        let file = met.open()?;
+        let raw: Box<dyn Read + Send> = match &met.member {
+            Some(member) => archive::content(file, member).map_err(|source| SourceError::Read {
+                uri: met.name.clone(),
+                at: 0,
+                source,
+            })?,
+            None => Box::new(file),
+        };
+        let mut content = Content::new(&met.name, raw)?;
         let said = Encoding::for_bom(content.head(3)).map(|(encoding, _)| encoding).or(encoding);
         let decoder = said.filter(|encoding| *encoding != UTF_8).map(Encoding::new_decoder);
-        let packed = content.compression() != "none";
+        let packed = content.compression() != "none" || met.member.is_some();
         Ok(Self {
             packed,
             plain: !packed && decoder.is_none(),
@@ -64,12 +67,12 @@ impl Feed {
     }
 
     /// Goes on behind what was read of it before. `from` must have been found to be the same up to there.
-    pub(crate) fn behind(self, path: &Path, name: &str, state: &FileState) -> Result<Self, FilesError> {
+    pub(crate) fn behind(self, met: &Met, state: &FileState) -> Result<Self, FilesError> {
         let mut feed = self;
         if feed.plain {
-            let mut file = File::open(path).at("open", path)?;
-            file.seek(SeekFrom::Start(state.at)).at("read", path)?;
-            feed.content = Content::new(name, Box::new(file))?;
+            let mut file = met.open()?;
+            file.seek(SeekFrom::Start(state.at)).at("read", &met.path)?;
+            feed.content = Content::new(&met.name, Box::new(file))?;
             (feed.buffer, feed.start, feed.ended) = (Vec::new(), 0, false);
         } else {
             feed.discard(state.at)?;

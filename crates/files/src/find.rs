@@ -1,8 +1,9 @@
 //! Which files there are now: those that the pattern takes, but what was moved to the archive.
 
-use std::fs::Metadata;
+use std::fs::{File, Metadata};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use globset::{GlobBuilder, GlobMatcher};
 use stele_collect::OWN;
@@ -10,6 +11,7 @@ use stele_model::Micros;
 use stele_sources::uri_of;
 use walkdir::WalkDir;
 
+use crate::archive::Member;
 use crate::config::FilesConfig;
 use crate::error::{At, wrong};
 use crate::{After, FilesError};
@@ -30,6 +32,26 @@ pub(crate) struct Met {
     pub stamp: Stamp,
     /// When anything about it was last changed, in microseconds: nobody can set it back.
     pub changed: Micros,
+    /// What it is on its file system, whatever its name.
+    pub node: (u64, u64),
+    /// Where it lies in the archive that `path` is; none if it is no file of an archive.
+    pub member: Option<Arc<Member>>,
+}
+
+impl Met {
+    /// Opens it, if it is still the file that was met. One that was written to is.
+    ///
+    /// # Errors
+    /// If it cannot be opened, or another one has its name by now.
+    pub(crate) fn open(&self) -> Result<File, FilesError> {
+        let file = File::open(&self.path).at("open", &self.path)?;
+        let found = file.metadata().at("look at", &self.path)?;
+        // Some file systems number their files anew; there, one that was not touched is the same.
+        match node(&found) == self.node || Stamp::of(&found) == self.stamp {
+            true => Ok(file),
+            false => Err(FilesError::Exchanged { name: self.name.clone() }),
+        }
+    }
 }
 
 /// What tells that a file was not touched.
@@ -78,12 +100,7 @@ impl Place {
     /// # Errors
     /// If the pattern makes no sense, or the directory is not there.
     pub(crate) fn of(config: &FilesConfig) -> Result<Self, FilesError> {
-        let matcher = GlobBuilder::new(&config.file_pattern)
-            .literal_separator(true)
-            .empty_alternates(true)
-            .build()
-            .map_err(|error| wrong("file_pattern", error.kind().to_string()))?
-            .compile_matcher();
+        let matcher = matcher("file_pattern", &config.file_pattern)?;
         let metadata = std::fs::metadata(&config.path).at("open", &config.path)?;
         let path = config.path.canonicalize().at("open", &config.path)?;
         let (root, only) = match metadata.is_dir() {
@@ -170,7 +187,8 @@ impl Place {
             } else {
                 let changed = micros(metadata.ctime(), metadata.ctime_nsec());
                 let name = self.name(entry.path());
-                found.files.push(Met { name, path: entry.into_path(), stamp, changed });
+                let node = node(&metadata);
+                found.files.push(Met { name, path: entry.into_path(), stamp, changed, node, member: None });
             }
         }
         found.files.sort_by(|a, b| (a.stamp.mtime, &a.name).cmp(&(b.stamp.mtime, &b.name)));
@@ -208,6 +226,19 @@ impl Place {
         // What begins so among the cursors is no file.
         if name.starts_with(OWN) { format!("./{name}") } else { name }
     }
+}
+
+fn node(metadata: &Metadata) -> (u64, u64) {
+    (metadata.dev(), metadata.ino())
+}
+
+/// What a pattern takes.
+///
+/// # Errors
+/// If it makes no sense.
+pub(crate) fn matcher(setting: &'static str, pattern: &str) -> Result<GlobMatcher, FilesError> {
+    let glob = GlobBuilder::new(pattern).literal_separator(true).empty_alternates(true).build();
+    Ok(glob.map_err(|error| wrong(setting, error.kind().to_string()))?.compile_matcher())
 }
 
 fn micros(seconds: i64, nanoseconds: i64) -> Micros {

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::Read;
+use std::io::{Read, Seek};
 use std::path::Path;
 
 use encoding_rs::Encoding;
 
 use crate::FilesError;
+use crate::archive::IN;
 use crate::error::At;
 use crate::feed::Feed;
 use crate::find::{Met, Stamp};
@@ -65,9 +66,13 @@ impl<'k> Register<'k> {
         self.known.files.get(name)
     }
 
-    /// Whether a file of this name is there.
+    /// Whether a file of this name is there; of one in an archive, whether the archive is.
     pub(crate) fn is_there(&self, name: &str) -> bool {
-        self.there.contains_key(name)
+        self.there.contains_key(name) || self.is_in_archive(name)
+    }
+
+    fn is_in_archive(&self, name: &str) -> bool {
+        name.match_indices(IN).any(|(at, _)| self.there.contains_key(&name[..at]))
     }
 
     /// The state of a file that was read to its end and not touched since. One that should not be there any more is
@@ -83,7 +88,7 @@ impl<'k> Register<'k> {
         met: &Met,
         encoding: Option<&'static Encoding>,
     ) -> Result<Identity, FilesError> {
-        let mut feed = Feed::open(&met.path, &met.name, encoding)?;
+        let mut feed = Feed::open(met, encoding)?;
         let own = self.known.files.get(&met.name);
         let head = feed.head(usize::try_from(HEADS[2]).unwrap_or(usize::MAX)).to_vec();
         if let Some(state) = own.filter(|state| begins_alike(state, &head)) {
@@ -101,7 +106,8 @@ impl<'k> Register<'k> {
             let state = &self.known.files[name];
             let Some(at_end) = self.compare(met, state, encoding)? else { continue };
             // What was a whole, or still lies there as it was, is another file; a copy of it holds nothing new.
-            let lies_there = self.there.get(name) == Some(&state.stamp());
+            // Nobody appends to what is in an archive.
+            let lies_there = self.there.get(name) == Some(&state.stamp()) || self.is_in_archive(name);
             if at_end || !(state.whole || lies_there) {
                 let state = state.clone();
                 return Ok(Identity { was: Some(name.to_owned()), nothing_new: at_end && state.done, state });
@@ -138,7 +144,7 @@ impl<'k> Register<'k> {
         state: &FileState,
         encoding: Option<&'static Encoding>,
     ) -> Result<Option<bool>, FilesError> {
-        let mut feed = Feed::open(&met.path, &met.name, encoding)?;
+        let mut feed = Feed::open(met, encoding)?;
         let mut comparison = Comparison::with(state);
         while !comparison.is_over() {
             if feed.ready().is_empty() && !feed.more() {
@@ -158,8 +164,7 @@ impl<'k> Register<'k> {
 }
 
 /// Hashes all of a file as it lies there, for what is not read from its beginning to its end.
-pub(crate) fn marks_of(path: &Path) -> Result<FileState, FilesError> {
-    let mut file = File::open(path).at("open", path)?;
+pub(crate) fn marks_of(file: &mut File, path: &Path) -> Result<FileState, FilesError> {
     let (mut tracker, mut buffer) = (Tracker::new(), vec![0; CHUNK_BYTES]);
     loop {
         let len = file.read(&mut buffer).at("read", path)?;
@@ -168,6 +173,7 @@ pub(crate) fn marks_of(path: &Path) -> Result<FileState, FilesError> {
         }
         tracker.add(&buffer[..len]);
     }
+    file.rewind().at("read", path)?;
     let mut state = FileState::default();
     tracker.marks(&mut state);
     Ok(state)
@@ -182,7 +188,7 @@ pub(crate) fn joined(
     if state.parts.len() < PARTS_MAX {
         return Ok(());
     }
-    let mut feed = Feed::open(&met.path, &met.name, encoding)?;
+    let mut feed = Feed::open(met, encoding)?;
     let mut tracker = Tracker::new();
     while tracker.at() < state.at {
         if feed.ready().is_empty() && !feed.more() {

@@ -34,13 +34,15 @@
 //!
 //! When its rows are durable, and not before, a file is left where it is, moved to an archive or deleted.
 //!
-//! Content is unpacked by `stele_sources::Content`, which knows gzip and zstd by their first bytes. Its blocks and pieces
+//! A file of a zip archive is a file like any other, by the name `archive.zip!name`; what becomes of files becomes of the archive.
+//! Content is unpacked by `stele_sources::Content`, which knows gzip, bzip2 and zstd by their first bytes. Its blocks and pieces
 //! are not used: they account for every byte of a recording, and a row of a CSV or of Parquet is no stretch of bytes.
 //!
 //! What is not here: nothing is written but what is moved, no clock is read, and no order is promised between files
 //! beside that of their last changes.
 
 mod after;
+mod archive;
 mod collector;
 mod config;
 mod error;

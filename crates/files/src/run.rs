@@ -71,6 +71,7 @@ pub(crate) struct Run<'r, 'm> {
     pub notes: Vec<String>,
     again: Vec<String>,
     touched: Vec<String>,
+    exchanged: Vec<String>,
 }
 
 impl<'r, 'm> Run<'r, 'm> {
@@ -104,6 +105,7 @@ impl<'r, 'm> Run<'r, 'm> {
             notes: Vec::new(),
             again: Vec::new(),
             touched: Vec::new(),
+            exchanged: Vec::new(),
         }
     }
 
@@ -213,7 +215,9 @@ impl<'r, 'm> Run<'r, 'm> {
             return self.close_as_it_is();
         }
         if self.current.is_none() {
-            self.due.push((met.clone(), Due::Failed(why)));
+            if met.member.is_none() {
+                self.due.push((met.clone(), Due::Failed(why)));
+            }
             return Ok(());
         }
         self.close(Due::Failed(why))
@@ -232,11 +236,35 @@ impl<'r, 'm> Run<'r, 'm> {
             state.lay_there_as(&met);
             state.done = ended;
             self.others.push((met.name.clone(), state.value()));
-            if ended || matches!(due, Due::Failed(_)) {
+            // What becomes of an archive is settled when all of it was read.
+            if met.member.is_none() && (ended || matches!(due, Due::Failed(_))) {
                 self.due.push((met, due));
             }
         }
-        if self.due.len() >= FILES_A_BATCH { self.flush() } else { Ok(()) }
+        if self.due.len().max(self.others.len()) >= FILES_A_BATCH { self.flush() } else { Ok(()) }
+    }
+
+    /// All of an archive was read, but for so many files in it that failed, the first of which for this reason.
+    pub(crate) fn archive(&mut self, met: &Met, failed: Option<(u64, String)>) -> Result<(), FilesError> {
+        let mut state = FileState { done: failed.is_none(), ..FileState::default() };
+        state.whole = self.config.after() != After::Nothing;
+        self.current = Some(Current { met: met.clone(), ended: state.done, state });
+        match failed {
+            None => self.close(Due::Kept),
+            Some((1, why)) => self.close(Due::Failed(why)),
+            Some((count, why)) => {
+                self.close(Due::Failed(format!("{count} files in it failed; the first: {why}")))
+            }
+        }
+    }
+
+    /// Another file has taken the place of the one at hand. What was known of it stays known.
+    pub(crate) fn exchanged(&mut self, name: &str) -> Result<(), FilesError> {
+        self.good += 1;
+        if self.exchanged.len() < NAMED_MAX {
+            self.exchanged.push(name.to_owned());
+        }
+        self.close_as_it_is()
     }
 
     /// Hands over what there is, and then does with files what is due.
@@ -312,6 +340,10 @@ impl<'r, 'm> Run<'r, 'm> {
         let mut notes = std::mem::take(&mut self.notes);
         if !self.again.is_empty() {
             notes.push(format!("not read again: {}", self.again.join("; ")));
+        }
+        if !self.exchanged.is_empty() {
+            let names = self.exchanged.join(", ");
+            notes.push(format!("exchanged for other files meanwhile, and left for the next run: {names}"));
         }
         if !self.touched.is_empty() {
             let names = self.touched.join(", ");

@@ -5,11 +5,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use stele_collect::{
-    Batcher, Budget, Checked, CircuitBreaker, CollectError, Collected, Collector, Cursors, Estimate, Means,
-    Outcome, RateLimiter, ResponseCache, Sink, Source, StreamInfo, ValueType,
+    Batcher, Budget, Checked, CircuitBreaker, CollectError, Collected, Collector, Cursors, Means, Outcome,
+    RateLimiter, ResponseCache, Sink, Source, StreamInfo, ValueType,
 };
 use stele_http::{Client, Pace, shown_address};
-use stele_model::Micros;
 use url::Url;
 
 use crate::auth::Authority;
@@ -101,16 +100,6 @@ impl RestCollector {
             workers: config.workers,
             source,
         })
-    }
-
-    /// What a run costs at least: a page of each resource. How many there are is not known before they are read.
-    pub fn estimate(&self, now: Micros) -> Estimate {
-        let calls = self.resources.iter().filter(|resource| resource.parent.is_none()).count() as u64;
-        match &self.service.budget {
-            Some(budget) => budget.estimate(&self.source.id, &self.source.cost, calls, 0, now),
-            None => Budget::new(f64::INFINITY, f64::INFINITY, stele_collect::BudgetState::default())
-                .estimate(&self.source.id, &self.source.cost, calls, 0, now),
-        }
     }
 
     /// The first page of a resource.

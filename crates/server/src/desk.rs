@@ -101,11 +101,7 @@ impl Desk {
 
     /// Records of this tenant that are in the lake.
     pub(crate) fn records(&self, snapshot: &Snapshot) -> Result<u64, Refusal> {
-        if self.engine.is_alone(snapshot)? {
-            return Ok(snapshot.totals().records);
-        }
-        let removed = self.engine.own_removed(snapshot)?;
-        Ok(self.engine.own_ledger(snapshot)?.records.saturating_sub(removed.pruned + removed.lost))
+        Ok(self.engine.own_records(snapshot)?)
     }
 
     /// The first rows of a query that a caller wrote.

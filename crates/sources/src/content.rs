@@ -14,6 +14,9 @@ use crate::SourceError;
 /// What is read from disk at a time below a decoder: large enough that calls do not count.
 const DISK_BYTES: usize = 256 << 10;
 
+/// First bytes by which a compression is told.
+const MAGIC_BYTES: usize = 10;
+
 /// How far reading looks beyond a block to learn whether the input ends there. One page.
 const PROBE_BYTES: usize = 4 << 10;
 
@@ -47,8 +50,8 @@ impl Content {
     pub fn new(uri: &str, reader: Box<dyn Read + Send>) -> Result<Self, SourceError> {
         let unreadable = |source| SourceError::Read { uri: uri.to_owned(), at: 0, source };
         let mut reader = reader;
-        let mut magic = Vec::with_capacity(4);
-        reader.by_ref().take(4).read_to_end(&mut magic).map_err(unreadable)?;
+        let mut magic = Vec::with_capacity(MAGIC_BYTES);
+        reader.by_ref().take(MAGIC_BYTES as u64).read_to_end(&mut magic).map_err(unreadable)?;
         let compression = compression(&magic);
         let disk_at = Arc::new(AtomicU64::new(0));
         let disk = Cursor::new(magic).chain(reader);
@@ -59,6 +62,7 @@ impl Content {
             let disk = BufReader::with_capacity(DISK_BYTES, counted);
             match compression {
                 "gzip" => Box::new(flate2::bufread::MultiGzDecoder::new(disk)),
+                "bzip2" => Box::new(bzip2::bufread::MultiBzDecoder::new(disk)),
                 _ => Box::new(zstd::stream::read::Decoder::with_buffer(disk).map_err(unreadable)?),
             }
         };
@@ -74,7 +78,7 @@ impl Content {
         })
     }
 
-    /// `none`, `gzip` or `zstd`.
+    /// `none`, `gzip`, `bzip2` or `zstd`.
     pub fn compression(&self) -> &'static str {
         self.compression
     }
@@ -160,9 +164,12 @@ impl Content {
 fn compression(magic: &[u8]) -> &'static str {
     match magic {
         [0x1f, 0x8b, 8, ..] => "gzip",
-        [0x28, 0xb5, 0x2f, 0xfd] => "zstd",
+        // A block, or the end of a stream that has none: digits of pi and of its root.
+        [b'B', b'Z', b'h', b'1'..=b'9', 0x31, 0x41, 0x59, 0x26, 0x53, 0x59] => "bzip2",
+        [b'B', b'Z', b'h', b'1'..=b'9', 0x17, 0x72, 0x45, 0x38, 0x50, 0x90] => "bzip2",
+        [0x28, 0xb5, 0x2f, 0xfd, ..] => "zstd",
         // A skippable frame: parallel compressors put one in front.
-        [0x50..=0x5f, 0x2a, 0x4d, 0x18] => "zstd",
+        [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => "zstd",
         _ => "none",
     }
 }

@@ -107,7 +107,7 @@ fn recognised(
     options: &OpenOptions,
 ) -> Result<Detected, SourceError> {
     // What was packed is named after what it holds.
-    let name = [".gz", ".zst"].iter().find_map(|ending| uri.strip_suffix(ending)).unwrap_or(uri);
+    let name = [".gz", ".bz2", ".zst"].iter().find_map(|ending| uri.strip_suffix(ending)).unwrap_or(uri);
     let whole = options.whole.and_then(|whole| (whole.recognise)(name, head));
     if let Some(whole) = whole.filter(|whole| whole.by_content) {
         return Ok(Detected::whole(whole.name, profiles));

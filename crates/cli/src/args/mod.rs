@@ -132,6 +132,8 @@ pub enum Command {
     Migrate(MigrateArgs),
     /// One page: snapshot, inputs, ledger, events; or how far a job is
     Status(StatusArgs),
+    /// The system in numbers: records, sources, rules, calls, tokens and what they cost
+    System,
     /// The jobs of the queue, the newest first
     Jobs(JobsArgs),
     /// Work on the queue until asked to stop

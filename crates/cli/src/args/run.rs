@@ -113,7 +113,7 @@ pub struct IngestArgs {
     /// Take away the tags that an earlier ingest gave
     #[arg(long, conflicts_with_all = ["tag", "no_wait", "watch"])]
     pub no_tags: bool,
-    /// Decide and report, but write nothing
+    /// Decide and report, but write nothing; of sources, say what it would take and cost, and ask nothing
     #[arg(long)]
     pub dry_run: bool,
     /// Put it into the queue and come back at once; `stele worker` or `stele serve` does it

@@ -29,6 +29,7 @@ mod sink;
 mod sources;
 mod sql;
 mod status;
+mod system;
 mod tail;
 mod top;
 mod validate;
@@ -92,6 +93,7 @@ pub fn main(line: impl Iterator<Item = OsString>) -> Exit {
         Command::Validate(args) => validate::run(&context, args),
         Command::Migrate(args) => migrate::run(&context, args),
         Command::Status(args) => status::run(&context, &args),
+        Command::System => system::run(&context),
         Command::Jobs(args) => jobs::list(&context, &args),
         Command::Worker(args) => worker::run(&context, &args),
         Command::Tail(args) => tail::run(&context, &args),

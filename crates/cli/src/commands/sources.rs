@@ -1,7 +1,7 @@
 //! `stele sources`, and `stele ingest --source`: what is no file.
 
 use serde_json::{Value, json};
-use stele_engine::collecting::{Checked, SourceDesk, SourceRun};
+use stele_engine::collecting::{Checked, Figures, SourceDesk, SourceRun};
 use stele_engine::jobs::{Input, Options};
 use stele_engine::{Cancel, NoProgress};
 use stele_model::error::in_full;
@@ -13,6 +13,9 @@ use crate::interrupt::Interrupt;
 use crate::output::human;
 use crate::output::table::Rows;
 use crate::progress::Reporter;
+
+/// What is shown where nothing is known.
+const UNKNOWN: &str = "unknown";
 
 /// The value of an environment variable that is text.
 pub fn text_of(name: &str) -> Option<String> {
@@ -181,22 +184,32 @@ pub fn submit(
     // Keys are the worker's, who may be on another machine; here it is enough to know which source is meant.
     let list = SourceDesk::open(&engine, &|name| text_of(name).or_else(|| Some(String::new())))?;
     configured(&list)?;
-    let ids: Vec<String> = match which.all_sources {
-        true => list.config().due(which.priority_threshold).iter().map(|source| source.id.clone()).collect(),
-        false => which.source.clone(),
-    };
-    for id in &ids {
-        list.config().source(id).map_err(stele_engine::EngineError::from)?;
-    }
-    let mut rest = Exit::Done;
-    for problem in list.config().problems.iter().filter(|_| which.all_sources) {
-        let name = problem.source_id.as_deref().map_or(String::new(), |id| format!(" ({id})"));
-        context.out.remark(&format!("entry {}{name} cannot be used: {}", problem.index + 1, problem.why));
-        rest = Exit::Partial;
-    }
+    let (ids, rest) = chosen(context, &list, which)?;
     let lists = ids.iter().map(|id| vec![Input::of_source(id)]).collect();
     let submitted = jobs::submit_all(context, lists, home, options)?;
     Ok(if submitted == Exit::Done { rest } else { submitted })
+}
+
+/// The sources that are meant, in the order in which they are collected; and what is said of entries that cannot be used.
+fn chosen(
+    context: &Context,
+    desk: &SourceDesk<'_>,
+    which: &Collecting,
+) -> Result<(Vec<String>, Exit), Failure> {
+    let ids: Vec<String> = match which.all_sources {
+        true => desk.config().due(which.priority_threshold).iter().map(|source| source.id.clone()).collect(),
+        false => which.source.clone(),
+    };
+    for id in &ids {
+        desk.config().source(id).map_err(stele_engine::EngineError::from)?;
+    }
+    let mut exit = Exit::Done;
+    for problem in desk.config().problems.iter().filter(|_| which.all_sources) {
+        let name = problem.source_id.as_deref().map_or(String::new(), |id| format!(" ({id})"));
+        context.out.remark(&format!("entry {}{name} cannot be used: {}", problem.index + 1, problem.why));
+        exit = Exit::Partial;
+    }
+    Ok((ids, exit))
 }
 
 /// That nothing is configured is said before anything is tried.
@@ -215,20 +228,7 @@ pub fn collect(context: &Context, which: &Collecting, dry_run: bool, embed: bool
     let desk = SourceDesk::open(&engine, &text_of)?;
     configured(&desk)?;
     if dry_run {
-        let ids: Vec<String> = match which.all_sources {
-            true => {
-                desk.config().due(which.priority_threshold).iter().map(|source| source.id.clone()).collect()
-            }
-            false => which.source.clone(),
-        };
-        let mut would = Vec::new();
-        for id in &ids {
-            would
-                .push(json!({ "source": id, "from": desk.state(id)?, "cost": desk.cost()["by_source"][id] }));
-        }
-        context.out.event("dry_run", &json!({ "sources": would }))?;
-        context.out.text(format!("Would collect {}; nothing was asked.\n", ids.join(", ")))?;
-        return Ok(Exit::Done);
+        return expect(context, &desk, which);
     }
     let reporter = Reporter::events(context.out);
     let runs = match which.all_sources {
@@ -274,7 +274,8 @@ pub fn collect(context: &Context, which: &Collecting, dry_run: bool, embed: bool
     for run in &runs {
         complain(context, run);
     }
-    if runs.iter().any(|run| run.records > 0) && !interrupt.cancel.is_cancelled() {
+    // Cursors alone make a version of the lake, too, which the index has to follow.
+    if runs.iter().any(|run| run.bytes_in > 0) && !interrupt.cancel.is_cancelled() {
         index::follow(context, &engine, embed, &interrupt.cancel)?;
     }
     let ok = runs.iter().filter(|run| run.outcome == "ok").count();
@@ -284,6 +285,61 @@ pub fn collect(context: &Context, which: &Collecting, dry_run: bool, embed: bool
         0 if runs.iter().all(|run| run.outcome == "failed") => Exit::Failure,
         _ => Exit::Partial,
     })
+}
+
+/// `stele ingest --dry-run` of sources: what it would take. Nothing is asked.
+fn expect(context: &Context, desk: &SourceDesk<'_>, which: &Collecting) -> Result<Exit, Failure> {
+    let (ids, exit) = chosen(context, desk, which)?;
+    let runs = desk.expected(&ids)?;
+    let mut told = Vec::new();
+    let mut rows = Rows::new([
+        "source",
+        ">calls",
+        ">tokens",
+        ">bytes",
+        ">USD",
+        ">left today",
+        ">left this month",
+        "level",
+        "judged by",
+    ]);
+    for run in &runs {
+        let mut one = json!(run);
+        one["from"] = json!(desk.state(&run.source)?);
+        told.push(one);
+        let count = |of: fn(&Figures) -> u64, shown: fn(u64) -> String| match (&run.likely, &run.most) {
+            (Some(likely), Some(most)) if of(likely) == of(most) => shown(of(likely)),
+            (Some(likely), Some(most)) => format!("{}, at most {}", shown(of(likely)), shown(of(most))),
+            _ => UNKNOWN.to_owned(),
+        };
+        rows.row([
+            &run.source,
+            &count(|of| of.calls, human::count),
+            &count(|of| of.tokens, human::count),
+            &count(|of| of.bytes, human::bytes),
+            &run.cost_usd.map_or(UNKNOWN.to_owned(), human::usd),
+            &human::usd(run.left_today_usd),
+            &run.left_month_usd.map_or("no bound".to_owned(), human::usd),
+            run.level,
+            &run.basis,
+        ]);
+    }
+    let stopped = runs.iter().filter(|run| run.level == "stop").count();
+    // Of several, the sum is known where that of each is.
+    let cost_usd: Option<f64> = runs.iter().map(|run| run.cost_usd).sum();
+    context.out.event("dry_run", &json!({ "sources": told, "cost_usd": cost_usd, "stopped": stopped }))?;
+    context.out.text(rows.to_string())?;
+    for run in &runs {
+        if let Some(why) = &run.why {
+            context.out.remark(&named(&run.source, why));
+        }
+    }
+    let ids = ids.join(", ");
+    context.out.text(match cost_usd {
+        Some(cost) => format!("Would collect {ids} for about {} USD; nothing was asked.\n", human::usd(cost)),
+        None => format!("Would collect {ids}; what all of it costs is not known, and nothing was asked.\n"),
+    })?;
+    Ok(exit)
 }
 
 /// What is said of a source, with its name, which it may bear already.

@@ -61,6 +61,14 @@ pub fn rate(amount: u64, seconds: f64) -> String {
     format!("{}/s", bytes((amount as f64 / seconds) as u64))
 }
 
+/// Dollars, with the digits that tell a tenth of a cent from nothing.
+pub fn usd(dollars: f64) -> String {
+    match dollars {
+        whole if whole >= 1.0 || whole == 0.0 => format!("{whole:.2}"),
+        part => format!("{part:.6}").trim_end_matches('0').to_owned(),
+    }
+}
+
 /// A share in percent; `100 %` only if it is all, `0 %` only if it is none.
 pub fn share(part: u64, whole: u64) -> String {
     if part == whole {
@@ -87,7 +95,7 @@ pub fn shell_word(word: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{bytes, count, many, rate, seconds, share, shell_word};
+    use super::{bytes, count, many, rate, seconds, share, shell_word, usd};
 
     #[test]
     fn numbers() {
@@ -98,6 +106,7 @@ mod tests {
             "999 B 1.0 kB 1.0 MB 18446.7 PB"
         );
         assert_eq!(rate(1_000_000, 2.0), "500.0 kB/s");
+        assert_eq!([usd(0.0), usd(12.5), usd(0.005), usd(0.000_001)].join(" "), "0.00 12.50 0.005 0.000001");
     }
 
     #[test]

@@ -103,10 +103,74 @@ fn a_source_is_tried_collected_and_followed() {
     let found = world.run("search harbour --data-dir d --json").is(0).last();
     assert!(found["results"].as_array().is_some_and(|results| !results.is_empty()), "{found}");
     world.run("coverage --data-dir d").is(0);
+    let trust = world.sql("SELECT DISTINCT trust(raw) AS t FROM events WHERE event_type = 'news'");
+    assert_eq!(trust.trim().lines().last(), Some("0.5"), "{trust}");
+    let system = world.run("system --json --data-dir d").is(0).last();
+    assert_eq!(
+        (&system["active_sources"], &system["tokens"]),
+        (&json!(1), &system["token_usage"]),
+        "{system}"
+    );
+    assert!(world.run("system --data-dir d").is(0).stdout.contains("active sources"));
     let cost = news.run(&world, "sources cost news --json --data-dir d").is(0).last();
+    assert_eq!(cost["total_api_calls"], system["api_call_count"]);
     let spent = &cost["by_source"]["news"];
     assert_eq!(spent["tokens"], spent["token_usage"], "{cost}");
     assert!(spent["api_calls"].as_u64().is_some_and(|calls| calls >= 12), "{cost}");
+}
+
+#[test]
+fn sources_07_a_dry_run_tells_what_it_would_cost_and_asks_nothing() {
+    let news = News::new();
+    let world = news.world(116);
+    let expect = |which: &str| {
+        let asked = news.server.requests().len();
+        let told = news.run(&world, &format!("ingest {which} --dry-run --json --data-dir d")).is(0).last();
+        assert_eq!(news.server.requests().len(), asked, "nothing is asked");
+        told
+    };
+    let told = expect("--source news");
+    let run = &told["sources"][0];
+    assert_eq!((&run["likely"], &run["cost_usd"]), (&Value::Null, &Value::Null), "nothing is made up: {run}");
+    assert_eq!((&run["level"], &run["left_today_usd"]), (&json!("ok"), &json!(10.0)), "{run}");
+    let page = news.run(&world, "ingest --source news --dry-run --data-dir d").is(0).stdout;
+    assert!(page.contains("unknown") && page.contains("nothing was asked"), "{page}");
+    assert!(!world.path("d/lake").exists());
+    let events = news.run(&world, "ingest --source news --no-embed --json --data-dir d").is(0).events();
+    let ran = events.iter().find(|event| event["event"] == "collected").unwrap();
+    assert_eq!((&ran["records"], &ran["calls"]), (&json!(5), &json!(4)), "{ran}");
+    let told = expect("--all-sources");
+    let run = &told["sources"][0];
+    assert_eq!(
+        (&run["likely"]["calls"], &run["cost_usd"], &told["cost_usd"]),
+        (&json!(4), &json!(0.004), &json!(0.004))
+    );
+    assert_eq!(
+        (&run["likely"]["bytes"], &run["likely"]["records"]),
+        (&ran["bytes_in"], &ran["records"]),
+        "{run}"
+    );
+    // What was spent leaves less: by how much is told, and whether it is enough.
+    let config = std::fs::read_to_string(world.path("stele.toml")).unwrap();
+    for (max, level, says) in [
+        (0.02, "ok", ""),
+        (0.011, "warning", ""),
+        (0.0083, "critical", ""),
+        (0.006, "stop", "daily_cost_threshold_usd"),
+    ] {
+        let bound = format!("[source_defaults]\ndaily_cost_threshold_usd = {max}\n");
+        world.write("stele.toml", config.replace("[source_defaults]\n", &bound));
+        let told = expect("--source news");
+        let run = &told["sources"][0];
+        let why = run["why"].as_str().unwrap_or_default();
+        assert!(
+            run["level"] == level && why.contains(says) && why.is_empty() == says.is_empty(),
+            "{max}: {run}"
+        );
+        assert_eq!(told["stopped"], json!(u8::from(level == "stop")));
+    }
+    let page = news.run(&world, "ingest --source news --dry-run --data-dir d").says(&["are the most"]).stdout;
+    assert!(page.contains("stop") && page.contains("a run that read"), "{page}");
 }
 
 #[test]

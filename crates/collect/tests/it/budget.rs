@@ -1,7 +1,7 @@
 //! What calls may cost.
 
 use serde_json::json;
-use stele_collect::{Budget, BudgetState, CollectError, Level, Price};
+use stele_collect::{Budget, BudgetState, CollectError, Level, Price, Spent};
 use stele_model::{ErrorKind, civil};
 
 /// 2026-11-28 at noon.
@@ -95,10 +95,15 @@ fn sources_07_tokens_cost_and_are_counted_under_both_names() {
 #[test]
 fn sources_07_an_estimate_spends_nothing() {
     let budget = Budget::new(1.0, 50.0, BudgetState::default());
-    let estimate = budget.estimate("news", &price(0.001), 30, 0, noon());
-    assert_eq!((estimate.cost_usd, estimate.refused), (0.03, None));
-    let estimate = budget.estimate("news", &price(0.001), 3_000, 0, noon());
+    let mut forecast = budget.forecast(noon());
+    let estimate = forecast.run("news", &price(0.001), 30, 0);
+    assert_eq!((estimate.cost_usd, estimate.level, estimate.refused), (0.03, Level::Fine, None));
+    // What one would spend, the next one has not.
+    let estimate = forecast.run("news", &price(0.001), 900, 0);
+    assert_eq!((estimate.level, estimate.refused), (Level::Critical, None));
+    let estimate = forecast.run("news", &price(0.001), 3_000, 0);
     assert!(estimate.cost_usd == 3.0 && estimate.refused.unwrap().contains("daily_cost_threshold_usd"));
+    assert_eq!(budget.forecast(noon()).run("news", &price(0.001), 1_000, 0).refused, None);
     assert_eq!(budget.summary()["total_api_calls"], 0);
     // A price that is no price, and a bound that is none.
     let budget = Budget::new(f64::MAX, f64::INFINITY, BudgetState::default());
@@ -125,14 +130,14 @@ fn sources_07_a_bound_holds_for_all_who_spend() {
     settle(&other, &mut kept);
     // Neither took the place of the other's, and settling again adds nothing.
     settle(&one, &mut kept);
-    assert_eq!(kept.calls_and_cost("news"), (2, 2_000_000));
+    assert_eq!(kept.spent("news"), Spent { calls: 2, tokens: 0, cost: 2_000_000 });
     one.promise("news", &price(0.001), 0, noon()).unwrap();
     assert!(one.promise("news", &price(0.001), 0, noon()).is_err(), "what the other spent counts");
     // What could not be kept is kept the next time.
     assert!(one.settle(kept.clone(), noon(), |_| Err(())).is_err());
     assert!(one.has_news());
     settle(&one, &mut kept);
-    assert_eq!((kept.calls_and_cost("news").0, one.has_news()), (3, false));
+    assert_eq!((kept.spent("news").calls, one.has_news()), (3, false));
     let bounds = one.standing("news", &price(0.001), noon());
     assert_eq!((bounds[0].setting, bounds[0].level), ("daily_cost_threshold_usd", Level::Critical));
     assert_eq!((bounds[0].spent, bounds[0].max), (0.003, 0.003));

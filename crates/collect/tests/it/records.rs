@@ -217,9 +217,14 @@ fn sources_09_what_a_sink_did_not_keep_is_new_again() {
         ..Batch::default()
     }
     };
-    assert!(matches!(sieve.take(batch()), Err(CollectError::Sink(_))));
+    let reached =
+        |to: u64| Batch { cursor: Some(json!(to)), others: vec![("b".to_owned(), json!(to))], ..batch() };
+    assert!(matches!(sieve.take(reached(1)), Err(CollectError::Sink(_))));
     assert_eq!(*sieve.sifted(), Sifted::default(), "nothing is counted that is not kept");
-    sieve.take(batch()).unwrap();
+    assert!(sieve.cursors().unwrap().is_empty(), "and nothing is reached");
+    sieve.take(reached(2)).unwrap();
+    let cursors = sieve.cursors().unwrap();
+    assert_eq!(cursors.iter().collect::<Vec<_>>(), [("b", &json!(2)), ("rows", &json!(2))]);
     let expect = Sifted { duplicates: 1, rejected: 1, values_left: 0 };
     assert_eq!(*sieve.sifted(), expect, "half of a character is kept aside");
     sieve.take(batch()).unwrap();

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use serde_json::Value;
-use stele_collect::{CollectError, Collector, Source, SourceKind};
+use stele_collect::{CollectError, Collector, Price, Source, SourceKind};
 use stele_files::{FileCollector, FilesConfig};
 use stele_helpdesk::{DiskTexts, Helpdesk, HelpdeskConfig, NoTexts, Texts};
 use stele_rest::{RestCollector, RestConfig};
@@ -74,6 +74,14 @@ impl SourceDesk<'_> {
                 return Err(refuse("a live feed does not end: `stele capture URL` listens to it").into());
             }
         })
+    }
+
+    /// What its calls cost. Those of other kinds than REST are not counted against a budget.
+    pub(super) fn price(&self, source: &Source) -> Price {
+        match source.kind {
+            SourceKind::Rest => source.cost.clone(),
+            _ => Price::default(),
+        }
     }
 
     /// Whose records they are.

@@ -23,6 +23,9 @@ const STREAMS_MAX: usize = 100;
 /// Characters of a reason that are remembered.
 const REASON_CHARS_MAX: usize = 600;
 
+/// Runs whose figures are remembered: as many as tell what is usual from what was once.
+const RECENT_MAX: usize = 10;
+
 /// The last run of a source that came to an end, whatever the end.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LastRun {
@@ -42,6 +45,24 @@ pub struct LastRun {
     pub streams: Vec<LastStream>,
     /// How far each stream has come.
     pub cursors: Vec<(String, Value)>,
+    /// What it and those before it took, of runs that went well, the newest first.
+    #[serde(default)]
+    pub recent: Vec<Took>,
+}
+
+/// What a run took that went well.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Took {
+    /// Whether it read everything; if not, it went on where another one had stopped.
+    pub anew: bool,
+    /// Requests or queries.
+    pub calls: u64,
+    /// Tokens, where they are counted.
+    pub tokens: u64,
+    /// Records that came into the lake.
+    pub records: u64,
+    /// Bytes that came into the lake.
+    pub bytes: u64,
 }
 
 /// What came of one stream.
@@ -72,13 +93,32 @@ impl LastRun {
             counts: run.counts().iter().map(|(name, count)| ((*name).to_owned(), *count)).collect(),
             streams,
             cursors: Vec::new(),
+            recent: Vec::new(),
         }
     }
 
-    /// How far the source has come.
-    pub(super) fn at(self, cursors: &Cursors) -> Self {
-        let cursors = cursors.iter().map(|(stream, cursor)| (stream.to_owned(), cursor.clone())).collect();
-        Self { cursors, ..self }
+    /// The same behind what is known of the run `before`: `is_anew` says whether it read everything, `reached` how far the
+    /// source has come, where that could be found out.
+    pub(super) fn after(mut self, before: Option<Self>, is_anew: bool, reached: Option<&Cursors>) -> Self {
+        let before = before.map(|before| (before.cursors, before.recent)).unwrap_or_default();
+        let count = |name: &str| self.counts.iter().find(|(known, _)| known == name).map_or(0, |(_, n)| *n);
+        let took = Took {
+            anew: is_anew,
+            calls: count("calls"),
+            tokens: count("tokens"),
+            records: count("records"),
+            bytes: count("bytes_in"),
+        };
+        // One that broke off took less than it would have.
+        self.recent = (self.outcome == "ok").then_some(took).into_iter().chain(before.1).collect();
+        self.recent.truncate(RECENT_MAX);
+        self.cursors = match reached {
+            Some(cursors) => {
+                cursors.iter().map(|(stream, cursor)| (stream.to_owned(), cursor.clone())).collect()
+            }
+            None => before.0,
+        };
+        self
     }
 }
 
@@ -131,6 +171,10 @@ impl SourceDesk<'_> {
     pub(super) fn forget_cursors(&self, source: &str, streams: &[String]) -> Result<(), EngineError> {
         let Some(mut last) = self.last_run(source)? else { return Ok(()) };
         last.cursors.retain(|(stream, _)| !streams.contains(stream));
+        if !streams.is_empty() {
+            // What going on took says nothing of a run that goes over a stream again.
+            last.recent.retain(|took| took.anew);
+        }
         keep(self.engine, source, &last)
     }
 }

@@ -10,6 +10,7 @@ use stele_model::RawHash;
 use stele_model::id::IdHasher;
 
 use super::sink::SCHEME;
+use super::trust::Trust;
 use crate::EngineError;
 
 /// Things that are remembered: 100 MB of memory. What is beyond them is kept again when it is read again; the views
@@ -54,19 +55,22 @@ impl Latest {
 
     /// Takes out of a batch what is, to the byte, the newest record of its thing; gives how many that were. A thing
     /// that becomes what it was before is no such record.
-    pub(super) fn without_known(&mut self, batch: &mut Batch) -> u64 {
-        if self.0.is_empty() {
-            return 0;
-        }
+    /// What is left bears how far its source is trusted.
+    pub(super) fn without_known(&mut self, batch: &mut Batch, trust: &Trust) -> u64 {
+        let mut marked = Vec::new();
         let mut kept = Vec::with_capacity(batch.lines.len());
-        let mut known = 0;
+        let (mut known, is_new) = (0, self.0.is_empty());
         for line in batch.lines.split_inclusive(|byte| *byte == b'\n') {
             let bare = line.strip_suffix(b"\n").unwrap_or(line);
-            let head = serde_json::from_slice::<Head<'_>>(bare).ok();
+            marked.clear();
+            trust.put(bare, &mut marked);
+            // Where nothing is known, nothing is looked for.
+            let head = (!is_new).then(|| serde_json::from_slice::<Head<'_>>(bare).ok()).flatten();
             let thing = head.and_then(|head| Some(key(&head.stream, &head.original_id?)));
             if let Some(thing) = thing {
-                let hash = number(&RawHash::of(bare).to_string());
-                if self.0.get(&thing) == Some(&hash) {
+                let hash = of(&marked);
+                let is_known = |known: &u128| *known == hash || (trust.is_usual() && *known == of(bare));
+                if self.0.get(&thing).is_some_and(is_known) {
                     known += 1;
                     continue;
                 }
@@ -74,7 +78,8 @@ impl Latest {
                     self.0.insert(thing, hash);
                 }
             }
-            kept.extend_from_slice(line);
+            kept.extend_from_slice(&marked);
+            kept.push(b'\n');
         }
         batch.records -= known;
         batch.lines = kept;
@@ -86,7 +91,37 @@ fn key(stream: &str, id: &str) -> Key {
     IdHasher::new("collected").part(stream.as_bytes()).part(id.as_bytes()).finish()
 }
 
+fn of(record: &[u8]) -> u128 {
+    number(&RawHash::of(record).to_string())
+}
+
 /// A hash as the lake writes it; one that it never writes is like no other.
 fn number(hash: &str) -> u128 {
     u128::from_str_radix(hash, 16).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use stele_collect::Batch;
+
+    use super::{Latest, key, of};
+    use crate::collecting::trust::Trust;
+
+    #[test]
+    fn what_was_kept_before_records_bore_their_trust_is_known() {
+        let record = r#"{"stream":"orders","original_id":"1","data":{}}"#;
+        for (score, known) in [(0.5, 1), (0.6, 0)] {
+            let mut latest = Latest(HashMap::from([(key("orders", "1"), of(record.as_bytes()))]));
+            let lines = format!("{record}\n").into_bytes();
+            let mut batch = Batch { lines, records: 1, ..Batch::default() };
+            assert_eq!(latest.without_known(&mut batch, &Trust::of(score)), known, "{score}");
+            let left = match known {
+                0 => format!("{},\"trust_score\":{score}}}\n", &record[..record.len() - 1]),
+                _ => String::new(),
+            };
+            assert_eq!((batch.records, String::from_utf8(batch.lines).unwrap()), (1 - known, left));
+        }
+    }
 }

@@ -1,29 +1,34 @@
 //! Sources beside recordings: which there are, whether they can be asked, and what is new of them, into the lake.
 
 mod attachments;
+mod expected;
 mod kinds;
 mod last;
 mod latest;
 mod live;
+mod outcome;
 mod sink;
 mod spending;
 mod split;
+mod system;
+mod trust;
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use serde::Serialize;
 use serde_json::Value;
 use stele_collect::{
-    Batch, CACHE_BYTES_MAX, Collected, Cursors, KnownKeys, Means, OWN, Outcome, Preview, ResponseCache,
-    Sieve, Sifted, Sink, Source, SourceKind, SourcesConfig, Stopwatch, StreamInfo,
+    Batch, CACHE_BYTES_MAX, Cursors, KnownKeys, Means, OWN, Preview, ResponseCache, Sieve, Sifted, Sink,
+    Source, SourceKind, SourcesConfig, Stopwatch, StreamInfo,
 };
 use stele_http::Pace;
 use stele_rest::Shared;
 
-pub use last::{LastRun, LastStream};
+pub use expected::{ExpectedRun, Figures};
+pub use last::{LastRun, LastStream, Took};
 pub use live::Listened;
+pub use outcome::SourceRun;
 pub(crate) use sink::{SCHEME, TAKEN};
 pub use split::Split;
 pub use stele_capture::{CaptureConfig, CaptureSeen, Command as CaptureCommand, Template};
@@ -31,9 +36,11 @@ pub use stele_collect::{
     Bound, Checked, CollectError, Level, Outcome as StreamEnd, Problem as SourceProblem,
     Source as SourceEntry, SourcesConfig as Sources,
 };
+pub use system::SystemFacts;
 
 use self::sink::{LakeSink, REJECTED_DIR};
 use self::spending::Spending;
+use self::trust::Trust;
 use crate::EngineError;
 use crate::answering::Paced;
 use crate::engine::Engine;
@@ -48,63 +55,6 @@ const RESET: &str = "reset";
 /// Settings that are known before their crate reads them, so that a misspelt one is said where the list is read.
 const KEYS: KnownKeys<'static> =
     &[(SourceKind::Rest, stele_rest::KEYS), (SourceKind::File, stele_files::KEYS)];
-
-/// What came of one source.
-#[derive(Debug, Serialize)]
-pub struct SourceRun {
-    /// The source.
-    pub source: String,
-    /// `ok`, `partial` (some streams failed), `failed`, or `cancelled`.
-    pub outcome: &'static str,
-    /// Why it failed.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub error: Option<String>,
-    /// What came of its streams.
-    #[serde(flatten)]
-    pub collected: Collected,
-    /// Records that came into the lake, those that hold cursors with them.
-    pub records: u64,
-    /// Records that the lake held already.
-    pub unchanged: u64,
-    /// Lines that came in and are no records.
-    pub quarantined: u64,
-    /// What was left out, in numbers.
-    #[serde(flatten)]
-    pub sifted: Sifted,
-    /// Bytes that came in.
-    pub bytes_in: u64,
-    /// Dollars that its calls cost.
-    pub cost_usd: f64,
-    /// Seconds from the first request to the last commit.
-    pub seconds: f64,
-    /// What they went into.
-    #[serde(flatten)]
-    pub split: Split,
-    /// What ended it, for whoever has to know whether it may pass.
-    #[serde(skip)]
-    pub failure: Option<EngineError>,
-}
-
-impl SourceRun {
-    /// What was counted, by name: `records`, `unchanged`, `duplicates`, `rejected`, `quarantined`, `unavailable`, `calls`,
-    /// `bytes_in`, and `cost_microusd` in millionths of a dollar.
-    pub fn counts(&self) -> [(&'static str, u64); 9] {
-        let streams = &self.collected.streams;
-        let closed = streams.iter().filter(|one| matches!(one.outcome, Outcome::Unavailable { .. })).count();
-        let unavailable = streams.iter().map(|one| one.unavailable.len()).sum::<usize>() + closed;
-        [
-            ("records", self.records),
-            ("unchanged", self.unchanged),
-            ("duplicates", self.sifted.duplicates),
-            ("rejected", self.sifted.rejected),
-            ("quarantined", self.quarantined),
-            ("unavailable", unavailable as u64),
-            ("calls", self.collected.calls),
-            ("bytes_in", self.bytes_in),
-            ("cost_microusd", (self.cost_usd * 1e6).round() as u64),
-        ]
-    }
-}
 
 /// The sources of a configuration, with what asking them takes.
 pub struct SourceDesk<'a> {
@@ -199,7 +149,13 @@ impl<'a> SourceDesk<'a> {
                 Err(error) => Err(error.into()),
             }
         })?;
-        Ok(preview.lines.iter().filter_map(|line| serde_json::from_str(line).ok()).collect())
+        let (trust, mut marked) = (Trust::of(source.trust_score), Vec::new());
+        let line = |line: &String| {
+            marked.clear();
+            trust.put(line.as_bytes(), &mut marked);
+            serde_json::from_slice(&marked).ok()
+        };
+        Ok(preview.lines.iter().filter_map(line).collect())
     }
 
     /// How far a source has come, by the word of the lake.
@@ -231,7 +187,8 @@ impl<'a> SourceDesk<'a> {
         cancel: &Cancel,
     ) -> Result<Vec<String>, EngineError> {
         let source = self.config.source(id)?;
-        let mut sink = LakeSink::open(self.engine, &source.id, &self.turn, progress, cancel)?;
+        let mut sink =
+            LakeSink::open(self.engine, (&source.id, source.trust_score), &self.turn, progress, cancel)?;
         let known = sink.cursors()?;
         let wanted = |known: &str| stream.is_none_or(|stream| stream == known);
         // What its records look like is learnt anew; which were kept stays known, as they stay in the lake.
@@ -305,25 +262,11 @@ impl<'a> SourceDesk<'a> {
 
     fn run(&self, source: &Source, progress: &dyn Progress, cancel: &Cancel) -> SourceRun {
         let began = self.engine.now();
-        let spent = || self.spending.budget().state_now().calls_and_cost(&source.id);
-        let (calls_before, cost_before) = spent();
-        let cost = || spent().1.saturating_sub(cost_before) as f64 / 1e9;
-        let mut run = SourceRun {
-            source: source.id.clone(),
-            outcome: "failed",
-            error: None,
-            collected: Collected::default(),
-            records: 0,
-            unchanged: 0,
-            quarantined: 0,
-            sifted: Sifted::default(),
-            bytes_in: 0,
-            cost_usd: 0.0,
-            seconds: 0.0,
-            split: Split::default(),
-            failure: None,
-        };
-        let (mut reached, mut sifted, mut watches) = (None, Sifted::default(), None);
+        let spent = || self.spending.budget().state_now().spent(&source.id);
+        let before = spent();
+        let cost = || spent().cost.saturating_sub(before.cost) as f64 / 1e9;
+        let mut run = SourceRun::of(&source.id);
+        let (mut is_anew, mut reached, mut sifted, mut watches) = (true, None, Sifted::default(), None);
         let said = |stream: &str, records: u64| {
             progress.update(&Update {
                 stage: "collect",
@@ -338,12 +281,14 @@ impl<'a> SourceDesk<'a> {
             let storing = Stopwatch::new(Arc::clone(&means.pace));
             watches = Some((means.fetching.clone(), storing.clone()));
             let mut collector = self.collector(source)?;
-            let sink =
-                storing.time(|| LakeSink::open(self.engine, &source.id, &self.turn, progress, cancel))?;
+            let sink = storing.time(|| {
+                LakeSink::open(self.engine, (&source.id, source.trust_score), &self.turn, progress, cancel)
+            })?;
             let mut told =
                 Told { sink, storing, spending: &self.spending, run: &mut run, progress, cost: &cost };
             let mut sieve = Sieve::of(source, &mut told)?;
             let cursors = sieve.cursors()?;
+            is_anew = cursors.is_empty();
             let collected = collector.collect(&cursors, &mut sieve, means);
             sifted = sieve.sifted().clone();
             reached = sieve.cursors().ok();
@@ -353,22 +298,14 @@ impl<'a> SourceDesk<'a> {
             Ok(collected) => run.collected = collected,
             // Calls of a run that failed are known where they cost something.
             Err(error) => {
-                run.collected.calls = spent().0.saturating_sub(calls_before);
+                run.collected.calls = spent().calls.saturating_sub(before.calls);
                 run.failure = Some(error);
             }
         }
         run.collected.notes.extend(self.left_out(source, &sifted));
         run.sifted = sifted;
-        let streams = &run.collected.streams;
-        let failed = streams.iter().filter(|one| matches!(one.outcome, Outcome::Failed { .. })).count();
-        run.outcome = match &run.failure {
-            Some(EngineError::Collect(CollectError::Cancelled) | EngineError::Cancelled(_)) => "cancelled",
-            Some(_) => "failed",
-            None if failed == 0 => "ok",
-            None if failed == streams.len() => "failed",
-            None => "partial",
-        };
-        run.error = run.failure.as_ref().map(|error| stele_model::error::in_full(error));
+        run.ended();
+        run.tokens = spent().tokens.saturating_sub(before.tokens);
         run.cost_usd = cost();
         let ended = self.engine.now();
         run.seconds = (ended - began) as f64 / 1e6;
@@ -377,12 +314,9 @@ impl<'a> SourceDesk<'a> {
         progress.counted(&run.counts());
         // Somebody else has it, and what comes of it is theirs to say.
         if !run.failure.as_ref().is_some_and(EngineError::is_busy) {
+            let before = self.last_run(&source.id).ok().flatten();
             let last = LastRun::of(&run, &self.engine.settings().tenant, (began, ended));
-            let last = match (&reached, self.last_run(&source.id)) {
-                (Some(cursors), _) => last.at(cursors),
-                (None, Ok(Some(before))) => LastRun { cursors: before.cursors, ..last },
-                (None, _) => last,
-            };
+            let last = last.after(before, is_anew, reached.as_ref());
             if let Err(error) = last::keep(self.engine, &source.id, &last) {
                 let why = stele_model::error::in_full(&error);
                 progress.note(&format!("{}: what came of it is not remembered: {why}", source.id));

@@ -13,6 +13,7 @@ use stele_model::id::{IdHasher, to_hex};
 use stele_sources::Input;
 
 use super::latest::Latest;
+use super::trust::Trust;
 use crate::answering::Paced;
 use crate::discover::InputOptions;
 use crate::durable::write_durably;
@@ -123,6 +124,7 @@ pub(super) struct LakeSink<'a> {
     engine: &'a Engine,
     source: String,
     state: State,
+    trust: Trust,
     latest: Latest,
     /// Where batches lie until they are in the lake.
     dir: PathBuf,
@@ -140,13 +142,15 @@ pub(super) struct LakeSink<'a> {
 }
 
 impl<'a> LakeSink<'a> {
+    /// For a source and how far it is trusted.
     pub(super) fn open(
         engine: &'a Engine,
-        source: &str,
+        source: (&str, f64),
         turn: &'a Mutex<()>,
         progress: &'a dyn Progress,
         cancel: &'a Cancel,
     ) -> Result<Self, EngineError> {
+        let (source, trust_score) = source;
         let lock = taken(engine, source)?;
         let state = engine.collected_state(source)?;
         let latest = match engine.collected_sql()? {
@@ -163,6 +167,7 @@ impl<'a> LakeSink<'a> {
             engine,
             source: source.to_owned(),
             state,
+            trust: Trust::of(trust_score),
             latest,
             dir,
             _lock: lock,
@@ -177,7 +182,7 @@ impl<'a> LakeSink<'a> {
     /// Writes the batch aside, with its cursors, and brings it in as an input.
     fn keep(&mut self, mut batch: Batch) -> Result<(), EngineError> {
         self.set_aside(&batch.rejected)?;
-        self.unchanged += self.latest.without_known(&mut batch);
+        self.unchanged += self.latest.without_known(&mut batch, &self.trust);
         // Of one name the last is the one that holds.
         let own = batch.cursor.take().map(|cursor| (batch.stream.clone(), cursor));
         let mut cursors: BTreeMap<String, Value> = std::mem::take(&mut batch.others).into_iter().collect();
@@ -223,7 +228,8 @@ impl<'a> LakeSink<'a> {
         if let Some(failure) = summary.failures.first() {
             return Err(EngineError::NotFetched(format!("{}: {}", failure.uri, failure.reason)));
         }
-        self.kept.records += summary.records;
+        // Lines of the batch that say how far it goes are records of the lake, and none of the source.
+        self.kept.records += summary.records.saturating_sub(cursors.len().max(1) as u64);
         self.kept.quarantined += summary.quarantined;
         self.kept.bytes_in += summary.bytes_in;
         self.kept.lake_version = summary.lake_version.or(self.kept.lake_version);
@@ -305,163 +311,4 @@ impl Sink for LakeSink<'_> {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::Mutex;
-
-    use serde_json::{Value, json};
-    use stele_collect::{Batch, CollectError, Sieve, Sink, Source, SourcesConfig};
-
-    use super::{DIR, LakeSink, REJECTED_DIR};
-    use crate::{Cancel, Engine, EngineError, Environment, NoProgress, Settings};
-
-    struct Rig {
-        _dir: tempfile::TempDir,
-        engine: Engine,
-        turn: Mutex<()>,
-        cancel: Cancel,
-    }
-
-    impl Rig {
-        fn new() -> Rig {
-            let dir = tempfile::tempdir().unwrap();
-            let settings =
-                Settings { data_dir: dir.path().join("d"), threads: Some(1), ..Settings::default() };
-            let engine = Engine::new(settings, Environment::default()).unwrap();
-            Rig { _dir: dir, engine, turn: Mutex::default(), cancel: Cancel::default() }
-        }
-
-        fn sink(&self) -> Result<LakeSink<'_>, EngineError> {
-            LakeSink::open(&self.engine, "shop", &self.turn, &NoProgress, &self.cancel)
-        }
-
-        fn cursor(&self) -> Option<Value> {
-            self.engine.collected_state("shop").unwrap().cursors.get("orders").cloned()
-        }
-
-        fn records(&self) -> u64 {
-            self.engine.snapshot().unwrap().totals().records
-        }
-    }
-
-    /// Orders of these numbers and names, and the cursor behind them.
-    fn batch(orders: &[(u64, &str)], cursor: Option<Value>) -> Batch {
-        let line = |(id, what): &(u64, &str)| {
-            let order = json!({
-                "source": "shop", "stream": "orders", "doc_type": "row", "original_id": id.to_string(),
-                "data": { "id": id, "what": what },
-            });
-            format!("{order}\n")
-        };
-        let lines: String = orders.iter().map(line).collect();
-        let (stream, records) = ("orders".to_owned(), orders.len() as u64);
-        Batch { stream, lines: lines.into_bytes(), records, cursor, ..Batch::default() }
-    }
-
-    #[test]
-    fn a_batch_is_kept_with_its_cursor_whoever_asks_for_the_stop() {
-        let rig = Rig::new();
-        rig.cancel.cancel();
-        rig.sink().unwrap().take(batch(&[(1, "tea"), (2, "rope")], Some(json!(2)))).unwrap();
-        assert_eq!((rig.cursor(), rig.records()), (Some(json!(2)), 3));
-    }
-
-    #[test]
-    fn what_did_not_change_is_not_kept_again() {
-        let rig = Rig::new();
-        // Without a cursor, as of a table that is read whole each time.
-        rig.sink().unwrap().take(batch(&[(1, "tea"), (2, "rope")], None)).unwrap();
-        let mut sink = rig.sink().unwrap();
-        sink.take(batch(&[(1, "tea"), (2, "rope")], None)).unwrap();
-        assert_eq!((sink.unchanged, rig.records()), (2, 3));
-        sink.take(batch(&[(1, "tea"), (2, "oar")], None)).unwrap();
-        assert_eq!((sink.unchanged, rig.records()), (3, 5));
-        drop(sink);
-        // What becomes again what it was is something new.
-        rig.sink().unwrap().take(batch(&[(2, "rope")], None)).unwrap();
-        assert_eq!(rig.records(), 7);
-    }
-
-    #[test]
-    fn a_stream_can_begin_anew() {
-        let rig = Rig::new();
-        let mut sink = rig.sink().unwrap();
-        sink.take(batch(&[(1, "tea")], Some(json!({ "at": 1 })))).unwrap();
-        // A batch without one leaves the cursor where it was.
-        sink.take(batch(&[(2, "rope")], None)).unwrap();
-        drop(sink);
-        assert_eq!(rig.cursor(), Some(json!({ "at": 1 })));
-        rig.sink().unwrap().take(batch(&[], Some(Value::Null))).unwrap();
-        assert_eq!(rig.cursor(), None);
-        rig.sink().unwrap().take(batch(&[], Some(json!({ "at": 3 })))).unwrap();
-        assert_eq!(rig.cursor(), Some(json!({ "at": 3 })));
-    }
-
-    /// A source with this of its own, for whatever kind it is of.
-    fn source(own: Value) -> Source {
-        let mut entry = json!({ "source_id": "shop", "source_type": "database" });
-        entry.as_object_mut().unwrap().extend(own.as_object().unwrap().clone());
-        SourcesConfig::of(vec![entry], serde_json::Map::new(), &[], &|_| None).unwrap().sources[0].clone()
-    }
-
-    #[test]
-    fn sources_09_what_was_kept_is_known_to_the_next_run() {
-        let (rig, source) = (Rig::new(), source(json!({ "dedup": ["what"] })));
-        for (orders, duplicates, records) in [
-            // With each batch that keeps something, one line for its cursor and one for what it kept.
-            (&[(1, "tea"), (2, "tea"), (3, "rope")][..], 1, 4),
-            (&[(4, "tea"), (5, "oar")][..], 1, 7),
-            (&[(6, "oar")][..], 1, 8),
-        ] {
-            let mut sink = rig.sink().unwrap();
-            let mut sieve = Sieve::of(&source, &mut sink).unwrap();
-            sieve.take(batch(orders, Some(json!(orders[0].0)))).unwrap();
-            assert_eq!((sieve.sifted().duplicates, rig.records()), (duplicates, records));
-        }
-        assert_eq!(rig.cursor(), Some(json!(6)));
-    }
-
-    #[test]
-    fn sources_14_what_is_left_out_is_kept_aside_once_with_its_reason() {
-        let (rig, source) = (
-            Rig::new(),
-            source(
-                json!({ "schema": { "fields": { "id": "string", "what": "string" }, "types": "discard_row" } }),
-            ),
-        );
-        for _ in 0..2 {
-            let mut sink = rig.sink().unwrap();
-            let mut sieve = Sieve::of(&source, &mut sink).unwrap();
-            // Read whole each time, so that the same comes again.
-            sieve.take(batch(&[(1, "tea")], None)).unwrap();
-            assert_eq!(sieve.sifted().rejected, 1);
-            let state = rig.engine.collected_state("shop").unwrap();
-            assert_eq!(state.number, 0, "nothing is in the lake");
-        }
-        let dir = rig.engine.data_dir().join(REJECTED_DIR).join("shop");
-        let files: Vec<_> = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).collect();
-        assert_eq!(files.len(), 1, "{files:?}");
-        let text = std::fs::read_to_string(&files[0]).unwrap();
-        let told: Value = serde_json::from_str(text.trim()).unwrap();
-        let expect = json!({
-            "source": "shop", "stream": "orders", "place": "orders 1",
-            "reason": "`id` is Integer and was String before", "raw": "{\"id\":1,\"what\":\"tea\"}",
-        });
-        assert_eq!(told, expect);
-    }
-
-    #[test]
-    fn a_source_is_collected_by_one_at_a_time() {
-        let rig = Rig::new();
-        let sink = rig.sink().unwrap();
-        let Err(EngineError::Collect(CollectError::Stopped { code, .. })) = rig.sink().map(|_| ()) else {
-            panic!("two would number their batches alike");
-        };
-        assert_eq!(code, "source_taken");
-        drop(sink);
-        // A batch that somebody who was killed left behind is removed.
-        let left = rig.engine.data_dir().join(DIR).join("shop/left.jsonl");
-        std::fs::write(&left, "{}").unwrap();
-        rig.sink().unwrap();
-        assert!(!left.exists());
-    }
-}
+mod tests;

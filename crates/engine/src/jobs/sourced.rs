@@ -34,7 +34,7 @@ pub struct JobSource {
     /// `ok`, `partial` or `failed`, as the last attempt ended.
     pub outcome: String,
     /// What was counted over all attempts: `records`, `unchanged`, `duplicates`, `rejected`, `quarantined`, `unavailable`,
-    /// `calls`, `bytes_in`.
+    /// `calls`, `tokens`, `bytes_in`.
     pub counts: BTreeMap<String, u64>,
     /// Dollars that its calls cost, over all attempts.
     pub cost_usd: f64,

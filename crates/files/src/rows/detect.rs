@@ -10,12 +10,10 @@ use crate::config::{CsvConfig, Format};
 const PARQUET: &[u8] = b"PAR1";
 
 /// Endings of names of packed files.
-const PACKED: [&str; 4] = [".gz", ".zst", ".gzip", ".zstd"];
+const PACKED: [&str; 5] = [".gz", ".bz2", ".zst", ".gzip", ".zstd"];
 
 /// What is no text and is met all the same: how it begins, and what it is.
-const OTHERS: [(&[u8], &str); 6] = [
-    (b"PK\x03\x04", "a zip archive or an office file"),
-    (b"BZh", "packed by bzip2"),
+const OTHERS: [(&[u8], &str); 4] = [
     (b"\xfd7zXZ\0", "packed by xz"),
     (b"7z\xbc\xaf\x27\x1c", "a 7z archive"),
     (b"Obj\x01", "Avro"),

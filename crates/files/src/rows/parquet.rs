@@ -5,6 +5,7 @@ use std::fs::File;
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
+use parquet::basic::Compression;
 use parquet::errors::ParquetError;
 
 use super::values::{Member, members};
@@ -31,6 +32,7 @@ impl Columns {
     pub(super) fn new(file: File, marks: FileState, from_row: u64) -> Result<Self, FilesError> {
         let broken = |source| FilesError::Parquet { row: from_row, source };
         let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(broken)?;
+        readable(&builder)?;
         let schema = builder.schema().clone();
         let reader = builder
             .with_batch_size(BATCH_ROWS)
@@ -40,6 +42,22 @@ impl Columns {
         let members = members(schema.fields())?;
         Ok(Self { reader, schema, members, batch: None, at: 0, rows: from_row, marks })
     }
+}
+
+/// Refuses what is packed by the one codec that is not built in, before any of it is read.
+fn readable(builder: &ParquetRecordBatchReaderBuilder<File>) -> Result<(), FilesError> {
+    let columns = builder.metadata().row_groups().iter().flat_map(|group| group.columns());
+    for column in columns {
+        if matches!(column.compression(), Compression::LZO) {
+            let why = format!(
+                "the pages of its column {} are packed by lzo, which is not read here; write it anew with another codec, such \
+                 as zstd, by the program that wrote it",
+                column.column_path().string()
+            );
+            return Err(FilesError::Unknown { why });
+        }
+    }
+    Ok(())
 }
 
 impl Rows for Columns {

@@ -9,14 +9,22 @@ use arrow::array::{
 };
 use arrow::datatypes::{DataType, Field, Int32Type};
 use parquet::arrow::ArrowWriter;
+use parquet::basic::{BrotliLevel, Compression, GzipLevel, ZstdLevel};
 use parquet::file::properties::WriterProperties;
 use serde_json::{Value, json};
 
-use crate::rig::{Rig, gz, zst};
+use crate::rig::{Rig, bz2, gz, zip, zst};
 
-/// Rows of a file under this name, plain, packed by gzip and packed by zstd, are these.
+/// Rows of a file under this name, plain, packed by gzip, bzip2 and zstd, and in an archive, are these.
 fn check(settings: Value, name: &str, bytes: &[u8], rows: &[&str]) {
-    for (ending, bytes) in [("", bytes.to_vec()), (".gz", gz(bytes)), (".zst", zst(bytes))] {
+    let files = [
+        ("", bytes.to_vec()),
+        (".gz", gz(bytes)),
+        (".bz2", bz2(bytes)),
+        (".zst", zst(bytes)),
+        (".zip", zip(&[(name, bytes)])),
+    ];
+    for (ending, bytes) in files {
         let mut rig = Rig::new(settings.clone());
         rig.write(&format!("{name}{ending}"), bytes);
         assert_eq!(rig.good(), rows, "{name}{ending}");
@@ -159,6 +167,41 @@ fn sources_10_parquet() {
 }
 
 #[test]
+fn sources_10_parquet_in_every_codec_but_one_that_is_named() {
+    let ids = Arc::new(UInt64Array::from_iter_values(0..500)) as ArrayRef;
+    let batch = RecordBatch::try_from_iter([("id", ids)]).unwrap();
+    let rows: Vec<String> = (0..500).map(|id| format!("{{\"id\":{id}}}")).collect();
+    let read = |bytes: Vec<u8>| {
+        let mut rig = Rig::new(json!({}));
+        rig.write("a.parquet", bytes);
+        (rig.run().unwrap(), rig.taken())
+    };
+    for codec in [
+        Compression::UNCOMPRESSED,
+        Compression::SNAPPY,
+        Compression::GZIP(GzipLevel::default()),
+        Compression::BROTLI(BrotliLevel::default()),
+        Compression::LZ4,
+        Compression::LZ4_RAW,
+        Compression::ZSTD(ZstdLevel::default()),
+    ] {
+        let mut bytes = Vec::new();
+        let properties = WriterProperties::builder().set_compression(codec).build();
+        let mut writer = ArrowWriter::try_new(&mut bytes, batch.schema(), Some(properties)).unwrap();
+        writer.write(&batch).unwrap();
+        writer.close().unwrap();
+        assert_eq!(read(bytes).1, rows, "{codec}");
+    }
+    // Its footer says of the column `id` that it is not packed; another codec is another digit.
+    let mut bytes = parquet(&[batch], 500);
+    let place = bytes.windows(6).rposition(|window| window == b"\x18\x02id\x15\x00").unwrap() + 5;
+    bytes[place] = 6;
+    let (told, taken) = read(bytes);
+    let says = "its column id are packed by lzo, which is not read here; write it anew";
+    assert!(told[0].0 == "a.parquet" && told[0].1.contains(says) && taken.is_empty(), "{told:?}");
+}
+
+#[test]
 fn sources_10_parquet_goes_on_behind_the_last_batch() {
     let ids = |from: u64| {
         RecordBatch::try_from_iter([(
@@ -202,7 +245,7 @@ fn sources_10_what_is_damaged_fails_alone_with_its_place() {
         ("4.json", "byte 9: there is no comma between two values of the list"),
         ("5.parquet", "the Parquet cannot be read: "),
         ("6.txt", "say in `format` what it is"),
-        ("8.zip", "a zip archive"),
+        ("8.zip", "the archive cannot be read: it is damaged or cut off"),
     ];
     assert_eq!(told.len(), expect.len(), "{told:?}");
     for ((stream, why), (name, says)) in told.iter().zip(expect) {

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test ends where it breaks")]
 
 mod after;
+mod archives;
 mod formats;
 mod growing;
 mod large;

@@ -122,8 +122,35 @@ fn sources_14_rows_are_held_against_their_schema() {
         rig.write("a.jsonl", rows);
         let told = rig.run().unwrap();
         assert!(told[0].1.starts_with(says), "{told:?}");
+        assert!(
+            told[0].1.ends_with("; 3 other records of its batch are not kept either, and come again"),
+            "{told:?}"
+        );
         assert_eq!((rig.kept.records, rig.files()), (0, vec!["a.jsonl".to_owned()]));
+        // The one that ended it is kept aside with its place, and counted.
+        assert_eq!((rig.kept.rejected.len(), rig.sifted.rejected), (1, 1), "{:?}", rig.kept.rejected);
+        assert!(rig.kept.rejected[0].starts_with(&says[..10]), "{:?}", rig.kept.rejected);
+        assert!(rig.kept.cursors.is_empty());
     }
+}
+
+#[test]
+fn sources_14_what_is_frozen_keeps_the_batches_before_and_goes_on_behind_them() {
+    let rows: Vec<String> = (0..7).map(|id| format!("{{\"id\":{id}}}")).collect();
+    let mut rig = Rig::new(json!({"schema": {"columns": "freeze"}}));
+    rig.kept.batch_records = Some(2);
+    let file = |new: &str| rows[..5].join("\n") + "\n" + new + "\n" + &rows[6] + "\n";
+    rig.write("a.jsonl", file("{\"id\":5,\"new\":1}"));
+    for _ in 0..2 {
+        // Again, nothing more than before is kept, and the same one is named.
+        let told = rig.run().unwrap();
+        assert!(told[0].1.starts_with("a.jsonl:6: ") && told[0].1.contains("one other record"), "{told:?}");
+        assert_eq!((rig.kept.records, rig.sifted.rejected), (4, 1));
+    }
+    assert_eq!(rig.taken(), rows[..4]);
+    rig.settings = json!({"schema": {"columns": "evolve"}});
+    let rest = rig.good();
+    assert_eq!(rest, [rows[4].as_str(), "{\"id\":5,\"new\":1}", rows[6].as_str()]);
 }
 
 #[test]

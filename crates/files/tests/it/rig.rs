@@ -80,6 +80,8 @@ pub struct Rig {
     pub now: i64,
     /// Somebody asks for the stop at this look.
     pub cancelled_at: Option<u64>,
+    /// What somebody else does at this look.
+    pub at_look: Option<(u64, Box<dyn Fn() + Sync>)>,
 }
 
 /// How a run ended: each stream with its outcome.
@@ -97,6 +99,7 @@ impl Rig {
             notes: Vec::new(),
             now: NOW,
             cancelled_at: None,
+            at_look: None,
         }
     }
 
@@ -162,7 +165,13 @@ impl Rig {
         let clock = FixedClock(self.now);
         let pace = Arc::new(Still::default());
         let looks = AtomicU64::new(0);
-        let cancelled = || self.cancelled_at == Some(looks.fetch_add(1, Ordering::Relaxed) + 1);
+        let cancelled = || {
+            let look = looks.fetch_add(1, Ordering::Relaxed) + 1;
+            if let Some((_, act)) = self.at_look.as_ref().filter(|(at, _)| *at == look) {
+                act();
+            }
+            self.cancelled_at == Some(look)
+        };
         let means = Means {
             clock: &clock,
             pace,
@@ -237,6 +246,22 @@ pub fn gz(bytes: impl AsRef<[u8]>) -> Vec<u8> {
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
     encoder.write_all(bytes.as_ref()).unwrap();
     encoder.finish().unwrap()
+}
+
+pub fn bz2(bytes: impl AsRef<[u8]>) -> Vec<u8> {
+    let mut encoder = bzip2::write::BzEncoder::new(Vec::new(), bzip2::Compression::default());
+    encoder.write_all(bytes.as_ref()).unwrap();
+    encoder.finish().unwrap()
+}
+
+/// An archive of these files, in this order.
+pub fn zip(files: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut archive = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    for (name, bytes) in files {
+        archive.start_file(*name, zip::write::SimpleFileOptions::default()).unwrap();
+        archive.write_all(bytes).unwrap();
+    }
+    archive.finish().unwrap().into_inner()
 }
 
 pub fn zst(bytes: impl AsRef<[u8]>) -> Vec<u8> {

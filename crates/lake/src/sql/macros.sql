@@ -71,6 +71,10 @@ CREATE MACRO stele_instant(value) AS
 
 CREATE MACRO time_at(value, path) AS stele_instant(text_at(value, path));
 
+-- How far the source of a record is trusted; records that do not say are trusted as usual.
+CREATE MACRO trust(raw) AS
+  coalesce(list_transform([number_at(raw, '$.trust_score')], lambda n: CASE WHEN n BETWEEN 0 AND 1 THEN n END)[1], 0.5);
+
 -- The wall clock of a record: UTC where `ts` is known, else the naive time as written. Orders the
 -- records of one input and measures between them; it is no claim about the zone.
 CREATE MACRO moment(ts, ts_raw) AS coalesce(ts::TIMESTAMP, TRY_CAST(ts_raw AS TIMESTAMP));

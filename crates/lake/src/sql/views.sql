@@ -336,6 +336,7 @@ FROM (VALUES
   ('boolean_at(value, path)', 'macro', 'the value at a path as true or false'),
   ('time_at(value, path)', 'macro', 'the value at a path as an instant'),
   ('payload(raw)', 'macro', 'the payload of a record, without its trace'),
+  ('trust(raw)', 'macro', 'how far the source of a record is trusted, from 0 to 1; 0.5 where nothing is said'),
   ('frame(raw)', 'macro', 'the Engine.IO frame of a record, if it was recorded'),
   ('moment(ts, ts_raw)', 'macro', 'UTC where known, else the naive time as written'),
   ('json_path(path)', 'macro', 'a path of the catalogue in the spelling of DuckDB')

@@ -15,6 +15,7 @@ pub(crate) mod starting;
 mod state;
 pub(crate) mod stream;
 pub(crate) mod summary;
+pub(crate) mod system;
 
 use std::future::pending;
 use std::sync::Arc;
@@ -109,6 +110,7 @@ pub(crate) fn routes() -> Vec<Route> {
         run_of("/api/captures/{name}/control", "sources", tools::spec::<feeds::ControlCapture>()),
         live("/api/watchers", "sources", tools::spec::<feeds::ListWatchers>()),
         live("/api/metrics/summary", "state", tools::spec::<summary::Summary>()),
+        live("/api/system", "state", tools::spec::<system::System>()),
     ]
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
-use stele_engine::collecting::{Bound, LastRun, Level, SourceDesk, SourceEntry};
+use stele_engine::collecting::{Bound, ExpectedRun, Figures, LastRun, Level, SourceDesk, SourceEntry};
 use stele_engine::jobs::{Input, Job};
 
 use super::sources::REASON_BYTES;
@@ -40,6 +40,8 @@ pub(crate) struct SourceView {
     /// Requests that it may make; empty where only the service's own limits hold it back.
     limits: Vec<LimitView>,
     budget: BudgetView,
+    /// What the next run is likely to take; see `stele ingest --dry-run`.
+    next_run: ExpectedView,
     /// Why the last run, or a stream of it, failed.
     last_error: Option<String>,
     next_step: String,
@@ -67,8 +69,8 @@ struct RunView {
     ended: i64,
     /// `ok`, `partial`, `failed` or `cancelled`.
     outcome: String,
-    /// `records`, `unchanged`, `duplicates`, `rejected`, `quarantined`, `unavailable`, `calls`, `bytes_in`,
-    /// `cost_microusd`.
+    /// `records`, `unchanged`, `duplicates`, `rejected`, `quarantined`, `unavailable`, `calls`, `tokens`,
+    /// `bytes_in`, `cost_microusd`.
     counts: BTreeMap<String, u64>,
 }
 
@@ -97,6 +99,37 @@ struct BudgetView {
     calls: u64,
     tokens: u64,
     bounds: Vec<BoundView>,
+}
+
+/// What the next run is likely to take. What nobody knows is null.
+#[derive(Debug, Serialize, JsonSchema)]
+struct ExpectedView {
+    /// As many as half of the runs took that it is judged by.
+    likely: Option<FiguresView>,
+    /// As many as the largest of them took.
+    most: Option<FiguresView>,
+    /// Known where calls cost nothing, too.
+    cost_usd: Option<f64>,
+    /// What it is judged by, in words.
+    basis: String,
+    /// By the bound that is nearest.
+    left_today_usd: f64,
+    /// Null where a month has no bound.
+    left_month_usd: Option<f64>,
+    /// `ok`, `warning` (70 % of a bound would be spent), `critical` (90 %), or `stop`: it would not come to its end.
+    level: &'static str,
+    /// What would stop it, or may.
+    why: Option<String>,
+}
+
+/// What a run takes.
+#[derive(Debug, Serialize, JsonSchema)]
+struct FiguresView {
+    calls: u64,
+    tokens: u64,
+    records: u64,
+    bytes: u64,
+    cost_usd: f64,
 }
 
 /// One bound.
@@ -176,6 +209,7 @@ impl Looked<'_> {
                 .map(|window| LimitView { requests: window.requests, per_s: window.per.as_secs_f64() })
                 .collect(),
             budget,
+            next_run: expected_view(self.list.expected_of(source)?),
             last_error: last_error.map(|why| cut(&why, REASON_BYTES).0),
             next_step,
         };
@@ -206,6 +240,23 @@ impl Looked<'_> {
             tokens: spent["tokens"].as_u64().unwrap_or_default(),
             bounds: bounds.iter().map(bound).collect(),
         }
+    }
+}
+
+fn expected_view(run: ExpectedRun) -> ExpectedView {
+    let figures = |of: Figures| {
+        let Figures { calls, tokens, records, bytes, cost_usd } = of;
+        FiguresView { calls, tokens, records, bytes, cost_usd }
+    };
+    ExpectedView {
+        likely: run.likely.map(figures),
+        most: run.most.map(figures),
+        cost_usd: run.cost_usd,
+        basis: run.basis,
+        left_today_usd: run.left_today_usd,
+        left_month_usd: run.left_month_usd,
+        level: run.level,
+        why: run.why,
     }
 }
 

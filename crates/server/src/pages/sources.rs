@@ -80,6 +80,7 @@ fn card(source: &Value, now: i64, may_run: bool) -> Markup {
                 dt { "Limits" } dd { @if limits.is_empty() { span.muted { "those of the service" } }
                     @for limit in limits { (words::many(words::number(&limit["requests"]), "request")) " in " (words::seconds(limit["per_s"].as_f64().unwrap_or_default())) br; } }
                 dt { "Budget" } dd { (budget(&source["budget"])) }
+                dt { "Next run" } dd { (expected(&source["next_run"])) }
                 dt { "Next" } dd { (words::said(words::text(&source["next_step"]))) }
             }
             @if may_run { div.row {
@@ -96,6 +97,18 @@ fn state(name: &str) -> Markup {
     html! {
         span.tag.good[name == "ok"].bad[name == "failed"].warn[matches!(name, "partial" | "paused" | "queued" | "cancelled")] {
             @if name == "never" { "never collected" } @else { (name) } }
+    }
+}
+
+/// What the next run is likely to take.
+fn expected(run: &Value) -> Markup {
+    let (likely, level) = (&run["likely"], words::text(&run["level"]));
+    html! {
+        @if likely.is_null() { span.muted { "nothing is known of it" } }
+        @else { "about " (words::many(words::number(&likely["calls"]), "call")) ", " (words::many(words::number(&likely["records"]), "record"))
+            @if let Some(cost) = run["cost_usd"].as_f64().filter(|cost| *cost > 0.0) { ", $" (format!("{cost:.4}")) } }
+        @if level != "ok" && !level.is_empty() { " " span.tag.warn[level != "stop"].bad[level == "stop"] { (level) } }
+        @if let Some(why) = run["why"].as_str() { br; span.muted { (why) } }
     }
 }
 

@@ -61,6 +61,7 @@ fn every_endpoint_answers_as_the_document_says() {
         ("/api/captures", "", "/captures", json!([])),
         ("/api/watchers", "", "/watchers", json!([])),
         ("/api/metrics/summary", "", "/records", json!(records)),
+        ("/api/system", "", "/record_count", json!(records)),
     ] {
         let response = get(address, &format!("{path}{query}"), "");
         assert_eq!(response.status, 200, "{path}{query}: {}", response.body);

@@ -73,6 +73,9 @@ fn a_source_is_seen_started_and_followed() {
     assert_eq!((&before["state"], &before["last_run"]), (&json!("never"), &Value::Null), "{before}");
     assert_eq!(before["limits"], json!([{ "requests": 50, "per_s": 60.0 }]));
     assert_eq!(shown(&world, "off")["state"], "disabled");
+    let next = &before["next_run"];
+    assert_eq!((&next["likely"], &next["cost_usd"]), (&Value::Null, &Value::Null), "{next}");
+    assert_eq!((&next["level"], &next["left_today_usd"]), (&json!("ok"), &json!(0.01)), "{next}");
 
     let queued = start(&world, &json!({ "source": "news", "tag": "t" }));
     let id = queued["job_ids"][0].as_str().unwrap();
@@ -99,13 +102,26 @@ fn a_source_is_seen_started_and_followed() {
         (&json!(0.001), &json!(1)),
         "{done}"
     );
+    // Five articles: what holds the cursor is none.
+    assert_eq!((&run["counts"]["records"], &run["counts"]["tokens"]), (&json!(5), &json!(0)), "{done}");
+    let next = &done["next_run"];
+    assert_eq!((&next["likely"]["calls"], &next["cost_usd"]), (&json!(1), &json!(0.001)), "{next}");
+    assert_eq!(next["left_today_usd"], json!(0.009), "{next}");
     let report = get(world.address, &format!("/api/jobs/{id}/report"), "").json()["report"].clone();
     assert_eq!((&report["source"]["id"], &report["state"]), (&json!("news"), &json!("done")), "{report}");
     assert_eq!(report["source"]["cost_usd"], json!(0.001), "{report}");
     for (path, says) in [
         (
             "/sources".to_owned(),
-            vec!["source-news", "never collected", "of $0.01", "calls 1", "Collect news", "broken"],
+            vec![
+                "source-news",
+                "never collected",
+                "about 1 call, 5 records, $0.0010",
+                "of $0.01",
+                "calls 1",
+                "Collect news",
+                "broken",
+            ],
         ),
         (format!("/jobs/{id}"), vec!["/sources#source-news", "calls 1"]),
         (format!("/jobs/{id}/report"), vec!["Source news: ok", "cost $0.0010"]),
@@ -280,6 +296,33 @@ fn desk_27_a_source_of_another_tenant_is_as_unknown_as_none() {
         post(address, "/api/sql", &query, token).json()["rows"][0]["n"].clone()
     };
     assert_eq!((counted(ONE), counted(TWO)), (json!(5), json!(0)));
+    let system = |token| {
+        let facts = get(address, "/api/system", token).json();
+        ["record_count", "api_call_count", "active_sources"].map(|name| facts[name].as_u64().unwrap())
+    };
+    assert_eq!((system(ONE), system(TWO)), ([6, 1, 1], [0, 0, 1]));
+}
+
+#[test]
+fn the_system_in_numbers_is_of_this_tenant() {
+    let server = news();
+    let world = world(&server);
+    let system = || get(world.address, "/api/system", "").json();
+    let before = system();
+    assert_eq!((&before["lake_version"], &before["record_count"]), (&Value::Null, &json!(0)), "{before}");
+    assert_eq!((&before["active_sources"], &before["source_count"]), (&json!(2), &json!(3)), "{before}");
+    let rules = before["formats"].as_u64().unwrap() + before["contracts"].as_u64().unwrap();
+    assert_eq!((&before["rule_count"], &before["contracts"]), (&json!(rules), &json!(0)), "{before}");
+    start(&world, &json!({ "source": "news" }));
+    world.work();
+    let after = system();
+    // The line that holds the cursor is a record of the lake.
+    assert_eq!((&after["record_count"], &after["api_call_count"]), (&json!(6), &json!(1)), "{after}");
+    assert_eq!(
+        (&after["cost_usd"], &after["tokens"], &after["token_usage"]),
+        (&json!(0.001), &json!(0), &json!(0))
+    );
+    assert_eq!(after["version"], env!("CARGO_PKG_VERSION"));
 }
 
 #[test]

@@ -67,6 +67,7 @@ fn arguments(path: &str) -> &'static [&'static str] {
         | "/api/captures"
         | "/api/watchers"
         | "/api/metrics/summary"
+        | "/api/system"
         | "/ready"
         | "/health"
         | "/metrics"
@@ -170,6 +171,7 @@ fn nothing_of_another_tenant_is_told_anywhere() {
     };
     assert_eq!((counted(ONE), counted(TWO)), (json!(20), json!(20)));
     assert_eq!(get(address, "/api/metrics/summary", TWO).json()["records"], 20);
+    assert_eq!(get(address, "/api/system", TWO).json()["record_count"], 20);
     assert_eq!(get(address, "/api/coverage", TWO).json()["rejected_lines"], 1);
 }
 

@@ -158,6 +158,13 @@ fn gzip(content: &[u8]) -> Vec<u8> {
     encoder.finish().expect("memory")
 }
 
+/// In blocks of 100 kB, so that one is whole before the next is cut.
+fn bzip2(content: &[u8]) -> Vec<u8> {
+    let mut encoder = bzip2::write::BzEncoder::new(Vec::new(), bzip2::Compression::fast());
+    encoder.write_all(content).expect("memory");
+    encoder.finish().expect("memory")
+}
+
 /// Lines that do not compress to nothing.
 fn lines(count: usize) -> Vec<u8> {
     let mut state = 1u64;
@@ -174,7 +181,8 @@ fn compressed_content_is_unpacked() {
     let (front, back) = content.split_at(70_001);
     let members = [gzip(front), gzip(back)].concat();
     let frames = [front, back].map(|part| zstd::encode_all(part, 1).expect("memory")).concat();
-    for (name, packed) in [("gzip", members), ("zstd", frames)] {
+    let streams = [bzip2(front), bzip2(back), bzip2(b"")].concat();
+    for (name, packed) in [("gzip", members), ("zstd", frames), ("bzip2", streams)] {
         let mut source = source(&packed, &sized(10_000)).expect("opens");
         assert_eq!(source.compression(), name);
         let (blocks, error) = drain(&mut source);
@@ -187,9 +195,11 @@ fn compressed_content_is_unpacked() {
 #[test]
 fn truncated_compression_keeps_what_was_unpacked() {
     let content = lines(5_000);
-    for (name, packed) in
-        [("gzip", gzip(&content)), ("zstd", zstd::encode_all(&content[..], 1).expect("memory"))]
-    {
+    for (name, packed) in [
+        ("gzip", gzip(&content)),
+        ("zstd", zstd::encode_all(&content[..], 1).expect("memory")),
+        ("bzip2", bzip2(&content)),
+    ] {
         let cut = &packed[..packed.len() * 3 / 4];
         let mut source = source(cut, &sized(10_000)).expect("opens");
         let (blocks, error) = drain(&mut source);
