@@ -86,7 +86,7 @@ fn freshdesk_25_rows_hold_what_the_mode_says() {
     );
     assert!(told.ends_with(",,"), "{told}");
 
-    for (mode, expect) in [("vector-only", KEYS), ("hybrid", WHOLE), ("adaptive", WHOLE), ("hybird", KEYS)] {
+    for (mode, expect) in [("vector-only", KEYS), ("hybrid", WHOLE), ("adaptive", WHOLE), ("vectors", KEYS)] {
         let config = String::from_utf8(rig.world.read("stele.toml")).unwrap();
         let bare: String =
             config.lines().filter(|line| !line.starts_with("mode")).map(|line| format!("{line}\n")).collect();
@@ -109,9 +109,9 @@ fn texts(rig: &Rig) -> (Vec<String>, u64) {
     let mut missing = Vec::new();
     for line in wanted.lines() {
         let id = line.trim_matches('"').split(' ').next().unwrap();
-        let said = rig.run(&format!("search {id} --kind object --limit 50 --json")).is(0).last();
+        let said = rig.run(&format!("search {id} --kind object --top 50 --json")).is(0).last();
         let has = |result: &Value| {
-            result["title"].as_str().is_some_and(|title| title.split(' ').any(|word| word == id))
+            result["metadata"]["title"].as_str().is_some_and(|title| title.split(' ').any(|word| word == id))
         };
         if !said["results"].as_array().is_some_and(|results| results.iter().any(has)) {
             missing.push(id.to_owned());
@@ -148,13 +148,17 @@ fn freshdesk_26_every_row_has_a_text_and_a_kill_between_the_two_is_repaired() {
     assert_eq!(missing, Vec::<String>::new());
     assert!(after <= before + 2, "{before} texts before and {after} after");
     let gone = format!("default_freshdesk_article-{gone}");
-    let article = rig.run(&format!("search {gone} --kind object --limit 50 --json")).is(0).last();
-    let titles: Vec<&str> =
-        article["results"].as_array().unwrap().iter().filter_map(|result| result["title"].as_str()).collect();
+    let article = rig.run(&format!("search {gone} --kind object --top 50 --json")).is(0).last();
+    let titles: Vec<&str> = article["results"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|result| result["metadata"]["title"].as_str())
+        .collect();
     assert!(!titles.contains(&format!("article {gone}").as_str()), "{titles:?}");
     // What a file says is found by its words.
     let file = rig.run("search Monday --kind object --json").is(0).last();
-    let top = file["results"][0]["title"].as_str().unwrap();
+    let top = file["results"][0]["metadata"]["title"].as_str().unwrap();
     assert!(top.starts_with("attachment "), "{file}");
 }
 

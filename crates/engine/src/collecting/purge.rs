@@ -204,6 +204,11 @@ impl SourceDesk<'_> {
         Ok(Purged { plan, lake_version, backup: written, behind, copies })
     }
 
+    /// Whether a source is a help desk, whose records are of a tenant and a platform.
+    pub fn is_help_desk(&self, source: &Source) -> bool {
+        is_desk(source.kind)
+    }
+
     /// A source that is a help desk.
     pub(super) fn desk_of(&self, id: &str) -> Result<&Source, EngineError> {
         let source = self.config.source(id)?;

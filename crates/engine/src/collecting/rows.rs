@@ -47,8 +47,10 @@ pub(super) fn is_desk(kind: SourceKind) -> bool {
 #[cfg(test)]
 mod tests {
     use serde_json::json;
+    use stele_lake::sql::{ObjectRows, Params, SqlOptions};
+    use stele_sources::Input;
 
-    use crate::{Engine, Environment, Settings};
+    use crate::{Cancel, Engine, Environment, IngestOptions, InputOptions, NoProgress, Settings};
 
     #[test]
     fn freshdesk_25_the_mode_of_a_source_says_what_its_rows_hold() {
@@ -70,6 +72,52 @@ mod tests {
             check(None, Some(vectors), 0);
         }
         check(None, Some("false"), u64::MAX);
-        check(Some("hybird"), None, 0);
+        check(Some("vectors"), None, 0);
+    }
+
+    /// How many of so many tickets have a row, and how many rows hold what the ticket says.
+    fn rows(tickets: u64, content_max: u64) -> String {
+        let dir = tempfile::tempdir().unwrap();
+        let object_rows = Some(ObjectRows { content_max_else: content_max, ..ObjectRows::default() });
+        let data_dir = dir.path().join("d");
+        let settings = Settings { data_dir, object_rows, threads: Some(1), ..Settings::default() };
+        let engine = Engine::new(settings, Environment::default()).unwrap();
+        let line = |id: u64| {
+            let ticket = json!({
+                "source": "desk", "stream": "tickets", "doc_type": "ticket", "tenant_id": "t", "platform": "freshdesk",
+                "original_id": id.to_string(), "normalised": { "id": format!("t_freshdesk_{id}"), "subject": "Pump" },
+                "data": { "id": id },
+            });
+            format!("{ticket}\n")
+        };
+        let path = dir.path().join("batch.jsonl");
+        std::fs::write(&path, (1..=tickets).map(line).collect::<String>()).unwrap();
+        let uri = "collected://desk/tickets/00000001-00ff.jsonl".to_owned();
+        let options = IngestOptions {
+            inputs: InputOptions { format: Some("collected".to_owned()), ..InputOptions::default() },
+            found: vec![Input { uri, path: Some(path), size_on_disk: 1 }],
+            ..IngestOptions::default()
+        };
+        engine.ingest(&[], &options, &NoProgress, &Cancel::default()).unwrap();
+        let temp_dir = engine.sql_temp_dir();
+        let options = SqlOptions { memory_limit: 256 << 20, threads: 1, temp_dir };
+        let sql = engine.sql(&engine.snapshot().unwrap(), &options).unwrap();
+        let mut told = Vec::new();
+        let query = "SELECT count(*) || '/' || count(integrated_content) FROM integrated_objects";
+        sql.query(query, &Params::none())
+            .unwrap()
+            .each_text(|row| {
+                told.extend(row.into_iter().flatten());
+                Ok::<(), crate::EngineError>(())
+            })
+            .unwrap();
+        told.join(",")
+    }
+
+    #[test]
+    fn freshdesk_25_one_object_more_and_rows_hold_keys_alone() {
+        assert_eq!(rows(5, 5), "5/5");
+        assert_eq!(rows(6, 5), "6/0");
+        assert_eq!(rows(1, 0), "1/0");
     }
 }

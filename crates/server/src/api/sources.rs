@@ -341,6 +341,10 @@ impl Tool for PurgeSource {
     fn run(desk: &Desk, call: &Call, arguments: PurgeArguments) -> Result<PurgeView, Refusal> {
         let list = desk.sources.desk(&desk.engine)?;
         let source = desk.sources.one(&list, &arguments.id)?;
+        if !list.is_help_desk(source) {
+            return Err(Refusal::new("The source is no help desk, so its records are of no platform.")
+                .hint("a source whose kind is freshdesk or github_issues"));
+        }
         let Some(confirm) = &arguments.confirm else {
             return Ok(PurgeView::of(&list.plan_purge(&source.id)?));
         };

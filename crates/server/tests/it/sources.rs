@@ -302,7 +302,8 @@ fn freshdesk_30_a_purge_needs_the_words_the_right_and_the_tenant() {
          [[token]]\nname = \"reader\"\ntoken = \"{READER}\"\ntenant = \"one\"\n"
     );
     let tokens = Tokens::parse(&file, "default").unwrap();
-    let sources = vec![desk("ones", "one"), desk("twos", "two")];
+    let no_desk = source("news", &mock.url, json!({ "tenant_id": "one" }));
+    let sources = vec![desk("ones", "one"), desk("twos", "two"), no_desk];
     let world = World::unserved().with_sources(sources).service(HttpOptions { tokens, ..local() });
     let address = world.address;
     for (token, id) in [(ONE, "ones"), (TWO, "twos")] {
@@ -339,6 +340,8 @@ fn freshdesk_30_a_purge_needs_the_words_the_right_and_the_tenant() {
             refused.body
         );
     }
+    assert_eq!(purge(ONE, "news", json!({})).status, 400);
+    assert_eq!(purge(ONE, "nobody", json!({})).status, 404);
     // Whoever only reads, and another tenant, with the right words even.
     assert_eq!(purge(READER, "ones", json!({ "confirm": right })).status, 403);
     assert_eq!(purge(TWO, "ones", json!({ "confirm": right })).status, 404);
