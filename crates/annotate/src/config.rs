@@ -7,7 +7,7 @@ use stele_http::ClientConfig;
 
 use crate::{AnnotateError, Budget};
 
-/// The table `[annotation]` of `stele.toml`. Without it no model is asked for anything.
+/// The tables `[annotation]` and `[summaries]` of `stele.toml`. Without them no model is asked for anything.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct AnnotationConfig {
@@ -17,7 +17,7 @@ pub struct AnnotationConfig {
     /// The model, as the service calls it.
     pub model: String,
     /// A file that holds the key, relative to the configuration file. The environment variable
-    /// `STELE_ANNOTATION_KEY` goes before it.
+    /// `STELE_ANNOTATION_KEY` goes before it, for summaries `STELE_SUMMARIES_KEY`.
     pub key_file: Option<PathBuf>,
     /// Questions of one run at most.
     pub calls_max: u64,

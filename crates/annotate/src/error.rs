@@ -15,7 +15,7 @@ pub enum AnnotateError {
     #[error("annotating was stopped on request")]
     Cancelled,
     /// A setting that cannot be used.
-    #[error("the setting {setting} under [annotation] cannot be used: {reason}")]
+    #[error("the setting {setting} under [annotation] or [summaries] cannot be used: {reason}")]
     Config {
         /// Its name.
         setting: &'static str,

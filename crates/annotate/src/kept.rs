@@ -8,8 +8,8 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use stele_model::Claims;
 use stele_model::id::{IdHasher, to_hex};
 
 use crate::AnnotateError;
@@ -18,14 +18,15 @@ use crate::prompt::{Passage, shown};
 /// Answers that are kept. A million sections are a library; their files are a few gigabytes.
 pub(crate) const ANSWERS_MAX: u64 = 1_000_000;
 
-/// Longest file that can be an answer: claims are bounded, and take a fraction of it.
+/// Longest file that can be an answer: claims and summaries are bounded, and take a fraction of it.
 const FILE_BYTES_MAX: u64 = 256 << 10;
 
 /// An answer as its file has it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Answer {
-    /// What was claimed; nothing where the model said something else.
-    pub(crate) claims: Claims,
+pub(crate) struct Answer<T> {
+    /// What was said; nothing where the model said something else than it was asked for.
+    #[serde(alias = "claims")]
+    pub(crate) said: T,
     /// Why the answer says nothing, if it does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) unusable: Option<String>,
@@ -63,7 +64,7 @@ impl Kept {
     }
 
     /// The answer to a question, if there is one that can be read.
-    pub(crate) fn get(&self, key: &str) -> Option<Answer> {
+    pub(crate) fn get<T: DeserializeOwned>(&self, key: &str) -> Option<Answer<T>> {
         let path = self.path(key);
         fs::metadata(&path).ok().filter(|found| found.len() <= FILE_BYTES_MAX)?;
         let answer = serde_json::from_slice(&fs::read(&path).ok()?);
@@ -74,7 +75,7 @@ impl Kept {
     }
 
     /// Keeps an answer.
-    pub(crate) fn put(&self, key: &str, answer: &Answer) -> Result<(), AnnotateError> {
+    pub(crate) fn put<T: Serialize>(&self, key: &str, answer: &Answer<T>) -> Result<(), AnnotateError> {
         let path = self.path(key);
         let is_new = !path.exists();
         let shelf = path.parent().unwrap_or(&self.dir);

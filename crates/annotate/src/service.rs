@@ -5,10 +5,10 @@ use std::sync::Arc;
 use serde::Deserialize;
 use stele_http::{Cancelled, Client, Key, Method, Pace, Secret};
 
-use crate::prompt::{PROMPT_VERSION, Passage, body};
+use crate::prompt::{PROMPT_VERSION, Passage, Task, body};
 use crate::{AnnotateError, AnnotationConfig};
 
-/// Somebody who says what a text names.
+/// Somebody who says something about a text, such as what it names.
 pub trait Annotator: Send + Sync {
     /// The model with the version of what it is asked: what marks its claims and tells answers apart.
     fn id(&self) -> &str;
@@ -26,7 +26,7 @@ pub trait Annotator: Send + Sync {
 /// What came back.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reply {
-    /// What the model said, which is for [`crate::Annotations`] to read.
+    /// What the model said, which is for [`crate::Answers`] to read.
     pub content: String,
     /// Whether it was cut off because it was too long.
     pub cut: bool,
@@ -37,6 +37,7 @@ pub struct Reply {
 /// A service at an address.
 pub struct Service {
     id: String,
+    task: Task,
     model: String,
     answer_tokens_max: u32,
     client: Client,
@@ -49,6 +50,7 @@ impl Service {
     /// If a setting cannot be used; the error names it.
     pub fn new(
         config: &AnnotationConfig,
+        task: Task,
         key: Option<Secret>,
         pace: Arc<dyn Pace>,
     ) -> Result<Self, AnnotateError> {
@@ -60,7 +62,8 @@ impl Service {
             _ => "/v1/chat/completions",
         };
         Ok(Self {
-            id: format!("model/{}/{PROMPT_VERSION}", config.model),
+            id: format!("{}/{}/{PROMPT_VERSION}", task.name(), config.model),
+            task,
             model: config.model.clone(),
             answer_tokens_max: config.answer_tokens_max,
             client: Client::new(&format!("{base}{path}"), config.client(), key.map(Key::Bearer), pace)?,
@@ -97,11 +100,11 @@ impl Annotator for Service {
     }
 
     fn question_bytes(&self, passage: &Passage<'_>) -> usize {
-        body(&self.model, self.answer_tokens_max, passage).len()
+        body(self.task, &self.model, self.answer_tokens_max, passage).len()
     }
 
     fn ask(&self, passage: &Passage<'_>, cancelled: Cancelled<'_>) -> Result<Reply, AnnotateError> {
-        let body = body(&self.model, self.answer_tokens_max, passage);
+        let body = body(self.task, &self.model, self.answer_tokens_max, passage);
         let answer = self.client.send(Method::Post, "", Some(body), cancelled)?;
         let bad = |reason: String| AnnotateError::BadAnswer {
             service: self.client.shown().to_owned(),

@@ -1,17 +1,19 @@
-//! Claims about many texts: known ones for nothing, new ones as far as the budget goes.
+//! Claims about many texts, and summaries of them: known ones for nothing, new ones as far as the budget goes.
 
+use std::marker::PhantomData;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use stele_http::Cancelled;
-use stele_model::Claims;
 use stele_model::error::in_full;
+use stele_model::{Claims, Micros};
 
 use crate::AnnotateError;
 use crate::budget::{Budget, Purse, Spent};
 use crate::kept::{ANSWERS_MAX, Answer, Kept};
-use crate::prompt::{Passage, claims_in};
+use crate::prompt::{Passage, claims_in, summary_in};
 use crate::service::Annotator;
 
 /// Answers in a row that no service of this kind gives, after which it is not asked any more: something else is
@@ -38,10 +40,26 @@ pub struct Summary {
 }
 
 /// Answers that are known, and somebody to ask for more.
-pub struct Annotations {
+pub struct Answers<T> {
     annotator: Arc<dyn Annotator>,
     kept: Kept,
     state: Mutex<State>,
+    said: PhantomData<fn() -> T>,
+}
+
+/// What a model claims about texts.
+pub type Annotations = Answers<Claims>;
+
+/// What a model makes of texts in a few sentences.
+pub type Summaries = Answers<Written>;
+
+/// A summary as it was written.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Written {
+    /// What it says; empty where the model said something else.
+    pub text: String,
+    /// When the model said so.
+    pub at: Micros,
 }
 
 struct State {
@@ -50,7 +68,7 @@ struct State {
     summary: Summary,
 }
 
-impl Annotations {
+impl<T: Default + Serialize + DeserializeOwned> Answers<T> {
     /// What is known is in `dir`, and stays there.
     ///
     /// # Errors
@@ -59,10 +77,10 @@ impl Annotations {
     pub fn open(dir: &Path, annotator: Arc<dyn Annotator>, budget: Budget) -> Result<Self, AnnotateError> {
         let summary = Summary { extractor: annotator.id().to_owned(), ..Summary::default() };
         let state = Mutex::new(State { purse: Purse::new(budget), bad: 0, summary });
-        Ok(Self { kept: Kept::open(dir)?, annotator, state })
+        Ok(Self { kept: Kept::open(dir)?, annotator, state, said: PhantomData })
     }
 
-    /// What marks the claims.
+    /// What marks what is said.
     pub fn extractor(&self) -> &str {
         self.annotator.id()
     }
@@ -73,23 +91,20 @@ impl Annotations {
         Summary { spent: state.purse.spent, ..state.summary.clone() }
     }
 
-    /// What is claimed about a passage; `None` if nobody was asked, because the budget is used up or the service
-    /// does not answer. The first time that happens ends the asking for this run.
-    ///
-    /// # Errors
-    ///
-    /// If that was asked for, or an answer cannot be kept.
-    pub fn claims(
+    /// What is said about a passage, as `read` understands it; `None` if nobody was asked, because the budget is used
+    /// up or the service does not answer. The first time that happens ends the asking for this run.
+    fn answer(
         &self,
         passage: &Passage<'_>,
+        read: impl FnOnce(&str) -> Result<T, String>,
         cancelled: Cancelled<'_>,
-    ) -> Result<Option<Claims>, AnnotateError> {
+    ) -> Result<Option<T>, AnnotateError> {
         let key = Kept::key(self.annotator.id(), passage);
-        if let Some(answer) = self.kept.get(&key) {
+        if let Some(answer) = self.kept.get::<T>(&key) {
             let mut state = self.state();
             state.summary.known += 1;
             state.summary.unusable += u64::from(answer.unusable.is_some());
-            return Ok(Some(answer.claims));
+            return Ok(Some(answer.said));
         }
         let Some(most) = self.may_ask(passage) else { return Ok(None) };
         let reply = self.annotator.ask(passage, cancelled);
@@ -114,21 +129,21 @@ impl Annotations {
         let came_to = state.purse.priced(input, output);
         state.purse.settle(most, came_to);
         state.summary.asked += 1;
-        let answer = match claims_in(&reply.content) {
-            Ok(claims) => Answer { claims, unusable: None },
+        let answer = match read(&reply.content) {
+            Ok(said) => Answer { said, unusable: None },
             Err(reason) => {
                 let reason = if reply.cut {
                     "it was cut off; answer_tokens_max is too small".to_owned()
                 } else {
                     reason
                 };
-                Answer { claims: Claims::default(), unusable: Some(reason) }
+                Answer { said: T::default(), unusable: Some(reason) }
             }
         };
         state.summary.unusable += u64::from(answer.unusable.is_some());
         drop(state);
         self.kept.put(&key, &answer)?;
-        Ok(Some(answer.claims))
+        Ok(Some(answer.said))
     }
 
     /// What the question may come to, set aside; nothing if it is not to be asked.
@@ -150,6 +165,38 @@ impl Annotations {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Answers<Claims> {
+    /// What is claimed about a passage; `None` if nobody was asked, because the budget is used up or the service
+    /// does not answer. The first time that happens ends the asking for this run.
+    ///
+    /// # Errors
+    ///
+    /// If that was asked for, or an answer cannot be kept.
+    pub fn claims(
+        &self,
+        passage: &Passage<'_>,
+        cancelled: Cancelled<'_>,
+    ) -> Result<Option<Claims>, AnnotateError> {
+        self.answer(passage, claims_in, cancelled)
+    }
+}
+
+impl Answers<Written> {
+    /// What a passage comes to; `None` as with [`Annotations::claims`]. `now` is when it is asked.
+    ///
+    /// # Errors
+    ///
+    /// As [`Annotations::claims`].
+    pub fn summary_of(
+        &self,
+        passage: &Passage<'_>,
+        now: Micros,
+        cancelled: Cancelled<'_>,
+    ) -> Result<Option<Written>, AnnotateError> {
+        self.answer(passage, |said| Ok(Written { text: summary_in(said)?, at: now }), cancelled)
     }
 }
 

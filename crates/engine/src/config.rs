@@ -9,6 +9,7 @@ use stele_annotate::AnnotationConfig;
 use stele_discover::Folding;
 use stele_http::without_passwords;
 use stele_jobs::Mark;
+use stele_lake::sql::ObjectRows;
 use stele_model::error::in_full;
 use stele_sinks::SinkConfig;
 use stele_telemetry::TelemetryConfig;
@@ -60,6 +61,10 @@ pub struct Settings {
     pub annotation: Option<AnnotationConfig>,
     /// Its key, if the environment has it.
     pub annotation_key: Option<String>,
+    /// A language model that summarises what help desks have; none unless one is named.
+    pub summaries: Option<AnnotationConfig>,
+    /// Its key, if the environment has it.
+    pub summaries_key: Option<String>,
     /// Whether an ingest brings the index up to date.
     pub index_on_ingest: bool,
     /// Questions that `verify` asks; each has to find something.
@@ -82,6 +87,10 @@ pub struct Settings {
     pub source_defaults: serde_json::Map<String, serde_json::Value>,
     /// A file of JSON with comments that lists the sources instead.
     pub sources_file: Option<PathBuf>,
+    /// What the variable `ENABLE_FULL_STREAMING_MODE` says for help desks that name no mode.
+    pub streaming_flag: Option<String>,
+    /// What rows of help desks hold, if whoever makes the engine knows it already; otherwise the sources say it.
+    pub object_rows: Option<ObjectRows>,
     /// What holds new jobs back; what fits the machine for signals that have none.
     pub job_marks: Vec<Mark>,
     /// What is told to others; nothing unless somebody says so.
@@ -104,6 +113,8 @@ impl Default for Settings {
             embedding_key: None,
             annotation: None,
             annotation_key: None,
+            summaries: None,
+            summaries_key: None,
             index_on_ingest: true,
             sample_queries: Vec::new(),
             sinks: BTreeMap::new(),
@@ -114,6 +125,8 @@ impl Default for Settings {
             sources: Vec::new(),
             source_defaults: serde_json::Map::new(),
             sources_file: None,
+            streaming_flag: None,
+            object_rows: None,
             watchers: BTreeMap::new(),
             job_marks: Vec::new(),
             telemetry: TelemetryConfig::default(),
@@ -141,6 +154,8 @@ struct File {
     embedding: Option<EmbeddingConfig>,
     /// A language model that is asked about documents; see `docs/guide/documents.md`.
     annotation: Option<AnnotationConfig>,
+    /// Who summarises what help desks have; see `docs/guide/sources.md`.
+    summaries: Option<AnnotationConfig>,
     /// Where models are, relative to the file.
     models_dir: Option<PathBuf>,
     /// Whether an ingest brings the index up to date; `--no-embed` says no for one run.
@@ -216,6 +231,8 @@ impl Settings {
         }
         settings.embedding_key = text("STELE_EMBEDDING_KEY")?;
         settings.annotation_key = text("STELE_ANNOTATION_KEY")?;
+        settings.summaries_key = text("STELE_SUMMARIES_KEY")?;
+        settings.streaming_flag = text("ENABLE_FULL_STREAMING_MODE")?;
         if let Some(queue) = text("STELE_QUEUE")? {
             settings.queue = QueueHome::parse(&queue)
                 .map_err(|reason| EngineError::Config { origin: "STELE_QUEUE".to_owned(), reason })?;
@@ -266,9 +283,11 @@ impl Settings {
         self.timezone = file.timezone.or(self.timezone.take());
         self.fold = file.fold.unwrap_or(self.fold);
         self.embedding = file.embedding.unwrap_or(std::mem::take(&mut self.embedding));
-        if let Some(mut annotation) = file.annotation {
-            annotation.key_file = annotation.key_file.map(|file| base.join(file));
-            self.annotation = Some(annotation);
+        for (model, of) in [(file.annotation, &mut self.annotation), (file.summaries, &mut self.summaries)] {
+            if let Some(mut model) = model {
+                model.key_file = model.key_file.map(|file| base.join(file));
+                *of = Some(model);
+            }
         }
         self.models_dir = file.models_dir.map(|dir| base.join(dir)).or(self.models_dir.take());
         self.sample_queries = file.sample_queries.unwrap_or(std::mem::take(&mut self.sample_queries));

@@ -107,6 +107,9 @@ fn is_own(path: &Path, own: &Path) -> bool {
             "graph-of",
             "annotations",
             "annotations-of",
+            "summaries",
+            "summaries-of",
+            "backups",
             "models",
             "watchers",
         ]
@@ -229,7 +232,7 @@ impl Engine {
     ///
     /// If the views cannot be made.
     pub fn sql(&self, snapshot: &Snapshot, options: &SqlOptions) -> Result<Sql, EngineError> {
-        self.sql_over(snapshot, Tables::of(snapshot)?, options)
+        self.sql_over(snapshot, self.tables(snapshot)?, options)
     }
 
     /// The same with nothing but what this engine's tenant has: for those who may not know of others.
@@ -246,8 +249,12 @@ impl Engine {
         Ok(Sql::open(&self.own_tables(snapshot)?, options)?)
     }
 
+    fn tables(&self, snapshot: &Snapshot) -> Result<Tables, EngineError> {
+        Ok(Tables { objects: self.object_rows(), ..Tables::of(snapshot)? })
+    }
+
     fn own_tables(&self, snapshot: &Snapshot) -> Result<Tables, EngineError> {
-        let tables = Tables::of(snapshot)?;
+        let tables = self.tables(snapshot)?;
         // Where there is nobody else, the condition would only take time.
         Ok(if self.is_alone(snapshot)? { tables } else { tables.only(&self.settings.tenant) })
     }
@@ -259,13 +266,11 @@ impl Engine {
         options: &SqlOptions,
     ) -> Result<Sql, EngineError> {
         let derived = self.graph_tables(snapshot)?;
-        let tenant = tables.tenant.clone();
+        let without = tables.clone();
         match Sql::open(&Tables { derived, ..tables }, options) {
             // A damaged graph is no reason to ask nothing; whether it was the graph is seen without it.
             Err(SqlError::Part(reason)) => {
-                let tables = Tables::of(snapshot)?;
-                let tables = tenant.iter().fold(tables, |tables, tenant| tables.only(tenant));
-                let sql = Sql::open(&tables, options)?;
+                let sql = Sql::open(&without, options)?;
                 tracing::warn!(
                     "the graph cannot be asked in SQL: {reason}; `stele graph rebuild` makes it anew"
                 );

@@ -8,6 +8,7 @@ use stele_capture::CaptureError;
 use stele_collect::CollectError;
 use stele_embed::EmbedError;
 use stele_graph::GraphError;
+use stele_helpdesk::HelpdeskError;
 use stele_index::IndexError;
 use stele_jobs::JobsError;
 use stele_lake::LakeError;
@@ -57,6 +58,17 @@ pub enum EngineError {
     /// From a source that is collected.
     #[error(transparent)]
     Collect(#[from] CollectError),
+    /// From a decision about a help desk.
+    #[error(transparent)]
+    Helpdesk(#[from] HelpdeskError),
+    /// A backup of what was collected.
+    #[error("the backup {}: {reason}", path.display())]
+    Backup {
+        /// Its directory.
+        path: PathBuf,
+        /// What is wrong with it, and what would do.
+        reason: String,
+    },
     /// From what tells others.
     #[error("telemetry cannot be set up")]
     Telemetry(#[from] TelemetryError),
@@ -217,6 +229,7 @@ impl EngineError {
             Self::Telemetry(error) => error.kind(),
             Self::Collect(error) => error.kind(),
             Self::Capture(error) => error.kind(),
+            Self::Helpdesk(error) => error.kind(),
             Self::NotCollected { kind, .. } => *kind,
             Self::NotFetched(_) => ErrorKind::Retry,
             Self::Collection { .. } => ErrorKind::Fix,
@@ -230,6 +243,7 @@ impl EngineError {
             | Self::NoGraph
             | Self::NoQueue { .. }
             | Self::NotListening { .. }
+            | Self::Backup { .. }
             | Self::UnknownName { .. }
             | Self::NoInputs(_)
             | Self::UnknownInput { .. }

@@ -19,7 +19,7 @@
 //! that are learned from headers, tries that tell "not now" from "failed", files that are fetched without the key.
 //! A ticket goes out with its messages and the place where the next run goes on, in one batch.
 //!
-//! What is not here: no table and no summary is written ([`IntegratedObject`] says what a row would be), no file is
+//! What is not here: no table and no summary is written (the lake has views over the records), no file is
 //! read for its text ([`Extract`] is handed in), no environment, no configuration file and no clock.
 
 mod ahead;
@@ -40,7 +40,6 @@ mod platform;
 mod progress;
 pub mod purge;
 pub mod rate;
-mod rows;
 mod run;
 mod text;
 mod tickets;
@@ -56,6 +55,5 @@ pub use mode::{ADAPTIVE_OBJECTS_MAX, Decided, Mode};
 pub use normal::{Article, Attachment, Message, NORMALIZER_VERSION, Person, Ticket};
 pub use platform::{Account, Allowance, List, PER_PAGE, Pass, Place, Platform, Question};
 pub use progress::Progress;
-pub use rows::{IntegratedObject, ticket_metadata};
 pub use text::{instant, of_html, safe_name};
 pub use walk::{PENDING_MAX, Pending};

@@ -39,12 +39,20 @@ impl Mode {
         }
     }
 
+    /// Up to how many objects rows hold what they say; `None` is never.
+    pub fn content_max(self) -> Option<u64> {
+        match self {
+            Self::VectorOnly => None,
+            Self::Adaptive => Some(ADAPTIVE_OBJECTS_MAX),
+            Self::Hybrid => Some(u64::MAX),
+        }
+    }
+
     /// What is done with so many objects.
     pub fn decide(self, objects: u64) -> Decided {
-        match self {
-            Self::VectorOnly => Decided::VectorOnly,
-            Self::Adaptive if objects > ADAPTIVE_OBJECTS_MAX => Decided::VectorOnly,
-            Self::Hybrid | Self::Adaptive => Decided::Hybrid,
+        match self.content_max() {
+            Some(max) if objects <= max => Decided::Hybrid,
+            _ => Decided::VectorOnly,
         }
     }
 }
@@ -52,11 +60,6 @@ impl Mode {
 impl Decided {
     /// Whether texts are summarised, where there is a service that does.
     pub fn summarises(self) -> bool {
-        self == Self::Hybrid
-    }
-
-    /// Whether rows hold what was said and not only keys.
-    pub fn keeps_content(self) -> bool {
         self == Self::Hybrid
     }
 }

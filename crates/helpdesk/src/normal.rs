@@ -195,25 +195,3 @@ pub struct Attachment {
     /// `failed`; `null` if nobody tried.
     pub text_status: Option<&'static str>,
 }
-
-impl Ticket {
-    /// All of it as one text: subject, content, and each message with who wrote it and when.
-    pub fn text(&self) -> String {
-        let mut text = self.subject.clone().unwrap_or_default();
-        if let Some(content) = &self.content {
-            text.push_str("\n\n");
-            text.push_str(content);
-        }
-        for message in &self.conversations {
-            let role = match (message.private, message.incoming) {
-                (Some(true), _) => "note",
-                (_, Some(true)) => "requester",
-                (_, Some(false)) => "agent",
-                _ => "unknown",
-            };
-            let at = message.created_at.as_deref().unwrap_or("unknown time");
-            text.push_str(&format!("\n\n[{role}, {at}]\n{}", message.text.as_deref().unwrap_or_default()));
-        }
-        text
-    }
-}

@@ -5,7 +5,6 @@ use jiff::tz::TimeZone;
 use stele_model::Clock;
 
 use crate::HelpdeskError;
-use crate::ids::ObjectType;
 
 /// The words that a person has to give: `DELETE_acme_freshdesk_20310308`, with the day in UTC.
 pub fn confirmation(tenant: &str, platform: &str, clock: &dyn Clock) -> String {
@@ -24,9 +23,4 @@ pub fn check(given: &str, tenant: &str, platform: &str, clock: &dyn Clock) -> Re
         true => Ok(()),
         false => Err(HelpdeskError::NotConfirmed),
     }
-}
-
-/// Whether a record goes with a purge: it is of this tenant and this platform, both as they stand in it.
-pub fn concerns(record: (&str, &str, ObjectType), tenant: &str, platform: &str) -> bool {
-    record.0 == tenant && record.1 == platform
 }

@@ -41,7 +41,11 @@ pub(crate) fn terms_of(chunk: &Chunk) -> String {
         ChunkKind::Event => metadata.event_type.as_deref(),
         ChunkKind::Field => metadata.path.as_deref(),
         ChunkKind::Game => metadata.game_id.as_deref(),
-        ChunkKind::Protocol | ChunkKind::Record | ChunkKind::Session | ChunkKind::Section => None,
+        ChunkKind::Protocol
+        | ChunkKind::Record
+        | ChunkKind::Session
+        | ChunkKind::Section
+        | ChunkKind::Object => None,
     };
     if let Some(subject) = subject {
         terms.add(&format!("{WRITTEN}{}", subject.replace(' ', "")));

@@ -27,12 +27,22 @@ pub enum ChunkKind {
     Session,
     /// A section of a document, or a part of one.
     Section,
+    /// A thing that a help desk has, as its newest record tells it, or a part of what it says.
+    Object,
 }
 
 impl ChunkKind {
     /// Every kind.
-    pub const ALL: [Self; 7] =
-        [Self::Protocol, Self::Event, Self::Field, Self::Record, Self::Game, Self::Session, Self::Section];
+    pub const ALL: [Self; 8] = [
+        Self::Protocol,
+        Self::Event,
+        Self::Field,
+        Self::Record,
+        Self::Game,
+        Self::Session,
+        Self::Section,
+        Self::Object,
+    ];
 
     /// The name in tables, answers and filters.
     pub fn name(self) -> &'static str {
@@ -44,6 +54,7 @@ impl ChunkKind {
             Self::Game => "game",
             Self::Session => "session",
             Self::Section => "section",
+            Self::Object => "object",
         }
     }
 

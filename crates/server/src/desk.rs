@@ -118,6 +118,7 @@ impl Desk {
             lake_id: snapshot.lake_id().to_owned(),
             version: snapshot.version(),
             graph: self.engine.graph(snapshot)?.map(|graph| graph.version().version),
+            objects: self.engine.object_rows(),
             threads: self.engine.threads(),
         };
         self.processes.answer(&Asked { lake, query: query.to_owned(), rows_max }, call)
@@ -209,6 +210,8 @@ impl From<EngineError> for Refusal {
             EngineError::Collect(CollectError::Stopped { .. }) => "The source is being collected.",
             EngineError::Collect(CollectError::Sources { .. }) => "The sources cannot be read.",
             EngineError::Collect(_) => "The source cannot do that.",
+            EngineError::Helpdesk(_) => "Nothing was removed.",
+            EngineError::Backup { .. } => "Nothing was removed: the backup cannot be written.",
             EngineError::NotListening { .. } => "The capture cannot be told that.",
             EngineError::UnknownName { .. } => "Nothing in the graph has that name.",
             EngineError::UnknownInput { .. } | EngineError::AmbiguousInput { .. } => {
@@ -234,6 +237,9 @@ impl From<EngineError> for Refusal {
             (EngineError::Collect(CollectError::Stopped { .. }), _) => {
                 "the same again when that is over; POST /api/jobs/ID/control ends a job that collects it"
             }
+            (EngineError::Helpdesk(_), _) => {
+                "the same call without `confirm`: it shows what goes, and how the words are formed"
+            }
             (EngineError::Collect(_), _) => "docs/guide/sources.md; `stele sources list` names what is wrong",
             (EngineError::NotListening { .. }, _) => "a capture that GET /api/captures lists as running",
             (EngineError::Search(_), _) => {
@@ -244,6 +250,7 @@ impl From<EngineError> for Refusal {
         };
         let cause = match (&error, error.kind()) {
             (EngineError::Sql(error), _) => cause_of(error),
+            (EngineError::Helpdesk(_), _) => Cause::Forbidden,
             (EngineError::UnknownName { .. } | EngineError::UnknownInput { .. }, _) => Cause::Missing,
             (EngineError::NotListening { is_there: false, .. }, _) => Cause::Missing,
             (EngineError::NotListening { .. } | EngineError::Collect(CollectError::Stopped { .. }), _) => {

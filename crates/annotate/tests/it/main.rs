@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use serde_json::json;
-use stele_annotate::{AnnotateError, AnnotationConfig, Annotations, Passage, Service};
+use stele_annotate::{AnnotateError, AnnotationConfig, Annotations, Passage, Service, Task};
 use stele_http::{Secret, Still, never};
 use stele_testkit::server::{Reply, Request, Server};
 
@@ -33,7 +33,8 @@ fn config(server: &Server) -> AnnotationConfig {
 }
 
 fn open(dir: &Path, config: &AnnotationConfig) -> Annotations {
-    let service = Service::new(config, Some(Secret::new("hush")), Arc::new(Still::default())).unwrap();
+    let service =
+        Service::new(config, Task::Claims, Some(Secret::new("hush")), Arc::new(Still::default())).unwrap();
     Annotations::open(dir, Arc::new(service), config.budget()).unwrap()
 }
 
@@ -179,7 +180,8 @@ fn a_stop_is_a_stop_and_a_wrong_setting_is_named() {
         (AnnotationConfig { answer_tokens_max: 0, ..good.clone() }, "answer_tokens_max"),
         (AnnotationConfig { tries_max: 0, ..good }, "tries_max"),
     ] {
-        let error = Service::new(&config, None, Arc::new(Still::default())).err().unwrap().to_string();
+        let error =
+            Service::new(&config, Task::Claims, None, Arc::new(Still::default())).err().unwrap().to_string();
         assert!(error.contains(setting), "{error}");
     }
 }

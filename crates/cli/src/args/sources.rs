@@ -1,5 +1,6 @@
 //! Commands about sources that are no files, and about live feeds.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
@@ -38,6 +39,27 @@ pub enum SourcesAction {
     State {
         #[command(subcommand)]
         action: StateAction,
+    },
+    /// Remove everything of a tenant on a help desk; without --confirm it shows what that would be
+    Purge {
+        /// A source of that help desk
+        id: String,
+        /// The words that the plan tells how to form
+        #[arg(long, value_name = "WORDS")]
+        confirm: Option<String>,
+        /// Write a copy into this new directory first, which `sources restore` brings back
+        #[arg(long, value_name = "DIR", requires = "confirm")]
+        backup: Option<PathBuf>,
+    },
+    /// Bring back what a purge wrote aside
+    Restore {
+        /// The directory
+        dir: PathBuf,
+    },
+    /// Have the model of [summaries] in stele.toml summarise what a help desk has
+    Summarise {
+        /// The source
+        id: String,
     },
     /// What sources cost so far
     Cost {

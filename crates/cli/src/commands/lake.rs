@@ -115,10 +115,11 @@ fn prune(context: &Context, args: &PruneArgs) -> Result<Exit, Failure> {
         tenant: None,
         before: args.older_than.as_ref().map(|age| engine.now().saturating_sub(age.micros)),
         doc_type: args.doc_type.as_deref().map(doc_type).transpose()?,
-        source: match &args.source {
-            Some(name) => Some(engine.input(&engine.snapshot()?, name)?.uri),
-            None => None,
+        sources: match &args.source {
+            Some(name) => vec![engine.input(&engine.snapshot()?, name)?.uri],
+            None => Vec::new(),
         },
+        reason: None,
     };
     let plan = engine.plan_prune(&selection)?;
     let version = match (args.confirm.yes, plan.is_empty()) {

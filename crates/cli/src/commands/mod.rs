@@ -19,6 +19,7 @@ mod lake;
 mod mcp;
 mod migrate;
 mod models;
+mod purge;
 mod read_document;
 mod replay;
 mod report;

@@ -6,7 +6,7 @@ use stele_engine::jobs::{Input, Options};
 use stele_engine::{Cancel, NoProgress};
 use stele_model::error::in_full;
 
-use super::{Context, index, jobs, variable};
+use super::{Context, index, jobs, purge, variable};
 use crate::args::{Collecting, QueueArgs, SourcesAction, StateAction};
 use crate::errors::{Exit, Failure};
 use crate::interrupt::Interrupt;
@@ -70,6 +70,12 @@ pub fn run(context: &Context, action: SourcesAction) -> Result<Exit, Failure> {
             Ok(Exit::Done)
         }
         SourcesAction::Cost { id } => cost(context, &desk, id.as_deref()),
+        SourcesAction::Purge { id, confirm, backup } => {
+            let how = purge::How { confirm: confirm.as_deref(), backup: backup.as_deref() };
+            purge::purge(context, &engine, &id, &how, &interrupt.cancel)
+        }
+        SourcesAction::Restore { dir } => purge::restore(context, &engine, &dir, &interrupt.cancel),
+        SourcesAction::Summarise { id } => purge::summarise(context, &engine, &id, &interrupt.cancel),
     }
 }
 
@@ -275,7 +281,10 @@ pub fn collect(context: &Context, which: &Collecting, dry_run: bool, embed: bool
         complain(context, run);
     }
     // Cursors alone make a version of the lake, too, which the index has to follow.
-    if runs.iter().any(|run| run.bytes_in > 0) && !interrupt.cancel.is_cancelled() {
+    let came = runs.iter().any(|run| run.bytes_in > 0);
+    // A run that was killed before the index followed has left that to this one.
+    let behind = || embed && engine.settings().index_on_ingest && engine.is_index_behind().unwrap_or(true);
+    if !interrupt.cancel.is_cancelled() && (came || behind()) {
         index::follow(context, &engine, embed, &interrupt.cancel)?;
     }
     let ok = runs.iter().filter(|run| run.outcome == "ok").count();

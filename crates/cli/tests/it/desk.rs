@@ -21,27 +21,38 @@ fn wait(time: Duration) {
 }
 
 /// A desk, a configuration that names it, and the program.
-struct Rig {
-    mock: MockFreshdesk,
-    world: World,
+pub struct Rig {
+    pub mock: MockFreshdesk,
+    pub world: World,
 }
 
 impl Rig {
     fn new(seed: u64, knobs: Knobs) -> Rig {
+        Self::of(seed, knobs, "streams = [\"tickets\", \"conversations\"]\n")
+    }
+
+    /// With more lines of its configuration: of the desk first, and tables behind them.
+    pub fn of(seed: u64, knobs: Knobs, more: &str) -> Rig {
         let mock = MockFreshdesk::start(knobs, Arc::new(Real::default()));
         let world = World::of_size(seed, 5_000);
         let config = format!(
             "[embedding]\nprovider = \"none\"\n[jobs]\nattempts_max = 2\n\
              [[sources]]\nsource_id = \"desk\"\nsource_type = \"freshdesk\"\ndomain = \"{}\"\nallow_insecure = true\n\
-             api_key = \"${{FRESHDESK_API_KEY}}\"\nstreams = [\"tickets\", \"conversations\"]\nlookback = \"0s\"\nrate = {{ credits_per_minute = 90000 }}\nretry = {{ max_retries = 1 }}\n",
+             api_key = \"${{FRESHDESK_API_KEY}}\"\nlookback = \"0s\"\nrate = {{ credits_per_minute = 90000 }}\nretry = {{ max_retries = 1 }}\n{more}",
             mock.url
         );
         world.write("stele.toml", config);
         Rig { mock, world }
     }
 
-    fn run(&self, line: &str) -> Ran {
+    pub fn run(&self, line: &str) -> Ran {
+        self.run_with(line, &[])
+    }
+
+    /// The same, with more variables.
+    pub fn run_with(&self, line: &str, variables: &[(&str, &str)]) -> Ran {
         let mut command = self.world.stele(&format!("{line} --data-dir d"));
+        command.envs(variables.iter().copied());
         let ran = Ran::of(command.env("FRESHDESK_API_KEY", KEY).output().unwrap());
         assert!(!ran.stdout.contains(KEY) && !ran.stderr.contains(KEY), "{line} tells the key");
         ran

@@ -12,6 +12,7 @@ mod ask;
 mod bad;
 mod crash;
 mod desk;
+mod desk_rows;
 mod documents;
 mod eval;
 mod graph_sinks;

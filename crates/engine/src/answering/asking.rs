@@ -229,6 +229,20 @@ impl Engine {
         }
     }
 
+    /// Whether the index lacks something of the lake, as where a run was killed between the two.
+    ///
+    /// # Errors
+    ///
+    /// If there is a lake or an index and it cannot be read.
+    pub fn is_index_behind(&self) -> Result<bool, EngineError> {
+        if self.is_without_lake() {
+            return Ok(false);
+        }
+        let snapshot = self.snapshot()?;
+        let pointers = self.index()?.pointers()?;
+        Ok(!pointers.iter().any(|pointer| self.pending(&snapshot, pointer) == Some(0)))
+    }
+
     /// Records and documents by which a snapshot and what an index follows differ: those that it does not know, and
     /// those that it still knows. Parts that were written anew count on both sides. `None` if it cannot be
     /// told, as where the index follows another lake.

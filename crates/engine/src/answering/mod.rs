@@ -1,7 +1,7 @@
 //! From the lake to answers: what is embedded and indexed, and how it is asked.
 //!
 //! ```text
-//! snapshot ─► texts (catalogue · records · games · sessions) ─► embed what is new ─► index
+//! snapshot ─► texts (catalogue · records · games · sessions · things of help desks) ─► embed what is new ─► index
 //!                                                                                     │
 //! answer ◄── which snapshot, how much is pending ◄── search ◄─────────────────────────┘
 //! ```
@@ -15,6 +15,7 @@ mod building;
 mod config;
 mod eval;
 mod health;
+pub(crate) mod objects;
 mod records;
 mod sink_times;
 mod sinks;

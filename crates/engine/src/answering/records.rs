@@ -7,6 +7,7 @@ use stele_model::json::{Kind, Value};
 use stele_model::path::Segment;
 use stele_model::{Chunk, ChunkKind, ChunkMetadata, DocType, path};
 
+use super::objects;
 use crate::judge::Accepted;
 
 /// Bytes of one text, about: names and numbers have a token in two or three bytes, so that the window
@@ -38,7 +39,7 @@ pub(super) struct Place<'a> {
 /// The text of a record; `None` if there is nothing to say about it.
 pub(super) fn text_of(record: &Accepted<'_>, event: &str, place: &Place<'_>) -> Option<Chunk> {
     let envelope = &record.envelope;
-    if !has_text(envelope.doc_type) {
+    if !has_text(envelope.doc_type) || objects::is_of_one(record, place.source) {
         return None;
     }
     let mut said = Said { text: format!("{event}:"), path: String::new(), count: 0 };

@@ -9,7 +9,7 @@ use stele_lake::{PartInfo, Snapshot};
 use stele_model::{Chunk, DocType};
 use stele_sources::{Piece, PieceKind};
 
-use super::{records, summaries};
+use super::{objects, records, summaries};
 use crate::engine::Engine;
 use crate::judge::Judge;
 use crate::{Cancel, EngineError};
@@ -17,7 +17,7 @@ use crate::{Cancel, EngineError};
 /// Takes one text.
 pub(super) type Take<'a> = dyn FnMut(Chunk) -> Result<(), EngineError> + 'a;
 
-/// The texts of the catalogue, the games, the sessions and the documents: all that something new may
+/// The texts of the catalogue, the games, the sessions, the help desks and the documents: all that something new may
 /// change.
 pub(super) fn of_the_whole(
     engine: &Engine,
@@ -45,6 +45,7 @@ fn of_the_whole_in(
     });
     outcome?;
     summaries::each(engine, snapshot, take)?;
+    objects::each(engine, snapshot, take)?;
     graph.map_or(Ok(()), |graph| engine.section_texts(snapshot, graph, wanted, take))
 }
 

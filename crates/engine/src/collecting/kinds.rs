@@ -15,7 +15,7 @@ use crate::EngineError;
 use crate::answering::Paced;
 
 /// Where texts of attachments are kept, below the data directory: they can be found out again.
-const TEXTS_DIR: &str = "tmp/attachments";
+pub(super) const TEXTS_DIR: &str = "tmp/attachments";
 
 /// Bytes of texts of attachments that are kept: those of some ten thousand files.
 const TEXTS_BYTES_MAX: u64 = 256 << 20;
@@ -85,7 +85,7 @@ impl SourceDesk<'_> {
     }
 
     /// Whose records they are.
-    fn tenant<'s>(&'s self, source: &'s Source) -> &'s str {
+    pub(super) fn tenant<'s>(&'s self, source: &'s Source) -> &'s str {
         source.tenant_id.as_deref().unwrap_or(&self.engine.settings().tenant)
     }
 }

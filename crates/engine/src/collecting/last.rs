@@ -151,6 +151,15 @@ pub(super) fn keep(engine: &Engine, source: &str, last: &LastRun) -> Result<(), 
     write_durably(&path, &serde_json::to_vec(last).unwrap_or_default())
 }
 
+/// Forgets a source.
+pub(super) fn forget(engine: &Engine, source: &str) -> Result<(), EngineError> {
+    let path = path(engine, source);
+    match std::fs::remove_file(&path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error).at("remove", &path),
+        _ => Ok(()),
+    }
+}
+
 impl SourceDesk<'_> {
     /// What came of a source the last time; nothing where it was never collected, or what is kept cannot be understood.
     ///

@@ -17,8 +17,8 @@ use crate::EngineError;
 /// of the lake know the newest of each.
 const THINGS_MAX: usize = 2_000_000;
 
-/// The last record of each thing, in the order in which batches came.
-const LATEST: &str = "SELECT event_type, original_id, arg_max(raw_hash, (source, byte_offset)) FROM events \
+/// The last record of each thing, in the order in which batches came: streams of one thing have names of their own.
+const LATEST: &str = "SELECT event_type, original_id, arg_max(raw_hash, (stele_batch(source), byte_offset)) FROM events \
      WHERE tenant_id = $tenant AND starts_with(source, $prefix) AND original_id IS NOT NULL GROUP BY 1, 2";
 
 /// What tells a line of a thing.

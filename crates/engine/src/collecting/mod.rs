@@ -1,15 +1,19 @@
 //! Sources beside recordings: which there are, whether they can be asked, and what is new of them, into the lake.
 
 mod attachments;
+mod backup;
 mod expected;
 mod kinds;
 mod last;
 mod latest;
 mod live;
 mod outcome;
+mod purge;
+mod rows;
 mod sink;
 mod spending;
 mod split;
+mod summarising;
 mod system;
 mod trust;
 
@@ -25,10 +29,12 @@ use stele_collect::{
 use stele_http::Pace;
 use stele_rest::Shared;
 
+pub use backup::{Backup, Restored};
 pub use expected::{ExpectedRun, Figures};
 pub use last::{LastRun, LastStream, Took};
 pub use live::Listened;
 pub use outcome::SourceRun;
+pub use purge::{CONFIRMATION, PurgePlan, Purged};
 pub(crate) use sink::{SCHEME, TAKEN};
 pub use split::Split;
 pub use stele_capture::{CaptureConfig, CaptureSeen, Command as CaptureCommand, Template};
@@ -40,11 +46,14 @@ pub use system::SystemFacts;
 
 use self::sink::{LakeSink, REJECTED_DIR};
 use self::spending::Spending;
+pub use self::summarising::Summarised;
+use self::summarising::summaries_dir;
 use self::trust::Trust;
 use crate::EngineError;
 use crate::answering::Paced;
 use crate::engine::Engine;
 use crate::progress::{Cancel, Progress, Unit, Update};
+use crate::{EngineError, Settings};
 
 /// Where the service's answers are kept, below the data directory: they can be had again.
 const CACHE_DIR: &str = "tmp/answers";
@@ -77,21 +86,7 @@ impl<'a> SourceDesk<'a> {
         engine: &'a Engine,
         variable: &'a (dyn Fn(&str) -> Option<String> + Sync),
     ) -> Result<Self, EngineError> {
-        let settings = engine.settings();
-        let config = match &settings.sources_file {
-            Some(path) => {
-                let named = |why: String| CollectError::Sources { why: format!("{}: {why}", path.display()) };
-                let text = std::fs::read_to_string(path).map_err(|error| named(error.to_string()))?;
-                SourcesConfig::parse(&text, KEYS, variable).map_err(|error| match error {
-                    CollectError::Sources { why } => named(why),
-                    error => error,
-                })?
-            }
-            None => {
-                let defaults = settings.source_defaults.clone();
-                SourcesConfig::of(settings.sources.clone(), defaults, KEYS, variable)?
-            }
-        };
+        let config = listed(engine.settings(), variable)?;
         let spending = Spending::open(engine, &config.defaults)?;
         Ok(Self { engine, config, variable, spending, turn: Mutex::new(()) })
     }
@@ -366,6 +361,23 @@ impl<'a> SourceDesk<'a> {
         });
         Shared { budget: Some(Arc::clone(self.spending.budget())), cache, limiter: None }
     }
+}
+
+/// The list of sources, as it is now.
+fn listed(
+    settings: &Settings,
+    variable: &(dyn Fn(&str) -> Option<String> + Sync),
+) -> Result<SourcesConfig, CollectError> {
+    let Some(path) = &settings.sources_file else {
+        let defaults = settings.source_defaults.clone();
+        return SourcesConfig::of(settings.sources.clone(), defaults, KEYS, variable);
+    };
+    let named = |why: String| CollectError::Sources { why: format!("{}: {why}", path.display()) };
+    let text = std::fs::read_to_string(path).map_err(|error| named(error.to_string()))?;
+    SourcesConfig::parse(&text, KEYS, variable).map_err(|error| match error {
+        CollectError::Sources { why } => named(why),
+        error => error,
+    })
 }
 
 /// The lake, for a run that is told of: what is kept, and what it cost, is known after each batch.

@@ -24,7 +24,7 @@ use crate::progress::{Cancel, Progress, Update};
 use crate::{EngineError, IngestSummary};
 
 /// The format of what is collected, as its profile is called.
-const FORMAT: &str = "collected";
+pub(super) const FORMAT: &str = "collected";
 
 /// The event of a line that holds a cursor.
 const CURSOR: &str = "stele_cursor";
@@ -42,7 +42,7 @@ const LOCKS_DIR: &str = "sources";
 pub(super) const REJECTED_DIR: &str = "sources/rejected";
 
 /// Where batches lie until they are in the lake, below the data directory.
-const DIR: &str = "tmp/collected";
+pub(super) const DIR: &str = "tmp/collected";
 
 /// Wait before a lake that somebody else writes to is asked again, in milliseconds: short beside a batch.
 pub(super) const BUSY_WAIT_MS: u64 = 200;
@@ -91,8 +91,8 @@ impl Engine {
     }
 
     /// The lake, to be asked; none if there is none yet.
-    fn collected_sql(&self) -> Result<Option<Sql>, EngineError> {
-        if !stele_lake::Lake::open_existing(self.data_dir()).is_ok_and(|lake| lake.exists()) {
+    pub(super) fn collected_sql(&self) -> Result<Option<Sql>, EngineError> {
+        if self.is_without_lake() {
             return Ok(None);
         }
         let options =
@@ -102,7 +102,7 @@ impl Engine {
 }
 
 /// The right to collect a source, of which there is one; it is given back with the file.
-fn taken(engine: &Engine, source: &str) -> Result<File, EngineError> {
+pub(super) fn taken(engine: &Engine, source: &str) -> Result<File, EngineError> {
     let dir = engine.data_dir().join(LOCKS_DIR);
     fs::create_dir_all(&dir).at("create", &dir)?;
     let path = dir.join(format!("{source}.lock"));

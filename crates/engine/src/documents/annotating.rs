@@ -1,10 +1,9 @@
 //! What a language model claims about documents, where the settings name one. It is asked about each section once;
 //! what it said is kept beside the graph, because asking again costs.
 
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use stele_annotate::{AnnotateError, Annotations, Passage, Service, Summary};
+use stele_annotate::{AnnotateError, AnnotationConfig, Annotations, Passage, Service, Summary, Task};
 use stele_documents::{Claimed, EXTRACTOR, Extracted, Extractor};
 use stele_http::Secret;
 use stele_model::Document;
@@ -36,12 +35,8 @@ impl Annotating {
     pub(super) fn of(engine: &Engine) -> Result<Option<Self>, EngineError> {
         let settings = engine.settings();
         let Some(config) = &settings.annotation else { return Ok(None) };
-        let key = match (&settings.annotation_key, &config.key_file) {
-            (Some(key), _) => Some(Secret::new(key)),
-            (None, Some(path)) => Some(Secret::new(key_in(path)?)),
-            (None, None) => None,
-        };
-        let service = Service::new(config, key, Arc::new(Paced::new(engine.shared_clock())))?;
+        let key = model_key("annotation", settings.annotation_key.as_deref(), config)?;
+        let service = Service::new(config, Task::Claims, key, Arc::new(Paced::new(engine.shared_clock())))?;
         let dir = own_dir(engine.data_dir(), DIR, &settings.tenant);
         let annotations = Annotations::open(&dir, Arc::new(service), config.budget())?;
         Ok(Some(Self { annotations, failed: Mutex::new(None) }))
@@ -99,10 +94,24 @@ pub(super) fn found_by(wanted: String, summary: Option<&Summary>) -> String {
     }
 }
 
-fn key_in(path: &PathBuf) -> Result<String, EngineError> {
+/// The key of a language model: the one that the environment has, or the first line of a file.
+///
+/// # Errors
+///
+/// If that file cannot be read; the error names the setting.
+pub(crate) fn model_key(
+    table: &str,
+    given: Option<&str>,
+    config: &AnnotationConfig,
+) -> Result<Option<Secret>, EngineError> {
+    let path = match (given, &config.key_file) {
+        (Some(key), _) => return Ok(Some(Secret::new(key))),
+        (None, Some(path)) => path,
+        (None, None) => return Ok(None),
+    };
     let key = std::fs::read_to_string(path).map_err(|error| EngineError::Config {
-        origin: "annotation.key_file".to_owned(),
+        origin: format!("{table}.key_file"),
         reason: format!("{} cannot be read: {error}", path.display()),
     })?;
-    Ok(key.lines().next().unwrap_or_default().to_owned())
+    Ok(Some(Secret::new(key.lines().next().unwrap_or_default())))
 }

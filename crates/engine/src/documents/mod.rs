@@ -7,8 +7,8 @@
 //! The lake knows nothing of what a document says. What it says follows from its bytes, is kept in the
 //! graph, and can be removed and made again.
 
-mod annotating;
-mod chunking;
+pub(crate) mod annotating;
+pub(crate) mod chunking;
 mod chunks;
 mod context;
 mod copied;

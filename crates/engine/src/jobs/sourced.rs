@@ -145,7 +145,7 @@ impl Engine {
     }
 
     /// Whether there is nothing that a stage could be done with: a source that had nothing makes no lake.
-    pub(super) fn is_without_lake(&self) -> bool {
+    pub(crate) fn is_without_lake(&self) -> bool {
         !Lake::open_existing(self.data_dir()).is_ok_and(|lake| lake.exists())
     }
 }

@@ -27,7 +27,7 @@ fn prune(place: &Place, selection: Selection) {
 }
 
 fn source(place: &Place, name: &str) -> Selection {
-    Selection { source: Some(place.uri(name)), ..Selection::default() }
+    Selection { sources: vec![place.uri(name)], ..Selection::default() }
 }
 
 /// The compressed recordings of a sample.

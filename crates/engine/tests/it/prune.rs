@@ -8,7 +8,7 @@ use crate::place::{Place, StopAt, lines};
 #[track_caller]
 fn prune(place: &Place, name: &str) -> u64 {
     let engine = place.engine();
-    let selection = Selection { source: Some(place.uri(name)), ..Selection::default() };
+    let selection = Selection { sources: vec![place.uri(name)], ..Selection::default() };
     let plan = engine.plan_prune(&selection).unwrap();
     assert!(!plan.is_empty());
     engine.prune(&plan).unwrap();

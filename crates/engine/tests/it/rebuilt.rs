@@ -84,7 +84,7 @@ fn what_was_pruned_is_said_and_the_rest_is_as_it_was() {
     place.ingest("holes");
     let before = ["live", "longer", "clocks", "holes"].map(|name| place.facts(name));
     let engine = place.engine();
-    let selection = Selection { source: Some(place.uri("holes")), ..Selection::default() };
+    let selection = Selection { sources: vec![place.uri("holes")], ..Selection::default() };
     engine.prune(&engine.plan_prune(&selection).unwrap()).unwrap();
     let after = ["live", "longer", "clocks", "holes"].map(|name| place.facts(name));
     assert_eq!(before[..3], after[..3]);

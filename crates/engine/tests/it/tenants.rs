@@ -35,7 +35,7 @@ fn equal_bytes_of_two_tenants_are_two_inputs() {
     let foreign = ids(&two)[0].to_string();
     assert!(one.replay(&foreign, &mut Vec::new()).is_err(), "an id of another tenant is unknown");
 
-    let selection = Selection { source: Some(place.uri("live")), ..Selection::default() };
+    let selection = Selection { sources: vec![place.uri("live")], ..Selection::default() };
     let plan = one.plan_prune(&selection).unwrap();
     assert_eq!(plan.records, 5);
     one.prune(&plan).unwrap();

@@ -128,8 +128,6 @@ fn freshdesk_20_golden_record() {
     assert_eq!(written["raw"], raw);
     assert_eq!(normal(ticket.raw.as_ref().unwrap(), &Labels::default()), ticket);
     assert!(!written.to_string().contains("None"));
-    let text = ticket.text();
-    assert_eq!(text, "Login issues\n\nUser cannot log in\n\n[requester, 2024-01-01T11:00:00Z]\nHello");
 
     let bare = normal(&json!({ "id": 1, "description": "<p>a</p><p>b &amp; c</p>" }), &Labels::default());
     assert_eq!(bare.content.as_deref(), Some("a\nb & c"));

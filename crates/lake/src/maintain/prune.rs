@@ -6,7 +6,7 @@
 //! A source is a name, and one content may have several: a recording that was renamed while it grew,
 //! or a copy. Pruning a name gives it up, and removes the rows that no other name needs.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fmt;
 
 use arrow::array::{AsArray, BooleanArray, RecordBatch};
@@ -36,18 +36,33 @@ pub struct Selection {
     pub before: Option<Micros>,
     /// Records of this doc type.
     pub doc_type: Option<DocType>,
-    /// Rows of this input that no other name of it needs.
-    pub source: Option<String>,
+    /// Rows of these inputs that no other name of them needs.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub sources: Vec<String>,
+    /// What the lake is to say about it for ever, in place of the conditions.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
 }
+
+/// Inputs that a reason names; of more it says how many.
+const SOURCES_NAMED_MAX: usize = 3;
 
 impl fmt::Display for Selection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(reason) = &self.reason {
+            return f.write_str(reason);
+        }
         let mut conditions = Vec::new();
         if let Some(before) = self.before {
             conditions.push(format!("older than {}", day(before)));
         }
         conditions.extend(self.doc_type.map(|doc_type| format!("doc type {}", doc_type.name())));
-        conditions.extend(self.source.as_ref().map(|source| format!("source {source}")));
+        match self.sources.len() {
+            0..=SOURCES_NAMED_MAX => {
+                conditions.extend(self.sources.iter().map(|source| format!("source {source}")));
+            }
+            more => conditions.push(format!("{more} sources")),
+        }
         f.write_str(&conditions.join(", "))
     }
 }
@@ -75,15 +90,17 @@ pub struct PrunePlan {
     pub parts_rewritten: u64,
     /// The inputs that lose rows.
     pub sources: Vec<PrunePlanSource>,
-    /// The contents that the source stands for, if one was named.
+    /// The contents that the sources stand for, if any were named.
     pub named: Vec<PrunePlanName>,
     #[serde(skip)]
     hits: Vec<Hit>,
 }
 
-/// A content that the source of a selection stands for.
+/// A content that a source of a selection stands for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct PrunePlanName {
+    /// The source.
+    pub uri: String,
     /// The content.
     pub file_id: FileId,
     /// Rows from this content offset on go; those before it stay.
@@ -119,7 +136,7 @@ struct Hit {
 ///
 /// When nothing was selected, or a part cannot be read.
 pub fn plan_prune(snapshot: &Snapshot, selection: &Selection) -> Result<PrunePlan, LakeError> {
-    if *selection == (Selection { tenant: selection.tenant.clone(), ..Selection::default() }) {
+    if selection.before.is_none() && selection.doc_type.is_none() && selection.sources.is_empty() {
         return Err(LakeError::Invalid("say what to prune: an age, a doc type or a source".to_owned()));
     }
     let mut plan = PrunePlan {
@@ -175,14 +192,18 @@ impl PrunePlan {
             uri,
             lost: false,
         };
-        if self.selection.source.is_none() {
+        if self.selection.sources.is_empty() {
             return self.sources.iter().map(|source| pruned(source.file_id, source.rows, 0, None)).collect();
+        }
+        let mut rows_of: HashMap<FileId, u64> = HashMap::new();
+        for source in &self.sources {
+            *rows_of.entry(source.file_id).or_default() += source.rows;
         }
         let mut gone = Vec::new();
         for name in &self.named {
-            let of_it = self.sources.iter().filter(|source| source.file_id == name.file_id);
-            let rows = of_it.map(|source| source.rows).sum();
-            let uri = self.selection.source.clone().filter(|_| name.gives_up);
+            // Of several names of one content that go, the first takes the rows along.
+            let rows = rows_of.remove(&name.file_id).unwrap_or(0);
+            let uri = name.gives_up.then(|| name.uri.clone());
             if rows > 0 || uri.is_some() {
                 gone.push(pruned(name.file_id, rows, name.from, uri));
             }
@@ -191,42 +212,58 @@ impl PrunePlan {
     }
 }
 
-/// The contents that the source of a selection stands for, and what of them no other name needs.
+/// The contents that the sources of a selection stand for, and what of them no other name needs.
 fn named(snapshot: &Snapshot, selection: &Selection) -> Result<Vec<PrunePlanName>, LakeError> {
-    let Some(source) = &selection.source else { return Ok(Vec::new()) };
+    if selection.sources.is_empty() {
+        return Ok(Vec::new());
+    }
+    let wanted: HashSet<&str> = selection.sources.iter().map(String::as_str).collect();
     let mut entries = snapshot.contents()?;
     entries.retain(|entry| selection.tenant.as_ref().is_none_or(|tenant| *tenant == entry.tenant));
-    let ids: BTreeSet<FileId> =
-        entries.iter().filter(|entry| entry.uri == *source).map(|entry| entry.file_id).collect();
-    entries.retain(|entry| ids.contains(&entry.file_id));
-    let mut pruned = snapshot.pruned()?;
-    pruned.retain(|pruned| ids.contains(&pruned.file_id));
-    entries.retain(|entry| !pruned.iter().any(|pruned| pruned.gives_up(entry)));
-    let name = |file_id: FileId| {
-        let of_it = entries.iter().filter(|entry| entry.file_id == file_id);
-        let (own, others): (Vec<&FileEntry>, Vec<_>) = of_it.partition(|entry| entry.uri == *source);
-        let longest = others.into_iter().max_by_key(|entry| entry.bytes_done);
+    let names: BTreeSet<(FileId, String)> = entries
+        .iter()
+        .filter(|entry| wanted.contains(entry.uri.as_str()))
+        .map(|entry| (entry.file_id, entry.uri.clone()))
+        .collect();
+    let mut pruned: HashMap<FileId, Vec<Pruned>> = HashMap::new();
+    for one in snapshot.pruned()? {
+        pruned.entry(one.file_id).or_default().push(one);
+    }
+    let given_up = |entry: &FileEntry| {
+        pruned.get(&entry.file_id).is_some_and(|all| all.iter().any(|pruned| pruned.gives_up(entry)))
+    };
+    let mut names_of: HashMap<FileId, Vec<&FileEntry>> = HashMap::new();
+    for entry in entries.iter().filter(|entry| !given_up(entry)) {
+        names_of.entry(entry.file_id).or_default().push(entry);
+    }
+    let name = |(file_id, uri): (FileId, String)| {
+        let of_it = names_of.get(&file_id).map(Vec::as_slice).unwrap_or_default();
+        let others = of_it.iter().filter(|entry| !wanted.contains(entry.uri.as_str()));
+        let longest = others.max_by_key(|entry| entry.bytes_done);
         PrunePlanName {
             file_id,
             from: longest.map_or(0, |entry| entry.bytes_done),
             kept_for: longest.map(|entry| entry.uri.clone()),
-            gives_up: !own.is_empty() && selection.before.is_none() && selection.doc_type.is_none(),
+            gives_up: of_it.iter().any(|entry| entry.uri == uri)
+                && selection.before.is_none()
+                && selection.doc_type.is_none(),
+            uri,
         }
     };
-    Ok(ids.into_iter().map(name).collect())
+    Ok(names.into_iter().map(name).collect())
 }
 
 /// A selection in terms of rows.
 struct Chosen<'a> {
     selection: &'a Selection,
-    /// For a source: its contents, and the content offset from which their rows are chosen.
+    /// For sources: their contents, and the content offset from which their rows are chosen.
     inputs: Option<HashMap<String, u64>>,
 }
 
 impl<'a> Chosen<'a> {
     fn of(selection: &'a Selection, named: &[PrunePlanName]) -> Self {
         let inputs = || named.iter().map(|name| (name.file_id.to_string(), name.from)).collect();
-        Self { selection, inputs: selection.source.as_ref().map(|_| inputs()) }
+        Self { selection, inputs: (!selection.sources.is_empty()).then(inputs) }
     }
 
     /// Whether rows of a part may be chosen, as far as its name and the log tell.

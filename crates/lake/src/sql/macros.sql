@@ -79,6 +79,10 @@ CREATE MACRO trust(raw) AS
 -- records of one input and measures between them; it is no claim about the zone.
 CREATE MACRO moment(ts, ts_raw) AS coalesce(ts::TIMESTAMP, TRY_CAST(ts_raw AS TIMESTAMP));
 
+-- The number of the batch that an input was collected in: the larger one is the newer one of a source.
+CREATE MACRO stele_batch(source) AS
+  TRY_CAST(regexp_extract(source, '/([0-9]+)-[0-9a-f]+\.jsonl$', 1) AS UBIGINT);
+
 -- A whole Engine.IO frame, as far as its beginning tells.
 CREATE MACRO stele_is_frame(text) AS
   regexp_matches(text, '^(4[0-6]|0\{|[1236]$|[23]probe$)');

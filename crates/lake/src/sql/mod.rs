@@ -22,6 +22,7 @@
 mod derived;
 mod error;
 mod guard;
+mod objects;
 pub mod output;
 mod query;
 mod views;
@@ -41,6 +42,7 @@ use crate::tables::NULL_PARTITION;
 
 pub use derived::{Derived, DerivedPart, Held};
 pub use error::SqlError;
+pub use objects::ObjectRows;
 pub use query::{Column, Param, Params, Rows, Shape};
 
 /// What SQL needs to know about a snapshot.
@@ -56,6 +58,8 @@ pub struct Tables {
     pub pruned: Vec<Pruned>,
     /// Tables that follow from the lake.
     pub derived: Vec<Derived>,
+    /// What rows of things of help desks hold beside their keys.
+    pub objects: ObjectRows,
     /// The only tenant whose rows are there; those of all if none is named.
     pub tenant: Option<String>,
 }
@@ -83,6 +87,7 @@ impl Tables {
             files: snapshot.files()?,
             pruned: snapshot.pruned()?,
             derived: Vec::new(),
+            objects: ObjectRows::default(),
             tenant: None,
         })
     }

@@ -10,7 +10,7 @@ use std::path::Path;
 use duckdb::{Connection, params};
 use stele_model::{DocType, FileEntry};
 
-use super::{Part, SqlError, Tables, derived, engine, utf8};
+use super::{Part, SqlError, Tables, derived, engine, objects, utf8};
 use crate::tables::{Column, ColumnKind, NULL_PARTITION, Table};
 
 const MACROS: &str = include_str!("macros.sql");
@@ -32,6 +32,7 @@ pub(super) fn create(connection: &Connection, tables: &Tables) -> Result<Vec<Str
     }
     files(connection, tables)?;
     run(VIEWS)?;
+    let summaries = objects::create(connection, &tables.objects)?;
 
     let own = tables.tenant.as_deref();
     let events = Events::of(&tables.events)?;
@@ -54,7 +55,7 @@ pub(super) fn create(connection: &Connection, tables: &Tables) -> Result<Vec<Str
     }
     let derived = derived::create(connection, &tables.derived)?;
     let parts = events.by_doc_type.values().flatten().copied();
-    Ok(parts.chain(quarantine.iter().copied()).map(str::to_owned).chain(derived).collect())
+    Ok(parts.chain(quarantine.iter().copied()).map(str::to_owned).chain(derived).chain(summaries).collect())
 }
 
 /// The parts of `events`, in the order of their paths: a scan keeps it, so the same snapshot gives

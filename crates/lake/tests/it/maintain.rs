@@ -172,7 +172,7 @@ fn rows(snapshot: &Snapshot) -> Vec<Row> {
 #[test]
 fn prune_by_source() {
     let source = "/in/b.jsonl".to_owned();
-    let selection = Selection { source: Some(source.clone()), ..Selection::default() };
+    let selection = Selection { sources: vec![source.clone()], ..Selection::default() };
     check_prune(&selection, "source /in/b.jsonl", |_, _, row| row != source);
 }
 
@@ -193,10 +193,10 @@ fn prune_by_age() {
 #[test]
 fn prune_by_everything_at_once() {
     let selection = Selection {
-        tenant: None,
         before: Some(NOW + 86_400_000_000),
         doc_type: Some(DocType::ALL[2]),
-        source: Some("/in/b.jsonl".to_owned()),
+        sources: vec!["/in/b.jsonl".to_owned()],
+        ..Selection::default()
     };
     check_prune(
         &selection,

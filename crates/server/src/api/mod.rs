@@ -106,6 +106,7 @@ pub(crate) fn routes() -> Vec<Route> {
         live("/api/sources/{id}", "sources", tools::spec::<sources::ShowSource>()),
         run_of("/api/sources/{id}/check", "sources", tools::spec::<sources::CheckSource>()),
         run_of("/api/sources/{id}/reset", "sources", tools::spec::<sources::ResetSource>()),
+        run_of("/api/sources/{id}/purge", "sources", tools::spec::<sources::PurgeSource>()),
         live("/api/captures", "sources", tools::spec::<feeds::ListCaptures>()),
         run_of("/api/captures/{name}/control", "sources", tools::spec::<feeds::ControlCapture>()),
         live("/api/watchers", "sources", tools::spec::<feeds::ListWatchers>()),

@@ -1,10 +1,12 @@
 //! Sources: which there are, and what can be done about each. How one stands is `standing.rs`.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use stele_engine::NoProgress;
-use stele_engine::collecting::{LastStream, SourceEntry};
+use stele_engine::collecting::{LastStream, PurgePlan, SourceEntry};
 use stele_engine::jobs::Input;
 use stele_model::error::in_full;
 
@@ -18,6 +20,9 @@ const SOURCES_DEFAULT: u64 = 50;
 
 /// Sources of a page at most: each asks the queue up to three times.
 const SOURCES_MAX: u64 = 200;
+
+/// Where copies of what is purged are, below the data directory.
+const BACKUPS_DIR: &str = "backups";
 
 /// Bytes of a reason.
 pub(super) const REASON_BYTES: usize = 2_000;
@@ -252,6 +257,109 @@ impl Tool for ResetSource {
         let source = desk.sources.one(&list, &arguments.id)?;
         let streams = list.reset(&source.id, arguments.stream.as_deref(), &NoProgress, &call.cancel())?;
         Ok(ResetView { id: source.id.clone(), streams: streams.iter().map(|stream| fact(stream)).collect() })
+    }
+}
+
+/// Removes everything of a tenant on a help desk.
+pub(crate) struct PurgeSource;
+
+/// Which, and with which words.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PurgeArguments {
+    /// The id of a source of that help desk.
+    id: String,
+    /// The words that carry it out; without them the answer is the plan, which says how they are formed.
+    confirm: Option<String>,
+    /// Whether a copy is written first, below the data directory; false unless told otherwise.
+    backup: Option<bool>,
+}
+
+/// What goes, or went.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct PurgeView {
+    id: String,
+    /// Whether it was carried out.
+    done: bool,
+    tenant: String,
+    platform: String,
+    /// Every source that such records came from: all of them begin anew.
+    sources: Vec<String>,
+    /// Things by what they are: tickets, conversations, articles, attachments.
+    objects: BTreeMap<String, u64>,
+    /// Inputs of the lake.
+    inputs: u64,
+    /// Their records.
+    records: u64,
+    /// Their content bytes.
+    bytes: u64,
+    /// Texts of these sources in the index.
+    texts: u64,
+    /// How the words are formed.
+    confirmation: String,
+    /// The lake without it; null where nothing went.
+    lake_version: Option<u64>,
+    /// Where the copy is; `stele sources restore` brings it back.
+    backup: Option<String>,
+    /// Why index or graph still hold some of it; null where they do not.
+    behind: Option<String>,
+    /// Copies outside, which `stele sink sync` tells of it.
+    copies: Vec<String>,
+}
+
+impl PurgeView {
+    fn of(plan: &PurgePlan) -> Self {
+        Self {
+            id: plan.source.clone(),
+            done: false,
+            tenant: fact(&plan.tenant),
+            platform: plan.platform.clone(),
+            sources: plan.sources.clone(),
+            objects: plan.objects.clone(),
+            inputs: plan.inputs,
+            records: plan.records,
+            bytes: plan.bytes,
+            texts: plan.texts,
+            confirmation: plan.confirmation.to_owned(),
+            lake_version: None,
+            backup: None,
+            behind: None,
+            copies: Vec::new(),
+        }
+    }
+}
+
+impl Tool for PurgeSource {
+    const NAME: &'static str = "purge_source";
+    const TITLE: &'static str = "Remove what a help desk gave";
+    const SAYS: &'static str = "Removes everything of the tenant and the platform of a source: records, cursors, texts, summaries, and what \
+        was kept beside the lake. Without `confirm` it removes nothing and shows what would go. Wrong words are refused with 403. \
+        Refused while such a source is being collected. Needs a token that may run.";
+    type Arguments = PurgeArguments;
+    type Result = PurgeView;
+
+    fn run(desk: &Desk, call: &Call, arguments: PurgeArguments) -> Result<PurgeView, Refusal> {
+        let list = desk.sources.desk(&desk.engine)?;
+        let source = desk.sources.one(&list, &arguments.id)?;
+        if !list.is_help_desk(source) {
+            return Err(Refusal::new("The source is no help desk, so its records are of no platform.")
+                .hint("a source whose kind is freshdesk or github_issues"));
+        }
+        let Some(confirm) = &arguments.confirm else {
+            return Ok(PurgeView::of(&list.plan_purge(&source.id)?));
+        };
+        let at = desk.engine.now();
+        let dir = desk.engine.settings().data_dir.join(BACKUPS_DIR).join(format!("{}-{at}", source.id));
+        let backup = arguments.backup.unwrap_or(false).then_some(dir.as_path());
+        let purged = list.purge(&source.id, confirm, backup, &NoProgress, &call.cancel())?;
+        Ok(PurgeView {
+            done: true,
+            lake_version: purged.lake_version,
+            backup: purged.backup.map(|backup| backup.dir.display().to_string()),
+            behind: purged.behind.as_deref().map(|why| cut(why, REASON_BYTES).0),
+            copies: purged.copies,
+            ..PurgeView::of(&purged.plan)
+        })
     }
 }
 

@@ -75,6 +75,7 @@ fn open_lake(lake: &OpenLake) -> Result<Sql, Refusal> {
     let mut settings = Settings::default();
     settings.data_dir.clone_from(&lake.data_dir);
     settings.tenant.clone_from(&lake.tenant);
+    settings.object_rows = Some(lake.objects.clone());
     let engine = Engine::new(settings, Environment::default())?;
     let snapshot = engine.snapshot_at(lake.version)?;
     if snapshot.lake_id() != lake.lake_id {

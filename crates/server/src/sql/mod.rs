@@ -19,6 +19,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
+use stele_engine::lake::sql::ObjectRows;
 
 pub(crate) use page::{Column, Page};
 pub(crate) use processes::Processes;
@@ -55,6 +56,8 @@ pub(crate) struct OpenLake {
     pub(crate) version: u64,
     /// Version of the graph, which has views here, too, and goes on without the lake.
     pub(crate) graph: Option<u64>,
+    /// What rows of help desks hold.
+    pub(crate) objects: ObjectRows,
     /// Threads of the engine.
     pub(crate) threads: usize,
 }

@@ -96,6 +96,7 @@ fn every_endpoint_answers_as_the_document_says() {
         "post /api/jobs/{id}/control",
         "get /api/sources/{id}",
         "post /api/sources/{id}/check",
+        "post /api/sources/{id}/purge",
         "post /api/sources/{id}/reset",
         "post /api/captures/{name}/control",
     ];

@@ -1,9 +1,11 @@
 //! Sources, captures and watchers over HTTP: seen, tried, started, steered; and only by whose they are.
 
 use std::fs;
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 use stele_server::{HttpOptions, Tokens};
+use stele_testkit::freshdesk::{Knobs, MockFreshdesk, Real};
 use stele_testkit::server::{Reply, Server};
 
 use crate::client::{get, post, request};
@@ -323,6 +325,85 @@ fn the_system_in_numbers_is_of_this_tenant() {
         (&json!(0.001), &json!(0), &json!(0))
     );
     assert_eq!(after["version"], env!("CARGO_PKG_VERSION"));
+}
+
+/// Number 30: only what belongs to the tenant and the platform, and only with the words that no answer tells.
+#[test]
+fn freshdesk_30_a_purge_needs_the_words_the_right_and_the_tenant() {
+    let knobs = Knobs { tickets: 5, ..Knobs::default() };
+    let mock = MockFreshdesk::start(knobs, Arc::new(Real::default()));
+    let desk = |id: &str, tenant: &str| {
+        json!({
+            "source_id": id, "source_type": "freshdesk", "domain": mock.url, "allow_insecure": true,
+            "api_key": "mock-key-1", "tenant_id": tenant, "streams": ["tickets", "conversations"],
+            "rate": { "credits_per_minute": 90_000 },
+        })
+    };
+    let file = format!(
+        "[[token]]\nname = \"one\"\ntoken = \"{ONE}\"\ntenant = \"one\"\nmay = \"run\"\n\
+         [[token]]\nname = \"two\"\ntoken = \"{TWO}\"\ntenant = \"two\"\nmay = \"run\"\n\
+         [[token]]\nname = \"reader\"\ntoken = \"{READER}\"\ntenant = \"one\"\n"
+    );
+    let tokens = Tokens::parse(&file, "default").unwrap();
+    let no_desk = source("news", &mock.url, json!({ "tenant_id": "one" }));
+    let sources = vec![desk("ones", "one"), desk("twos", "two"), no_desk];
+    let world = World::unserved().with_sources(sources).service(HttpOptions { tokens, ..local() });
+    let address = world.address;
+    for (token, id) in [(ONE, "ones"), (TWO, "twos")] {
+        assert_eq!(post(address, "/api/ingest/start", &json!({ "source": id }), token).status, 200);
+    }
+    world.work();
+    let rows = |token: &str| {
+        let query = json!({ "query": "SELECT count(*) AS n, count(integrated_content) AS said FROM integrated_objects" });
+        let row = post(address, "/api/sql", &query, token).json()["rows"][0].clone();
+        (row["n"].as_u64().unwrap(), row["said"].as_u64().unwrap())
+    };
+    assert_eq!((rows(ONE), rows(TWO)), ((5, 5), (5, 5)));
+    let purge =
+        |token: &str, id: &str, body: Value| post(address, &format!("/api/sources/{id}/purge"), &body, token);
+    let plan = purge(ONE, "ones", json!({}));
+    let told = plan.json();
+    assert_eq!(
+        (plan.status, &told["done"], &told["objects"]["ticket"]),
+        (200, &json!(false), &json!(5)),
+        "{}",
+        plan.body
+    );
+    let right = {
+        let day = std::process::Command::new("date").args(["-u", "+%Y%m%d"]).output().unwrap().stdout;
+        format!("DELETE_one_freshdesk_{}", String::from_utf8(day).unwrap().trim())
+    };
+    assert!(!plan.body.contains(&right), "{}", plan.body);
+    for wrong in ["", "DELETE_one_freshdesk", &right.replace("one", "two"), &right.to_lowercase()] {
+        let refused = purge(ONE, "ones", json!({ "confirm": wrong }));
+        assert_eq!(refused.status, 403, "{}", refused.body);
+        assert!(
+            !refused.body.contains(&right) && refused.body.contains("Nothing was removed"),
+            "{}",
+            refused.body
+        );
+    }
+    assert_eq!(purge(ONE, "news", json!({})).status, 400);
+    assert_eq!(purge(ONE, "nobody", json!({})).status, 404);
+    // Whoever only reads, and another tenant, with the right words even.
+    assert_eq!(purge(READER, "ones", json!({ "confirm": right })).status, 403);
+    assert_eq!(purge(TWO, "ones", json!({ "confirm": right })).status, 404);
+    assert_eq!(purge(ONE, "ones", json!({ "confirm": right, "backup": "/etc" })).status, 400);
+    assert_eq!((rows(ONE), rows(TWO)), ((5, 5), (5, 5)));
+
+    let done = purge(ONE, "ones", json!({ "confirm": right, "backup": true }));
+    let told = done.json();
+    assert_eq!(
+        (done.status, &told["done"], &told["behind"]),
+        (200, &json!(true), &Value::Null),
+        "{}",
+        done.body
+    );
+    let backup = std::path::PathBuf::from(told["backup"].as_str().unwrap());
+    assert!(backup.join("backup.json").exists());
+    assert_eq!((rows(ONE), rows(TWO)), ((0, 0), (5, 5)));
+    // Once more there is nothing, and it is no error.
+    assert_eq!(purge(ONE, "ones", json!({ "confirm": right })).json()["records"], 0);
 }
 
 #[test]

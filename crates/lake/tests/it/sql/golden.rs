@@ -71,6 +71,11 @@ fn binary_messages() {
 }
 
 #[test]
+fn things_of_help_desks() {
+    check(include_str!("cases/objects.slt"));
+}
+
+#[test]
 fn messages() {
     check(include_str!("cases/errors.slt"));
 }

@@ -1,0 +1,281 @@
+//! What a purge takes away, written aside first: the inputs of the lake byte for byte, with their names, and a list of
+//! them. The list is written last, so a backup that has one is whole.
+
+use std::collections::{BTreeSet, HashMap};
+use std::fs::{self, File};
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use stele_lake::replay::Replayer;
+use stele_model::{FileEntry, FileId};
+use stele_sources::Input;
+
+use super::purge::PurgePlan;
+use super::sink::{FORMAT, SCHEME, taken};
+use super::{SourceDesk, lock};
+use crate::discover::InputOptions;
+use crate::durable::write_durably;
+use crate::engine::Engine;
+use crate::error::At;
+use crate::ingest::IngestOptions;
+use crate::progress::{Cancel, Progress, Unit, Update};
+use crate::{EngineError, IngestSummary};
+
+/// The list of a backup.
+const LIST: &str = "backup.json";
+
+/// The way in which backups are written.
+const VERSION: u32 = 1;
+
+/// Up to so many inputs are looked for one by one; of more, all places are found in one pass over the lake.
+const ONE_BY_ONE_MAX: usize = 16;
+
+/// Longest list that is read: a million inputs.
+const LIST_BYTES_MAX: u64 = 256 << 20;
+
+/// A backup that was written.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Backup {
+    /// Where it is.
+    pub dir: PathBuf,
+    /// Inputs in it.
+    pub inputs: u64,
+    /// Their bytes.
+    pub bytes: u64,
+}
+
+/// What came back of a backup.
+#[derive(Debug, Clone, Serialize)]
+pub struct Restored {
+    /// Whose records they are.
+    pub tenant: String,
+    /// Of which help desk.
+    pub platform: String,
+    /// Sources that go on where they were.
+    pub sources: Vec<String>,
+    /// Inputs in the backup.
+    pub inputs: u64,
+    /// Records that came into the lake.
+    pub records: u64,
+    /// Inputs that were there already.
+    pub duplicates: u64,
+    /// The lake with them.
+    pub lake_version: Option<u64>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct List {
+    version: u32,
+    /// Into whose part of the lake they belong.
+    lake_tenant: String,
+    tenant: String,
+    platform: String,
+    sources: Vec<String>,
+    inputs: Vec<Listed>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Listed {
+    uri: String,
+    file: String,
+    bytes: u64,
+    sha256: String,
+}
+
+fn refuse(path: &Path, reason: impl Into<String>) -> EngineError {
+    EngineError::Backup { path: path.to_path_buf(), reason: reason.into() }
+}
+
+/// Writes what a plan takes away into a directory that is empty, or not there yet.
+pub(super) fn back_up(
+    engine: &Engine,
+    plan: &PurgePlan,
+    dir: &Path,
+    progress: &dyn Progress,
+    cancel: &Cancel,
+) -> Result<Backup, EngineError> {
+    fs::create_dir_all(dir).at("create", dir)?;
+    if fs::read_dir(dir).at("list", dir)?.next().is_some() {
+        return Err(refuse(dir, "it is not empty; name a new directory"));
+    }
+    let snapshot = engine.snapshot()?;
+    let entries = entries_of(engine, plan)?;
+    let all = (entries.len() > ONE_BY_ONE_MAX).then(|| Replayer::of_all(&snapshot)).transpose()?;
+    let mut list = List {
+        version: VERSION,
+        lake_tenant: engine.settings().tenant.clone(),
+        tenant: plan.tenant.clone(),
+        platform: plan.platform.clone(),
+        sources: plan.sources.clone(),
+        inputs: Vec::new(),
+    };
+    let mut bytes = 0;
+    for (number, entry) in entries.iter().enumerate() {
+        cancel.check("the backup was written; nothing is gone")?;
+        let file = format!("{number:07}.jsonl");
+        let path = dir.join(&file);
+        let mut out = BufWriter::new(File::create(&path).at("create", &path)?);
+        let replayed = match &all {
+            Some(all) => all.replay(entry, &mut out)?,
+            None => Replayer::of_one(&snapshot, entry.file_id)?.replay(entry, &mut out)?,
+        };
+        out.flush().at("write", &path)?;
+        out.get_ref().sync_all().at("sync", &path)?;
+        bytes += replayed.bytes;
+        list.inputs.push(Listed {
+            uri: entry.uri.clone(),
+            file,
+            bytes: replayed.bytes,
+            sha256: replayed.sha256,
+        });
+        progress.update(&Update {
+            stage: "backup",
+            item: entry.uri.clone(),
+            done: bytes,
+            total: Some(plan.bytes.max(bytes)),
+            unit: Unit::Bytes,
+            records: 0,
+        });
+    }
+    let path = dir.join(LIST);
+    write_durably(&path, serde_json::to_string_pretty(&list).unwrap_or_default().as_bytes())?;
+    Ok(Backup { dir: dir.to_path_buf(), inputs: list.inputs.len() as u64, bytes })
+}
+
+/// The inputs of a plan, in the order in which they came.
+fn entries_of(engine: &Engine, plan: &PurgePlan) -> Result<Vec<FileEntry>, EngineError> {
+    let named = plan.prune.iter().flat_map(|prune| &prune.named).filter(|name| name.gives_up);
+    let wanted: BTreeSet<(FileId, &str)> = named.map(|name| (name.file_id, name.uri.as_str())).collect();
+    let mut entries = engine.own(engine.snapshot()?.contents()?);
+    entries.retain(|entry| wanted.contains(&(entry.file_id, entry.uri.as_str())));
+    Ok(entries)
+}
+
+impl SourceDesk<'_> {
+    /// Brings a backup back under the names that its inputs had, so that everything is known again as it was: things,
+    /// their order, and how far their sources have come.
+    ///
+    /// # Errors
+    ///
+    /// If it is not whole, or of another tenant; if its sources have collected something else since, which it would
+    /// be mixed up with; or if the lake cannot be written.
+    pub fn restore(
+        &self,
+        dir: &Path,
+        progress: &dyn Progress,
+        cancel: &Cancel,
+    ) -> Result<Restored, EngineError> {
+        let list = read(dir)?;
+        let own = &self.engine.settings().tenant;
+        if list.lake_tenant != *own {
+            let reason =
+                format!("it belongs to the tenant {}, and this is the lake of {own}", list.lake_tenant);
+            return Err(refuse(dir, reason));
+        }
+        let _locks =
+            list.sources.iter().map(|id| taken(self.engine, id)).collect::<Result<Vec<File>, _>>()?;
+        let _turn = lock(&self.turn);
+        self.refuse_what_came_since(dir, &list)?;
+        let mut found = Vec::new();
+        for input in &list.inputs {
+            let path = dir.join(&input.file);
+            let size_on_disk = fs::metadata(&path).at("read", &path)?.len();
+            if size_on_disk != input.bytes {
+                let reason = format!("{} has {size_on_disk} bytes and had {}", input.file, input.bytes);
+                return Err(refuse(dir, reason));
+            }
+            found.push(Input { uri: input.uri.clone(), path: Some(path), size_on_disk });
+        }
+        let options = IngestOptions {
+            inputs: InputOptions { format: Some(FORMAT.to_owned()), ..InputOptions::default() },
+            found,
+            ..IngestOptions::default()
+        };
+        let summary = match options.found.is_empty() {
+            true => IngestSummary::default(),
+            false => self.engine.ingest(&[], &options, progress, cancel)?,
+        };
+        if let Some(failure) = summary.failures.first() {
+            return Err(refuse(dir, format!("{}: {}", failure.uri, failure.reason)));
+        }
+        if summary.cancelled {
+            return Err(EngineError::Cancelled("all of the backup was in the lake; run it again"));
+        }
+        self.hold_against(dir, &list)?;
+        Ok(Restored {
+            tenant: list.tenant,
+            platform: list.platform,
+            sources: list.sources,
+            inputs: list.inputs.len() as u64,
+            records: summary.records,
+            duplicates: summary.duplicates,
+            lake_version: summary.lake_version,
+        })
+    }
+
+    /// Batches are told apart by their numbers: those of a source that began anew bear the same ones.
+    fn refuse_what_came_since(&self, dir: &Path, list: &List) -> Result<(), EngineError> {
+        if self.engine.is_without_lake() {
+            return Ok(());
+        }
+        let snapshot = self.engine.snapshot()?;
+        let known: BTreeSet<&str> = list.inputs.iter().map(|input| input.uri.as_str()).collect();
+        let prefixes: Vec<String> = list.sources.iter().map(|id| format!("{SCHEME}{id}/")).collect();
+        let with_rows = snapshot.inputs_with_rows()?;
+        let other = self.engine.own(snapshot.contents()?).into_iter().find(|entry| {
+            prefixes.iter().any(|prefix| entry.uri.starts_with(prefix))
+                && with_rows.contains(&entry.file_id)
+                && !known.contains(entry.uri.as_str())
+        });
+        match other {
+            Some(other) => Err(refuse(
+                dir,
+                format!(
+                    "{} was collected since, and would be mixed up with it; `stele sources purge` first",
+                    other.uri
+                ),
+            )),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether the lake has to the byte what the list names.
+    fn hold_against(&self, dir: &Path, list: &List) -> Result<(), EngineError> {
+        if list.inputs.is_empty() {
+            return Ok(());
+        }
+        let entries = self.engine.own(self.engine.snapshot()?.files()?);
+        let there: HashMap<&str, &str> =
+            entries.iter().map(|entry| (entry.uri.as_str(), entry.sha256.as_str())).collect();
+        match list.inputs.iter().find(|input| there.get(input.uri.as_str()) != Some(&input.sha256.as_str())) {
+            Some(other) => {
+                Err(refuse(dir, format!("{} is not what was written when it was made", other.file)))
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+fn read(dir: &Path) -> Result<List, EngineError> {
+    let path = dir.join(LIST);
+    let length = fs::metadata(&path).at("read", &path)?.len();
+    if length > LIST_BYTES_MAX {
+        return Err(refuse(dir, format!("{LIST} is too long to be one")));
+    }
+    let list: List = serde_json::from_slice(&fs::read(&path).at("read", &path)?)
+        .map_err(|error| refuse(dir, format!("{LIST} cannot be read: {error}")))?;
+    if list.version != VERSION {
+        return Err(refuse(dir, format!("it is of version {}, and {VERSION} is known", list.version)));
+    }
+    // A list from elsewhere leads nowhere out of its directory, and brings in nothing but what was collected.
+    let is_own = |input: &Listed| {
+        Path::new(&input.file).components().count() == 1
+            && !input.file.starts_with('.')
+            && list.sources.iter().any(|id| input.uri.starts_with(&format!("{SCHEME}{id}/")))
+    };
+    match list.inputs.iter().find(|input| !is_own(input)) {
+        Some(other) => Err(refuse(dir, format!("{} is none of its inputs", other.uri))),
+        None => Ok(list),
+    }
+}
