@@ -13,6 +13,7 @@ use crate::FilesError;
 use crate::config::Packing;
 use crate::error::At;
 use crate::find::{Met, Stamp};
+use crate::rows::unpacked_name;
 
 /// Files of one name that a directory holds, at most: more is a mistake about where files are moved to.
 const SAME_NAME_MAX: u32 = 10_000;
@@ -37,7 +38,7 @@ pub(crate) fn move_to(dir: &Path, met: &Met, packing: Packing) -> Result<Option<
         return Ok(None);
     }
     // What is packed already would only grow.
-    let packed = [".gz", ".bz2", ".zst", ".zip"].iter().any(|ending| met.name.ends_with(ending));
+    let packed = unpacked_name(&met.name).is_some() || met.name.to_lowercase().ends_with(".zip");
     let packing = if packed { Packing::None } else { packing };
     let moved = match packing {
         Packing::None => match renamed(&met.path, &wanted) {

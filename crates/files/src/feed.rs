@@ -7,6 +7,7 @@ use stele_sources::{Content, SourceError};
 
 use crate::error::At;
 use crate::find::Met;
+use crate::rows::PARQUET;
 use crate::state::{FileState, Tracker};
 use crate::{FilesError, archive};
 
@@ -50,7 +51,10 @@ impl Feed {
         };
         let mut content = Content::new(&met.name, raw)?;
         let said = Encoding::for_bom(content.head(3)).map(|(encoding, _)| encoding).or(encoding);
-        let decoder = said.filter(|encoding| *encoding != UTF_8).map(Encoding::new_decoder);
+        // Parquet is no text, in whatever encoding the text beside it is.
+        let said =
+            said.filter(|encoding| *encoding != UTF_8 && !content.head(PARQUET.len()).starts_with(PARQUET));
+        let decoder = said.map(Encoding::new_decoder);
         let packed = content.compression() != "none" || met.member.is_some();
         Ok(Self {
             packed,

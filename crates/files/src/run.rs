@@ -287,7 +287,12 @@ impl<'r, 'm> Run<'r, 'm> {
         self.rejected_bytes = 0;
         let records = batch.records;
         if records > 0 || !batch.others.is_empty() || !batch.rejected.is_empty() {
-            self.sink.take(batch)?;
+            if let Err(error) = self.sink.take(batch) {
+                // What is due, and how far the file at hand has come, hold only with the rows that were refused.
+                self.due.clear();
+                self.current = None;
+                return Err(error.into());
+            }
             self.handed += records;
         }
         for (met, due) in std::mem::take(&mut self.due) {

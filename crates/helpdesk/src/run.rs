@@ -175,6 +175,7 @@ impl Run<'_> {
         };
         let outcome = match result {
             Ok(()) => Outcome::Ok,
+            Err(Stop::Run(CollectError::Frozen { why, .. })) => Outcome::Failed { reason: why },
             Err(Stop::Run(error)) => {
                 if matches!(error, CollectError::Enough) {
                     self.outcome(stream, counted_as, Outcome::Ok);

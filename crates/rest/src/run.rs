@@ -177,7 +177,7 @@ impl Run<'_> {
                 gathering.batcher.flush(sink)?;
                 return Err(error);
             }
-            Err(error) => gathering.ended = Some(in_full(&error)),
+            Err(error) => gathering.ends(&error),
             Ok(()) => {}
         }
         gathering.finish(sink)
@@ -350,6 +350,13 @@ impl<'a> Gathering<'a> {
         self.batcher.reached(cursor, sink)
     }
 
+    /// The stream ends here for all parents.
+    fn ends(&mut self, error: &CollectError) {
+        // How far it came holds only with the records that were refused.
+        self.moved &= !matches!(error, CollectError::Frozen { .. });
+        self.ended = Some(in_full(error));
+    }
+
     fn unavailable(&mut self, what: String, why: String) {
         if self.unavailable.len() < UNAVAILABLE_MAX {
             self.unavailable.push((what, why));
@@ -360,7 +367,7 @@ impl<'a> Gathering<'a> {
         let name = self.resource.config.name.clone();
         match self.batcher.flush(sink) {
             Ok(()) => {}
-            Err(error @ CollectError::Frozen { .. }) => self.ended = Some(in_full(&error)),
+            Err(error @ CollectError::Frozen { .. }) => self.ends(&error),
             Err(error) => return Err(error),
         }
         let first_failure = self.first_failure.take();

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use stele_collect::{Cursors, Outcome};
+use stele_collect::{Cursors, Outcome, StreamOutcome};
 use stele_model::Micros;
 
 use super::{SourceDesk, SourceRun};
@@ -81,9 +81,6 @@ pub struct LastStream {
 impl LastRun {
     pub(super) fn of(run: &SourceRun, tenant: &str, (began, ended): (Micros, Micros)) -> Self {
         let cut = |text: &str| text.chars().take(REASON_CHARS_MAX).collect::<String>();
-        let mut streams: Vec<LastStream> = run.collected.streams.iter().map(LastStream::of).collect();
-        streams.sort_by_key(|stream| stream.outcome != "failed");
-        streams.truncate(STREAMS_MAX);
         Self {
             tenant: tenant.to_owned(),
             began,
@@ -91,7 +88,7 @@ impl LastRun {
             outcome: run.outcome.to_owned(),
             error: run.error.as_deref().map(cut),
             counts: run.counts().iter().map(|(name, count)| ((*name).to_owned(), *count)).collect(),
-            streams,
+            streams: LastStream::first(&run.collected.streams),
             cursors: Vec::new(),
             recent: Vec::new(),
         }
@@ -123,8 +120,21 @@ impl LastRun {
 }
 
 impl LastStream {
+    /// As many of these as are told, those that failed first.
+    pub(crate) fn first(streams: &[StreamOutcome]) -> Vec<Self> {
+        let mut streams: Vec<&StreamOutcome> = streams.iter().collect();
+        streams.sort_by_key(|stream| !matches!(stream.outcome, Outcome::Failed { .. }));
+        streams.into_iter().take(STREAMS_MAX).map(Self::of).collect()
+    }
+
+    /// Why it did not come to its end, where it did not.
+    pub(crate) fn failure(&self) -> Option<String> {
+        let why = self.reason.as_deref().unwrap_or("it did not come to its end");
+        (self.outcome == "failed").then(|| format!("{}: {why}", self.stream))
+    }
+
     /// A stream as it is told.
-    pub fn of(stream: &stele_collect::StreamOutcome) -> Self {
+    pub fn of(stream: &StreamOutcome) -> Self {
         let (outcome, reason) = match &stream.outcome {
             Outcome::Ok => ("ok", None),
             Outcome::Unavailable { reason } => ("unavailable", Some(reason)),

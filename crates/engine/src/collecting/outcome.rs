@@ -67,16 +67,20 @@ impl SourceRun {
 
     /// Says how it ended, by what failed.
     pub(super) fn ended(&mut self) {
-        let streams = &self.collected.streams;
-        let failed = streams.iter().filter(|one| matches!(one.outcome, Outcome::Failed { .. })).count();
+        let failed = self.failed_streams();
         self.outcome = match &self.failure {
             Some(EngineError::Collect(CollectError::Cancelled) | EngineError::Cancelled(_)) => "cancelled",
             Some(_) => "failed",
             None if failed == 0 => "ok",
-            None if failed == streams.len() => "failed",
+            None if failed == self.collected.streams.len() => "failed",
             None => "partial",
         };
         self.error = self.failure.as_ref().map(|error| stele_model::error::in_full(error));
+    }
+
+    /// Streams that did not come to their end.
+    pub(crate) fn failed_streams(&self) -> usize {
+        self.collected.streams.iter().filter(|one| matches!(one.outcome, Outcome::Failed { .. })).count()
     }
 
     /// What was counted, by name: `records`, `unchanged`, `duplicates`, `rejected`, `quarantined`, `unavailable`, `calls`,

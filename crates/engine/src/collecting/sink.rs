@@ -65,16 +65,10 @@ pub(super) struct State {
     pub(super) number: u64,
 }
 
-impl Engine {
-    /// Reads how far a source has come.
-    ///
-    /// # Errors
-    ///
-    /// If there is a lake and it cannot be read.
-    pub(super) fn collected_state(&self, source: &str) -> Result<State, EngineError> {
-        let mut state = State::default();
-        let Some(sql) = self.collected_sql()? else { return Ok(state) };
-        let params = Params::none().with("tenant", self.settings().tenant.as_str()).with("source", source);
+impl State {
+    fn of(sql: &Sql, tenant: &str, source: &str) -> Result<Self, EngineError> {
+        let mut state = Self::default();
+        let params = Params::none().with("tenant", tenant).with("source", source);
         sql.query(CURSORS, &params)?.each_text(|row| {
             let [Some(stream), Some(number), cursor] = row.as_slice() else {
                 return Ok::<(), EngineError>(());
@@ -88,6 +82,20 @@ impl Engine {
             Ok(())
         })?;
         Ok(state)
+    }
+}
+
+impl Engine {
+    /// Reads how far a source has come.
+    ///
+    /// # Errors
+    ///
+    /// If there is a lake and it cannot be read.
+    pub(super) fn collected_state(&self, source: &str) -> Result<State, EngineError> {
+        match self.collected_sql()? {
+            Some(sql) => State::of(&sql, &self.settings().tenant, source),
+            None => Ok(State::default()),
+        }
     }
 
     /// The lake, to be asked; none if there is none yet.
@@ -152,11 +160,14 @@ impl<'a> LakeSink<'a> {
     ) -> Result<Self, EngineError> {
         let (source, trust_score) = source;
         let lock = taken(engine, source)?;
-        let state = engine.collected_state(source)?;
-        let latest = match engine.collected_sql()? {
-            Some(sql) if state.number > 0 => Latest::of(&sql, &engine.settings().tenant, source)?,
-            _ => Latest::default(),
-        };
+        let (mut state, mut latest) = (State::default(), Latest::default());
+        if let Some(sql) = engine.collected_sql()? {
+            let tenant = &engine.settings().tenant;
+            state = State::of(&sql, tenant, source)?;
+            if state.number > 0 {
+                latest = Latest::of(&sql, tenant, source)?;
+            }
+        }
         // What a run that was killed has left is no batch of this one.
         let dir = engine.data_dir().join(DIR).join(source);
         if dir.exists() {

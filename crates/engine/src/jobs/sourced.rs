@@ -14,9 +14,6 @@ use crate::collecting::{LastStream, SourceDesk, SourceRun};
 use crate::engine::Engine;
 use crate::progress::{Cancel, Progress};
 
-/// Streams of which a report tells: a service with more has a page of them.
-const STREAMS_MAX: usize = 100;
-
 /// Things that could not be had of which a report tells; the count has all.
 const UNAVAILABLE_MAX: usize = 50;
 
@@ -67,7 +64,7 @@ impl JobSource {
             outcome: run.outcome.to_owned(),
             counts,
             cost_usd: microusd as f64 / 1e6,
-            streams: run.collected.streams.iter().take(STREAMS_MAX).map(LastStream::of).collect(),
+            streams: LastStream::first(&run.collected.streams),
             unavailable: unavailable.take(UNAVAILABLE_MAX).map(|(what, why)| (cut(what), cut(why))).collect(),
             notes: run.collected.notes.iter().take(NOTES_MAX).map(cut).collect(),
         }
@@ -111,14 +108,10 @@ impl Engine {
         let mut run = desk.collect(id, progress, cancel)?;
         let source = JobSource::of(&run, &carried.before);
         let has_kept = source.counts.get("records").is_some_and(|records| *records > 0);
-        for stream in source.streams.iter().filter(|stream| stream.outcome == "failed") {
-            let why = stream.reason.as_deref().unwrap_or("it did not come to its end");
-            carried.error(Stage::Parsing, None, &format!("{id}, {}: {why}", stream.stream));
+        let failures: Vec<String> = source.streams.iter().filter_map(LastStream::failure).collect();
+        for why in &failures {
+            carried.error(Stage::Parsing, None, &format!("{id}, {why}"));
         }
-        let first = source.streams.iter().find(|stream| stream.outcome == "failed");
-        let first = first.map(|stream| {
-            format!("{}: {}", stream.stream, stream.reason.as_deref().unwrap_or("it did not come to its end"))
-        });
         carried.source = Some(source);
         carried.unfinished = match run.failure.take() {
             Some(error) if error.kind() == stele_model::ErrorKind::Cancelled => return Err(error),
@@ -130,10 +123,10 @@ impl Engine {
             }
             None if run.outcome == "ok" => None,
             None => {
-                let streams = carried.source.iter().flat_map(|source| &source.streams);
-                let failed = streams.filter(|stream| stream.outcome == "failed").count();
+                let failed = run.failed_streams();
                 let streams = if failed == 1 { "a stream".to_owned() } else { format!("{failed} streams") };
-                let why = format!("{id}: {streams} did not come to the end; {}", first.unwrap_or_default());
+                let first = failures.into_iter().next().unwrap_or_default();
+                let why = format!("{id}: {streams} did not come to the end; {first}");
                 if !has_kept && run.outcome == "failed" {
                     return Err(EngineError::NotCollected { why, kind: stele_model::ErrorKind::Retry });
                 }

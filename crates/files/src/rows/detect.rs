@@ -7,10 +7,16 @@ use crate::FilesError;
 use crate::config::{CsvConfig, Format};
 
 /// How Parquet begins, and ends.
-const PARQUET: &[u8] = b"PAR1";
+pub(crate) const PARQUET: &[u8] = b"PAR1";
 
-/// Endings of names of packed files.
+/// Endings of names of packed files that hold one.
 const PACKED: [&str; 5] = [".gz", ".bz2", ".zst", ".gzip", ".zstd"];
+
+/// The name, in lower case, of what a packed file holds; none if by its name it is not packed.
+pub(crate) fn unpacked_name(name: &str) -> Option<String> {
+    let name = name.to_lowercase();
+    PACKED.iter().find_map(|ending| name.strip_suffix(ending)).map(str::to_owned)
+}
 
 /// What is no text and is met all the same: how it begins, and what it is.
 const OTHERS: [(&[u8], &str); 4] = [
@@ -31,8 +37,7 @@ pub(crate) fn detect(name: &str, head: &[u8], cut: bool) -> Result<Format, Files
         return Err(FilesError::Unknown { why });
     }
     let text = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head).trim_ascii_start();
-    let name = name.to_lowercase();
-    let name = PACKED.iter().find_map(|ending| name.strip_suffix(ending)).unwrap_or(&name);
+    let name = unpacked_name(name).unwrap_or_else(|| name.to_lowercase());
     let ending = name.rsplit_once('.').map_or("", |(_, ending)| ending);
     match (ending, text.first()) {
         ("jsonl" | "ndjson", _) => Ok(Format::Jsonl),

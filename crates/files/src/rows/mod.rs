@@ -10,6 +10,7 @@ mod values;
 use std::fs::File;
 
 use self::detect::detect;
+pub(crate) use self::detect::{PARQUET, unpacked_name};
 use crate::config::{CsvConfig, Format};
 use crate::feed::Feed;
 use crate::state::FileState;

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use serde_json::json;
-use stele_collect::Preview;
+use stele_collect::{CollectError, Preview};
 
 use crate::rig::{Rig, gz};
 
@@ -47,6 +47,24 @@ fn sources_12_a_run_that_died_before_the_move_is_made_good() {
         assert_eq!((rig.good().len(), rig.kept.records), (0, 1));
         let left = if after == "archive" { vec!["archive/a.jsonl"] } else { vec![] };
         assert_eq!(rig.files(), left);
+    }
+}
+
+#[test]
+fn sources_12_what_the_sink_did_not_take_stays() {
+    // Between files, and in the middle of one; each batch in its turn.
+    for (batch_records, stops_at) in [(None, 1), (Some(2), 1), (Some(2), 2), (Some(2), 3)] {
+        let mut rig = Rig::new(json!({"after_ingest": "delete"}));
+        rig.write("a.jsonl", "{\"n\":1}\n{\"n\":2}\n{\"n\":3}\n");
+        rig.write("b.jsonl", "{\"n\":4}\n{\"n\":5}\n");
+        (rig.kept.batch_records, rig.kept.stops_at) = (batch_records, Some(stops_at));
+        assert!(matches!(rig.run(), Err(CollectError::Cancelled)), "{stops_at}");
+        rig.kept.stops_at = None;
+        rig.run().unwrap();
+        let mut rows = rig.taken();
+        rows.sort();
+        assert_eq!(rows, (1..=5).map(|n| format!("{{\"n\":{n}}}")).collect::<Vec<_>>(), "{stops_at}");
+        assert_eq!(rig.files(), Vec::<String>::new());
     }
 }
 

@@ -32,6 +32,8 @@ pub struct Kept {
     pub counts_only: bool,
     /// Fails at this batch.
     pub fails_at: Option<u64>,
+    /// Is told to stop at this batch, and does not take it.
+    pub stops_at: Option<u64>,
     /// Records of a batch, if not as many as usual.
     pub batch_records: Option<u64>,
 }
@@ -45,6 +47,9 @@ impl Sink for Kept {
         self.batches += 1;
         if self.fails_at == Some(self.batches) {
             return Err(CollectError::Sink("the disk is full".into()));
+        }
+        if self.stops_at == Some(self.batches) {
+            return Err(CollectError::Cancelled);
         }
         let lines = std::str::from_utf8(&batch.lines).unwrap();
         assert_eq!(lines.lines().count() as u64, batch.records);

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use stele_collect::{CollectError, Outcome};
+use stele_collect::{Batch, CollectError, Cursors, Outcome, Sink};
 use stele_helpdesk::{RetryConfig, Span};
-use stele_http::Pace;
+use stele_http::{Pace, never};
 use stele_model::ErrorKind;
 use stele_model::error::in_full;
 use stele_testkit::freshdesk::{Fault, Knobs, Wrong};
@@ -189,6 +189,34 @@ fn a_run_can_be_stopped_and_keeps_what_it_has() {
     rig.run_well(&mut kept);
     assert_eq!((kept.count("tickets"), kept.count("conversations")), (500, 1_500));
     assert_eq!(kept.taken.len(), 2_000);
+}
+
+/// Keeps everything but the groups, of which it says that they break their contract.
+struct NoGroups(Kept);
+
+impl Sink for NoGroups {
+    fn cursors(&self) -> Result<Cursors, CollectError> {
+        self.0.cursors()
+    }
+
+    fn take(&mut self, batch: Batch) -> Result<(), CollectError> {
+        match batch.stream.as_str() {
+            "groups" => {
+                Err(CollectError::Frozen { stream: batch.stream, why: "`new` is a new member".to_owned() })
+            }
+            _ => self.0.take(batch),
+        }
+    }
+}
+
+#[test]
+fn sources_14_a_stream_that_freezes_ends_alone() {
+    let rig = with_faults(30, &["agents", "groups", "tickets"], Vec::new());
+    let mut kept = NoGroups(Kept::default());
+    let collected = rig.run_into(&mut kept, &never).unwrap();
+    assert_eq!(reason(&collected, "groups"), "`new` is a new member");
+    assert_eq!((kept.0.count("tickets"), kept.0.count("groups")), (30, 0));
+    assert!(kept.0.count("agents") > 0 && kept.0.cursors.get("groups").is_none());
 }
 
 #[test]
