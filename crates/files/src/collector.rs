@@ -29,6 +29,15 @@ const ROWS_BETWEEN: u64 = 1024;
 /// Files that are named one by one in a note.
 const NAMED_MAX: usize = 20;
 
+/// How the reading of one file ended.
+enum Ended {
+    Read,
+    /// It cannot be read on, for this reason, in this run and in the next.
+    Failed(String),
+    /// The rest of it is for the next run.
+    Later,
+}
+
 /// Files of one directory. See the crate's own documentation.
 #[derive(Debug)]
 pub struct FileCollector {
@@ -188,23 +197,26 @@ impl FileCollector {
         run.flush()
     }
 
-    /// Reads one file, and says why it failed, if so.
-    fn one(
-        &self,
-        met: &Met,
-        register: &Register<'_>,
-        run: &mut Run<'_, '_>,
-    ) -> Result<Option<String>, FilesError> {
+    /// Reads one file, and says how that ended.
+    fn one(&self, met: &Met, register: &Register<'_>, run: &mut Run<'_, '_>) -> Result<Ended, FilesError> {
         match self.file(met, register, run) {
-            Ok(()) => run.finish()?,
-            Err(FilesError::Collect(error)) => return Err(error.into()),
-            Err(FilesError::Exchanged { name }) => run.exchanged(&name)?,
+            Ok(()) => {
+                run.finish()?;
+                Ok(Ended::Read)
+            }
+            Err(FilesError::Collect(error)) => Err(error.into()),
+            Err(FilesError::Exchanged { name }) => {
+                run.exchanged(&name)?;
+                Ok(Ended::Later)
+            }
             Err(error) => {
                 run.broke(met, &error)?;
-                return Ok(Some(format!("{}: {}", met.name, error.told())));
+                Ok(match is_lasting(&error) {
+                    true => Ended::Failed(format!("{}: {}", met.name, error.told())),
+                    false => Ended::Later,
+                })
             }
         }
-        Ok(None)
     }
 
     /// Reads what is new in an archive, each file as one of its own.
@@ -214,7 +226,7 @@ impl FileCollector {
             Err(FilesError::Exchanged { name }) => return run.exchanged(&name),
             Err(error) => return run.broke(met, &error),
         };
-        let mut failed = Vec::new();
+        let (mut failed, mut is_later) = (Vec::new(), false);
         for (name, why) in listed.refused {
             run.failed(&name, why.clone());
             failed.push(format!("{name}: {why}"));
@@ -222,8 +234,16 @@ impl FileCollector {
         for member in &listed.members {
             run.look_up()?;
             if register.unchanged(member).is_none() {
-                failed.extend(self.one(member, register, run)?);
+                match self.one(member, register, run)? {
+                    Ended::Read => {}
+                    Ended::Failed(why) => failed.push(why),
+                    Ended::Later => is_later = true,
+                }
             }
+        }
+        if is_later {
+            // The rest of it is for the next run, so it stays where it is.
+            return Ok(());
         }
         let count = failed.len() as u64;
         run.archive(met, failed.into_iter().next().map(|first| (count, first)))

@@ -86,7 +86,9 @@ impl Gatherer<'_> {
                 taken = match fetching.time(|| ahead.take(place)) {
                     Some(Ok(whole)) => take(row, whole),
                     Some(Err(error)) => Err(E::from(error)),
-                    None => Ok(()),
+                    // A thread broke off, which ends the scope. What is behind that place is not taken: the cursor would
+                    // go past it.
+                    None => break,
                 };
                 if taken.is_err() {
                     break;

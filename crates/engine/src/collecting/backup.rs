@@ -8,8 +8,9 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use stele_lake::replay::Replayer;
+use stele_model::id::to_hex;
 use stele_model::{FileEntry, FileId};
-use stele_sources::Input;
+use stele_sources::{Input, prefix_hashes};
 
 use super::purge::PurgePlan;
 use super::sink::{FORMAT, SCHEME, taken};
@@ -185,7 +186,11 @@ impl SourceDesk<'_> {
                 let reason = format!("{} has {size_on_disk} bytes and had {}", input.file, input.bytes);
                 return Err(refuse(dir, reason));
             }
-            found.push(Input { uri: input.uri.clone(), path: Some(path), size_on_disk });
+            let written = Input { uri: input.uri.clone(), path: Some(path), size_on_disk };
+            if to_hex(&prefix_hashes(&written, &[input.bytes])?[0]) != input.sha256 {
+                return Err(refuse(dir, format!("{} is not what was written when it was made", input.file)));
+            }
+            found.push(written);
         }
         let options = IngestOptions {
             inputs: InputOptions { format: Some(FORMAT.to_owned()), ..InputOptions::default() },

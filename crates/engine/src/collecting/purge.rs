@@ -17,7 +17,7 @@ use super::backup::{Backup, back_up};
 use super::kinds::TEXTS_DIR;
 use super::rows::is_desk;
 use super::sink::{DIR, REJECTED_DIR, SCHEME, taken};
-use super::{CACHE_DIR, SourceDesk, last, lock, summaries_dir};
+use super::{CACHE_DIR, SourceDesk, last, lock, summaries_dir, summaries_lock};
 use crate::EngineError;
 use crate::error::At;
 use crate::progress::{Cancel, Progress};
@@ -34,7 +34,8 @@ const PLANS_MAX: u32 = 5;
 /// others.
 const INPUTS: &str = "SELECT source, split_part(source, '/', 3), \
      count(*) FILTER (WHERE platform = $platform AND coalesce(text_at(raw, '$.tenant_id'), tenant_id) = $tenant), \
-     count(*) FILTER (WHERE platform IS NOT NULL AND NOT (platform = $platform AND coalesce(text_at(raw, '$.tenant_id'), tenant_id) = $tenant)) \
+     count(*) FILTER (WHERE event_type IS DISTINCT FROM 'stele_cursor' \
+         AND NOT coalesce(platform = $platform AND coalesce(text_at(raw, '$.tenant_id'), tenant_id) = $tenant, false)) \
      FROM events WHERE tenant_id = $lake AND starts_with(source, 'collected://') GROUP BY ALL ORDER BY ALL";
 
 /// Things of this tenant and platform, by what they are.
@@ -81,7 +82,7 @@ pub struct Purged {
     pub lake_version: Option<u64>,
     /// What was written before, where somebody asked for it.
     pub backup: Option<Backup>,
-    /// Why index or graph still hold some of it, if they do.
+    /// Why something of it is still there beside the lake, in index or graph, if it is.
     pub behind: Option<String>,
     /// Copies outside, which have not heard of it.
     pub copies: Vec<String>,
@@ -111,8 +112,12 @@ impl SourceDesk<'_> {
             tenant,
             platform,
         };
-        // Configured for the same, whether anything came of them or not.
-        let same = |other: &&Source| other.kind == source.kind && self.tenant(other) == plan.tenant;
+        // Configured for the same, whether anything came of them or not. Where tenants share a configuration, a source that
+        // names none is of another than one that does.
+        let same = |other: &&Source| other.kind == source.kind && other.tenant_id == source.tenant_id;
+        let is_of_others = |id: &str| {
+            self.config.sources.iter().any(|other| other.id == id && other.tenant_id != source.tenant_id)
+        };
         let mut sources: BTreeSet<String> =
             self.config.sources.iter().filter(same).map(|other| other.id.clone()).collect();
         if let Some(sql) = self.engine.collected_sql()? {
@@ -126,7 +131,8 @@ impl SourceDesk<'_> {
                 inputs.push((uri, id, count(own), count(others)));
                 Ok::<(), EngineError>(())
             })?;
-            sources.extend(inputs.iter().filter(|(_, _, own, _)| *own > 0).map(|(_, id, ..)| id.clone()));
+            let came = |(_, id, own, _): &&(String, String, u64, u64)| *own > 0 && !is_of_others(id);
+            sources.extend(inputs.iter().filter(came).map(|(_, id, ..)| id.clone()));
             sql.query(OBJECTS, &own)?.each_text(|row| {
                 if let [Some(kind), Some(count)] = row.as_slice() {
                     plan.objects.insert(kind.clone(), count.parse().unwrap_or(0));
@@ -177,6 +183,7 @@ impl SourceDesk<'_> {
         // Whoever collected meanwhile would write behind it.
         let _locks =
             plan.sources.iter().map(|id| taken(self.engine, id)).collect::<Result<Vec<File>, _>>()?;
+        let _summaries = taken(self.engine, &summaries_lock(&plan.tenant, &plan.platform))?;
         let _turn = lock(&self.turn);
         let mut written = None;
         let mut lake_version = None;
@@ -195,11 +202,9 @@ impl SourceDesk<'_> {
                 }
             }
         }
-        for id in &plan.sources {
-            self.forget(id)?;
-        }
-        remove(&summaries_dir(self.engine, &plan.tenant, &plan.platform))?;
-        let behind = self.follow(progress, cancel).err().map(|error| stele_model::error::in_full(&error));
+        // The rows are gone: whatever fails from here on is told beside that.
+        let followed = self.forget_all(&plan).and_then(|()| self.follow(progress, cancel));
+        let behind = followed.err().map(|error| stele_model::error::in_full(&error));
         let copies = self.engine.settings().sinks.keys().cloned().collect();
         Ok(Purged { plan, lake_version, backup: written, behind, copies })
     }
@@ -235,6 +240,14 @@ impl SourceDesk<'_> {
             })?;
         }
         Ok(texts)
+    }
+
+    /// Removes what is kept beside the lake of what a plan takes away.
+    fn forget_all(&self, plan: &PurgePlan) -> Result<(), EngineError> {
+        let forgotten = plan.sources.iter().map(|id| self.forget(id));
+        let removed = remove(&summaries_dir(self.engine, &plan.tenant, &plan.platform));
+        // One that cannot be removed keeps none of the others.
+        forgotten.chain([removed]).fold(Ok(()), Result::and)
     }
 
     /// Removes what is kept of a source beside the lake.

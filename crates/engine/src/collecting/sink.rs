@@ -120,7 +120,7 @@ pub(super) fn taken(engine: &Engine, source: &str) -> Result<File, EngineError> 
         Err(TryLockError::WouldBlock) => Err(EngineError::Collect(CollectError::Stopped {
             code: TAKEN,
             why: format!(
-                "{source} is being collected already; nothing was asked, try again when that is over"
+                "somebody is at work on {source} already; nothing was asked, try again when that is over"
             ),
         })),
         Err(TryLockError::Error(error)) => Err(error).at("lock", &path),

@@ -14,6 +14,7 @@ use stele_lake::sql::{Params, SqlOptions};
 use stele_model::id::{IdHasher, to_hex};
 
 use super::SourceDesk;
+use super::sink::taken;
 use crate::EngineError;
 use crate::answering::{Paced, own_dir};
 use crate::documents::annotating::model_key;
@@ -62,6 +63,11 @@ pub(super) fn summaries_dir(engine: &Engine, tenant: &str, platform: &str) -> Pa
     own_dir(engine.data_dir(), DIR, &engine.settings().tenant).join(to_hex(&name))
 }
 
+/// What is held while the summaries of a tenant on a platform are written or removed.
+pub(super) fn summaries_lock(tenant: &str, platform: &str) -> String {
+    format!("{tenant}.{platform}.summaries")
+}
+
 /// The files that SQL reads, in a fixed order.
 pub(super) fn summary_files(engine: &Engine) -> Vec<PathBuf> {
     let all = fs::read_dir(own_dir(engine.data_dir(), DIR, &engine.settings().tenant));
@@ -98,6 +104,7 @@ impl SourceDesk<'_> {
         let key = model_key("summaries", settings.summaries_key.as_deref(), config)?;
         let service = Service::new(config, Task::Summary, key, Arc::new(Paced::new(engine.shared_clock())))?;
         let (tenant, platform) = (self.tenant(source).to_owned(), source.kind.name().to_owned());
+        let _lock = taken(engine, &summaries_lock(&tenant, &platform))?;
         let dir = summaries_dir(engine, &tenant, &platform);
         let model = Summaries::open(&dir.join(ANSWERS), Arc::new(service), config.budget())?;
         let mut done = Summarised { tenant, platform, objects: 0, summaries: 0, asked: model.summary() };

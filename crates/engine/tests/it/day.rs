@@ -206,8 +206,7 @@ fn a_day_of_small_commits_becomes_few_parts_and_every_message_is_there_once() {
     let before = parts(&engine);
     assert!(before < 220, "{before} parts of {complete} segments");
     assert_eq!(ledger(&place, &engine), (records, expect.clone()));
-    let compacted = engine.compact().unwrap();
-    assert_eq!(compacted.rows > 0, compacted.parts_before > 0);
+    engine.compact().unwrap();
     let after = parts(&engine);
     assert!(after <= 12, "{after} parts are left of {before}");
     assert_eq!(ledger(&place, &engine), (records, expect));

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use stele_engine::NoProgress;
-use stele_engine::collecting::{LastStream, PurgePlan, SourceEntry};
+use stele_engine::collecting::{LastStream, PurgePlan};
 use stele_engine::jobs::Input;
 use stele_model::error::in_full;
 
@@ -275,6 +275,9 @@ pub(crate) struct PurgeArguments {
     backup: Option<bool>,
 }
 
+/// Inputs that a purge leaves and that are listed: whoever has more looks at them with the command line.
+const KEPT_SHOWN_MAX: usize = 20;
+
 /// What goes, or went.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct PurgeView {
@@ -291,8 +294,14 @@ pub(crate) struct PurgeView {
     inputs: u64,
     /// Their records.
     records: u64,
-    /// Their content bytes.
+    /// Their rows in quarantine.
+    quarantined: u64,
+    /// Content bytes of both.
     bytes: u64,
+    /// Inputs that stay, because the same bytes are another input, too; the first of them.
+    kept: Vec<KeptInput>,
+    /// How many such inputs there are.
+    kept_total: usize,
     /// Texts of these sources in the index.
     texts: u64,
     /// How the words are formed.
@@ -307,6 +316,20 @@ pub(crate) struct PurgeView {
     copies: Vec<String>,
 }
 
+/// An input that a purge leaves.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct KeptInput {
+    input: String,
+    /// The other input.
+    kept_for: String,
+}
+
+impl KeptInput {
+    fn of((input, kept_for): &(String, String)) -> Self {
+        Self { input: fact(input), kept_for: fact(kept_for) }
+    }
+}
+
 impl PurgeView {
     fn of(plan: &PurgePlan) -> Self {
         Self {
@@ -318,7 +341,10 @@ impl PurgeView {
             objects: plan.objects.clone(),
             inputs: plan.inputs,
             records: plan.records,
+            quarantined: plan.quarantined,
             bytes: plan.bytes,
+            kept: plan.kept_for.iter().take(KEPT_SHOWN_MAX).map(KeptInput::of).collect(),
+            kept_total: plan.kept_for.len(),
             texts: plan.texts,
             confirmation: plan.confirmation.to_owned(),
             lake_version: None,

@@ -48,7 +48,8 @@ pub(crate) struct SystemView {
 impl Tool for System {
     const NAME: &'static str = "system_facts";
     const TITLE: &'static str = "The system in numbers";
-    const SAYS: &'static str = "The version of program and lake, records, active sources, rules (formats and contracts), and what sources have         spent: calls, tokens, dollars. Of this tenant.";
+    const SAYS: &'static str = "The version of program and lake, records, active sources, rules (formats and contracts), and what sources have spent: \
+        calls, tokens, dollars. Of this tenant.";
     type Arguments = Arguments;
     type Result = SystemView;
 

@@ -346,7 +346,10 @@ fn freshdesk_30_a_purge_needs_the_words_the_right_and_the_tenant() {
     );
     let tokens = Tokens::parse(&file, "default").unwrap();
     let no_desk = source("news", &mock.url, json!({ "tenant_id": "one" }));
-    let sources = vec![desk("ones", "one"), desk("twos", "two"), no_desk];
+    // One that names no tenant is the service's own, whoever asks.
+    let mut unnamed = desk("unnamed", "");
+    unnamed.as_object_mut().unwrap().remove("tenant_id");
+    let sources = vec![desk("ones", "one"), desk("twos", "two"), unnamed, no_desk];
     let world = World::unserved().with_sources(sources).service(HttpOptions { tokens, ..local() });
     let address = world.address;
     for (token, id) in [(ONE, "ones"), (TWO, "twos")] {
@@ -364,8 +367,8 @@ fn freshdesk_30_a_purge_needs_the_words_the_right_and_the_tenant() {
     let plan = purge(ONE, "ones", json!({}));
     let told = plan.json();
     assert_eq!(
-        (plan.status, &told["done"], &told["objects"]["ticket"]),
-        (200, &json!(false), &json!(5)),
+        (plan.status, &told["done"], &told["objects"]["ticket"], &told["sources"]),
+        (200, &json!(false), &json!(5), &json!(["ones"])),
         "{}",
         plan.body
     );
