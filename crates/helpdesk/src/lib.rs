@@ -51,7 +51,7 @@ pub use desk::Helpdesk;
 pub use error::HelpdeskError;
 pub use freshdesk::{Freshdesk, Labels, normalise_ticket};
 pub use issues::GithubIssues;
-pub use mode::{ADAPTIVE_OBJECTS_MAX, Decided, Mode};
+pub use mode::{ADAPTIVE_OBJECTS_MAX, Mode};
 pub use normal::{Article, Attachment, Message, NORMALIZER_VERSION, Person, Ticket};
 pub use platform::{Account, Allowance, List, PER_PAGE, Pass, Place, Platform, Question};
 pub use progress::Progress;

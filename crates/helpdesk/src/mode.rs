@@ -18,16 +18,6 @@ pub enum Mode {
     Adaptive,
 }
 
-/// What is done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Decided {
-    /// As [`Mode::VectorOnly`].
-    VectorOnly,
-    /// As [`Mode::Hybrid`].
-    Hybrid,
-}
-
 impl Mode {
     /// What the variable `ENABLE_FULL_STREAMING_MODE` and its like say: `false`, `0`, `no` and `off` are hybrid;
     /// anything else, and nothing at all, is vectors alone.
@@ -46,20 +36,5 @@ impl Mode {
             Self::Adaptive => Some(ADAPTIVE_OBJECTS_MAX),
             Self::Hybrid => Some(u64::MAX),
         }
-    }
-
-    /// What is done with so many objects.
-    pub fn decide(self, objects: u64) -> Decided {
-        match self.content_max() {
-            Some(max) if objects <= max => Decided::Hybrid,
-            _ => Decided::VectorOnly,
-        }
-    }
-}
-
-impl Decided {
-    /// Whether texts are summarised, where there is a service that does.
-    pub fn summarises(self) -> bool {
-        self == Self::Hybrid
     }
 }

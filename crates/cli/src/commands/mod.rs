@@ -30,6 +30,7 @@ mod sink;
 mod sources;
 mod sql;
 mod status;
+mod summarise;
 mod system;
 mod tail;
 mod top;

@@ -1,5 +1,4 @@
-//! `stele sources purge`, `restore` and `summarise`: what is done with all that a help desk has. What deletes shows its
-//! plan first.
+//! `stele sources purge` and `restore`: all that a help desk has goes, and comes back. What deletes shows its plan first.
 
 use std::path::Path;
 
@@ -7,7 +6,7 @@ use serde_json::json;
 use stele_engine::collecting::{PurgePlan, Purged, SourceDesk};
 use stele_engine::{Cancel, Engine, EngineError};
 
-use super::sources::text_of;
+use super::sources::keyless;
 use super::{Context, absolute};
 use crate::errors::{Exit, Failure};
 use crate::output::human;
@@ -16,11 +15,6 @@ use crate::progress::Reporter;
 
 /// Inputs that stay and are listed; `--json` lists all.
 const SHOWN_MAX: usize = 20;
-
-/// The sources, for whoever asks none of them: keys need not be there.
-fn keyless(name: &str) -> Option<String> {
-    text_of(name).or_else(|| Some(String::new()))
-}
 
 /// Whether a purge is carried out, and what is done before.
 pub struct How<'a> {
@@ -169,34 +163,4 @@ pub fn restore(context: &Context, engine: &Engine, dir: &Path, cancel: &Cancel) 
     ))?;
     super::index::follow(context, engine, true, cancel)?;
     Ok(Exit::Done)
-}
-
-/// Runs `stele sources summarise`.
-pub fn summarise(context: &Context, engine: &Engine, id: &str, cancel: &Cancel) -> Result<Exit, Failure> {
-    let desk = SourceDesk::open(engine, &keyless)?;
-    let reporter = Reporter::events(context.out);
-    let done = desk.summarise(id, &reporter, cancel);
-    reporter.clear();
-    let done = done?;
-    context.out.event("summarised", &done)?;
-    let asked = &done.asked;
-    context.out.text(match done.objects {
-        0 => format!(
-            "Nothing to summarise: rows of tenant {} on {} hold keys alone, or there are none; no model was asked\n",
-            done.tenant, done.platform
-        ),
-        objects => format!(
-            "{} of {} have a summary, which is a model's words ({}): {} asked about now, {} known, {} left\n",
-            human::count(done.summaries),
-            human::many(objects, "object"),
-            asked.extractor,
-            human::count(asked.asked),
-            human::count(asked.known),
-            human::count(asked.left),
-        ),
-    })?;
-    if let Some(why) = &asked.stopped {
-        context.out.remark(&format!("the model was not asked about the rest: {why}"));
-    }
-    Ok(if asked.left == 0 { Exit::Done } else { Exit::Partial })
 }

@@ -6,7 +6,7 @@ use stele_engine::jobs::{Input, Options};
 use stele_engine::{Cancel, NoProgress};
 use stele_model::error::in_full;
 
-use super::{Context, index, jobs, purge, variable};
+use super::{Context, index, jobs, purge, summarise, variable};
 use crate::args::{Collecting, QueueArgs, SourcesAction, StateAction};
 use crate::errors::{Exit, Failure};
 use crate::interrupt::Interrupt;
@@ -20,6 +20,11 @@ const UNKNOWN: &str = "unknown";
 /// The value of an environment variable that is text.
 pub fn text_of(name: &str) -> Option<String> {
     variable(name)?.into_string().ok().filter(|value| !value.is_empty())
+}
+
+/// The same for whoever asks no source: keys need not be there.
+pub fn keyless(name: &str) -> Option<String> {
+    text_of(name).or_else(|| Some(String::new()))
 }
 
 /// Runs the command.
@@ -75,7 +80,7 @@ pub fn run(context: &Context, action: SourcesAction) -> Result<Exit, Failure> {
             purge::purge(context, &engine, &id, &how, &interrupt.cancel)
         }
         SourcesAction::Restore { dir } => purge::restore(context, &engine, &dir, &interrupt.cancel),
-        SourcesAction::Summarise { id } => purge::summarise(context, &engine, &id, &interrupt.cancel),
+        SourcesAction::Summarise { id } => summarise::run(context, &engine, &id, &interrupt.cancel),
     }
 }
 
@@ -188,7 +193,7 @@ pub fn submit(
 ) -> Result<Exit, Failure> {
     let engine = context.engine()?;
     // Keys are the worker's, who may be on another machine; here it is enough to know which source is meant.
-    let list = SourceDesk::open(&engine, &|name| text_of(name).or_else(|| Some(String::new())))?;
+    let list = SourceDesk::open(&engine, &keyless)?;
     configured(&list)?;
     let (ids, rest) = chosen(context, &list, which)?;
     let lists = ids.iter().map(|id| vec![Input::of_source(id)]).collect();

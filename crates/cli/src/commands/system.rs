@@ -4,7 +4,7 @@ use serde_json::json;
 use stele_engine::collecting::{SourceDesk, SourceEntry, SystemFacts};
 
 use super::Context;
-use super::sources::text_of;
+use super::sources::keyless;
 use crate::errors::{Exit, Failure};
 use crate::output::human;
 use crate::output::table::Rows;
@@ -13,7 +13,7 @@ use crate::output::table::Rows;
 pub fn run(context: &Context) -> Result<Exit, Failure> {
     let engine = context.engine()?;
     // Nothing is asked, so keys need not be there.
-    let desk = SourceDesk::open(&engine, &|name| text_of(name).or_else(|| Some(String::new())))?;
+    let desk = SourceDesk::open(&engine, &keyless)?;
     let sources: Vec<&SourceEntry> = desk.config().sources.iter().collect();
     let facts = desk.system(&sources)?;
     context.out.event("system", &json!(facts))?;

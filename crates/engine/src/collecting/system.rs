@@ -73,7 +73,7 @@ impl SourceDesk<'_> {
 impl Engine {
     /// The version of the lake, and how many records of this tenant are in it; nothing where there is no lake.
     fn own_records_if_any(&self) -> Result<Option<(u64, u64)>, EngineError> {
-        if !stele_lake::Lake::open_existing(self.data_dir()).is_ok_and(|lake| lake.exists()) {
+        if self.is_without_lake() {
             return Ok(None);
         }
         let snapshot = self.snapshot()?;

@@ -1,6 +1,6 @@
 //! Decisions without a desk: promises 25, 28 and 30.
 
-use stele_helpdesk::{Decided, HelpdeskError, Mode, Progress, purge};
+use stele_helpdesk::{HelpdeskError, Mode, Progress, purge};
 use stele_model::time::FixedClock;
 
 #[test]
@@ -12,11 +12,11 @@ fn freshdesk_25_modes() {
     for value in [Some("false"), Some("False"), Some("0")] {
         flag(value, Mode::Hybrid);
     }
-    assert_eq!(Mode::Adaptive.decide(10_000), Decided::Hybrid);
-    assert_eq!(Mode::Adaptive.decide(10_001), Decided::VectorOnly);
-    assert_eq!(Mode::Hybrid.decide(10_001), Decided::Hybrid);
-    assert_eq!(Mode::VectorOnly.decide(1), Decided::VectorOnly);
-    assert!(Decided::Hybrid.summarises() && !Decided::VectorOnly.summarises());
+    for (mode, max) in
+        [(Mode::VectorOnly, None), (Mode::Adaptive, Some(10_000)), (Mode::Hybrid, Some(u64::MAX))]
+    {
+        assert_eq!(mode.content_max(), max, "{mode:?}");
+    }
 }
 
 #[test]
