@@ -1,5 +1,5 @@
 -- Things that help desks have, as their newest records tell them. What lets in whoever has it is in no text here:
--- addresses lose what signs them.
+-- addresses lose what signs them. `raw` is what was said, to the byte.
 CREATE MACRO stele_unsigned(value) AS
   regexp_replace(value,
     '(https?://[^\s"''<>?\\]+)\?[^\s"''<>\\]*(signature|token|sig|credential)=[^\s"''<>\\]*', '\1', 'gi');
@@ -33,12 +33,12 @@ SELECT
   newest.source_id,
   text_at(raw, '$.normalised.id') AS id,
   text_at(raw, '$.normalised.ticket_id') AS ticket_id,
-  CASE told.doc_type
+  stele_unsigned(CASE told.doc_type
     WHEN 'ticket' THEN text_at(raw, '$.normalised.subject')
     WHEN 'article' THEN text_at(raw, '$.normalised.title')
     WHEN 'attachment' THEN text_at(raw, '$.normalised.name')
-  END AS title,
-  coalesce(text_at(raw, '$.normalised.content'), text_at(raw, '$.normalised.text')) AS text,
+  END) AS title,
+  stele_unsigned(coalesce(text_at(raw, '$.normalised.content'), text_at(raw, '$.normalised.text'))) AS text,
   coalesce(time_at(raw, '$.normalised.created_at'), time_at(raw, '$.data.created_at')) AS created_at,
   coalesce(time_at(raw, '$.normalised.updated_at'), time_at(raw, '$.data.updated_at')) AS updated_at,
   coalesce(text_at(raw, '$.normalised.source_hash'), told.raw_hash) AS source_hash,
