@@ -254,7 +254,7 @@ fn who_may_only_ask_can_run_nothing() {
             tried += 1;
         }
     }
-    assert_eq!(tried, 6);
+    assert_eq!(tried, 7);
     let forms =
         ["/jobs/start", "/jobs/j000000000000/control", "/sources/run", "/sources/check", "/captures/control"];
     for path in forms {
