@@ -60,7 +60,6 @@ fn failed(engine: &Engine, error: EngineError) -> Failure {
 /// Brings the graph, and where it is wanted the index, up to what came into the lake just now. Whatever becomes of
 /// them, that stays.
 pub fn follow(context: &Context, engine: &Engine, wanted: bool, cancel: &Cancel) -> Result<(), Failure> {
-    const CAME: &str = "what came is in the lake; only what follows from it is behind";
     let reporter = Reporter::events(context.out);
     let graph = engine.graph_build(&reporter, cancel);
     let indexed = match graph {
@@ -68,14 +67,28 @@ pub fn follow(context: &Context, engine: &Engine, wanted: bool, cancel: &Cancel)
         _ => None,
     };
     reporter.clear();
-    let behind = |error| Failure::from(error).kept(CAME);
-    context.out.event("graph", &graph.map_err(behind)?)?;
+    let fails = |error| behind(context, error, Exit::Done);
+    context.out.event("graph", &graph.map_err(fails)?)?;
     if let Some(indexed) = indexed {
-        let indexed = indexed.map_err(behind)?;
+        let indexed = indexed.map_err(fails)?;
         context.out.event("index", &indexed)?;
         context.out.text(page(&indexed))?;
     }
     Ok(())
+}
+
+/// A run, ending with `exit` otherwise, whose records are in the lake and whose index could not be brought up, such as
+/// because somebody else was at that.
+pub fn behind(context: &Context, error: EngineError, exit: Exit) -> Failure {
+    let failure =
+        Failure::from(error).kept("what was ingested is in the lake; only what follows from it is behind");
+    let exit = match (failure.exit, exit) {
+        (Exit::Interrupted, _) => Exit::Interrupted,
+        (_, Exit::Done) => Exit::Partial,
+        (_, exit) => exit,
+    };
+    let next = context.command("index build");
+    Failure { exit, ..failure }.hint(format!("`{next}` goes on with it"))
 }
 
 /// What a build came to.

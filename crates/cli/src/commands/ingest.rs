@@ -1,7 +1,7 @@
 //! `stele ingest`: recordings into the lake.
 
 use stele_engine::jobs::Options;
-use stele_engine::{EngineError, IngestOptions, IngestSummary};
+use stele_engine::{IngestOptions, IngestSummary};
 
 use super::{Context, exit_of, failed_run, index, jobs, sources, watch};
 use crate::args::IngestArgs;
@@ -87,7 +87,7 @@ pub fn run(context: &Context, args: IngestArgs) -> Result<Exit, Failure> {
         true => Some(
             engine
                 .index_build(&reporter, &interrupt.cancel)
-                .map_err(|error| not_indexed(context, error, exit)),
+                .map_err(|error| index::behind(context, error, exit)),
         ),
         false => None,
     };
@@ -122,18 +122,6 @@ pub fn run(context: &Context, args: IngestArgs) -> Result<Exit, Failure> {
             Ok(failure.exit)
         }
     }
-}
-
-/// A run whose records are in the lake and whose index could not be brought up.
-fn not_indexed(context: &Context, error: EngineError, exit: Exit) -> Failure {
-    let failure = Failure::from(error).kept("what was ingested is in the lake; only the index is behind it");
-    let exit = match (failure.exit, exit) {
-        (Exit::Interrupted, _) => Exit::Interrupted,
-        (_, Exit::Done) => Exit::Partial,
-        (_, exit) => exit,
-    };
-    let next = context.command("index build");
-    Failure { exit, ..failure }.hint(format!("`{next}` goes on with the index"))
 }
 
 fn page(context: &Context, summary: &IngestSummary, args: &IngestArgs) -> String {

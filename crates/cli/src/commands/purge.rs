@@ -46,6 +46,12 @@ pub fn purge(
     let purged = purged.map_err(|error| refused(context, id, error))?;
     context.out.event("purge", &json!({ "done": true, "purged": purged }))?;
     context.out.text(done_page(context, &purged))?;
+    if let (Some(dir), None) = (how.backup, &purged.backup) {
+        context.out.remark(&format!(
+            "nothing of it was in the lake that a copy could be made of; {} was not written",
+            dir.display()
+        ));
+    }
     if let Some(why) = &purged.behind {
         context.out.remark(&format!(
             "index or graph still hold some of it: {why}; `{}` brings them up to the lake",
@@ -153,14 +159,18 @@ pub fn restore(context: &Context, engine: &Engine, dir: &Path, cancel: &Cancel) 
     reporter.clear();
     let restored = restored?;
     context.out.event("restored", &restored)?;
-    context.out.text(format!(
-        "Brought back {} of {} for tenant {} on {}; {} go on where they were\n",
-        human::many(restored.records, "record"),
+    let (inputs, whose) = (
         human::many(restored.inputs, "input"),
-        restored.tenant,
-        restored.platform,
-        restored.sources.join(", ")
-    ))?;
+        format!("tenant {} on {}", restored.tenant, restored.platform),
+    );
+    context.out.text(match restored.duplicates == restored.inputs {
+        true => format!("All of it ({inputs}, {whose}) is in the lake already; nothing was brought back\n"),
+        false => format!(
+            "Brought back {} of {inputs} for {whose}; {} go on where they were\n",
+            human::many(restored.records, "record"),
+            restored.sources.join(", ")
+        ),
+    })?;
     super::index::follow(context, engine, true, cancel)?;
     Ok(Exit::Done)
 }

@@ -208,6 +208,9 @@ fn freshdesk_30_a_purge_takes_what_it_says_and_its_backup_brings_it_back() {
     rig.run("sources purge desk --backup b").is(2).says(&["--confirm"]);
     rig.world.write("full/there", "x");
     rig.run(&format!("sources purge desk --confirm {right} --backup full")).is(1).says(&["not empty"]);
+    // Whoever removes the data directory some day keeps the copy.
+    rig.run(&format!("sources purge desk --confirm {right} --backup d/b")).is(1).says(&["data directory"]);
+    assert!(!rig.world.path("d/b").exists());
     assert_eq!(records(&rig, OF_DESK), own);
 
     let done = rig.run(&format!("sources purge desk --confirm {right} --backup b --json")).is(0).last();
@@ -235,12 +238,16 @@ fn freshdesk_30_a_purge_takes_what_it_says_and_its_backup_brings_it_back() {
     let again = rig.run("ingest --source desk --json").is(0).events();
     let run = again.iter().find(|event| event["event"] == "collected").unwrap();
     assert_eq!(run["records"], 0, "{run}");
-    rig.run("sources restore b").is(0);
+    let again = rig.run("sources restore b").is(0).stdout;
+    assert!(again.contains("in the lake already"), "{again}");
     assert_eq!(records(&rig, OF_DESK), own);
 
     // Gone once more, it is collected anew, as if it had never been there; what was written aside would be mixed up
     // with that.
     rig.run(&format!("sources purge desk --confirm {right}")).is(0);
+    let nothing = rig.run(&format!("sources purge desk --confirm {right} --backup none")).is(0);
+    nothing.says(&["none was not written"]);
+    assert!(!rig.world.path("none").exists());
     rig.mock.touch(1);
     collect(&rig);
     assert_eq!(one(&rig, "SELECT count(*) FROM integrated_objects WHERE tenant_id = 'default'"), "30");
@@ -262,6 +269,7 @@ fn freshdesk_30_a_purge_that_dies_is_done_again_and_a_damaged_backup_is_none() {
     rig.run(&format!("sources purge desk --confirm {right}")).is(0);
     assert_eq!(one(&rig, "SELECT count(*) FROM events"), "0");
     rig.world.covered();
+    rig.run("sources restore d").is(1).says(&["it has no backup.json"]);
     let first = rig.world.read("b/0000000.jsonl");
     rig.world.write("b/0000000.jsonl", &first[1..]);
     rig.run("sources restore b").is(1).says(&["0000000.jsonl"]);

@@ -153,6 +153,13 @@ fn an_ingest_says_what_became_of_its_records_when_the_index_is_taken() {
     assert_eq!(error["exit_code"], 3);
     assert!(error["message"].as_str().unwrap().contains("is writing to the index"), "{error}");
     assert_eq!(ran.last()["event"], "summary");
+    // What a source has is no different from what files have.
+    world.write("in/b.jsonl", "{\"event\":\"tide\"}\n");
+    let source =
+        "[[sources]]\nsource_id = \"drop\"\nsource_type = \"file\"\npath = \"in\"\nmin_age = \"0s\"\n";
+    world.write("stele.toml", format!("{DOUBLE}{source}"));
+    let ran = Ran::of(ingest(&world, "ingest --source drop --data-dir d").output().unwrap());
+    ran.is(3).says(&["is writing to the index", "what was ingested is in the lake", "index build"]);
     // Where nothing was indexed, nothing is said to be kept.
     let ran = world.run("index build --data-dir d").is(1);
     assert!(!ran.stderr.contains("kept"), "{}", ran.stderr);

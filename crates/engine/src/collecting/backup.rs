@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::fs::{self, File};
-use std::io::{BufWriter, Write};
+use std::io::{BufWriter, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -59,7 +59,7 @@ pub struct Restored {
     pub inputs: u64,
     /// Records that came into the lake.
     pub records: u64,
-    /// Inputs that were there already.
+    /// Inputs of it that were in the lake already.
     pub duplicates: u64,
     /// The lake with them.
     pub lake_version: Option<u64>,
@@ -88,7 +88,8 @@ fn refuse(path: &Path, reason: impl Into<String>) -> EngineError {
     EngineError::Backup { path: path.to_path_buf(), reason: reason.into() }
 }
 
-/// Writes what a plan takes away into a directory that is empty, or not there yet.
+/// Writes what a plan takes away into a directory that is empty, or not there yet. What was written is removed again
+/// if it does not become whole.
 pub(super) fn back_up(
     engine: &Engine,
     plan: &PurgePlan,
@@ -96,13 +97,16 @@ pub(super) fn back_up(
     progress: &dyn Progress,
     cancel: &Cancel,
 ) -> Result<Backup, EngineError> {
+    if is_within(dir, engine.data_dir()) {
+        return Err(refuse(
+            dir,
+            "it belongs to the data directory; name one outside, which stays when that goes",
+        ));
+    }
     fs::create_dir_all(dir).at("create", dir)?;
     if fs::read_dir(dir).at("list", dir)?.next().is_some() {
         return Err(refuse(dir, "it is not empty; name a new directory"));
     }
-    let snapshot = engine.snapshot()?;
-    let entries = entries_of(engine, plan)?;
-    let all = (entries.len() > ONE_BY_ONE_MAX).then(|| Replayer::of_all(&snapshot)).transpose()?;
     let mut list = List {
         version: VERSION,
         lake_tenant: engine.settings().tenant.clone(),
@@ -111,11 +115,46 @@ pub(super) fn back_up(
         sources: plan.sources.clone(),
         inputs: Vec::new(),
     };
+    let written = write(engine, plan, dir, &mut list, progress, cancel);
+    let bytes = written.inspect_err(|_| remove(dir, &list))?;
+    Ok(Backup { dir: dir.to_path_buf(), inputs: list.inputs.len() as u64, bytes })
+}
+
+/// Whether a directory, which need not be there yet, lies in another one or is it.
+fn is_within(dir: &Path, outer: &Path) -> bool {
+    let outer = outer.canonicalize();
+    let there = dir.ancestors().find_map(|ancestor| ancestor.canonicalize().ok());
+    matches!((there, outer), (Some(there), Ok(outer)) if there.starts_with(&outer))
+}
+
+/// Removes what a backup that came to nothing has left, so that the same command can be given again.
+fn remove(dir: &Path, list: &List) {
+    for input in &list.inputs {
+        let _ = fs::remove_file(dir.join(&input.file));
+    }
+    let _ = fs::remove_file(dir.join(LIST));
+    // A directory in which somebody else has put something stays.
+    let _ = fs::remove_dir(dir);
+}
+
+/// Writes the inputs of a plan and then the list, to which each is added before it is begun. Returns their bytes.
+fn write(
+    engine: &Engine,
+    plan: &PurgePlan,
+    dir: &Path,
+    list: &mut List,
+    progress: &dyn Progress,
+    cancel: &Cancel,
+) -> Result<u64, EngineError> {
+    let snapshot = engine.snapshot()?;
+    let entries = entries_of(engine, plan)?;
+    let all = (entries.len() > ONE_BY_ONE_MAX).then(|| Replayer::of_all(&snapshot)).transpose()?;
     let mut bytes = 0;
     for (number, entry) in entries.iter().enumerate() {
         cancel.check("the backup was written; nothing is gone")?;
-        let file = format!("{number:07}.jsonl");
+        let (uri, file) = (entry.uri.clone(), format!("{number:07}.jsonl"));
         let path = dir.join(&file);
+        list.inputs.push(Listed { uri, file, bytes: 0, sha256: String::new() });
         let mut out = BufWriter::new(File::create(&path).at("create", &path)?);
         let replayed = match &all {
             Some(all) => all.replay(entry, &mut out)?,
@@ -124,12 +163,9 @@ pub(super) fn back_up(
         out.flush().at("write", &path)?;
         out.get_ref().sync_all().at("sync", &path)?;
         bytes += replayed.bytes;
-        list.inputs.push(Listed {
-            uri: entry.uri.clone(),
-            file,
-            bytes: replayed.bytes,
-            sha256: replayed.sha256,
-        });
+        if let Some(listed) = list.inputs.last_mut() {
+            (listed.bytes, listed.sha256) = (replayed.bytes, replayed.sha256);
+        }
         progress.update(&Update {
             stage: "backup",
             item: entry.uri.clone(),
@@ -140,8 +176,8 @@ pub(super) fn back_up(
         });
     }
     let path = dir.join(LIST);
-    write_durably(&path, serde_json::to_string_pretty(&list).unwrap_or_default().as_bytes())?;
-    Ok(Backup { dir: dir.to_path_buf(), inputs: list.inputs.len() as u64, bytes })
+    write_durably(&path, serde_json::to_string_pretty(list).unwrap_or_default().as_bytes())?;
+    Ok(bytes)
 }
 
 /// The inputs of a plan, in the order in which they came.
@@ -264,7 +300,12 @@ impl SourceDesk<'_> {
 
 fn read(dir: &Path) -> Result<List, EngineError> {
     let path = dir.join(LIST);
-    let length = fs::metadata(&path).at("read", &path)?.len();
+    let there = fs::metadata(&path);
+    if there.as_ref().is_err_and(|error| error.kind() == ErrorKind::NotFound) {
+        let reason = format!("it has no {LIST}, which `stele sources purge --backup` writes there last");
+        return Err(refuse(dir, reason));
+    }
+    let length = there.at("read", &path)?.len();
     if length > LIST_BYTES_MAX {
         return Err(refuse(dir, format!("{LIST} is too long to be one")));
     }

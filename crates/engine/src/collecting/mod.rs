@@ -34,7 +34,7 @@ pub use expected::{ExpectedRun, Figures};
 pub use last::{LastRun, LastStream, Took};
 pub use live::Listened;
 pub use outcome::SourceRun;
-pub use purge::{CONFIRMATION, PurgePlan, Purged};
+pub use purge::{PurgePlan, Purged};
 pub(crate) use sink::{SCHEME, TAKEN};
 pub use split::Split;
 pub use stele_capture::{CaptureConfig, CaptureSeen, Command as CaptureCommand, Template};
@@ -42,11 +42,11 @@ pub use stele_collect::{
     Bound, Checked, CollectError, Level, Outcome as StreamEnd, Problem as SourceProblem,
     Source as SourceEntry, SourcesConfig as Sources,
 };
+pub use summarising::Summarised;
 pub use system::SystemFacts;
 
 use self::sink::{LakeSink, REJECTED_DIR};
 use self::spending::Spending;
-pub use self::summarising::Summarised;
 use self::summarising::{summaries_dir, summaries_lock};
 use self::trust::Trust;
 use crate::answering::Paced;

@@ -24,7 +24,7 @@ use crate::progress::{Cancel, Progress};
 
 /// How the words are formed that a purge needs. They stand nowhere as a whole: whoever gives them has looked at what
 /// goes.
-pub const CONFIRMATION: &str =
+const CONFIRMATION: &str =
     "DELETE_{tenant}_{platform}_{YYYYMMDD}: the tenant and the platform of the plan, and today's day in UTC";
 
 /// How often a plan is made again that somebody's commit has overtaken.

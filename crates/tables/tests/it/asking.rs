@@ -208,6 +208,6 @@ fn sources_14_rows_of_a_table_are_held_against_a_contract() {
         json!({"schema": {"types": "freeze"}}),
         "orders 3: record 3: `n` is String and was Integer",
         1,
-        (0, 0),
+        (1, 0),
     );
 }
