@@ -1,5 +1,6 @@
 //! The queue as one tenant sees it: its own jobs, and no trace of others.
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -11,13 +12,16 @@ use stele_model::{ErrorKind, Micros};
 use tokio::runtime::Handle;
 use tokio::time::Instant;
 
-use crate::limits::{QUEUE_SILENT, QUEUE_TIME_MAX};
+use crate::limits::{QUEUE_SILENT, QUEUE_TIME_MAX, RECENT};
 use crate::metrics::{Family, Metrics};
 use crate::reply::{Cause, Refusal};
 use crate::roots::{Root, Roots};
 
 /// Jobs that are looked at for those that ended lately: between two scrapes there are fewer.
 const ENDED_MAX: usize = 200;
+
+/// Jobs that are remembered as found: more different ones within [`RECENT`] are not asked by a crowd.
+const FOUND_MAX: usize = 256;
 
 /// Where jobs come from and where they are kept.
 #[derive(Clone)]
@@ -46,6 +50,8 @@ pub(crate) struct Jobs {
     counted_until: Arc<Mutex<Micros>>,
     /// Since when the queue has not answered in time, if so.
     silent: Arc<Mutex<Option<Instant>>>,
+    /// When which jobs were found to be there and this tenant's.
+    found: Arc<Mutex<HashMap<JobId, Instant>>>,
 }
 
 impl Jobs {
@@ -57,8 +63,8 @@ impl Jobs {
         (runtime, now): (Handle, Micros),
     ) -> Self {
         let counted_until = Arc::new(Mutex::new(now));
-        let silent = Arc::default();
-        Self { queue, roots, tenant: tenant.to_owned(), watchers, runtime, counted_until, silent }
+        let (silent, found) = Default::default();
+        Self { queue, roots, tenant: tenant.to_owned(), watchers, runtime, counted_until, silent, found }
     }
 
     /// The jobs that ended since this was asked before: each is told once.
@@ -102,6 +108,22 @@ impl Jobs {
         let unknown = || JobsError::Unknown { id: id.chars().take(64).collect() };
         let job = self.queue.get(id.parse::<JobId>()?).await?;
         if job.spec.options.tenant == self.tenant { Ok(job) } else { Err(unknown()) }
+    }
+
+    /// That there is such a job of this tenant, or was a moment ago. What it is doing is another question.
+    pub(crate) fn known(&self, id: &str) -> Result<JobId, Refusal> {
+        let found = || self.found.lock().unwrap_or_else(PoisonError::into_inner);
+        let asked = id.parse::<JobId>()?;
+        if found().get(&asked).is_some_and(|at| at.elapsed() < RECENT) {
+            return Ok(asked);
+        }
+        self.look(self.get(id))?;
+        let mut found = found();
+        if found.len() >= FOUND_MAX {
+            found.clear();
+        }
+        found.insert(asked, Instant::now());
+        Ok(asked)
     }
 
     /// The first of the jobs of this tenant that hold or wait for an input, and how many wait behind it.

@@ -56,7 +56,7 @@ pub enum SourcesAction {
         /// The directory
         dir: PathBuf,
     },
-    /// Have the model of [summaries] in stele.toml summarise what a help desk has
+    /// Have the model of `[summaries]` in stele.toml summarise what a help desk has
     Summarise {
         /// The source
         id: String,

@@ -383,15 +383,30 @@ impl Engine {
     ///
     /// If it cannot be read or understood. That there is none is no error.
     pub fn read_report(&self, job: &str) -> Result<Option<JobReport>, EngineError> {
-        let path = self.report_dir(job).join("report.json");
-        let text = match std::fs::read_to_string(&path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(error).at("read", &path),
+        let Some(text) = self.report_text(job)? else { return Ok(None) };
+        let damaged = |error: serde_json::Error| EngineError::Manifest {
+            path: self.report_path(job),
+            reason: error.to_string(),
         };
-        serde_json::from_str(&text)
-            .map(Some)
-            .map_err(|error| EngineError::Manifest { path, reason: error.to_string() })
+        serde_json::from_str(&text).map(Some).map_err(damaged)
+    }
+
+    /// The same as the JSON in which it lies there.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be read. That there is none is no error.
+    pub fn report_text(&self, job: &str) -> Result<Option<String>, EngineError> {
+        let path = self.report_path(job);
+        match std::fs::read_to_string(&path) {
+            Ok(text) => Ok(Some(text)),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error).at("read", &path),
+        }
+    }
+
+    fn report_path(&self, job: &str) -> PathBuf {
+        self.report_dir(job).join("report.json")
     }
 
     /// The report of a job that has not written one, such as one that was cancelled while it waited.

@@ -41,7 +41,11 @@ impl Queue {
     /// There is no such job.
     pub async fn get(&self, id: JobId) -> Result<Job, JobsError> {
         let stored = self.read(id).await?;
-        let workforce = Workforce::of(&self.workers().await?);
+        let workforce = match stored.record.body.state.is_terminal() {
+            // What has ended waits for nobody.
+            true => Workforce::default(),
+            false => Workforce::of(&self.workers().await?),
+        };
         Ok(view(&stored.record, &self.limits, &workforce, self.now()))
     }
 

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use serde_json::value::RawValue;
 use stele_engine::jobs::{Control, Job, JobId, JobsError, State, WorkerStatus};
 
 use crate::desk::{Call, Desk};
@@ -309,7 +310,8 @@ pub(crate) struct JobReport;
 pub(crate) struct ReportView {
     id: String,
     /// `manifests/jobs/ID/report.json`, as the job wrote it; null while there is none.
-    report: Option<Value>,
+    #[schemars(with = "Option<Value>")]
+    report: Option<Box<RawValue>>,
 }
 
 /// Bytes of a report that are told: a thousand inputs with their counts.
@@ -324,20 +326,20 @@ impl Tool for JobReport {
     type Result = ReportView;
 
     fn run(desk: &Desk, _call: &Call, arguments: Named) -> Result<ReportView, Refusal> {
-        let jobs = queue(desk)?;
         // The id is one that the queue knows by now, and so no path.
-        let id = jobs.look(jobs.get(&arguments.id))?.id.to_string();
-        let report = desk.engine.read_report(&id)?.map(serde_json::to_value).transpose();
-        let report = report.map_err(|error| {
-            Refusal::new("The report cannot be written as JSON.")
-                .because(Cause::Failed)
-                .why(error.to_string())
-        })?;
-        if report.as_ref().is_some_and(|report| report.to_string().len() > REPORT_BYTES_MAX) {
+        let id = queue(desk)?.known(&arguments.id)?.to_string();
+        let text = desk.engine.report_text(&id)?;
+        if text.as_ref().is_some_and(|text| text.len() > REPORT_BYTES_MAX) {
             return Err(Refusal::new("The report is larger than an answer may be.")
                 .because(Cause::Limit)
                 .hint("`stele report JOB`"));
         }
+        let report = text.map(RawValue::from_string).transpose().map_err(|error| {
+            Refusal::new("The report is damaged.")
+                .because(Cause::Failed)
+                .why(error.to_string())
+                .hint("`stele retry JOB` has it written again")
+        })?;
         Ok(ReportView { id, report })
     }
 }

@@ -166,10 +166,10 @@ async fn ask(
     }
     let tenant = visitor.tenant;
     let desk = Arc::clone(&tenant.desk);
-    let work = move |call: &crate::desk::Call| (route.spec.run)(&desk, call, arguments);
+    let work = move |call: &crate::desk::Call| (route.spec.write)(&desk, call, arguments);
     let new = async {
-        let value = service.places.of(route.kind).run(route.path, pending(), work).await;
-        value.map(|value| Bytes::from(value.to_string())).map_err(|refusal| Problem::from(&refusal))
+        let text = service.places.of(route.kind).run(route.path, pending(), work).await;
+        text.map(Bytes::from).map_err(|refusal| Problem::from(&refusal))
     };
     match route.kept {
         Some(time) => tenant.answers.of(&address, time, || tenant.desk.engine.standing(), new).await,

@@ -73,6 +73,8 @@ pub(crate) struct Spec {
     pub(crate) input: fn() -> Arc<JsonObject>,
     pub(crate) output: fn() -> Arc<JsonObject>,
     pub(crate) run: fn(&Desk, &Call, JsonObject) -> Result<Value, Refusal>,
+    /// The same for who only hands it on: nothing is built that is taken apart again.
+    pub(crate) write: fn(&Desk, &Call, JsonObject) -> Result<String, Refusal>,
 }
 
 /// Every tool, in the order in which agents see them.
@@ -101,12 +103,18 @@ pub(crate) fn spec<T: Tool>() -> Spec {
         input: schema_for_arguments::<T::Arguments>,
         output: schema_for_output::<T::Result>,
         run: |desk, call, arguments| {
-            let arguments = arguments::read(arguments)?;
-            let result = T::run(desk, call, arguments)?;
-            serde_json::to_value(result)
-                .map_err(|error| Refusal::new("The result cannot be written as JSON.").why(error.to_string()))
+            let result = T::run(desk, call, arguments::read(arguments)?)?;
+            serde_json::to_value(result).map_err(unwritable)
+        },
+        write: |desk, call, arguments| {
+            let result = T::run(desk, call, arguments::read(arguments)?)?;
+            serde_json::to_string(&result).map_err(unwritable)
         },
     }
+}
+
+fn unwritable(error: serde_json::Error) -> Refusal {
+    Refusal::new("The result cannot be written as JSON.").why(error.to_string())
 }
 
 /// The schema without the name of the Rust type, which says nothing to an agent.
