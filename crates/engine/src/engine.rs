@@ -142,7 +142,10 @@ pub struct Engine {
 /// What is opened when it is first needed.
 #[derive(Default)]
 pub(crate) struct Kept {
+    /// Locked for a moment only: whoever reads the lake anew holds `reading`.
     pub(crate) newest: Mutex<Option<Snapshot>>,
+    /// The turn of whoever reads the lake anew. Others wait for what that one finds.
+    reading: Mutex<()>,
     pub(crate) graph: Mutex<Option<Reader>>,
     pub(crate) index: OnceLock<Index>,
     pub(crate) embedder: OnceLock<Arc<dyn Embedder>>,
@@ -208,12 +211,17 @@ impl Engine {
     ///
     /// If there is no lake, or it cannot be read.
     pub fn snapshot(&self) -> Result<Snapshot, EngineError> {
-        let mut newest = self.kept.newest.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(kept) = newest.as_ref().filter(|kept| kept.is_newest()) {
-            return Ok(kept.clone());
+        let newest = || self.kept.newest.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = || newest().as_ref().filter(|kept| kept.is_newest()).cloned();
+        if let Some(kept) = kept() {
+            return Ok(kept);
+        }
+        let _turn = self.kept.reading.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(kept) = kept() {
+            return Ok(kept);
         }
         let snapshot = self.lake()?.snapshot()?;
-        *newest = Some(snapshot.clone());
+        *newest() = Some(snapshot.clone());
         Ok(snapshot)
     }
 

@@ -207,9 +207,15 @@ impl Snapshot {
     /// Whether nothing was committed since it was read. Asks for two files of the log and reads none,
     /// so that whoever answers many questions need not read the log for each.
     pub fn is_newest(&self) -> bool {
-        self.commit.is_some()
-            && self.commit == CommitMark::of(&self.home, self.version)
-            && !commit_path(&self.home, self.version + 1).exists()
+        self.newest_version() == Some(self.version)
+    }
+
+    /// The version that the lake is at by now, by the names of files alone. Nothing if its log is not the one that this
+    /// was read from.
+    pub fn newest_version(&self) -> Option<u64> {
+        let is_same = self.commit.is_some() && self.commit == CommitMark::of(&self.home, self.version);
+        let is_there = |version: &u64| commit_path(&self.home, *version).exists();
+        is_same.then(|| self.version + (self.version + 1..).take_while(is_there).count() as u64)
     }
 
     /// What tells this lake from any other, also from one that was made anew in its place.

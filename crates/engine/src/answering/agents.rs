@@ -1,6 +1,6 @@
 //! What a server needs to answer many callers about one state of things.
 
-use std::sync::TryLockError;
+use std::sync::PoisonError;
 use std::time::SystemTime;
 
 use crate::EngineError;
@@ -30,15 +30,11 @@ impl Engine {
     }
 
     /// What there is now, by the names and times of four files, so that it may be asked from a thread that must not
-    /// block. `None` where that cannot be told so quickly: nothing was read yet, or it is just being read anew.
+    /// block. `None` where that cannot be told so quickly: nothing was read yet, or another lake is in its place.
     pub fn standing(&self) -> Option<Standing> {
-        let newest = match self.kept.newest.try_lock() {
-            Ok(newest) => newest,
-            Err(TryLockError::Poisoned(newest)) => newest.into_inner(),
-            Err(TryLockError::WouldBlock) => return None,
-        };
-        let snapshot = newest.as_ref().filter(|kept| kept.is_newest())?;
-        let lake = (snapshot.lake_id().to_owned(), snapshot.version());
+        let newest = self.kept.newest.lock().unwrap_or_else(PoisonError::into_inner);
+        let snapshot = newest.as_ref()?;
+        let lake = (snapshot.lake_id().to_owned(), snapshot.newest_version()?);
         Some(Standing { lake, index: self.index().ok()?.changed(), graph: self.graph_home().ok()?.changed() })
     }
 }
