@@ -23,6 +23,9 @@ use crate::ingest::IngestOptions;
 use crate::progress::{Cancel, Progress, Unit, Update};
 use crate::{EngineError, IngestSummary};
 
+/// Where backups go that whoever asks names no place for, below the data directory.
+pub const BACKUPS_DIR: &str = "backups";
+
 /// The list of a backup.
 const LIST: &str = "backup.json";
 
@@ -97,11 +100,8 @@ pub(super) fn back_up(
     progress: &dyn Progress,
     cancel: &Cancel,
 ) -> Result<Backup, EngineError> {
-    if is_within(dir, engine.data_dir()) {
-        return Err(refuse(
-            dir,
-            "it belongs to the data directory; name one outside, which stays when that goes",
-        ));
+    if belongs_to(dir, engine.data_dir()) {
+        return Err(refuse(dir, "it belongs to the data directory; name one outside, which stays when that goes"));
     }
     fs::create_dir_all(dir).at("create", dir)?;
     if fs::read_dir(dir).at("list", dir)?.next().is_some() {
@@ -120,11 +120,16 @@ pub(super) fn back_up(
     Ok(Backup { dir: dir.to_path_buf(), inputs: list.inputs.len() as u64, bytes })
 }
 
-/// Whether a directory, which need not be there yet, lies in another one or is it.
-fn is_within(dir: &Path, outer: &Path) -> bool {
-    let outer = outer.canonicalize();
-    let there = dir.ancestors().find_map(|ancestor| ancestor.canonicalize().ok());
-    matches!((there, outer), (Some(there), Ok(outer)) if there.starts_with(&outer))
+/// Whether a directory, which need not be there yet, lies in a data directory, and not where that keeps backups itself.
+fn belongs_to(dir: &Path, data_dir: &Path) -> bool {
+    let resolved = |ancestor: &Path| {
+        let rest = dir.strip_prefix(ancestor).ok()?;
+        Some(ancestor.canonicalize().ok()?.join(rest))
+    };
+    match (dir.ancestors().find_map(resolved), data_dir.canonicalize()) {
+        (Some(dir), Ok(own)) => dir.starts_with(&own) && !dir.starts_with(own.join(BACKUPS_DIR)),
+        _ => false,
+    }
 }
 
 /// Removes what a backup that came to nothing has left, so that the same command can be given again.

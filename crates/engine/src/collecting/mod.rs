@@ -29,7 +29,7 @@ use stele_collect::{
 use stele_http::Pace;
 use stele_rest::Shared;
 
-pub use backup::{Backup, Restored};
+pub use backup::{BACKUPS_DIR, Backup, Restored};
 pub use expected::{ExpectedRun, Figures};
 pub use last::{LastRun, LastStream, Took};
 pub use live::Listened;

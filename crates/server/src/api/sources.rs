@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use stele_engine::NoProgress;
-use stele_engine::collecting::{LastStream, PurgePlan};
+use stele_engine::collecting::{BACKUPS_DIR, LastStream, PurgePlan};
 use stele_engine::jobs::Input;
 use stele_model::error::in_full;
 
@@ -20,9 +20,6 @@ const SOURCES_DEFAULT: u64 = 50;
 
 /// Sources of a page at most: each asks the queue up to three times.
 const SOURCES_MAX: u64 = 200;
-
-/// Where copies of what is purged are, below the data directory.
-const BACKUPS_DIR: &str = "backups";
 
 /// Bytes of a reason.
 pub(super) const REASON_BYTES: usize = 2_000;
