@@ -80,7 +80,7 @@ fn sources_01_a_broken_entry_is_named_and_the_others_load() {
     check(json!({"source_id": "x"}), "`source_type` is missing");
     check(
         json!({"source_id": "x", "source_type": "fax"}),
-        "(x): there is no `source_type` fax; there are rest, file",
+        "(x) cannot be used: there is no `source_type` fax; there are rest, file",
     );
     check(json!({"source_id": "first", "source_type": "api"}), "another source has the same `source_id`");
     check(json!({"source_id": "a/b", "source_type": "api"}), "letters, digits");
