@@ -123,7 +123,7 @@ def by_stele(stele, url, home):
     said, *figures = measured(command, {**env, "DESK_KEY": "mock-key-1"})
     told = next(line for line in map(json.loads, said.splitlines()) if "fetch_seconds" in line)
     rows = sum(stream["records"] for stream in told["streams"])
-    split = [told[f"{name}_seconds"] for name in ("fetch", "normalise", "store")]
+    split = [told[f"{name}_seconds"] for name in ("fetch", "limit", "normalise", "store")]
     return rows, *figures, split
 
 
@@ -135,7 +135,7 @@ def by_dlt(_, url, home):
 
 def show(name, tickets, run):
     rows, wall, cpu, peak, anonymous, split = run
-    split = "" if split is None else "  fetch {:.1f} s, normalise {:.1f} s, store {:.1f} s".format(*split)
+    split = "" if split is None else "  fetch {:.1f} s, limit {:.1f} s, normalise {:.1f} s, store {:.1f} s".format(*split)
     wrong = "" if rows == tickets * (1 + MESSAGES) else f"  WRONG: {tickets * (1 + MESSAGES)} were there"
     print(f"{name:6} {tickets:8} {rows:9} {wall:7.1f} {cpu:7.1f} {rows / wall:8.0f} {rows / cpu:10.0f} {peak:8} {anonymous:9}"
           f"{split}{wrong}", flush=True)

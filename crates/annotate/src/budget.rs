@@ -51,7 +51,7 @@ impl Purse {
 
     /// What a question of so many bytes may come to, with the longest answer.
     pub(crate) fn most(&self, question_bytes: usize) -> Spent {
-        self.priced(question_bytes as u64 / BYTES_PER_TOKEN + 1, self.budget.answer_tokens_max)
+        self.priced(tokens_of(question_bytes), self.budget.answer_tokens_max)
     }
 
     /// What these tokens come to.
@@ -104,6 +104,11 @@ impl Purse {
         promised.cost = (promised.cost - most.cost).max(0.0);
         self.spent = sum(self.spent, came_to);
     }
+}
+
+/// As many tokens as so many bytes may be.
+pub(crate) fn tokens_of(bytes: usize) -> u64 {
+    bytes as u64 / BYTES_PER_TOKEN + 1
 }
 
 fn sum(one: Spent, other: Spent) -> Spent {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use serde::Deserialize;
+use serde_json::Value;
 use stele_http::{Cancelled, Client, Key, Method, Pace, Secret};
 
 use crate::prompt::{PROMPT_VERSION, Passage, Task, body};
@@ -30,8 +31,10 @@ pub struct Reply {
     pub content: String,
     /// Whether it was cut off because it was too long.
     pub cut: bool,
-    /// Tokens of question and answer, where the service counts them.
-    pub tokens: Option<(u64, u64)>,
+    /// Tokens of the question, where the service counts them.
+    pub input_tokens: Option<u64>,
+    /// Tokens of the answer, where the service counts them.
+    pub output_tokens: Option<u64>,
 }
 
 /// A service at an address.
@@ -74,7 +77,9 @@ impl Service {
 #[derive(Deserialize)]
 struct Completion {
     choices: Vec<Choice>,
-    usage: Option<Usage>,
+    /// An answer is one whatever stands here: many services leave it out, or a part of it.
+    #[serde(default)]
+    usage: Value,
 }
 
 #[derive(Deserialize)]
@@ -86,12 +91,6 @@ struct Choice {
 #[derive(Deserialize)]
 struct Message {
     content: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct Usage {
-    prompt_tokens: u64,
-    completion_tokens: u64,
 }
 
 impl Annotator for Service {
@@ -117,7 +116,8 @@ impl Annotator for Service {
         Ok(Reply {
             content: choice.message.content.unwrap_or_default(),
             cut: choice.finish_reason.as_deref() == Some("length"),
-            tokens: completion.usage.map(|usage| (usage.prompt_tokens, usage.completion_tokens)),
+            input_tokens: completion.usage["prompt_tokens"].as_u64(),
+            output_tokens: completion.usage["completion_tokens"].as_u64(),
         })
     }
 }

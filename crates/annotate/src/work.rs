@@ -11,14 +11,10 @@ use stele_model::error::in_full;
 use stele_model::{Claims, Micros};
 
 use crate::AnnotateError;
-use crate::budget::{Budget, Purse, Spent};
+use crate::budget::{Budget, Purse, Spent, tokens_of};
 use crate::kept::{ANSWERS_MAX, Answer, Kept};
 use crate::prompt::{Passage, claims_in, summary_in};
 use crate::service::Annotator;
-
-/// Answers in a row that no service of this kind gives, after which it is not asked any more: something else is
-/// in its place.
-const BAD_ANSWERS_MAX: u32 = 3;
 
 /// What came of a run.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
@@ -31,6 +27,11 @@ pub struct Summary {
     pub asked: u64,
     /// Of both, answers that say nothing that can be used.
     pub unusable: u64,
+    /// Why, of the first of them.
+    pub unusable_why: Option<String>,
+    /// Of the texts that were asked about, those of which the service did not count the tokens: what is said of them
+    /// in `spent` is an estimate by their length.
+    pub estimated: u64,
     /// Texts without an answer: the next run asks about them.
     pub left: u64,
     /// What it took.
@@ -64,7 +65,6 @@ pub struct Written {
 
 struct State {
     purse: Purse,
-    bad: u32,
     summary: Summary,
 }
 
@@ -76,7 +76,7 @@ impl<T: Default + Serialize + DeserializeOwned> Answers<T> {
     /// If the directory cannot be listed.
     pub fn open(dir: &Path, annotator: Arc<dyn Annotator>, budget: Budget) -> Result<Self, AnnotateError> {
         let summary = Summary { extractor: annotator.id().to_owned(), ..Summary::default() };
-        let state = Mutex::new(State { purse: Purse::new(budget), bad: 0, summary });
+        let state = Mutex::new(State { purse: Purse::new(budget), summary });
         Ok(Self { kept: Kept::open(dir)?, annotator, state, said: PhantomData })
     }
 
@@ -92,7 +92,8 @@ impl<T: Default + Serialize + DeserializeOwned> Answers<T> {
     }
 
     /// What is said about a passage, as `read` understands it; `None` if nobody was asked, because the budget is used
-    /// up or the service does not answer. The first time that happens ends the asking for this run.
+    /// up or the service does not answer. The first time that happens ends the asking for this run. What no service of this
+    /// kind would say is asked for once more, as it may have been a slip; twice, something else is in its place.
     fn answer(
         &self,
         passage: &Passage<'_>,
@@ -103,29 +104,38 @@ impl<T: Default + Serialize + DeserializeOwned> Answers<T> {
         if let Some(answer) = self.kept.get::<T>(&key) {
             let mut state = self.state();
             state.summary.known += 1;
-            state.summary.unusable += u64::from(answer.unusable.is_some());
+            state.unusable(answer.unusable);
             return Ok(Some(answer.said));
         }
-        let Some(most) = self.may_ask(passage) else { return Ok(None) };
-        let reply = self.annotator.ask(passage, cancelled);
-        let mut state = self.state();
-        let reply = match reply {
-            Ok(reply) => reply,
-            Err(error) => {
-                // Whether the service worked on it, and what it takes for that, nobody knows.
-                let came_to = state.purse.priced(most.input_tokens, 0);
-                state.purse.settle(most, came_to);
-                state.summary.left += 1;
-                match error {
-                    AnnotateError::Cancelled => return Err(AnnotateError::Cancelled),
-                    AnnotateError::BadAnswer { .. } if state.bad + 1 < BAD_ANSWERS_MAX => state.bad += 1,
-                    error => state.stop(in_full(&error)),
-                }
-                return Ok(None);
+        let mut is_again = false;
+        let (reply, most) = loop {
+            let Some(most) = self.may_ask(passage) else { return Ok(None) };
+            let error = match self.annotator.ask(passage, cancelled) {
+                Ok(reply) => break (reply, most),
+                Err(error) => error,
+            };
+            let mut state = self.state();
+            // Whether the service worked on it, and what it takes for that, nobody knows.
+            let came_to = state.purse.priced(most.input_tokens, 0);
+            state.purse.settle(most, came_to);
+            if matches!(error, AnnotateError::BadAnswer { .. }) && !is_again {
+                is_again = true;
+                continue;
             }
+            state.summary.left += 1;
+            return match error {
+                AnnotateError::Cancelled => Err(AnnotateError::Cancelled),
+                error => {
+                    state.stop(in_full(&error));
+                    Ok(None)
+                }
+            };
         };
-        state.bad = 0;
-        let (input, output) = reply.tokens.unwrap_or((most.input_tokens, most.output_tokens));
+        let mut state = self.state();
+        let counted = (reply.input_tokens, reply.output_tokens);
+        let input = counted.0.unwrap_or(most.input_tokens);
+        let output = counted.1.unwrap_or(tokens_of(reply.content.len()).min(most.output_tokens));
+        state.summary.estimated += u64::from(counted.0.is_none() || counted.1.is_none());
         let came_to = state.purse.priced(input, output);
         state.purse.settle(most, came_to);
         state.summary.asked += 1;
@@ -140,7 +150,7 @@ impl<T: Default + Serialize + DeserializeOwned> Answers<T> {
                 Answer { said: T::default(), unusable: Some(reason) }
             }
         };
-        state.summary.unusable += u64::from(answer.unusable.is_some());
+        state.unusable(answer.unusable.clone());
         drop(state);
         self.kept.put(&key, &answer)?;
         Ok(Some(answer.said))
@@ -201,6 +211,13 @@ impl Answers<Written> {
 }
 
 impl State {
+    /// An answer says nothing that can be used, if there is a reason.
+    fn unusable(&mut self, why: Option<String>) {
+        let Some(why) = why else { return };
+        self.summary.unusable += 1;
+        self.summary.unusable_why.get_or_insert(why);
+    }
+
     fn stop(&mut self, why: String) {
         tracing::warn!(%why, "the model is not asked any more");
         self.summary.stopped.get_or_insert(why);

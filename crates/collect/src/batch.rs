@@ -161,9 +161,9 @@ impl Batcher {
         self.records += 1;
     }
 
-    /// Whether what was gathered has become a batch, for whoever makes no cursor for each record.
-    pub fn is_full(&self) -> bool {
-        self.records >= BATCH_RECORDS || self.lines.len() >= BATCH_BYTES
+    /// Whether what was gathered has become a batch of this sink, for whoever makes no cursor for each record.
+    pub fn is_full(&self, sink: &dyn Sink) -> bool {
+        self.records >= sink.batch_records() || self.lines.len() >= BATCH_BYTES
     }
 
     /// Everything before `cursor` was gathered: hands over what there is if that has become a batch.
@@ -180,7 +180,7 @@ impl Batcher {
     /// # Errors
     /// If the sink does not keep it.
     pub fn flush_if_full(&mut self, sink: &mut dyn Sink) -> Result<(), CollectError> {
-        if self.records >= sink.batch_records() || self.lines.len() >= BATCH_BYTES {
+        if self.is_full(sink) {
             self.flush(sink)?;
         }
         Ok(())

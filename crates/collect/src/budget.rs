@@ -182,6 +182,13 @@ impl Budget {
         ledger.spend(source, 0, tokens, cost(price, 0, tokens));
     }
 
+    /// Counts calls that cost nothing, and that nobody asks about before they are made.
+    pub fn called(&self, source: &str, calls: u64, now: Micros) {
+        let mut ledger = self.ledger();
+        ledger.state.turn(now);
+        ledger.spend(source, calls, 0, 0);
+    }
+
     /// What runs would cost that are only thought of.
     pub fn forecast(&self, now: Micros) -> Forecast<'_> {
         let mut state = self.state_now();
@@ -278,7 +285,8 @@ impl Budget {
     ) -> Result<(), String> {
         if let Some(max) = price.day_tokens_max {
             let spent = state.of(source).day_tokens;
-            if spent.saturating_add(tokens) > max {
+            // Of a call whose tokens only its answer tells, one at least is to be expected.
+            if spent.saturating_add(tokens.max(1)) > max {
                 return Err(format!(
                     "source {source}: {spent} tokens were used today and {max} are the most of a day (day_tokens_max); nothing was sent; it goes on after midnight UTC"
                 ));

@@ -1,9 +1,10 @@
 //! What every kind of source can do.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::Serialize;
-use stele_http::{Cancelled, Pace};
+use stele_http::{Cancelled, HttpError, Pace, wait};
 use stele_model::Clock;
 
 use crate::{CollectError, Cursors, Sink, Stopwatch};
@@ -20,6 +21,41 @@ pub struct Means<'a> {
     pub progress: &'a dyn Fn(&str, u64),
     /// Takes the time in which the thread that makes records waits for what they are made from.
     pub fetching: Stopwatch,
+    /// Hears of requests and waits.
+    pub watch: &'a dyn Watch,
+}
+
+/// Hears from any thread of a run what it is at. `()` hears nothing.
+pub trait Watch: Sync {
+    /// So many requests or queries are made that no [`Budget`](crate::Budget) is asked about.
+    fn called(&self, _calls: u64) {}
+
+    /// A request waits for a limit, and goes on in this time. It is said again and again while it waits.
+    fn waits(&self, _time: Duration) {}
+}
+
+impl Watch for () {}
+
+/// Waits for a limit, and says all the while how long it still takes.
+///
+/// # Errors
+/// If somebody asked for the stop.
+pub fn wait_for_limit(
+    pace: &dyn Pace,
+    time: Duration,
+    cancelled: Cancelled<'_>,
+    watch: &dyn Watch,
+) -> Result<(), HttpError> {
+    let end = pace.now() + time;
+    // Rounded up: what is early by a part of a millisecond is early.
+    let time_ms = u64::try_from(time.as_micros().div_ceil(1_000)).unwrap_or(u64::MAX);
+    wait(pace, time_ms, &|| {
+        let left = end.saturating_sub(pace.now());
+        if !left.is_zero() {
+            watch.waits(left);
+        }
+        cancelled()
+    })
 }
 
 /// One kind of source, configured: a helpdesk, a REST API, a database.

@@ -40,7 +40,8 @@ pub use breaker::{COOL_DOWN, CircuitBreaker, Closed, FAILURES_MAX};
 pub use budget::{Bound, Budget, BudgetState, Estimate, Forecast, Level, Price, Spent};
 pub use cache::{CACHE_BYTES_MAX, CacheKey, Kept, Known, ResponseCache};
 pub use collector::{
-    Checked, Collected, Collector, Means, Outcome, StreamInfo, StreamOutcome, UNAVAILABLE_MAX,
+    Checked, Collected, Collector, Means, Outcome, StreamInfo, StreamOutcome, UNAVAILABLE_MAX, Watch,
+    wait_for_limit,
 };
 pub use config::{
     Defaults, KnownKeys, Lookup, Problem, Resolved, SOURCES_MAX, Source, SourceKind, SourcesConfig,
@@ -52,4 +53,4 @@ pub use error::CollectError;
 pub use limits::{Heard, RateLimiter, WAIT_MAX, Window};
 pub use record::Collectable;
 pub use sieve::{OWN, Sieve, Sifted};
-pub use stopwatch::Stopwatch;
+pub use stopwatch::{Limited, Stopwatch};

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use jiff::fmt::rfc2822::DateTimeParser;
 use serde_json::Value;
-use stele_collect::{CircuitBreaker, Closed};
+use stele_collect::{CircuitBreaker, Closed, Means, Stopwatch, Watch, wait_for_limit};
 use stele_http::{Cancelled, Client, HttpError, Method, Pace, Reply, wait};
 use stele_model::Clock;
 
@@ -31,6 +31,8 @@ pub(crate) struct Caller<'a> {
     pace: Arc<dyn Pace>,
     clock: &'a dyn Clock,
     cancelled: Cancelled<'a>,
+    fetching: Stopwatch,
+    watch: &'a dyn Watch,
     retry: RetryConfig,
     limits: Mutex<Limits>,
     landed: Condvar,
@@ -65,14 +67,16 @@ impl<'a> Caller<'a> {
         platform: &'a dyn Platform,
         start: Start,
         retry: RetryConfig,
-        (pace, clock, cancelled): (Arc<dyn Pace>, &'a dyn Clock, Cancelled<'a>),
+        means: &Means<'a>,
     ) -> Self {
         Self {
             client,
             platform,
-            pace,
-            clock,
-            cancelled,
+            pace: Arc::clone(&means.pace),
+            clock: means.clock,
+            cancelled: means.cancelled,
+            fetching: means.fetching.clone(),
+            watch: means.watch,
             limits: Mutex::new(Limits::new(start)),
             landed: Condvar::new(),
             breaker: retry.breaker(),
@@ -85,6 +89,11 @@ impl<'a> Caller<'a> {
     /// Requests that were made.
     pub(crate) fn calls(&self) -> u64 {
         self.calls.load(Ordering::Relaxed)
+    }
+
+    fn count(&self) {
+        self.calls.fetch_add(1, Ordering::Relaxed);
+        self.watch.called(1);
     }
 
     /// Whether somebody asked for the stop.
@@ -103,7 +112,7 @@ impl<'a> Caller<'a> {
         let mut tries = 0;
         loop {
             tries += 1;
-            self.calls.fetch_add(1, Ordering::Relaxed);
+            self.count();
             let reply = self.client.read_elsewhere(url, bytes_max, self.cancelled);
             let passing = match &reply {
                 Ok(reply) => matches!(reply.status, 408 | 429 | 500..=599),
@@ -129,7 +138,7 @@ impl<'a> Caller<'a> {
         loop {
             self.pass_breaker()?;
             self.begin(question)?;
-            self.calls.fetch_add(1, Ordering::Relaxed);
+            self.count();
             let reply = self.client.once(Method::Get, &question.path, None, self.cancelled);
             let now_ms = self.now_ms();
             self.end(question, now_ms, reply.as_ref().ok());
@@ -217,6 +226,7 @@ impl<'a> Caller<'a> {
 
     /// Waits for the turn of a question, and takes it.
     fn begin(&self, question: &Question) -> Result<(), HelpdeskError> {
+        let mut limited = None;
         loop {
             let mut limits = lock(&self.limits);
             let wait_ms = match limits.turn(self.now_ms(), question.lane, question.credits) {
@@ -226,13 +236,17 @@ impl<'a> Caller<'a> {
                 }
                 Turn::After(wait_ms) => wait_ms,
             };
+            limited.get_or_insert_with(|| self.fetching.limited());
+            let wait = Duration::from_millis(wait_ms);
             if limits.is_flying() {
                 // What is on its way brings news of the limit, which may be better than the wait.
                 drop(self.landed.wait_timeout(limits, LOOK_EVERY));
+                self.watch.waits(wait);
                 self.stop_if_cancelled()?;
             } else {
                 drop(limits);
-                self.rest(wait_ms)?;
+                wait_for_limit(&*self.pace, wait, self.cancelled, self.watch)
+                    .map_err(|_| HelpdeskError::Cancelled)?;
             }
         }
     }

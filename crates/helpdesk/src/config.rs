@@ -7,7 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use stele_collect::{CircuitBreaker, CollectError};
-use stele_http::{ClientConfig, Secret};
+use stele_http::{ClientConfig, Secret, is_exposed};
 
 use crate::mode::Mode;
 use crate::text::instant;
@@ -73,7 +73,8 @@ pub struct HelpdeskConfig {
     /// What the addresses of pictures in texts begin with, if the desk keeps them itself.
     #[serde(default = "inline_images")]
     pub inline_images: Vec<String>,
-    /// Whether `http://` will do. `false` if it is not set: the key would go over the wire for all to read.
+    /// Whether `http://` to another machine will do. `false` if it is not set: the key would go over the wire for all to
+    /// read.
     #[serde(default)]
     pub allow_insecure: bool,
     /// What is made of the records. `adaptive` if it is not set.
@@ -338,8 +339,8 @@ impl HelpdeskConfig {
         if host.is_empty() || host.contains(['@', '?', '#', ' ']) || !["http", "https"].contains(&scheme) {
             return Err(bad("domain is not a host such as acme.freshdesk.com".to_owned()));
         }
-        if scheme == "http" && !self.allow_insecure {
-            let why = "domain is http://, over which everybody reads the key; use https, or set allow_insecure = true for tests";
+        if !self.allow_insecure && is_exposed(&format!("{scheme}://{host}")) {
+            let why = "domain is http://, over which everybody reads the key; use https, or set allow_insecure = true";
             return Err(bad(why.to_owned()));
         }
         let api = match self.platform {

@@ -93,9 +93,8 @@ impl Helpdesk {
         }
     }
 
-    fn caller<'a>(&'a self, client: &'a Client, means: &'a Means<'a>) -> Caller<'a> {
-        let time = (Arc::clone(&means.pace), means.clock, means.cancelled);
-        Caller::new(client, &*self.platform, self.start(), self.config.retry, time)
+    fn caller<'a>(&'a self, client: &'a Client, means: &Means<'a>) -> Caller<'a> {
+        Caller::new(client, &*self.platform, self.start(), self.config.retry, means)
     }
 
     /// What a failure means that concerns the whole desk.
@@ -214,7 +213,7 @@ impl Collector for Helpdesk {
             so_far: SoFar::default(),
         };
         if run.wants("tickets") {
-            match self.account(&caller, &mut run.notes) {
+            match means.fetching.time(|| self.account(&caller, &mut run.notes)) {
                 Ok(account) => run.account = account,
                 Err(error) if error.may_pass() => {
                     let note = format!("the names of states cannot be read now ({})", error.in_full());

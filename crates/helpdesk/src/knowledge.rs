@@ -143,9 +143,6 @@ impl Run<'_> {
             }
             Ok(())
         })?;
-        if batcher.is_full() {
-            batcher.flush(self.sink)?;
-        }
         Ok(())
     }
 
@@ -165,6 +162,9 @@ impl Run<'_> {
             data: &thing.raw,
         };
         self.write(batcher, &record, Some(article))?;
+        if batcher.is_full(self.sink) {
+            batcher.flush(self.sink)?;
+        }
         Ok(())
     }
 }

@@ -140,7 +140,7 @@ impl Run<'_> {
         for page in 1..=PAGES_MAX {
             self.caller.stop_if_cancelled()?;
             let question = Question { lane: list.lane, ..Question::page(path, page) };
-            let said = self.caller.ask(&question)?;
+            let said = self.fetching(|run| run.caller.ask(&question))?;
             let raws = things(&said.body, &question)?;
             let goes_on = said.goes_on(raws.len());
             for raw in raws {
@@ -176,7 +176,7 @@ impl Run<'_> {
             data: &thing.raw,
         };
         self.write(batcher, &record, None)?;
-        if batcher.is_full() {
+        if batcher.is_full(self.sink) {
             batcher.flush(self.sink)?;
         }
         Ok(())

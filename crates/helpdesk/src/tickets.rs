@@ -82,7 +82,8 @@ impl<'a> Run<'a> {
             prefixes: &self.config.inline_images,
             messages: self.wants("conversations"),
             files: self.wants("attachments"),
-            workers: self.config.rate.workers,
+            // Who only looks has nobody ask ahead of what is looked at.
+            workers: if self.sink.keeps() { self.config.rate.workers } else { 1 },
         }
     }
 
@@ -175,7 +176,7 @@ impl<'a> Run<'a> {
             }
             let more = walk.turn(&times_ms, new, goes_on)?;
             let now_ms = self.caller.now_ms();
-            if batcher.is_full() || now_ms.saturating_sub(flushed_ms) >= self.config.checkpoint.ms {
+            if batcher.is_full(self.sink) || now_ms.saturating_sub(flushed_ms) >= self.config.checkpoint.ms {
                 // A page without anything new is no reason for a batch of its own.
                 if new > 0 {
                     batcher.reached(walk.cursor(), self.sink)?;
@@ -257,7 +258,7 @@ impl<'a> Run<'a> {
                 wait_for(walk, &row.state.number, reason.clone())?;
             }
             walk.collected(&row.state);
-            if batcher.is_full() {
+            if batcher.is_full(self.sink) {
                 batcher.reached(walk.cursor(), self.sink)?;
             }
             self.tell("tickets");

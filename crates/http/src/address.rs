@@ -1,4 +1,6 @@
-//! Addresses as people may see them.
+//! Addresses as people may see them, and who can read what is sent there.
+
+use std::net::IpAddr;
 
 use reqwest::Url;
 
@@ -20,6 +22,15 @@ pub(crate) fn shown(url: &Url) -> String {
     let port = url.port().map_or(String::new(), |port| format!(":{port}"));
     let path = url.path().trim_end_matches('/');
     format!("{}://{}{port}{path}", url.scheme(), url.host_str().unwrap_or_default())
+}
+
+/// Whether what is sent to an address can be read on its way: that is so over `http://`, but to this machine.
+#[must_use]
+pub fn is_exposed(url: &str) -> bool {
+    let Ok(url) = Url::parse(url) else { return false };
+    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+    let is_here = host == "localhost" || host.parse().is_ok_and(|host: IpAddr| host.is_loopback());
+    url.scheme() == "http" && !is_here
 }
 
 /// A text that was written by somebody else, without the names and passwords of the addresses in it.
@@ -46,7 +57,23 @@ pub fn without_passwords(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{shown_address, without_passwords};
+    use super::{is_exposed, shown_address, without_passwords};
+
+    #[test]
+    fn what_goes_to_this_machine_is_read_by_nobody_else() {
+        for (url, expect) in [
+            ("http://api.example/v1", true),
+            ("http://10.0.0.1:8080", true),
+            ("http://127.0.0.1.example", true),
+            ("http://localhost.example", true),
+            ("https://api.example/v1", false),
+            ("http://127.0.0.1:8080/v1", false),
+            ("http://[::1]:8080", false),
+            ("http://LOCALHOST", false),
+        ] {
+            assert_eq!(is_exposed(url), expect, "{url}");
+        }
+    }
 
     #[test]
     fn addresses_are_shown_without_secrets() {

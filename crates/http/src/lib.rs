@@ -29,7 +29,7 @@ mod helpers;
 mod pace;
 mod secret;
 
-pub use address::{shown_address, without_passwords};
+pub use address::{is_exposed, shown_address, without_passwords};
 pub use ask::{Answer, Method, Reply, Unless, Version};
 pub use client::Client;
 pub use config::ClientConfig;

@@ -8,7 +8,7 @@ use stele_collect::{
     Batcher, Budget, Checked, CircuitBreaker, CollectError, Collected, Collector, Cursors, Means, Outcome,
     RateLimiter, ResponseCache, Sink, Source, StreamInfo, ValueType,
 };
-use stele_http::{Client, Pace, shown_address};
+use stele_http::{Client, Pace, is_exposed, shown_address};
 use url::Url;
 
 use crate::auth::Authority;
@@ -62,6 +62,11 @@ impl RestCollector {
         {
             return Err(refuse("`token_url` is no address such as https://login.example/token".to_owned()));
         }
+        if let Some(where_to) = exposed(&source, &config, &base) {
+            return Err(refuse(format!(
+                "its key would go to {where_to}, over which everybody reads it; use https, or set allow_insecure = true"
+            )));
+        }
         config.retry.max = config.retry.max.max(1);
         let client = Client::new(&config.base_url, config.http, None, pace)
             .map_err(|error| refuse(error.to_string()))?;
@@ -109,7 +114,7 @@ impl RestCollector {
         context: &Context,
         means: &Means<'_>,
     ) -> Result<(Vec<Record>, Walked), CollectError> {
-        let moment = Moment { clock: means.clock, pace: &*means.pace, cancelled: means.cancelled };
+        let moment = Moment::of(means, means.cancelled);
         let mut first = Vec::new();
         let mut emit = |records: Vec<Record>, _| {
             first = records;
@@ -279,6 +284,28 @@ impl Collector for RestCollector {
             Err(error) => Err(error),
         }
     }
+}
+
+/// Where a key would go that everybody on the way can read, unless that is allowed or there is none.
+fn exposed(source: &Source, config: &RestConfig, base: &Url) -> Option<String> {
+    if source.allow_insecure {
+        return None;
+    }
+    let of_resources = config.resources.iter().flat_map(|resource| resource.headers.values());
+    let is_secret = !matches!(config.auth, Auth::None)
+        || config.headers.values().chain(of_resources).next().is_some()
+        || !base.username().is_empty()
+        || base.password().is_some()
+        // What is looked up and sent may be a key, wherever it stands.
+        || ["params", "body", "resources"].iter().any(|setting| !source.variables_of(setting).is_empty());
+    let token_url = match &config.auth {
+        Auth::Oauth2(oauth2) => Some(oauth2.token_url.clone()),
+        _ => None,
+    };
+    // Other hosts are asked as the first one is.
+    let hosts = config.hosts.iter().map(|host| format!("{}://{host}", base.scheme()));
+    let mut all = [base.to_string()].into_iter().chain(hosts).chain(token_url);
+    all.find(|url| is_secret && is_exposed(url)).map(|url| shown_address(&url))
 }
 
 /// Names of members and what they are, by a page of records.

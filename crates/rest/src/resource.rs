@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
+use serde_json_path::JsonPath;
 
 use crate::config::ResourceConfig;
 use crate::paginate::Pager;
-use crate::select::{Select, member};
+use crate::select::{Select, json_path, member};
 use crate::template::{Fill, Place, places, places_of};
 
 /// A resource whose configuration makes sense.
@@ -14,6 +15,8 @@ use crate::template::{Fill, Place, places, places_of};
 pub(crate) struct Resource {
     pub(crate) config: ResourceConfig,
     pub(crate) select: Select,
+    /// Where an answer says how many tokens it took.
+    pub(crate) tokens: Vec<JsonPath>,
     /// Which one it is asked for each record of.
     pub(crate) parent: Option<usize>,
     /// Whether another is asked for each of its records.
@@ -101,7 +104,9 @@ pub(crate) fn resources(configs: Vec<ResourceConfig>) -> Result<Vec<Resource>, S
         // Whether its paths can be used is asked here and not in the middle of a run.
         Pager::new(&config.paginate, config.pages_max).map_err(of)?;
         let select = Select::parse(config.select.as_deref()).map_err(of)?;
-        waiting.push((config, select, above));
+        let tokens = config.tokens_path.iter().map(|path| json_path(path)).collect::<Result<_, _>>();
+        let parts = (select, tokens.map_err(of)?);
+        waiting.push((config, parts, above));
     }
     let mut done: Vec<Resource> = Vec::new();
     while !waiting.is_empty() {
@@ -124,8 +129,8 @@ pub(crate) fn resources(configs: Vec<ResourceConfig>) -> Result<Vec<Resource>, S
                 None => format!("resource {}: it is below itself", config.name),
             });
         }
-        for (config, select, above) in ready {
-            let resource = joined(config, select, &above, &mut done)?;
+        for (config, parts, above) in ready {
+            let resource = joined(config, parts, &above, &mut done)?;
             done.push(resource);
         }
         waiting = later;
@@ -136,7 +141,7 @@ pub(crate) fn resources(configs: Vec<ResourceConfig>) -> Result<Vec<Resource>, S
 /// Finds the parent, and tells everybody above what is needed of them.
 fn joined(
     config: ResourceConfig,
-    select: Select,
+    (select, tokens): (Select, Vec<JsonPath>),
     above: &[Place],
     done: &mut [Resource],
 ) -> Result<Resource, String> {
@@ -176,7 +181,7 @@ fn joined(
     if let Some(parent) = parent {
         done[parent].has_children = true;
     }
-    Ok(Resource { config, select, parent, has_children: false, needed: Vec::new() })
+    Ok(Resource { config, select, tokens, parent, has_children: false, needed: Vec::new() })
 }
 
 /// Every place of a resource.

@@ -129,17 +129,18 @@ impl Run<'_> {
         let states: Vec<State> = contexts.iter().map(|context| gathering.state.get(context)).collect();
         let (next, over) = (AtomicUsize::new(0), AtomicBool::new(false));
         let cancelled = || over.load(Ordering::Relaxed) || (self.means.cancelled)();
-        let workers = self.workers.min(contexts.len());
+        // Who only looks has nobody ask ahead of what is looked at.
+        let (workers, waiting) = if sink.keeps() { (self.workers, PAGES_WAITING) } else { (1, 0) };
+        let workers = workers.min(contexts.len());
         // Nothing is gathered beyond what waits here: who is quicker than the sink waits for it.
-        let (say, said) = bounded(workers.max(1) * PAGES_WAITING);
+        let (say, said) = bounded(workers.max(1) * waiting);
         let ended = std::thread::scope(|scope| {
             for _ in 0..workers {
                 let say: Sender<Said> = say.clone();
                 let (next, cancelled, states) = (&next, &cancelled, &states);
                 let (service, common) = (self.service, self.common);
-                let (clock, pace) = (self.means.clock, &*self.means.pace);
+                let moment = Moment::of(self.means, cancelled);
                 scope.spawn(move || {
-                    let moment = Moment { clock, pace, cancelled };
                     loop {
                         let at = next.fetch_add(1, Ordering::Relaxed);
                         let Some(context) = contexts.get(at) else { return };

@@ -5,9 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use serde_json::Value;
+use serde_json_path::JsonPath;
 use stele_collect::{
-    Budget, CacheKey, CircuitBreaker, CollectError, Heard, Kept, Known, Level, Price, RateLimiter,
-    ResponseCache,
+    Budget, CacheKey, CircuitBreaker, CollectError, Heard, Kept, Known, Level, Means, Price, RateLimiter,
+    ResponseCache, Stopwatch, Watch,
 };
 use stele_http::{Cancelled, Client, HttpError, Method, Pace, Reply, Secret, shown_address, wait};
 use stele_model::Clock;
@@ -25,6 +27,16 @@ pub(crate) struct Moment<'a> {
     pub(crate) clock: &'a dyn Clock,
     pub(crate) pace: &'a dyn Pace,
     pub(crate) cancelled: Cancelled<'a>,
+    pub(crate) fetching: &'a Stopwatch,
+    pub(crate) watch: &'a dyn Watch,
+}
+
+impl<'a> Moment<'a> {
+    /// Of a run, with its own word for when to stop.
+    pub(crate) fn of(means: &'a Means<'_>, cancelled: Cancelled<'a>) -> Self {
+        let Means { clock, pace, fetching, watch, .. } = means;
+        Self { clock: *clock, pace: &**pace, cancelled, fetching, watch: *watch }
+    }
 }
 
 /// A request on its way.
@@ -43,6 +55,8 @@ pub(crate) struct Terms<'a> {
     /// The stream, for texts and limits.
     pub(crate) stream: &'a str,
     pub(crate) on_status: &'a [OnStatus],
+    /// Where an answer says how many tokens it took.
+    pub(crate) tokens: &'a [JsonPath],
     /// Whether a kept answer is as good while it is fresh. If not, the service is asked whether it still holds.
     pub(crate) fresh_is_enough: bool,
 }
@@ -137,6 +151,7 @@ impl Service {
             };
             match self.verdict(&reply, terms, kept.is_some()) {
                 Verdict::Take => {
+                    self.count_tokens(&reply.body, terms, moment);
                     if let Some(cache) = cache {
                         cache.put(&key, &kept_of(&reply), moment.clock.now());
                     }
@@ -248,6 +263,15 @@ impl Service {
         }
     }
 
+    /// Counts what an answer says that it took. One that says nothing took none.
+    fn count_tokens(&self, body: &[u8], terms: &Terms<'_>, moment: &Moment<'_>) {
+        let Some(budget) = self.budget.as_ref().filter(|_| !terms.tokens.is_empty()) else { return };
+        let Ok(body) = serde_json::from_slice::<Value>(body) else { return };
+        let found = terms.tokens.iter().flat_map(|path| path.query(&body));
+        let tokens = found.filter_map(Value::as_u64).fold(0, u64::saturating_add);
+        budget.answered(&self.source_id, &self.price, tokens, moment.clock.now());
+    }
+
     /// Whose turn it is: the first who may ask now, or else whoever may first.
     fn turn(&self, stream: &str, moment: &Moment<'_>) -> Result<usize, CollectError> {
         let now = moment.pace.now();
@@ -259,7 +283,8 @@ impl Service {
                 Err(_) => {}
             }
         }
-        self.limiters[soonest.0].acquire(stream, 1, moment.pace, moment.cancelled)?;
+        let _limited = moment.fetching.limited();
+        self.limiters[soonest.0].acquire(stream, 1, moment.pace, moment.cancelled, moment.watch)?;
         Ok(soonest.0)
     }
 

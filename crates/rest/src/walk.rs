@@ -65,6 +65,7 @@ pub(crate) fn walk(
     let terms = Terms {
         stream: &config.name,
         on_status: &config.on_status,
+        tokens: &resource.tokens,
         fresh_is_enough: config.incremental.is_none(),
     };
     let mut next = Some(pager.first());

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
-use stele_engine::collecting::{SourceDesk, SourceEntry};
+use stele_engine::collecting::{SourceDesk, SourceEntry, SourceProblem};
 use stele_engine::{Engine, EngineError};
 
 use crate::reply::{Cause, Refusal};
@@ -66,6 +66,17 @@ impl Sources {
         let mut all: Vec<&SourceEntry> =
             desk.config().sources.iter().filter(|source| self.is_theirs(source)).collect();
         all.sort_by(|a, b| (a.priority, &a.id).cmp(&(b.priority, &b.id)));
+        all
+    }
+
+    /// Entries of the configuration that this tenant has and that cannot be used. What is so broken that it is nobody's is the
+    /// service's own.
+    pub(crate) fn unusable(&self, desk: &SourceDesk<'_>) -> Vec<SourceProblem> {
+        let mut all = desk.unusable();
+        all.retain(|problem| {
+            let source = desk.config().sources.iter().find(|source| source.index == problem.index);
+            source.map_or(self.is_own, |source| self.is_theirs(source))
+        });
         all
     }
 

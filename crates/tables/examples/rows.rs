@@ -75,6 +75,7 @@ fn measured(
         cancelled: &never,
         progress: &|_, _| (),
         fetching: stele_collect::Stopwatch::default(),
+        watch: &(),
     };
     let (started, cpu_before) = (Instant::now(), cpu_seconds()?);
     let collected = collector.collect(&Cursors::default(), &mut sink, &means)?;

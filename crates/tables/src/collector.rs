@@ -347,6 +347,7 @@ impl Run<'_, '_> {
         reader.begin()?;
         let read = plan.read(stream, saved, reader, gather, &mut calls);
         self.calls += calls;
+        self.means.watch.called(calls);
         read?;
         if gather.full {
             // Rows are on their way that nobody will read.

@@ -193,7 +193,7 @@ impl<'a> Gather<'a> {
             self.waiting += 1;
         }
         self.full = self.handed >= self.rows_max;
-        Ok(self.full || self.batcher.is_full())
+        Ok(self.full || self.batcher.is_full(self.sink))
     }
 
     /// Whether the row was not handed over before.
@@ -317,7 +317,7 @@ impl<'a> Gather<'a> {
 
     /// Between two rows: hands over what has become a batch. Says whether reading goes on.
     pub(crate) fn pause(&mut self) -> Result<bool, TablesError> {
-        if self.batcher.is_full() {
+        if self.batcher.is_full(self.sink) {
             self.hand_over(true)?;
         }
         if self.counted != self.handed {

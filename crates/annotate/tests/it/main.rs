@@ -127,8 +127,8 @@ fn a_service_that_fails_is_not_asked_on_and_on() {
     check(|_, _| Reply::Close, 2, "does not answer");
     check(|_, _| Reply::Half("{".to_owned()), 2, "does not answer");
     check(|_, _| Reply::Hang, 2, "does not answer");
-    check(|_, _| Reply::Say(200, "", "<html>a page</html>".to_owned()), 3, "chat completions");
-    check(|_, _| Reply::Say(200, "", json!({ "choices": [] }).to_string()), 3, "no choice");
+    check(|_, _| Reply::Say(200, "", "<html>a page</html>".to_owned()), 2, "chat completions");
+    check(|_, _| Reply::Say(200, "", json!({ "choices": [] }).to_string()), 2, "no choice");
 }
 
 #[test]
@@ -144,6 +144,7 @@ fn an_answer_that_says_nothing_is_paid_for_once() {
             assert_eq!(ask(&annotations, 0..2), 2);
             let summary = annotations.summary();
             assert_eq!((summary.asked, summary.unusable, summary.stopped), (asked, 2, None));
+            assert!(summary.unusable_why.is_some_and(|why| why.starts_with("it ")), "{content}");
         }
         assert_eq!(server.requests().len(), 2);
     }
@@ -151,16 +152,46 @@ fn an_answer_that_says_nothing_is_paid_for_once() {
 
 #[test]
 fn a_service_that_recovers_is_asked_on() {
-    // Busy once, then garbage twice, and then it works.
+    // Busy once, then garbage now and then, of which each is asked for once more.
     let server = Server::new(|n, _| match n {
         0 => Reply::Say(503, "", String::new()),
-        1 | 2 => Reply::Say(200, "", "garbage".to_owned()),
+        1 | 4 => Reply::Say(200, "", "garbage".to_owned()),
         _ => said(ANSWER),
     });
     let dir = tempfile::tempdir().unwrap();
     let annotations = open(dir.path(), &config(&server));
-    assert_eq!(ask(&annotations, 0..5), 3);
-    assert_eq!((annotations.summary().left, annotations.summary().stopped), (2, None));
+    assert_eq!(ask(&annotations, 0..5), 5);
+    let summary = annotations.summary();
+    assert_eq!((summary.left, summary.asked, summary.spent.calls, summary.stopped), (0, 5, 7, None));
+}
+
+#[test]
+fn an_answer_without_its_tokens_is_an_answer_and_they_are_estimated() {
+    for (usage, expect) in [
+        (json!({ "prompt_tokens": 100, "completion_tokens": 20 }), (Some(100), Some(20), 0)),
+        (json!({ "prompt_tokens": 100 }), (Some(100), None, 2)),
+        (json!({ "completion_tokens": 20 }), (None, Some(20), 2)),
+        (json!({ "prompt_tokens": "many", "completion_tokens": 1.5 }), (None, None, 2)),
+        (json!({ "total_tokens": 120 }), (None, None, 2)),
+        (json!(null), (None, None, 2)),
+        (json!("none of your business"), (None, None, 2)),
+    ] {
+        let body = json!({ "choices": [{ "message": { "content": ANSWER } }], "usage": usage }).to_string();
+        let server = Server::new(move |_, _| Reply::Say(200, "", body.clone()));
+        let dir = tempfile::tempdir().unwrap();
+        let annotations = open(dir.path(), &config(&server));
+        assert_eq!(ask(&annotations, 0..2), 2, "{usage}");
+        let summary = annotations.summary();
+        assert_eq!((summary.asked, summary.estimated), (2, expect.2), "{usage}");
+        let bytes = serde_json::to_vec(&server.requests()[0].body).unwrap().len() as u64;
+        let (input, output) = (summary.spent.input_tokens / 2, summary.spent.output_tokens / 2);
+        match expect.0 {
+            Some(tokens) => assert_eq!(input, tokens, "{usage}"),
+            None => assert!((bytes / 4..bytes).contains(&input), "{usage}: {input} of {bytes} bytes"),
+        }
+        // By what was said, not by the most that might have been.
+        assert_eq!(output, expect.1.unwrap_or(ANSWER.len() as u64 / 3 + 1), "{usage}");
+    }
 }
 
 #[test]

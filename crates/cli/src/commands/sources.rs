@@ -1,7 +1,7 @@
 //! `stele sources`, and `stele ingest --source`: what is no file.
 
 use serde_json::{Value, json};
-use stele_engine::collecting::{Checked, Figures, SourceDesk, SourceRun};
+use stele_engine::collecting::{Checked, Figures, SourceDesk, SourceEntry, SourceProblem, SourceRun};
 use stele_engine::jobs::{Input, Options};
 use stele_engine::{Cancel, NoProgress};
 use stele_model::error::in_full;
@@ -85,45 +85,62 @@ pub fn run(context: &Context, action: SourcesAction) -> Result<Exit, Failure> {
 }
 
 fn list(context: &Context, desk: &SourceDesk<'_>) -> Result<Exit, Failure> {
-    let config = desk.config();
-    let sources: Vec<Value> =
-        config.sources.iter().map(stele_engine::collecting::SourceEntry::shown).collect();
-    let problems: Vec<Value> = config
-        .problems
+    let (config, unusable) = (desk.config(), desk.unusable());
+    let is_usable = |source: &SourceEntry| unusable.iter().all(|entry| entry.index != source.index);
+    let sources: Vec<Value> = config
+        .sources
         .iter()
-        .map(|problem| json!({ "index": problem.index, "source_id": problem.source_id, "why": problem.why }))
+        .map(|source| {
+            let mut shown = source.shown();
+            shown["usable"] = is_usable(source).into();
+            shown
+        })
         .collect();
+    let problems: Vec<Value> = unusable.iter().map(|problem| problem_event(desk, problem)).collect();
     context.out.event(
         "sources",
         &json!({ "sources": sources, "problems": problems, "warnings": config.warnings }),
     )?;
     let mut rows = Rows::new(["source", "kind", ">priority", "enabled", ">trust"]);
     for source in &config.sources {
+        let enabled = match (source.enabled, is_usable(source)) {
+            (false, _) => "no",
+            (true, true) => "yes",
+            (true, false) => "cannot be used",
+        };
         rows.row([
-            &source.id,
-            &source.kind.name().to_owned(),
+            source.id.as_str(),
+            source.kind.name(),
             &source.priority.to_string(),
-            &(if source.enabled { "yes" } else { "no" }).to_owned(),
+            enabled,
             &format!("{:.2}", source.trust_score),
         ]);
     }
-    let mut text = match config.sources.is_empty() {
-        true => "No source is configured: docs/guide/sources.md shows how.\n".to_owned(),
-        false => rows.to_string(),
+    let mut text = match (config.sources.is_empty(), unusable.is_empty()) {
+        (true, true) => "No source is configured: docs/guide/sources.md shows how.\n".to_owned(),
+        (true, false) => String::new(),
+        (false, _) => rows.to_string(),
     };
-    for problem in &config.problems {
-        text.push_str(&format!(
-            "entry {}{} cannot be used: {}\n",
-            problem.index + 1,
-            problem.source_id.as_deref().map_or(String::new(), |id| format!(" ({id})")),
-            problem.why
-        ));
+    for problem in &unusable {
+        text.push_str(&problem_line(desk, problem));
+        text.push('\n');
     }
     context.out.text(text)?;
     for warning in &config.warnings {
         context.out.remark(warning);
     }
-    Ok(if config.problems.is_empty() { Exit::Done } else { Exit::Config })
+    Ok(if unusable.is_empty() { Exit::Done } else { Exit::Config })
+}
+
+/// An entry that cannot be used: in which file, which one, and why.
+fn problem_line(desk: &SourceDesk<'_>, problem: &SourceProblem) -> String {
+    desk.list_file().map_or_else(|| problem.to_string(), |file| format!("{}: {problem}", file.display()))
+}
+
+/// The same for programs.
+fn problem_event(desk: &SourceDesk<'_>, problem: &SourceProblem) -> Value {
+    let file = desk.list_file().map(|file| file.display().to_string());
+    json!({ "file": file, "index": problem.index, "source_id": problem.source_id, "why": problem.why })
 }
 
 fn check(
@@ -138,8 +155,13 @@ fn check(
         told(context, &id, &checked)?;
         return Ok(Exit::Done);
     }
+    configured(desk)?;
+    let unusable = desk.unusable();
     let mut failed = 0;
     for source in desk.config().due(None) {
+        if unusable.iter().any(|entry| entry.index == source.index) {
+            continue;
+        }
         match desk.check(&source.id, cancel) {
             Ok(checked) => told(context, &source.id, &checked)?,
             Err(error) => {
@@ -150,7 +172,19 @@ fn check(
             }
         }
     }
-    Ok(if failed == 0 { Exit::Done } else { Exit::Failure })
+    for problem in &unusable {
+        let (source, why) = (&problem.source_id, problem_line(desk, problem));
+        context.out.event("check", &json!({ "source": source, "ok": false, "error": why }))?;
+        context.out.text(why + "\n")?;
+    }
+    for warning in &desk.config().warnings {
+        context.out.remark(warning);
+    }
+    Ok(match (failed, unusable.is_empty()) {
+        (0, true) => Exit::Done,
+        (0, false) => Exit::Config,
+        _ => Exit::Failure,
+    })
 }
 
 fn told(context: &Context, id: &str, checked: &Checked) -> Result<(), Failure> {
@@ -195,32 +229,57 @@ pub fn submit(
     // Keys are the worker's, who may be on another machine; here it is enough to know which source is meant.
     let list = SourceDesk::open(&engine, &keyless)?;
     configured(&list)?;
-    let (ids, rest) = chosen(context, &list, which)?;
+    let (ids, rest) = chosen(context, &list, which, &list.config().problems)?;
+    if ids.is_empty() {
+        return Ok(rest);
+    }
     let lists = ids.iter().map(|id| vec![Input::of_source(id)]).collect();
     let submitted = jobs::submit_all(context, lists, home, options)?;
     Ok(if submitted == Exit::Done { rest } else { submitted })
 }
 
-/// The sources that are meant, in the order in which they are collected; and what is said of entries that cannot be used.
+/// The sources that are meant, in the order in which they are collected; and what is said of entries that cannot be used and
+/// settings without effect. None is meant where nothing is due.
+///
+/// # Errors
+/// If a source is not there, or nothing is due because nothing can be used.
 fn chosen(
     context: &Context,
     desk: &SourceDesk<'_>,
     which: &Collecting,
+    unusable: &[SourceProblem],
 ) -> Result<(Vec<String>, Exit), Failure> {
-    let ids: Vec<String> = match which.all_sources {
-        true => desk.config().due(which.priority_threshold).iter().map(|source| source.id.clone()).collect(),
-        false => which.source.clone(),
-    };
-    for id in &ids {
-        desk.config().source(id).map_err(stele_engine::EngineError::from)?;
+    let config = desk.config();
+    if !which.all_sources {
+        for id in &which.source {
+            config.source(id).map_err(stele_engine::EngineError::from)?;
+        }
+        return Ok((which.source.clone(), Exit::Done));
     }
-    let mut exit = Exit::Done;
-    for problem in desk.config().problems.iter().filter(|_| which.all_sources) {
-        let name = problem.source_id.as_deref().map_or(String::new(), |id| format!(" ({id})"));
-        context.out.remark(&format!("entry {}{name} cannot be used: {}", problem.index + 1, problem.why));
-        exit = Exit::Partial;
+    for warning in &config.warnings {
+        context.out.remark(warning);
     }
-    Ok((ids, exit))
+    for problem in unusable {
+        context.out.event("unusable", &problem_event(desk, problem))?;
+        context.out.remark(&problem_line(desk, problem));
+    }
+    let mut due = config.due(which.priority_threshold);
+    due.retain(|source| unusable.iter().all(|entry| entry.index != source.index));
+    let ids: Vec<String> = due.iter().map(|source| source.id.clone()).collect();
+    match (ids.is_empty(), unusable.is_empty()) {
+        (true, false) => {
+            let left = human::many(unusable.len() as u64, "source");
+            let failure = Failure::new(format!("nothing was collected: {left} cannot be used"))
+                .hint(format!("put right what `{}` names", context.command("sources list")));
+            Err(Failure { exit: Exit::Config, ..failure })
+        }
+        (true, true) => {
+            context.out.remark("no source is due: all are switched off, or come after that priority");
+            Ok((ids, Exit::Done))
+        }
+        (false, true) => Ok((ids, Exit::Done)),
+        (false, false) => Ok((ids, Exit::Partial)),
+    }
 }
 
 /// That nothing is configured is said before anything is tried.
@@ -238,17 +297,20 @@ pub fn collect(context: &Context, which: &Collecting, dry_run: bool, embed: bool
     let interrupt = Interrupt::start()?;
     let desk = SourceDesk::open(&engine, &text_of)?;
     configured(&desk)?;
+    let unusable = if which.all_sources { desk.unusable() } else { Vec::new() };
+    let (ids, rest) = chosen(context, &desk, which, &unusable)?;
+    if ids.is_empty() {
+        return Ok(rest);
+    }
     if dry_run {
-        return expect(context, &desk, which);
+        return expect(context, &desk, &ids, rest);
     }
     let reporter = Reporter::events(context.out);
     let runs = match which.all_sources {
-        true => desk.collect_all(which.priority_threshold, &reporter, &interrupt.cancel),
-        false => which
-            .source
-            .iter()
-            .map(|id| desk.collect(id, &reporter, &interrupt.cancel))
-            .collect::<Result<Vec<_>, _>>(),
+        true => desk.collect_all(&ids, &reporter, &interrupt.cancel),
+        false => {
+            ids.iter().map(|id| desk.collect(id, &reporter, &interrupt.cancel)).collect::<Result<Vec<_>, _>>()
+        }
     };
     reporter.clear();
     let runs = runs?;
@@ -261,6 +323,7 @@ pub fn collect(context: &Context, which: &Collecting, dry_run: bool, embed: bool
         ">calls",
         ">took",
         ">fetch",
+        ">limit",
         ">normalise",
         ">store",
         ">records/s",
@@ -276,6 +339,7 @@ pub fn collect(context: &Context, which: &Collecting, dry_run: bool, embed: bool
             &human::count(run.collected.calls),
             &human::seconds(run.seconds),
             &human::seconds(run.split.fetch_seconds),
+            &human::seconds(run.split.limit_seconds),
             &human::seconds(run.split.normalise_seconds),
             &human::seconds(run.split.store_seconds),
             &human::count((run.records as f64 / run.seconds.max(1e-3)) as u64),
@@ -295,16 +359,15 @@ pub fn collect(context: &Context, which: &Collecting, dry_run: bool, embed: bool
     let ok = runs.iter().filter(|run| run.outcome == "ok").count();
     Ok(match ok {
         _ if runs.iter().any(|run| run.outcome == "cancelled") => Exit::Interrupted,
-        ok if ok == runs.len() => Exit::Done,
+        ok if ok == runs.len() => rest,
         0 if runs.iter().all(|run| run.outcome == "failed") => Exit::Failure,
         _ => Exit::Partial,
     })
 }
 
 /// `stele ingest --dry-run` of sources: what it would take. Nothing is asked.
-fn expect(context: &Context, desk: &SourceDesk<'_>, which: &Collecting) -> Result<Exit, Failure> {
-    let (ids, exit) = chosen(context, desk, which)?;
-    let runs = desk.expected(&ids)?;
+fn expect(context: &Context, desk: &SourceDesk<'_>, ids: &[String], rest: Exit) -> Result<Exit, Failure> {
+    let runs = desk.expected(ids)?;
     let mut told = Vec::new();
     let mut rows = Rows::new([
         "source",
@@ -353,7 +416,7 @@ fn expect(context: &Context, desk: &SourceDesk<'_>, which: &Collecting) -> Resul
         Some(cost) => format!("Would collect {ids} for about {} USD; nothing was asked.\n", human::usd(cost)),
         None => format!("Would collect {ids}; what all of it costs is not known, and nothing was asked.\n"),
     })?;
-    Ok(exit)
+    Ok(rest)
 }
 
 /// What is said of a source, with its name, which it may bear already.

@@ -33,6 +33,16 @@ pub fn run(context: &Context, engine: &Engine, id: &str, cancel: &Cancel) -> Res
             human::count(asked.left),
         ),
     })?;
+    if let Some(why) = &asked.unusable_why {
+        let said = human::many(asked.unusable, "answer");
+        context.out.remark(&format!("{said} of the model said nothing that can be used; the first: {why}"));
+    }
+    if asked.estimated > 0 {
+        let texts = human::many(asked.estimated, "answer");
+        context
+            .out
+            .remark(&format!("tokens of {texts} are an estimate by length: the service did not count them"));
+    }
     if let Some(why) = &asked.stopped {
         context.out.remark(&format!("the model was not asked about the rest: {why}"));
     }

@@ -128,7 +128,7 @@ fn the_ledger_of_a_lake_of_every_kind_of_source_holds() {
     let seconds = |name: &str| run[name].as_f64().unwrap_or_else(|| panic!("no {name} in {run}"));
     assert!(seconds("fetch_seconds") >= (LISTS_MIN * LATENCY_MS) as f64 / 1e3, "{run}");
     assert!(seconds("store_seconds") > 0.0, "{run}");
-    let parts = ["fetch_seconds", "normalise_seconds", "store_seconds"].map(seconds);
+    let parts = ["fetch_seconds", "limit_seconds", "normalise_seconds", "store_seconds"].map(seconds);
     assert!((parts.iter().sum::<f64>() - seconds("seconds")).abs() < 0.01, "{run}");
     all.holds(2);
     // The same again is nothing new, and the ledger says the same.

@@ -29,4 +29,5 @@ mod shared;
 mod sinks;
 mod sources;
 mod telling;
+mod unusable;
 mod world;

@@ -105,7 +105,7 @@ fn a_source_is_tried_collected_and_followed() {
     world.run("coverage --data-dir d").is(0);
     let trust = world.sql("SELECT DISTINCT trust(raw) AS t FROM events WHERE event_type = 'news'");
     assert_eq!(trust.trim().lines().last(), Some("0.5"), "{trust}");
-    let system = world.run("system --json --data-dir d").is(0).last();
+    let system = news.run(&world, "system --json --data-dir d").is(0).last();
     assert_eq!((&system["active_sources"], &system["tokens"]), (&json!(1), &json!(0)), "{system}");
     assert_eq!(system["token_usage"], system["tokens"]);
     assert!(world.run("system --data-dir d").is(0).stdout.contains("active sources"));

@@ -43,7 +43,7 @@ pub struct Problem {
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = self.source_id.as_deref().map(|id| format!(" ({id})")).unwrap_or_default();
-        write!(f, "entry {} of the sources{name}: {}", self.index, self.why)
+        write!(f, "entry {} of the sources{name} cannot be used: {}", self.index + 1, self.why)
     }
 }
 
@@ -104,7 +104,7 @@ impl SourcesConfig {
             let entry = plain(entry);
             let name = ["source_id", "id"].iter().find_map(|name| entry.get(name)?.as_str());
             let source_id = name.map(str::to_owned);
-            match config.entry(entry, keys, lookup) {
+            match config.entry(index, entry, keys, lookup) {
                 Ok(source) => config.sources.push(source),
                 Err(why) => config.problems.push(Problem { index, source_id, why }),
             }
@@ -112,7 +112,13 @@ impl SourcesConfig {
         Ok(config)
     }
 
-    fn entry(&mut self, entry: Value, keys: KnownKeys<'_>, lookup: Lookup<'_>) -> Result<Source, String> {
+    fn entry(
+        &mut self,
+        index: usize,
+        entry: Value,
+        keys: KnownKeys<'_>,
+        lookup: Lookup<'_>,
+    ) -> Result<Source, String> {
         let Value::Object(mut entry) = entry else {
             return Err("it is no object".to_owned());
         };
@@ -139,14 +145,17 @@ impl SourcesConfig {
         if !(0.0..=1.0).contains(&trust_score) {
             return Err(format!("`trust_score` is {trust_score}; it has to be between 0 and 1"));
         }
+        let allow_insecure = take(&mut entry, &["allow_insecure"])?.unwrap_or(false);
         let source = Source {
+            index,
+            allow_insecure,
             schema: self.schema(&mut entry)?,
             dedup: take::<DedupBy>(&mut entry, &["dedup"])?.unwrap_or_default(),
             rate_limit: match entry.remove("rate_limit") {
                 None => self.defaults.windows(),
                 Some(value) => windows_of(&value).map_err(|why| format!("`rate_limit`: {why}"))?,
             },
-            cost: take::<Price>(&mut entry, &["cost"])?.unwrap_or_default(),
+            cost: self.price(&mut entry)?,
             cache_ttl: self.cache_ttl(&mut entry)?,
             settings: self.settings(&id, kind, entry, keys),
             id,
@@ -174,6 +183,12 @@ impl SourcesConfig {
             contract.missing = Action::Freeze;
         }
         Ok(contract)
+    }
+
+    fn price(&self, entry: &mut Map<String, Value>) -> Result<Price, String> {
+        let price: Price = take(entry, &["cost"])?.unwrap_or_default();
+        let day_tokens_max = price.day_tokens_max.or(self.defaults.max_total_tokens_per_day);
+        Ok(Price { day_tokens_max, ..price })
     }
 
     fn cache_ttl(&self, entry: &mut Map<String, Value>) -> Result<Option<Duration>, String> {

@@ -149,6 +149,8 @@ impl SourceKind {
 /// One source.
 #[derive(Clone, PartialEq)]
 pub struct Source {
+    /// Which entry of the list it is, counted from 0.
+    pub index: usize,
     /// Its name, unique in a configuration.
     pub id: String,
     /// What it is.
@@ -163,6 +165,8 @@ pub struct Source {
     pub trust_score: f64,
     /// What its records have to look like.
     pub schema: Contract,
+    /// Whether a key may go over `http://` to another machine: everybody on the way can read it there.
+    pub allow_insecure: bool,
     /// What makes two records the same one.
     pub dedup: DedupBy,
     /// Requests that it may make.
@@ -203,6 +207,7 @@ impl Source {
             "priority": self.priority,
             "tenant_id": self.tenant_id,
             "trust_score": self.trust_score,
+            "allow_insecure": self.allow_insecure,
             "schema": self.schema,
             "dedup": self.dedup,
             "rate_limit": self.rate_limit,

@@ -9,12 +9,12 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use stele_http::{Cancelled, Pace, wait};
+use stele_http::{Cancelled, Pace};
 
 pub use window::Window;
 pub(crate) use window::windows_of;
 
-use crate::CollectError;
+use crate::{CollectError, Watch, wait_for_limit};
 use window::Spent;
 
 /// How long it is believed that nothing is left, where the service does not say when there is again: the minute that most count in.
@@ -100,7 +100,7 @@ impl RateLimiter {
         self
     }
 
-    /// Waits until a request may be made, and counts it.
+    /// Waits until a request may be made, and counts it. `watch` hears how long that takes.
     ///
     /// # Errors
     /// If that would take longer than [`WAIT_MAX`], or somebody asked for the stop.
@@ -110,6 +110,7 @@ impl RateLimiter {
         credits: u32,
         pace: &dyn Pace,
         cancelled: Cancelled<'_>,
+        watch: &dyn Watch,
     ) -> Result<(), CollectError> {
         let since = pace.now();
         loop {
@@ -124,10 +125,7 @@ impl RateLimiter {
                     ),
                 });
             }
-            // Rounded up: what is early by a part of a millisecond is early.
-            let time_ms = time.as_micros().div_ceil(1_000);
-            wait(pace, u64::try_from(time_ms).unwrap_or(u64::MAX), cancelled)
-                .map_err(|_| CollectError::Cancelled)?;
+            wait_for_limit(pace, time, cancelled, watch).map_err(|_| CollectError::Cancelled)?;
         }
     }
 

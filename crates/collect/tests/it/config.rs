@@ -73,14 +73,14 @@ fn sources_01_a_broken_entry_is_named_and_the_others_load() {
         assert_eq!(config.problems.len(), 1, "{entry}");
         assert_eq!(config.problems[0].index, 1);
         let told = config.problems[0].to_string();
-        assert!(told.starts_with("entry 1 of the sources") && told.contains(why), "{told}");
+        assert!(told.starts_with("entry 2 of the sources") && told.contains(why), "{told}");
     };
     check(json!(7), "no object");
     check(json!({"source_type": "api"}), "`source_id` is missing");
     check(json!({"source_id": "x"}), "`source_type` is missing");
     check(
         json!({"source_id": "x", "source_type": "fax"}),
-        "(x): there is no `source_type` fax; there are rest, file",
+        "(x) cannot be used: there is no `source_type` fax; there are rest, file",
     );
     check(json!({"source_id": "first", "source_type": "api"}), "another source has the same `source_id`");
     check(json!({"source_id": "a/b", "source_type": "api"}), "letters, digits");
@@ -139,6 +139,28 @@ fn sources_01_unknown_keys_are_warned_of() {
     );
     assert_eq!((config.defaults.max_workers, config.defaults.cache_ttl_seconds), (4, 60));
     assert_eq!(config.sources[0].shown_settings(), json!({"headers": {}}));
+}
+
+#[test]
+fn what_holds_for_every_kind_is_known_to_every_kind() {
+    for kind in SourceKind::NAMES.iter().flat_map(|(_, names)| *names) {
+        let entry = |more: Value| {
+            let mut entry = json!({"source_id": "x", "source_type": kind});
+            entry.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            let config =
+                parse(&json!({"max_total_tokens_per_day": 900, "data_sources": [entry]}).to_string());
+            assert_eq!(
+                (config.problems.as_slice(), config.warnings.as_slice()),
+                (&[][..], &[][..]),
+                "{kind}"
+            );
+            config.sources[0].clone()
+        };
+        let said = entry(json!({"allow_insecure": true, "cost": {"day_tokens_max": 5}}));
+        assert_eq!((said.allow_insecure, said.cost.day_tokens_max), (true, Some(5)), "{kind}");
+        let unsaid = entry(json!({}));
+        assert_eq!((unsaid.allow_insecure, unsaid.cost.day_tokens_max), (false, Some(900)), "{kind}");
+    }
 }
 
 #[test]

@@ -54,7 +54,7 @@ impl Service {
 fn run(limiter: &RateLimiter, service: &mut Service, requests: usize, credits: u32) -> Duration {
     let pace = Still::default();
     for _ in 0..requests {
-        limiter.acquire("/tickets", credits, &pace, &never).unwrap();
+        limiter.acquire("/tickets", credits, &pace, &never, &()).unwrap();
         let heard = service.ask(pace.now(), f64::from(credits));
         limiter.heard(pace.now(), "/tickets", &heard);
     }
@@ -113,7 +113,7 @@ fn sources_06_threads_share_one_limit() {
             let (limiter, pace) = (Arc::clone(&limiter), Arc::clone(&pace));
             std::thread::spawn(move || {
                 for _ in 0..50 {
-                    limiter.acquire("/a", 1, &*pace, &never).unwrap();
+                    limiter.acquire("/a", 1, &*pace, &never, &()).unwrap();
                 }
             })
         })
@@ -147,13 +147,13 @@ fn sources_06_every_window_rolls_over() {
 #[test]
 fn sources_06_a_wait_that_is_too_long_is_said_instead() {
     let (limiter, pace) = (RateLimiter::new(&[Window::day(1)]), Still::default());
-    limiter.acquire("/a", 1, &pace, &never).unwrap();
-    let error = limiter.acquire("/a", 1, &pace, &never).unwrap_err();
+    limiter.acquire("/a", 1, &pace, &never, &()).unwrap();
+    let error = limiter.acquire("/a", 1, &pace, &never, &()).unwrap_err();
     assert!(matches!(&error, CollectError::Stopped { code: "rate_limit", .. }), "{error}");
     assert!(error.to_string().contains("in 86400 s"), "{error}");
     let stopped = RateLimiter::new(&[Window::minute(1)]);
-    stopped.acquire("/a", 1, &pace, &never).unwrap();
-    assert!(matches!(stopped.acquire("/a", 1, &pace, &|| true), Err(CollectError::Cancelled)));
+    stopped.acquire("/a", 1, &pace, &never, &()).unwrap();
+    assert!(matches!(stopped.acquire("/a", 1, &pace, &|| true, &()), Err(CollectError::Cancelled)));
 }
 
 #[test]
@@ -164,7 +164,7 @@ fn sources_06_others_use_the_account_too() {
     pace.wait(seconds(60));
     let (mut second, mut refused) = (0, 0);
     for _ in 0..200 {
-        limiter.acquire("/a", 1, &pace, &never).unwrap();
+        limiter.acquire("/a", 1, &pace, &never, &()).unwrap();
         while seconds(second) <= pace.now() {
             service.ask(seconds(second), 1.0);
             second += 1;

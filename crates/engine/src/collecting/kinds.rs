@@ -6,11 +6,12 @@ use serde_json::Value;
 use stele_collect::{CollectError, Collector, Price, Source, SourceKind};
 use stele_files::{FileCollector, FilesConfig};
 use stele_helpdesk::{DiskTexts, Helpdesk, HelpdeskConfig, NoTexts, Texts};
+use stele_model::error::in_full;
 use stele_rest::{RestCollector, RestConfig};
 use stele_tables::{TableCollector, TablesConfig};
 
-use super::SourceDesk;
 use super::attachments::Documents;
+use super::{SourceDesk, SourceProblem};
 use crate::EngineError;
 use crate::answering::Paced;
 
@@ -30,6 +31,37 @@ impl SourceDesk<'_> {
     ///
     /// If its settings make no sense; the text says what would.
     pub(super) fn collector(&self, source: &Source) -> Result<Box<dyn Collector>, EngineError> {
+        self.collector_with(source, || {
+            let dir = self.engine.data_dir().join(TEXTS_DIR).join(&source.id);
+            match DiskTexts::new(dir, TEXTS_BYTES_MAX) {
+                Ok(kept) => Arc::new(kept),
+                // Each is found out anew then.
+                Err(_) => Arc::new(NoTexts),
+            }
+        })
+    }
+
+    /// Every entry of the list that cannot be used, in its order: those that make no sense, and those that are switched on
+    /// and whose settings their kind refuses. Nothing is asked.
+    pub fn unusable(&self) -> Vec<SourceProblem> {
+        let config = self.config();
+        let refused = config.sources.iter().filter(|source| source.enabled).filter_map(|source| {
+            let why = match self.collector_with(source, || Arc::new(NoTexts)).err()? {
+                EngineError::Collect(CollectError::Config { why, .. }) => why,
+                error => in_full(&error),
+            };
+            Some(SourceProblem { index: source.index, source_id: Some(source.id.clone()), why })
+        });
+        let mut all: Vec<SourceProblem> = config.problems.iter().cloned().chain(refused).collect();
+        all.sort_by_key(|problem| problem.index);
+        all
+    }
+
+    fn collector_with(
+        &self,
+        source: &Source,
+        texts: impl FnOnce() -> Arc<dyn Texts>,
+    ) -> Result<Box<dyn Collector>, EngineError> {
         let refuse = |why: &str| CollectError::Config { source_id: source.id.clone(), why: why.to_owned() };
         Ok(match source.kind {
             SourceKind::Rest => {
@@ -51,18 +83,12 @@ impl SourceDesk<'_> {
                     if let Value::Object(members) = &mut value {
                         members.insert("tenant_id".to_owned(), self.tenant(source).into());
                         members.insert("platform".to_owned(), source.kind.name().into());
+                        members.insert("allow_insecure".to_owned(), source.allow_insecure.into());
                     }
                     Ok(value)
                 })?;
-                let kept =
-                    DiskTexts::new(self.engine.data_dir().join(TEXTS_DIR).join(&source.id), TEXTS_BYTES_MAX);
-                let texts: Arc<dyn Texts> = match kept {
-                    Ok(kept) => Arc::new(kept),
-                    // Each is found out anew then.
-                    Err(_) => Arc::new(NoTexts),
-                };
                 let extract = Arc::new(Documents::of(self.engine));
-                Box::new(Helpdesk::new(&source.id, config, self.variable, extract, texts)?)
+                Box::new(Helpdesk::new(&source.id, config, self.variable, extract, texts())?)
             }
             SourceKind::File => {
                 let config = source.settings(self.variable)?.read::<FilesConfig>()?;
@@ -76,7 +102,7 @@ impl SourceDesk<'_> {
         })
     }
 
-    /// What its calls cost. Those of other kinds than REST are not counted against a budget.
+    /// What its calls cost. Those of other kinds than REST are counted, and cost nothing.
     pub(super) fn price(&self, source: &Source) -> Price {
         match source.kind {
             SourceKind::Rest => source.cost.clone(),

@@ -16,8 +16,10 @@ mod split;
 mod summarising;
 mod system;
 mod trust;
+mod watching;
 
 use std::collections::VecDeque;
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -49,9 +51,10 @@ use self::sink::{LakeSink, REJECTED_DIR};
 use self::spending::Spending;
 use self::summarising::{summaries_dir, summaries_lock};
 use self::trust::Trust;
+use self::watching::Watching;
 use crate::answering::Paced;
 use crate::engine::Engine;
-use crate::progress::{Cancel, Progress, Unit, Update};
+use crate::progress::{Cancel, NoProgress, Progress};
 use crate::{EngineError, Settings};
 
 /// Where the service's answers are kept, below the data directory: they can be had again.
@@ -95,6 +98,12 @@ impl<'a> SourceDesk<'a> {
         &self.config
     }
 
+    /// The file that the list stands in; `None` where the settings came from no file.
+    pub fn list_file(&self) -> Option<&Path> {
+        let settings = self.engine.settings();
+        settings.sources_file.as_deref().or(settings.config_file.as_deref())
+    }
+
     /// What was spent, by source.
     pub fn cost(&self) -> Value {
         self.spending.budget().summary()
@@ -113,7 +122,7 @@ impl<'a> SourceDesk<'a> {
     pub fn check(&self, id: &str, cancel: &Cancel) -> Result<Checked, EngineError> {
         let source = self.config.source(id)?;
         let mut collector = self.collector(source)?;
-        self.with_means(cancel, &|_, _| (), |means| Ok(collector.check(means)?))
+        self.look(source, cancel, |means| Ok(collector.check(means)?))
     }
 
     /// What a source has.
@@ -124,7 +133,7 @@ impl<'a> SourceDesk<'a> {
     pub fn discover(&self, id: &str, cancel: &Cancel) -> Result<Vec<StreamInfo>, EngineError> {
         let source = self.config.source(id)?;
         let mut collector = self.collector(source)?;
-        self.with_means(cancel, &|_, _| (), |means| Ok(collector.discover(means)?))
+        self.look(source, cancel, |means| Ok(collector.discover(means)?))
     }
 
     /// The first records of a source, as they would go into the lake. Nothing is kept.
@@ -136,7 +145,7 @@ impl<'a> SourceDesk<'a> {
         let source = self.config.source(id)?;
         let mut collector = self.collector(source)?;
         let mut preview = Preview::new(limit);
-        self.with_means(cancel, &|_, _| (), |means| {
+        self.look(source, cancel, |means| {
             let mut sieve = Sieve::of(source, &mut preview)?;
             match collector.collect(&Cursors::default(), &mut sieve, means) {
                 Ok(_) | Err(CollectError::Enough) => Ok(()),
@@ -219,19 +228,18 @@ impl<'a> SourceDesk<'a> {
         Ok(run)
     }
 
-    /// Collects what is new of all sources that are enabled, in the order of their priorities, several at a time.
-    /// With a threshold, those whose priority is no larger.
+    /// Collects what is new of these sources, begun in this order, several at a time.
     ///
     /// # Errors
     ///
-    /// If what was spent cannot be kept.
+    /// If there is no such source, or what was spent cannot be kept.
     pub fn collect_all(
         &self,
-        threshold: Option<i64>,
+        ids: &[String],
         progress: &dyn Progress,
         cancel: &Cancel,
     ) -> Result<Vec<SourceRun>, EngineError> {
-        let due = self.config.due(threshold);
+        let due: Vec<&Source> = ids.iter().map(|id| self.config.source(id)).collect::<Result<_, _>>()?;
         let workers = self.config.defaults.workers().min(due.len());
         let waiting: Mutex<VecDeque<(usize, &Source)>> = Mutex::new(due.into_iter().enumerate().collect());
         let done = Mutex::new(Vec::new());
@@ -261,17 +269,7 @@ impl<'a> SourceDesk<'a> {
         let cost = || spent().cost.saturating_sub(before.cost) as f64 / 1e9;
         let mut run = SourceRun::of(&source.id);
         let (mut is_anew, mut reached, mut sifted, mut watches) = (true, None, Sifted::default(), None);
-        let said = |stream: &str, records: u64| {
-            progress.update(&Update {
-                stage: "collect",
-                item: format!("{}: {stream}", source.id),
-                done: records,
-                total: None,
-                unit: Unit::Records,
-                records,
-            });
-        };
-        let outcome = self.with_means(cancel, &said, |means| {
+        let outcome = self.with_means(source, progress, cancel, |means| {
             let storing = Stopwatch::new(Arc::clone(&means.pace));
             watches = Some((means.fetching.clone(), storing.clone()));
             let mut collector = self.collector(source)?;
@@ -290,7 +288,6 @@ impl<'a> SourceDesk<'a> {
         });
         match outcome {
             Ok(collected) => run.collected = collected,
-            // Calls of a run that failed are known where they cost something.
             Err(error) => {
                 run.collected.calls = spent().calls.saturating_sub(before.calls);
                 run.failure = Some(error);
@@ -340,17 +337,40 @@ impl<'a> SourceDesk<'a> {
             .collect()
     }
 
+    /// Asks a source without collecting of it. What that took is counted all the same.
+    fn look<T>(
+        &self,
+        source: &Source,
+        cancel: &Cancel,
+        work: impl FnOnce(&Means<'_>) -> Result<T, EngineError>,
+    ) -> Result<T, EngineError> {
+        let seen = self.with_means(source, &NoProgress, cancel, work);
+        let settled = self.spending.settle();
+        let seen = seen?;
+        settled.map(|()| seen)
+    }
+
     fn with_means<T>(
         &self,
+        source: &Source,
+        progress: &dyn Progress,
         cancel: &Cancel,
-        progress: &dyn Fn(&str, u64),
         work: impl FnOnce(&Means<'_>) -> Result<T, EngineError>,
     ) -> Result<T, EngineError> {
         let clock = self.engine.shared_clock();
         let cancelled = || cancel.is_cancelled();
         let pace = Arc::new(Paced::new(Arc::clone(&clock)));
         let fetching = Stopwatch::new(Arc::clone(&pace) as Arc<dyn Pace>);
-        work(&Means { clock: clock.as_ref(), pace, cancelled: &cancelled, progress, fetching })
+        let watching = Watching::of(&source.id, self.spending.budget(), clock.as_ref(), progress);
+        let gathered = |stream: &str, records: u64| watching.gathered(stream, records);
+        work(&Means {
+            clock: clock.as_ref(),
+            pace,
+            cancelled: &cancelled,
+            progress: &gathered,
+            fetching,
+            watch: &watching,
+        })
     }
 
     fn shared(&self, source: &Source) -> Shared {

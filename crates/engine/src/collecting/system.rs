@@ -1,7 +1,9 @@
 //! What a system is made of, in numbers: sources, rules, records, calls and what they cost.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
-use stele_collect::{Contract, Source};
+use stele_collect::{Contract, Problem, Source};
 use stele_model::civil::iso;
 
 use super::SourceDesk;
@@ -19,10 +21,12 @@ pub struct SystemFacts {
     pub lake_version: Option<u64>,
     /// Records in the lake.
     pub record_count: u64,
-    /// Sources that are collected with the others.
+    /// Sources that are collected with the others: those that are enabled and can be used.
     pub active_sources: usize,
     /// Sources that are configured and can be used.
     pub source_count: usize,
+    /// Entries of the configuration that cannot be used.
+    pub unusable_sources: usize,
     /// Rules: formats and contracts.
     pub rule_count: usize,
     /// Formats by which records are recognised and read, built in and configured.
@@ -40,25 +44,34 @@ pub struct SystemFacts {
 }
 
 impl SourceDesk<'_> {
-    /// The numbers of a system that has these sources.
+    /// The numbers of a system that has these sources, of which these entries, and others that are none, cannot be used.
     ///
     /// # Errors
     ///
     /// If there is a lake and it cannot be read.
-    pub fn system(&self, sources: &[&Source]) -> Result<SystemFacts, EngineError> {
+    pub fn system(&self, sources: &[&Source], unusable: &[Problem]) -> Result<SystemFacts, EngineError> {
         let lake = self.engine.own_records_if_any()?;
         let spent = self.spending.budget().state_now();
-        let spent: Vec<_> = sources.iter().map(|source| spent.spent(&source.id)).collect();
+        // What was spent stays spent, whatever has become of an entry.
+        let ids: BTreeSet<&str> = sources
+            .iter()
+            .map(|source| source.id.as_str())
+            .chain(unusable.iter().filter_map(|entry| entry.source_id.as_deref()))
+            .collect();
+        let spent: Vec<_> = ids.into_iter().map(|id| spent.spent(id)).collect();
+        let is_usable = |source: &&&Source| unusable.iter().all(|entry| entry.index != source.index);
+        let usable: Vec<&&Source> = sources.iter().filter(is_usable).collect();
         let formats = self.engine.profiles().names().len();
-        let contracts = sources.iter().filter(|source| source.schema != Contract::default()).count();
+        let contracts = usable.iter().filter(|source| source.schema != Contract::default()).count();
         let tokens = spent.iter().map(|spent| spent.tokens).sum();
         Ok(SystemFacts {
             timestamp: iso(self.engine.now()),
             version: env!("CARGO_PKG_VERSION"),
             lake_version: lake.map(|(version, _)| version),
             record_count: lake.map_or(0, |(_, records)| records),
-            active_sources: sources.iter().filter(|source| source.enabled).count(),
-            source_count: sources.len(),
+            active_sources: usable.iter().filter(|source| source.enabled).count(),
+            source_count: usable.len(),
+            unusable_sources: unusable.len(),
             rule_count: formats + contracts,
             formats,
             contracts,

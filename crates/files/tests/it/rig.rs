@@ -183,6 +183,7 @@ impl Rig {
             cancelled: &cancelled,
             progress: &|_, _| (),
             fetching: stele_collect::Stopwatch::default(),
+            watch: &(),
         };
         work(&mut self.collector()?, &means)
     }

@@ -75,6 +75,7 @@ fn issues_are_tickets() {
         cancelled: &never,
         progress: &|_, _| {},
         fetching: stele_collect::Stopwatch::default(),
+        watch: &(),
     };
     assert_eq!(desk.check(&means).unwrap().identity.as_deref(), Some("harbour/pumps"));
     assert_eq!(server.requests()[0].header("authorization"), Some("Bearer geheim"));

@@ -1,5 +1,6 @@
 //! What the account allows is kept to: promises 8 to 12.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use stele_helpdesk::rate::{Lane, Limits, Start, Turn};
@@ -38,6 +39,29 @@ fn freshdesk_08_rate() {
         let ideal = Duration::from_secs(60 * (collected.calls - 1).div_euclid(50));
         let took = rig.pace.now();
         assert!(took >= ideal && took <= ideal.mul_f64(1.1), "{workers} workers: {took:?} and not {ideal:?}");
+    }
+}
+
+#[test]
+fn a_wait_for_the_limit_is_told_and_is_no_work() {
+    // Each list in a minute of its own: of tickets, which are gathered side by side, and of what is read page by page.
+    for streams in [&["tickets", "conversations"][..], &["agents", "groups", "contacts"], &["articles"]] {
+        let knobs = Knobs { tickets: 5, limit_per_minute: Some(1), ..Knobs::default() };
+        let rig = limited(knobs, streams, 1);
+        let collected = rig.run_well(&mut Kept::default());
+        assert_eq!(rig.heard.calls.load(Ordering::Relaxed), collected.calls);
+        let waits = rig.heard.waits.lock().unwrap().clone();
+        // As long as it takes, and then less and less.
+        assert!(waits.iter().max() <= Some(&Duration::from_secs(60)), "{streams:?}: {waits:?}");
+        assert!(waits.windows(2).any(|two| two[0] > two[1]), "{streams:?}: {waits:?}");
+        let passed = rig.pace.now();
+        assert!(passed >= Duration::from_secs(60 * (collected.calls - 1)), "{streams:?}: {passed:?}");
+        // No time passes but in waits, and all of it is counted as that.
+        assert_eq!(
+            (rig.fetching.total(), rig.fetching.limited_total()),
+            (Duration::ZERO, passed),
+            "{streams:?}"
+        );
     }
 }
 

@@ -1,11 +1,14 @@
 //! What the tests share: a place that keeps records and cursors together, and a run against the desk of the tests.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use serde_json::Value;
 use stele_collect::{
-    Batch, Checked, CollectError, Collected, Collector, Cursors, Means, Outcome, Sink, StreamOutcome,
+    Batch, Checked, CollectError, Collected, Collector, Cursors, Means, Outcome, Sink, Stopwatch,
+    StreamOutcome, Watch,
 };
 use stele_helpdesk::{Extract, Helpdesk, HelpdeskConfig, NoTexts, PlainText, RateConfig, Span, Texts};
 use stele_http::{Cancelled, Pace, Still, never};
@@ -81,6 +84,23 @@ impl Sink for Kept {
     }
 }
 
+/// What was heard of runs.
+#[derive(Debug, Default)]
+pub struct Heard {
+    pub calls: AtomicU64,
+    pub waits: Mutex<Vec<Duration>>,
+}
+
+impl Watch for Heard {
+    fn called(&self, calls: u64) {
+        self.calls.fetch_add(calls, Ordering::Relaxed);
+    }
+
+    fn waits(&self, time: Duration) {
+        self.waits.lock().unwrap().push(time);
+    }
+}
+
 /// A desk of the tests, the time that both go by, and how it is collected.
 pub struct Rig {
     pub mock: MockFreshdesk,
@@ -88,6 +108,8 @@ pub struct Rig {
     pub config: HelpdeskConfig,
     pub extract: Arc<dyn Extract>,
     pub texts: Arc<dyn Texts>,
+    pub heard: Heard,
+    pub fetching: Stopwatch,
 }
 
 impl Rig {
@@ -105,7 +127,9 @@ impl Rig {
             workers: 2,
             ..RateConfig::default()
         };
-        Self { mock, pace, config, extract: Arc::new(PlainText), texts: Arc::new(NoTexts) }
+        let fetching = Stopwatch::new(Arc::clone(&pace) as Arc<dyn Pace>);
+        let (extract, texts) = (Arc::new(PlainText), Arc::new(NoTexts));
+        Self { mock, pace, config, extract, texts, heard: Heard::default(), fetching }
     }
 
     pub fn desk(&self) -> Helpdesk {
@@ -121,7 +145,8 @@ impl Rig {
             pace: Arc::clone(&self.pace) as Arc<dyn Pace>,
             cancelled,
             progress: &|_, _| {},
-            fetching: stele_collect::Stopwatch::default(),
+            fetching: self.fetching.clone(),
+            watch: &self.heard,
         };
         work(&mut self.desk(), &means)
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde_json::Value;
-use stele_collect::Outcome;
+use stele_collect::{Outcome, Preview};
 use stele_http::{Client, ClientConfig, Key, Method, Secret, Still, never};
 use stele_model::ErrorKind;
 use stele_testkit::freshdesk::{Fault, Knobs, MockFreshdesk, Place, Wrong};
@@ -232,6 +232,28 @@ fn a_preview_is_a_run_that_has_enough() {
     let collected = rig.run(&mut kept).unwrap();
     assert_eq!(outcome(&collected, "tickets").outcome, Outcome::Ok);
     assert_eq!(rig.lists(), 1);
+}
+
+#[test]
+fn a_preview_asks_for_what_it_shows() {
+    let check = |streams: &[&str], limit: u64, requests: usize, first: &str| {
+        let mut rig = Rig::new(Knobs { articles: 1_000, contacts: 1_000, ..knobs(1_000) }, streams);
+        rig.config.rate.workers = 4;
+        let mut preview = Preview::new(limit);
+        rig.run_into(&mut preview, &never).unwrap();
+        let lines: Vec<Value> =
+            preview.lines.iter().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!((lines.len() as u64, lines[0]["stream"].as_str()), (limit, Some(first)));
+        let log: Vec<String> = rig.mock.log().into_iter().map(|asked| asked.path).collect();
+        assert_eq!(log.len(), requests, "{log:?}");
+    };
+    // What its states are called, a page of the list, and the messages of as many tickets as are shown.
+    check(&["tickets", "conversations"], 2, 3, "tickets");
+    check(&["tickets", "conversations"], 9, 5, "tickets");
+    check(&["tickets"], 2, 2, "tickets");
+    check(&["contacts"], 2, 1, "contacts");
+    // The way to the first folder (both categories are looked through first), and a page of it.
+    check(&["articles"], 2, 5, "articles");
 }
 
 #[test]

@@ -42,6 +42,7 @@ pub const KEYS: &[&str] = &[
     "incremental",
     "on_status",
     "include_from_parent",
+    "tokens_path",
 ];
 
 /// Those of the whole alone.
@@ -138,6 +139,11 @@ pub struct ResourceConfig {
     /// Members of the parent that are kept with each record, under `normalised.parent`.
     #[serde(default)]
     pub include_from_parent: Vec<String>,
+    /// Where an answer says how many tokens it took, as one JSONPath or several whose numbers are added up:
+    /// `$.usage.total_tokens`. They count against `cost` and `max_total_tokens_per_day`. None are counted if it is not
+    /// set.
+    #[serde(default, deserialize_with = "one_or_many")]
+    pub tokens_path: Vec<String>,
 }
 
 /// How it is asked.

@@ -6,9 +6,10 @@ use serde_json::{Value, json};
 use stele_collect::{CollectError, Collector};
 use stele_http::Pace;
 use stele_model::ErrorKind;
+use stele_rest::Shared;
 use stele_testkit::server::{Reply, Request, Server};
 
-use crate::rig::{Lake, ended, param, path, rig, say};
+use crate::rig::{Lake, ended, param, path, rig, say, try_rig};
 
 /// A source with this `auth`, asked once.
 #[track_caller]
@@ -18,6 +19,42 @@ fn check(auth: Value, expect: fn(&Request)) {
     rig(json!({"endpoint": server.url, "auth": auth})).collect(&mut lake).unwrap();
     assert_eq!(lake.ids("news"), [1], "{auth}");
     expect(&server.requests()[0]);
+}
+
+/// What is refused of a source whose key everybody on the way could read.
+#[test]
+fn a_key_goes_over_http_to_this_machine_alone() {
+    let check = |settings: Value, refused: Option<&str>| {
+        let mut settings = settings.as_object().unwrap().clone();
+        let made = try_rig(Value::Object(settings.clone()), Shared::default());
+        let told = made.err().map(|error| error.to_string());
+        match (refused, &told) {
+            (None, None) => {}
+            (Some(refused), Some(told)) => {
+                assert!(told.contains(refused) && told.contains("allow_insecure = true"), "{told}");
+                assert!(!told.contains("geheim"), "{told}");
+            }
+            _ => panic!("{settings:?}: {told:?}"),
+        }
+        // Whoever says that it may has said it.
+        settings.insert("allow_insecure".to_owned(), json!(true));
+        try_rig(Value::Object(settings), Shared::default()).unwrap();
+    };
+    let bearer = json!({"type": "bearer", "token": "${API_KEY}"});
+    check(json!({"endpoint": "http://api.example/v1", "auth": bearer}), Some("http://api.example/v1"));
+    check(json!({"endpoint": "http://api.example/v1", "headers": {"x-key": "geheim"}}), Some("api.example"));
+    check(json!({"endpoint": "http://api.example/v1", "params": {"key": "${API_KEY}"}}), Some("api.example"));
+    check(json!({"endpoint": "http://ann:geheim@api.example/v1"}), Some("http://api.example/v1"));
+    check(
+        json!({"endpoint": "http://127.0.0.1:1/v1", "hosts": ["api.example"], "auth": bearer}),
+        Some("http://api.example"),
+    );
+    let login = json!({"type": "oauth2", "token_url": "http://login.example/t", "client_id": "a", "client_secret": "geheim"});
+    check(json!({"endpoint": "https://api.example/v1", "auth": login}), Some("http://login.example/t"));
+    // Nothing is told, or nobody hears it.
+    check(json!({"endpoint": "http://api.example/v1"}), None);
+    check(json!({"endpoint": "https://api.example/v1", "auth": bearer}), None);
+    check(json!({"endpoint": "http://localhost:1/v1", "auth": bearer}), None);
 }
 
 #[test]

@@ -106,6 +106,13 @@ fn rest_06_the_limit_of_a_source_is_shared_by_its_workers() {
     // 101 requests: fifty, fifty, and one in the third minute.
     assert_eq!(server.requests().len(), 101);
     assert!(rig.pace.now() >= Duration::from_secs(120), "{:?}", rig.pace.now());
+    // Somebody is told that it waits, and how long still.
+    let waits = rig.waits.0.lock().unwrap();
+    let longest = waits.iter().max().copied().unwrap_or_default();
+    assert!(
+        waits.len() > 2 && longest > Duration::from_secs(30) && longest <= Duration::from_secs(60),
+        "{waits:?}"
+    );
 }
 
 #[test]
@@ -166,6 +173,50 @@ fn rest_07_the_budget_stops_before_the_call() {
     let error = try_rig(settings, shared()).unwrap().collect(&mut lake).unwrap_err();
     assert!(error.to_string().contains("nothing was sent"), "{error}");
     assert_eq!(server.requests().len(), 5);
+}
+
+#[test]
+fn rest_07_tokens_are_counted_where_an_answer_says_how_many() {
+    let asked = |tokens_path: Value| {
+        let server = Server::new(|number, _| match number {
+            0..3 => {
+                let usage = json!({ "prompt": 300, "completion": 40, "total": 340 });
+                say(&json!({ "data": [{ "id": number }], "usage": usage }))
+            }
+            // One that says nothing, or no number, took none.
+            3 => say(&json!({ "data": [{ "id": number }], "usage": { "total": "many" } })),
+            _ => say(&json!({ "data": [] })),
+        });
+        let budget = Arc::new(Budget::new(1.0, 50.0, BudgetState::default()));
+        let settings = json!({
+            "endpoint": server.url, "paginate": {"type": "page_number"}, "select": "$.data[*]",
+            "tokens_path": tokens_path, "cost": {"per_token_usd": 0.00001, "day_tokens_max": 1_000},
+        });
+        let shared = Shared { budget: Some(Arc::clone(&budget)), ..Shared::default() };
+        let mut rig = try_rig(settings, shared).unwrap();
+        let ended = rig.collect(&mut Lake::default()).map(|collected| ended(&collected, "news"));
+        let spent = budget.summary()["by_source"]["news"].clone();
+        assert_eq!(spent["tokens"], spent["token_usage"]);
+        (server.requests().len(), spent["tokens"].as_u64(), spent["cost_usd"].as_f64(), ended)
+    };
+    let stopped = |why: &str, ended: Result<String, CollectError>| {
+        let error = ended.unwrap_err().to_string();
+        assert!(error.contains(why) && error.contains("nothing was sent"), "{error}");
+    };
+    // The third is the one that goes beyond it, which is known when it has answered.
+    let (requests, tokens, cost, ended) = asked(json!("$.usage.total"));
+    assert_eq!((requests, tokens, cost), (3, Some(1_020), Some(0.0102)));
+    stopped("1020 tokens were used today and 1000 are the most", ended);
+    let (requests, tokens, _, ended) = asked(json!(["$.usage.prompt", "$.usage.completion"]));
+    assert_eq!((requests, tokens), (3, Some(1_020)));
+    stopped("day_tokens_max", ended);
+    let (requests, tokens, _, ended) = asked(json!("$.usage.completion"));
+    assert_eq!((requests, tokens, ended.unwrap().as_str()), (5, Some(120), "ok"));
+    let (requests, tokens, _, ended) = asked(json!([]));
+    assert_eq!((requests, tokens, ended.unwrap().as_str()), (5, Some(0), "ok"));
+    let settings = json!({ "endpoint": "https://x.example", "tokens_path": "usage" });
+    let error = try_rig(settings, Shared::default()).err().unwrap().to_string();
+    assert!(error.contains("`usage` is no JSONPath"), "{error}");
 }
 
 #[test]

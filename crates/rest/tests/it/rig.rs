@@ -1,11 +1,12 @@
 //! A source, a service and a lake, small enough for a test.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 use stele_collect::{
     Batch, CollectError, Collected, Collector, Cursors, Means, Outcome, Sieve, Sifted, Sink, Source,
-    SourceKind, SourcesConfig,
+    SourceKind, SourcesConfig, Watch,
 };
 use stele_http::{Pace, Still, never};
 use stele_model::time::FixedClock;
@@ -71,6 +72,16 @@ impl Lake {
     }
 }
 
+/// Waits for a limit that were told.
+#[derive(Debug, Default)]
+pub struct Waits(pub Mutex<Vec<Duration>>);
+
+impl Watch for Waits {
+    fn waits(&self, time: Duration) {
+        self.0.lock().unwrap().push(time);
+    }
+}
+
 /// A source and the time that it sees.
 pub struct Rig {
     pub source: Source,
@@ -79,6 +90,7 @@ pub struct Rig {
     pub collector: RestCollector,
     pub pace: Arc<Still>,
     pub clock: FixedClock,
+    pub waits: Waits,
 }
 
 /// The values of variables.
@@ -99,7 +111,7 @@ pub fn try_rig(settings: Value, shared: Shared) -> Result<Rig, CollectError> {
     let settings = RestConfig::of(&source, &lookup)?;
     let collector = RestCollector::new(source.clone(), settings, shared, Arc::clone(&pace) as Arc<dyn Pace>)?;
     let clock = FixedClock(civil::parse_iso("2026-11-28T12:00:00Z").unwrap());
-    Ok(Rig { source, sifted: Sifted::default(), collector, pace, clock })
+    Ok(Rig { source, sifted: Sifted::default(), collector, pace, clock, waits: Waits::default() })
 }
 
 pub fn rig(settings: Value) -> Rig {
@@ -117,6 +129,7 @@ impl Rig {
             cancelled: &never,
             progress: &|_, _| {},
             fetching: stele_collect::Stopwatch::default(),
+            watch: &self.waits,
         };
         work(&mut self.collector, &means)
     }

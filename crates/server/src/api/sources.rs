@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use stele_engine::NoProgress;
-use stele_engine::collecting::{BACKUPS_DIR, LastStream, PurgePlan};
+use stele_engine::collecting::{BACKUPS_DIR, LastStream, PurgePlan, SourceProblem};
 use stele_engine::jobs::Input;
 use stele_model::error::in_full;
 
@@ -84,15 +84,14 @@ impl Tool for ListSources {
         let next_cursor = page.last().filter(|_| from + limit < all.len()).map(|source| source.id.clone());
         let mut looked = Looked { desk, cost: list.cost(), list: &list, queue_error: None };
         let sources = page.iter().map(|source| Ok(looked.view(source)?.0)).collect::<Result<_, Refusal>>()?;
-        let problems = list.config().problems.iter().filter(|_| desk.sources.is_own);
-        let problem = |problem: &stele_engine::collecting::SourceProblem| ProblemView {
+        let problem = |problem: SourceProblem| ProblemView {
             index: problem.index,
             source_id: problem.source_id.as_deref().map(fact),
             why: cut(&problem.why, REASON_BYTES).0,
         };
         Ok(SourceList {
             sources,
-            problems: problems.map(problem).collect(),
+            problems: desk.sources.unusable(&list).into_iter().map(problem).collect(),
             queue_error: looked.queue_error,
             next_cursor,
         })
@@ -396,10 +395,18 @@ pub(super) fn inputs(
     if let Some(id) = source {
         return Ok(vec![Input::of_source(&desk.sources.one(&list, id)?.id)]);
     }
+    let unusable = desk.sources.unusable(&list);
+    let due: Vec<Input> =
+        desk.sources.due(&list, threshold).map(|source| Input::of_source(&source.id)).collect();
+    if let Some(first) = unusable.first().filter(|_| due.is_empty()) {
+        return Err(Refusal::new("None of the sources can be used.")
+            .why(fact(&first.to_string()))
+            .hint("what GET /api/sources names under `problems`, put right"));
+    }
     if desk.sources.all(&list).is_empty() {
         return Err(Refusal::new("No source is configured.")
             .because(Cause::Missing)
             .hint("[[sources]] in stele.toml, as docs/guide/sources.md shows it"));
     }
-    Ok(desk.sources.due(&list, threshold).map(|source| Input::of_source(&source.id)).collect())
+    Ok(due)
 }

@@ -40,6 +40,9 @@ pub(crate) struct StartArguments {
     /// Whether inputs that were done before are done again.
     #[serde(default)]
     force: bool,
+    /// Not here: what the next run of a source is likely to take stands in `next_run` of GET /api/sources/{id}.
+    #[serde(default)]
+    dry_run: bool,
 }
 
 fn yes() -> bool {
@@ -75,8 +78,11 @@ impl Tool for IngestStart {
 
     fn run(desk: &Desk, _call: &Call, arguments: StartArguments) -> Result<Queued, Refusal> {
         let jobs = queue(desk)?;
-        let StartArguments { targets, source, all_sources, priority_threshold, tag, embed, force } =
+        let StartArguments { targets, source, all_sources, priority_threshold, tag, embed, force, dry_run } =
             arguments;
+        if dry_run {
+            return Err(nothing_tried(source.as_deref(), all_sources));
+        }
         if !all_sources && priority_threshold.is_some() {
             return Err(Refusal::new("`priority_threshold` says which of all sources are meant.")
                 .hint("`all_sources` with it"));
@@ -91,6 +97,18 @@ impl Tool for IngestStart {
             }
             _ => Err(Refusal::new("More than one thing is to be started.")
                 .hint("one of `targets`, `source` and `all_sources`")),
+        }
+    }
+}
+
+/// A job is work: what it would take is asked elsewhere.
+fn nothing_tried(source: Option<&str>, all_sources: bool) -> Refusal {
+    let refusal = Refusal::new("A job is no dry run; nothing was queued.");
+    match (source, all_sources) {
+        (Some(id), _) => refusal.hint(format!("`next_run` of GET /api/sources/{}", fact(id))),
+        (None, true) => refusal.hint("`next_run` of each source that GET /api/sources lists"),
+        (None, false) => {
+            refusal.hint("`stele ingest --dry-run` with the targets, on the machine that they are on")
         }
     }
 }

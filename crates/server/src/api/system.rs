@@ -26,10 +26,12 @@ pub(crate) struct SystemView {
     /// Null if there is no lake.
     lake_version: Option<u64>,
     record_count: u64,
-    /// Sources that are collected with the others.
+    /// Sources that are collected with the others: those that are enabled and can be used.
     active_sources: usize,
     /// Sources that are configured and can be used.
     source_count: usize,
+    /// Entries of the configuration that cannot be used; `GET /api/sources` says why.
+    unusable_sources: usize,
     /// A rule is a format, or the contract (`schema`) of a source.
     rule_count: usize,
     /// Formats by which records are recognised and read, built in and configured.
@@ -55,7 +57,7 @@ impl Tool for System {
 
     fn run(desk: &Desk, _call: &Call, _arguments: Arguments) -> Result<SystemView, Refusal> {
         let list = desk.sources.desk(&desk.engine)?;
-        let facts: SystemFacts = list.system(&desk.sources.all(&list))?;
+        let facts: SystemFacts = list.system(&desk.sources.all(&list), &desk.sources.unusable(&list))?;
         Ok(SystemView {
             timestamp: facts.timestamp,
             version: facts.version,
@@ -63,6 +65,7 @@ impl Tool for System {
             record_count: facts.record_count,
             active_sources: facts.active_sources,
             source_count: facts.source_count,
+            unusable_sources: facts.unusable_sources,
             rule_count: facts.rule_count,
             formats: facts.formats,
             contracts: facts.contracts,

@@ -18,5 +18,6 @@ mod sources;
 mod stdio;
 mod tenants;
 mod tools;
+mod unusable;
 mod wire;
 mod world;

@@ -16,7 +16,7 @@ const TWO: &str = "token-of-tenant-two";
 const READER: &str = "token-that-only-reads";
 
 /// A service of five articles, of which one page is all.
-fn news() -> Server {
+pub fn news() -> Server {
     Server::new(|_, request| match request.path.starts_with("/articles") {
         true => {
             let articles: Vec<Value> = (1..=5).map(|id| json!({ "id": id, "about": "harbour" })).collect();
@@ -35,7 +35,7 @@ fn source(id: &str, url: &str, more: Value) -> Value {
     source
 }
 
-fn world(server: &Server) -> World {
+pub fn world(server: &Server) -> World {
     let at = |path: &str| format!("{}{path}", server.url);
     let sources = vec![
         source("news", &at("/articles"), json!({ "rate_limit": 50, "priority": 2 })),
@@ -47,7 +47,7 @@ fn world(server: &Server) -> World {
     World::unserved().with_sources(sources).service(local())
 }
 
-fn start(world: &World, body: &Value) -> Value {
+pub fn start(world: &World, body: &Value) -> Value {
     let queued = post(world.address, "/api/ingest/start", body, "");
     assert_eq!(queued.status, 200, "{body}: {}", queued.body);
     queued.json()

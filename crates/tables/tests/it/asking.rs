@@ -20,6 +20,7 @@ pub fn asking<T>(ask: impl FnOnce(&Means<'_>) -> T) -> T {
         cancelled: &never,
         progress: &|_, _| (),
         fetching: stele_collect::Stopwatch::default(),
+        watch: &(),
     })
 }
 

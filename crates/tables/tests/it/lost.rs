@@ -145,6 +145,7 @@ fn tables_13_a_server_that_is_killed() {
             cancelled: &stele_http::never,
             progress: &progress,
             fetching: stele_collect::Stopwatch::default(),
+            watch: &(),
         };
         let collected = stream.collect(&kept.cursors.clone(), &mut kept, &means).unwrap();
         assert!(killed.load(Ordering::SeqCst));
@@ -174,6 +175,7 @@ fn a_run_is_stopped() {
         cancelled: &cancelled,
         progress: &|_, _| (),
         fetching: stele_collect::Stopwatch::default(),
+        watch: &(),
     };
     let error = stream.collect(&kept.cursors.clone(), &mut kept, &means).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Cancelled);

@@ -97,6 +97,7 @@ pub fn run_at(
         cancelled: &never,
         progress: &|_, _| (),
         fetching: stele_collect::Stopwatch::default(),
+        watch: &(),
     };
     let cursors = kept.cursors()?;
     collector.collect(&cursors, kept, &means)

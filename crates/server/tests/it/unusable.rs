@@ -1,0 +1,44 @@
+//! Sources that cannot be started, and what is said then.
+
+use serde_json::{Value, json};
+
+use crate::client::{get, post};
+use crate::sources::{news, start, world};
+use crate::world::{World, local};
+
+#[test]
+fn what_cannot_be_started_says_what_can() {
+    let server = news();
+    let world = world(&server);
+    let refused = |world: &World, body: Value| {
+        let refused = post(world.address, "/api/ingest/start", &body, "");
+        assert_eq!(refused.status, 400, "{body}: {}", refused.body);
+        refused.json().to_string()
+    };
+    for (body, next) in [
+        (json!({ "source": "news", "dry_run": true }), "`next_run` of GET /api/sources/news"),
+        (json!({ "all_sources": true, "dry_run": true }), "`next_run` of each source"),
+        (json!({ "targets": ["/x"], "dry_run": true }), "stele ingest --dry-run"),
+    ] {
+        let told = refused(&world, body);
+        assert!(told.contains("nothing was queued") && told.contains(next), "{told}");
+    }
+    assert!(start(&world, &json!({ "source": "news", "dry_run": false }))["job_ids"][0].is_string());
+    // Where nothing can be used, that is not nothing to do.
+    let broken = vec![
+        json!({ "source_id": "broken", "source_type": "teapot" }),
+        json!({ "source_id": "desk", "source_type": "freshdesk", "domain": "a.example", "api_key": "k",
+                "look_back": 1, "enabled": false }),
+    ];
+    let broken = World::unserved().with_sources(broken).service(local());
+    let told = refused(&broken, json!({ "all_sources": true }));
+    assert!(told.contains("None of the sources can be used") && told.contains("teapot"), "{told}");
+    // What its kind refuses is named where it is looked for.
+    let misspelt = json!({ "source_id": "desk", "source_type": "freshdesk", "domain": "a.example",
+                           "api_key": "k", "look_back": 1 });
+    let misspelt = World::unserved().with_sources(vec![misspelt]).service(local());
+    let list = get(misspelt.address, "/api/sources", "").json();
+    assert_eq!(list["problems"][0]["source_id"], "desk", "{list}");
+    let facts = get(misspelt.address, "/api/system", "").json();
+    assert_eq!((&facts["active_sources"], &facts["unusable_sources"]), (&json!(0), &json!(1)), "{facts}");
+}
