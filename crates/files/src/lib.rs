@@ -48,6 +48,7 @@ mod config;
 mod error;
 mod feed;
 mod find;
+mod gathered;
 mod identify;
 mod label;
 mod rows;
