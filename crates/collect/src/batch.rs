@@ -1,10 +1,12 @@
 //! Records on their way into the lake, and the cursors that go with them.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Value, json};
 
 use crate::CollectError;
@@ -16,20 +18,41 @@ pub const BATCH_RECORDS: u64 = 10_000;
 /// Bytes of a batch, about: what it holds is in memory until the commit.
 pub const BATCH_BYTES: usize = 16 << 20;
 
-/// How far each stream has come, in words of its collector.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Cursors(BTreeMap<String, Value>);
+/// How far each stream has come, in words of its collector. There may be very many, such as one for each file: they are kept
+/// as texts, and a clone has them in common.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Cursors(BTreeMap<Arc<str>, Arc<Text>>);
+
+/// A cursor as it is written.
+#[derive(Debug, PartialEq, Eq)]
+struct Text(Box<str>);
+
+impl Text {
+    fn value(&self) -> Value {
+        serde_json::from_str(&self.0).unwrap_or_default()
+    }
+}
+
+impl Serialize for Cursors {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_map(self.iter())
+    }
+}
 
 impl Cursors {
     /// Where this stream goes on; `None` is the beginning.
-    pub fn get(&self, stream: &str) -> Option<&Value> {
-        self.0.get(stream)
+    pub fn get(&self, stream: &str) -> Option<Value> {
+        self.0.get(stream).map(|text| text.value())
     }
 
     /// This stream goes on from here.
-    pub fn set(&mut self, stream: impl Into<String>, cursor: Value) {
-        self.0.insert(stream.into(), cursor);
+    pub fn set(&mut self, stream: impl Into<Arc<str>>, cursor: Value) {
+        self.0.insert(stream.into(), Arc::new(Text(cursor.to_string().into())));
+    }
+
+    /// Those of other streams are no longer here.
+    pub fn retain(&mut self, keep: impl Fn(&str) -> bool) {
+        self.0.retain(|stream, _| keep(stream));
     }
 
     /// This stream begins anew. Says whether it had come anywhere.
@@ -37,9 +60,14 @@ impl Cursors {
         self.0.remove(stream).is_some()
     }
 
+    /// Names of streams that have come anywhere.
+    pub fn streams(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(|stream| &**stream)
+    }
+
     /// Streams and where they go on, by name.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, &Value)> {
-        self.0.iter().map(|(stream, cursor)| (stream.as_str(), cursor))
+    pub fn iter(&self) -> impl Iterator<Item = (&str, Value)> {
+        self.0.iter().map(|(stream, text)| (&**stream, text.value()))
     }
 
     /// Whether no stream has come anywhere.
@@ -86,6 +114,47 @@ impl Rejected {
     }
 }
 
+/// Where the records of a batch stand, one after the other, for whoever has to name one of them. Empty where records
+/// have no place but their id.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Places {
+    /// Files, with the number of the first record of each.
+    files: Vec<(usize, String)>,
+    /// Lines or rows.
+    lines: Vec<u64>,
+}
+
+impl Places {
+    /// The next record stands there.
+    pub fn push(&mut self, file: &str, line: u64) {
+        if self.files.last().is_none_or(|(_, last)| last != file) {
+            self.files.push((self.lines.len(), file.to_owned()));
+        }
+        self.lines.push(line);
+    }
+
+    /// As a person would look for it, such as `orders.jsonl:17`.
+    pub fn of(&self, record: usize) -> Option<String> {
+        Some(format!("{}:{}", self.file_of(record)?.0, self.lines.get(record)?))
+    }
+
+    /// The file of a record, and the numbers of the records that it has here.
+    pub fn file_of(&self, record: usize) -> Option<(&str, Range<usize>)> {
+        let behind = self.files.partition_point(|(first, _)| *first <= record);
+        let (first, name) = self.files.get(behind.checked_sub(1)?)?;
+        let end = self.files.get(behind).map_or(self.lines.len(), |(next, _)| *next);
+        Some((name, *first..end))
+    }
+
+    /// Forgets the records of one file, as [`Self::file_of`] gives them.
+    pub fn remove(&mut self, records: Range<usize>) {
+        self.files.retain(|(first, _)| *first != records.start);
+        let behind = self.files.iter_mut().filter(|(first, _)| *first >= records.end);
+        behind.for_each(|(first, _)| *first -= records.len());
+        self.lines.drain(records);
+    }
+}
+
 /// Records of one stream, and where the stream goes on when they are kept.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Batch {
@@ -102,6 +171,8 @@ pub struct Batch {
     pub others: Vec<(String, Value)>,
     /// What was met on the way and is no record.
     pub rejected: Vec<Rejected>,
+    /// Where the records stand.
+    pub places: Places,
 }
 
 /// Where records go. In the program that is the lake.

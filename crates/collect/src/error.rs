@@ -3,6 +3,8 @@
 use stele_http::HttpError;
 use stele_model::error::ErrorKind;
 
+use crate::Batch;
+
 /// Why a run ended.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -74,6 +76,10 @@ pub enum CollectError {
         stream: String,
         /// Which record, what is wrong, and what can be done.
         why: String,
+        /// The number of that record in its batch.
+        record: usize,
+        /// The batch as it was given, for whoever gives it again without that record.
+        batch: Box<Batch>,
     },
     /// A record cannot be written as JSON.
     #[error("a record cannot be written")]

@@ -35,7 +35,9 @@ mod record;
 mod sieve;
 mod stopwatch;
 
-pub use batch::{BATCH_BYTES, BATCH_RECORDS, Batch, Batcher, Cursors, Missing, Preview, Rejected, Sink};
+pub use batch::{
+    BATCH_BYTES, BATCH_RECORDS, Batch, Batcher, Cursors, Missing, Places, Preview, Rejected, Sink,
+};
 pub use breaker::{COOL_DOWN, CircuitBreaker, Closed, FAILURES_MAX};
 pub use budget::{Bound, Budget, BudgetState, Estimate, Forecast, Level, Price, Spent};
 pub use cache::{CACHE_BYTES_MAX, CacheKey, Kept, Known, ResponseCache};

@@ -43,8 +43,6 @@ pub struct Sieve<'s> {
     sink: &'s mut dyn Sink,
     contract: Contract,
     dedup: DedupBy,
-    /// How far the streams have come, as of the last batch that was taken.
-    reached: Cursors,
     judges: BTreeMap<String, Judge>,
     seen: Seen,
     /// Where what is in `seen` lies, oldest first, and how many each holds.
@@ -59,18 +57,8 @@ struct Line<'a> {
     stream: Cow<'a, str>,
     #[serde(borrow, default)]
     original_id: Option<Cow<'a, str>>,
-    #[serde(borrow, default)]
-    normalised: Option<&'a RawValue>,
     #[serde(borrow)]
     data: &'a RawValue,
-}
-
-/// Where a record of a file stands.
-#[derive(Deserialize)]
-struct Place<'a> {
-    #[serde(borrow)]
-    file: Cow<'a, str>,
-    row: u64,
 }
 
 impl<'s> Sieve<'s> {
@@ -82,17 +70,16 @@ impl<'s> Sieve<'s> {
     /// # Errors
     /// If the cursors cannot be read.
     pub fn of(source: &Source, sink: &'s mut dyn Sink) -> Result<Self, CollectError> {
-        let mut from = Cursors::default();
         let (mut judges, mut kept) = (BTreeMap::new(), BTreeMap::new());
-        for (stream, cursor) in sink.cursors()?.iter() {
-            if let Some(stream) = stream.strip_prefix(Self::COLUMNS) {
+        let known = sink.cursors()?;
+        for name in known.streams().filter(|name| name.starts_with(OWN)) {
+            let cursor = known.get(name).unwrap_or_default();
+            if let Some(stream) = name.strip_prefix(Self::COLUMNS) {
                 let columns = Columns::deserialize(cursor).unwrap_or_default();
                 let judge = Judge::new(source.schema.clone()).with_columns(columns);
                 judges.insert(stream.to_owned(), judge);
-            } else if let Some(number) = stream.strip_prefix(SEEN) {
-                kept.insert(number.parse().unwrap_or(0), ids_of(cursor));
-            } else if !stream.starts_with(OWN) {
-                from.set(stream, cursor.clone());
+            } else if let Some(number) = name.strip_prefix(SEEN) {
+                kept.insert(number.parse().unwrap_or(0), ids_of(&cursor));
             }
         }
         let marks = kept.iter().map(|(number, ids)| (*number, ids.len())).collect();
@@ -100,7 +87,6 @@ impl<'s> Sieve<'s> {
             sink,
             contract: source.schema.clone(),
             dedup: source.dedup.clone(),
-            reached: from,
             judges,
             seen: Seen::with(kept.into_values().flatten()),
             marks,
@@ -125,8 +111,10 @@ impl<'s> Sieve<'s> {
             return Ok(sifted);
         }
         let lines = std::mem::take(&mut batch.lines);
+        let (records, met_rejected) = (batch.records, batch.rejected.len());
         let mut kept = Vec::with_capacity(lines.len());
-        for bytes in lines.split_inclusive(|byte| *byte == b'\n') {
+        for (record, bytes) in lines.split_inclusive(|byte| *byte == b'\n').enumerate() {
+            let place = batch.places.of(record);
             let refuse = |error| CollectError::Unwritable(error);
             let line: Line<'_> = serde_json::from_slice(bytes).map_err(refuse)?;
             let mut data: Value = match serde_json::from_str(line.data.get()) {
@@ -134,7 +122,7 @@ impl<'s> Sieve<'s> {
                 // Such as half of a character, or brackets too deep to be looked into.
                 Err(error) => {
                     let reason = format!("it cannot be looked into: {error}");
-                    batch.rejected.push(rejected(line, 0, reason));
+                    batch.rejected.push(rejected(line, place, 0, reason));
                     batch.records -= 1;
                     continue;
                 }
@@ -151,18 +139,24 @@ impl<'s> Sieve<'s> {
                     }
                     Verdict::Left(reason) => {
                         let number = judge.report().records;
-                        batch.rejected.push(rejected(line, number, reason));
+                        batch.rejected.push(rejected(line, place, number, reason));
                         batch.records -= 1;
                         continue;
                     }
                     Verdict::Frozen(why) => {
                         let number = judge.report().records;
-                        let (at, stream) = (place_of(&line, number), line.stream.to_string());
                         let reason = judge.report().reasons.last().map_or(&why, |(_, reason)| reason).clone();
-                        let others = batch.records - 1;
-                        // It is set aside alone: all others of its batch come again.
-                        let rejected = vec![rejected(line, number, reason)];
-                        *batch = Batch { stream: stream.clone(), rejected, ..Batch::default() };
+                        let stream = line.stream.to_string();
+                        let rejected = rejected(line, place, number, reason);
+                        let at = rejected.place.clone();
+                        let of_file = batch.places.file_of(record).map(|(_, records)| records.len() as u64);
+                        let others = of_file.unwrap_or(records) - 1;
+                        // It is set aside alone: all others come again.
+                        let aside =
+                            Batch { stream: stream.clone(), rejected: vec![rejected], ..Batch::default() };
+                        let mut given = Box::new(std::mem::replace(batch, aside));
+                        given.rejected.truncate(met_rejected);
+                        (given.lines, given.records) = (lines, records);
                         let again = match others {
                             0 => String::new(),
                             1 => "; one other record of its batch is not kept either, and comes again"
@@ -171,7 +165,8 @@ impl<'s> Sieve<'s> {
                                 "; {others} other records of its batch are not kept either, and come again"
                             ),
                         };
-                        return Err(CollectError::Frozen { stream, why: format!("{at}: {why}{again}") });
+                        let why = format!("{at}: {why}{again}");
+                        return Err(CollectError::Frozen { stream, why, record, batch: given });
                     }
                 }
             }
@@ -215,7 +210,9 @@ impl<'s> Sieve<'s> {
 
 impl Sink for Sieve<'_> {
     fn cursors(&self) -> Result<Cursors, CollectError> {
-        Ok(self.reached.clone())
+        let mut cursors = self.sink.cursors()?;
+        cursors.retain(|stream| !stream.starts_with(OWN));
+        Ok(cursors)
     }
 
     fn take(&mut self, mut batch: Batch) -> Result<(), CollectError> {
@@ -242,16 +239,7 @@ impl Sink for Sieve<'_> {
                     forgotten += 1;
                 }
             }
-            let own = batch.cursor.clone().map(|cursor| (batch.stream.clone(), cursor));
-            let others = batch.others.iter().filter(|(stream, _)| !stream.starts_with(OWN)).cloned();
-            let cursors: Vec<(String, Value)> = others.chain(own).collect();
             self.sink.take(batch)?;
-            for (stream, cursor) in cursors {
-                match cursor {
-                    Value::Null => drop(self.reached.reset(&stream)),
-                    cursor => self.reached.set(stream, cursor),
-                }
-            }
             self.marks.drain(..forgotten);
             if !ids.is_empty() {
                 self.marks.push_back((number, ids.len()));
@@ -287,20 +275,14 @@ impl Sink for Sieve<'_> {
     }
 }
 
-/// Where a person would look for a record: the file and the row that it is of, its id, or else its number in the run.
-fn place_of(line: &Line<'_>, number: u64) -> String {
-    let place = line.normalised.and_then(|said| serde_json::from_str::<Place<'_>>(said.get()).ok());
-    match (place, &line.original_id) {
-        (Some(place), _) => format!("{}:{}", place.file, place.row),
-        (None, Some(id)) => format!("{} {id}", line.stream),
+/// With where a person would look for the record: the file and the row that it is of, its id, or else its number in the run.
+fn rejected(line: Line<'_>, place: Option<String>, number: u64, reason: String) -> Rejected {
+    let place = place.unwrap_or_else(|| match &line.original_id {
+        Some(id) => format!("{} {id}", line.stream),
         // It was not counted.
-        (None, None) if number == 0 => line.stream.to_string(),
-        (None, None) => format!("{}, record {number}", line.stream),
-    }
-}
-
-fn rejected(line: Line<'_>, number: u64, reason: String) -> Rejected {
-    let place = place_of(&line, number);
+        None if number == 0 => line.stream.to_string(),
+        None => format!("{}, record {number}", line.stream),
+    });
     Rejected { stream: line.stream.into_owned(), place, reason, raw: line.data.get().as_bytes().to_vec() }
 }
 

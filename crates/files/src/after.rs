@@ -86,11 +86,19 @@ pub(crate) fn delete(met: &Met) -> Result<bool, FilesError> {
 pub(crate) fn write_reason(moved: &Path, reason: &str) -> Result<(), FilesError> {
     let mut name = moved.file_name().unwrap_or_default().to_owned();
     name.push(".reason.txt");
-    let path = moved.with_file_name(name);
-    let mut file = File::create(&path).at("create", &path)?;
-    file.write_all(format!("{reason}\n").as_bytes()).at("write", &path)?;
-    file.sync_all().at("sync", &path)?;
-    synced(path.parent().unwrap_or(moved))
+    let wanted = moved.with_file_name(name);
+    for again in 0..SAME_NAME_MAX {
+        let path = numbered(&wanted, again);
+        // One that is there may be a file that was moved here.
+        let mut file = match OpenOptions::new().write(true).create_new(true).open(&path) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
+            file => file.at("create", &path)?,
+        };
+        file.write_all(format!("{reason}\n").as_bytes()).at("write", &path)?;
+        file.sync_all().at("sync", &path)?;
+        return synced(path.parent().unwrap_or(moved));
+    }
+    Err(too_many()).at("create", &wanted)
 }
 
 /// Whether it is still what was read.
@@ -121,7 +129,11 @@ fn renamed(from: &Path, wanted: &Path) -> io::Result<PathBuf> {
             Err(error) => return Err(error.into()),
         }
     }
-    Err(io::Error::other(format!("{SAME_NAME_MAX} files of this name are there already")))
+    Err(too_many())
+}
+
+fn too_many() -> io::Error {
+    io::Error::other(format!("{SAME_NAME_MAX} files of this name are there already"))
 }
 
 /// Writes a copy aside, makes it durable, and gives it the first name that is free.

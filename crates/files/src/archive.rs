@@ -13,10 +13,16 @@ use zip::result::ZipError;
 use zip::{CompressionMethod, ZipArchive};
 
 use crate::FilesError;
+use crate::error::At;
 use crate::find::Met;
 
 /// What is written between the name of an archive and that of a file in it.
 pub(crate) const IN: char = '!';
+
+/// Whether a file of this name is in this archive.
+pub(crate) fn is_within(name: &str, archive: &str) -> bool {
+    name.strip_prefix(archive).is_some_and(|rest| rest.starts_with(IN))
+}
 
 /// Files of one archive, at most: each has a state of its own, of some 300 bytes.
 const MEMBERS_MAX: usize = 100_000;
@@ -31,11 +37,20 @@ const UNPACKED_BYTES_FREE: u64 = 256 << 20;
 /// repeat themselves stay below 100.
 const EXPANSION_MAX: u64 = 500;
 
-/// How an archive begins, and one that is empty.
-const BEGINS: [&[u8]; 2] = [b"PK\x03\x04", b"PK\x05\x06"];
+/// How an archive begins, and one that is empty, of which there is nothing but the end.
+const BEGINS: [&[u8]; 2] = [b"PK\x03\x04", &END_BEGINS];
+
+/// How the end of an archive begins.
+const END_BEGINS: [u8; 4] = *b"PK\x05\x06";
 
 /// Files that an office file has, which is an archive, too.
 const OFFICE: [&str; 2] = ["[Content_Types].xml", "mimetype"];
+
+/// Bytes behind the content of a file in an archive that say its lengths once more, at most.
+const DESCRIPTOR_BYTES: u64 = 24;
+
+/// Bytes of the end of an archive, before its comment.
+const END_BYTES: u64 = 22;
 
 /// Bytes of what stands before the content of a file in an archive, of which the last four are lengths of what follows.
 const HEADER_BYTES: u64 = 30;
@@ -60,6 +75,8 @@ pub(crate) struct Listed {
     pub members: Vec<Met>,
     /// What cannot be read, by its name with that of the archive, and why.
     pub refused: Vec<(String, String)>,
+    /// How many files nobody asked for, such as hidden ones, and the name of the first.
+    pub left_out: Option<(u64, String)>,
 }
 
 /// Whether content that begins so is an archive.
@@ -83,11 +100,19 @@ pub(crate) fn list(met: &Met, pattern: Option<&GlobMatcher>) -> Result<Listed, F
     if zip.len() > MEMBERS_MAX {
         return Err(refuse(format!("it holds {} files, and {MEMBERS_MAX} are the most", zip.len())));
     }
+    if zip.has_duplicate_names() {
+        let why =
+            "several files in it have one name, and which of them is meant cannot be said; pack it anew";
+        return Err(refuse(why.to_owned()));
+    }
     let mut listed = Listed::default();
-    let (mut packed, mut unpacked) = (0_u64, 0_u64);
+    let mut unpacked = 0_u64;
+    // Where each file lies, with what is said of it there.
+    let mut spans = Vec::new();
     for at in 0..zip.len() {
         let entry = zip.by_index_raw(at).map_err(|error| broken(error, &met.path))?;
-        packed = packed.saturating_add(entry.compressed_size());
+        let end = entry.data_start().and_then(|start| start.checked_add(entry.compressed_size()));
+        spans.push((entry.header_start(), end.unwrap_or(u64::MAX)));
         unpacked = unpacked.saturating_add(entry.size());
         let name = match entry.name() {
             Ok(name) => name.into_owned(),
@@ -101,6 +126,9 @@ pub(crate) fn list(met: &Met, pattern: Option<&GlobMatcher>) -> Result<Listed, F
         let is_hidden = name.split('/').any(|part| part.starts_with('.') && part != "." && part != "..");
         let is_wanted = pattern.is_none_or(|pattern| pattern.is_match(&name));
         if entry.is_dir() || entry.is_symlink() || is_hidden || name.starts_with("__MACOSX/") || !is_wanted {
+            if entry.size() > 0 {
+                listed.left_out.get_or_insert((0, name)).0 += 1;
+            }
             continue;
         }
         let full = format!("{}{IN}{name}", met.name);
@@ -131,12 +159,50 @@ pub(crate) fn list(met: &Met, pattern: Option<&GlobMatcher>) -> Result<Listed, F
         let why = format!("it would unpack to {unpacked} bytes, as a bomb does, and {most} are the most");
         return Err(refuse(format!("{why}; if it is right, unpack it before")));
     }
-    if packed > met.stamp.size {
-        return Err(refuse("files in it lie one over the other, as in a bomb".to_owned()));
+    if let Some((at, bytes)) = gap(spans, zip.central_directory_start())? {
+        let why = format!(
+            "byte {at}: the {bytes} bytes from here on are of no file that its list names, such as of another archive before \
+             it or of a file that was taken off the list; they are not read"
+        );
+        listed.refused.push((met.name.clone(), why));
+    } else if let Some(at) = behind(met, zip.comment().len())? {
+        let why = format!("byte {at}: something stands behind the end of the archive; it is not read");
+        listed.refused.push((met.name.clone(), why));
     }
     listed.members.sort_by(|a, b| a.name.cmp(&b.name));
     listed.refused.sort();
     Ok(listed)
+}
+
+/// The first stretch of an archive before its list, with its length, that is of none of its files.
+///
+/// # Errors
+/// If files lie one over the other.
+fn gap(mut spans: Vec<(u64, u64)>, list: u64) -> Result<Option<(u64, u64)>, FilesError> {
+    spans.sort_unstable();
+    let (mut at, mut found) = (0, None);
+    for (start, end) in spans.into_iter().chain([(list, list)]) {
+        let Some(bytes) = start.checked_sub(at) else {
+            return Err(refuse("files in it lie one over the other, as in a bomb".to_owned()));
+        };
+        let most = if at == 0 { 0 } else { DESCRIPTOR_BYTES };
+        if bytes > most {
+            found.get_or_insert((at, bytes));
+        }
+        at = end;
+    }
+    Ok(found)
+}
+
+/// Where an archive ends that has a comment of this length, if something is behind it.
+fn behind(met: &Met, comment: usize) -> Result<Option<u64>, FilesError> {
+    let mut file = met.open()?;
+    let tail = END_BYTES + comment as u64;
+    let Some(end) = met.stamp.size.checked_sub(tail) else { return Ok(Some(met.stamp.size)) };
+    file.seek(SeekFrom::Start(end)).at("read", &met.path)?;
+    let mut begins = [0; 4];
+    file.read_exact(&mut begins).at("read", &met.path)?;
+    Ok((begins != END_BEGINS).then_some(end))
 }
 
 /// The content of a file in an archive.

@@ -106,17 +106,33 @@ impl FileCollector {
         }
         let feed = if from.at > 0 { feed.behind(met, from)? } else { feed };
         // What is moved or deleted was a whole, and so was what had the time to become one.
-        let may_grow = self.config.after() == After::Nothing && self.config.min_age.is_none();
+        let may_grow = (self.config.after() == After::Nothing || met.linked) && self.config.min_age.is_none();
         of_text(format, &head, feed, from, &Reading { csv: &self.config.csv, may_grow })
     }
 
-    /// Reads what is new of a file.
-    fn file(&self, met: &Met, register: &Register<'_>, run: &mut Run<'_, '_>) -> Result<(), FilesError> {
+    /// Reads what is new of a file; says whether anything is.
+    fn file(
+        &self,
+        met: &Met,
+        register: &mut Register<'_>,
+        run: &mut Run<'_, '_>,
+    ) -> Result<bool, FilesError> {
         let mut identity = register.identify(met, self.encoding)?;
+        while let Some(was) = identity.was.clone().filter(|was| register.is_of_this_run(was)) {
+            // What it is a copy of has to be kept first.
+            if run.is_pending(&was) {
+                run.flush()?;
+            }
+            if !run.is_frozen(&was) {
+                break;
+            }
+            register.forget(&was);
+            identity = register.identify(met, self.encoding)?;
+        }
         joined(met, &mut identity.state, self.encoding)?;
         run.begin(met, register, &identity);
         if identity.nothing_new {
-            return Ok(());
+            return Ok(false);
         }
         let mut rows = self.rows(met, &identity.state)?;
         let (mut row, mut count) = (Vec::new(), 0_u64);
@@ -132,20 +148,25 @@ impl FileCollector {
             match next {
                 Next::Row(number) => run.row(number, &row),
                 Next::Bad(number, why) => run.bad(number, &row, why),
+                Next::Beginning { number, at, why } => run.beginning((number, at), &row, why),
                 Next::Unfinished(number) => {
                     run.mark(rows.as_mut());
                     run.unfinished(number);
-                    return Ok(());
+                    return Ok(true);
                 }
                 Next::End => {
                     run.mark(rows.as_mut());
                     run.ended();
-                    return Ok(());
+                    return Ok(true);
                 }
             }
             if run.is_full() {
                 run.mark(rows.as_mut());
                 run.flush()?;
+                if !run.is_reading() {
+                    // It was frozen.
+                    return Ok(true);
+                }
             }
             count += 1;
             if count.is_multiple_of(ROWS_BETWEEN)
@@ -175,12 +196,14 @@ impl FileCollector {
                 run.notes.push(format!("{count} files {what}"));
             }
         }
+        run.notes.extend(found.outside_note(&place.root));
+        run.notes.extend(found.linked_note(self.config.after()));
         if found.files.is_empty() && found.young + found.old == 0 && found.refused.is_empty() {
             let (pattern, root) = (&self.config.file_pattern, place.root.display());
             run.notes.push(format!("no file below {root} matches {pattern}"));
         }
         run.place(&place, now)?;
-        let register = Register::of(known, &found.files);
+        let mut register = Register::of(known, &found.files, self.config.after());
         for met in &found.files {
             run.look_up()?;
             if let Some(state) = register.unchanged(met) {
@@ -189,8 +212,8 @@ impl FileCollector {
                 continue;
             }
             match archive::is_one(met) {
-                true => self.archive(met, &register, run)?,
-                false => drop(self.one(met, &register, run)?),
+                true => self.archive(met, &mut register, run)?,
+                false => drop(self.one(met, &mut register, run)?),
             }
         }
         self.forget(known, &register, run);
@@ -198,11 +221,20 @@ impl FileCollector {
     }
 
     /// Reads one file, and says how that ended.
-    fn one(&self, met: &Met, register: &Register<'_>, run: &mut Run<'_, '_>) -> Result<Ended, FilesError> {
+    fn one(
+        &self,
+        met: &Met,
+        register: &mut Register<'_>,
+        run: &mut Run<'_, '_>,
+    ) -> Result<Ended, FilesError> {
         match self.file(met, register, run) {
-            Ok(()) => {
-                run.finish()?;
-                Ok(Ended::Read)
+            Ok(is_new) => {
+                let Some(state) = run.finish()? else { return Ok(Ended::Later) };
+                let lacks = state.lacks.clone();
+                if is_new {
+                    register.learn(met, state);
+                }
+                Ok(lacks.map_or(Ended::Read, Ended::Failed))
             }
             Err(FilesError::Collect(error)) => Err(error.into()),
             Err(FilesError::Exchanged { name }) => {
@@ -220,7 +252,12 @@ impl FileCollector {
     }
 
     /// Reads what is new in an archive, each file as one of its own.
-    fn archive(&self, met: &Met, register: &Register<'_>, run: &mut Run<'_, '_>) -> Result<(), FilesError> {
+    fn archive(
+        &self,
+        met: &Met,
+        register: &mut Register<'_>,
+        run: &mut Run<'_, '_>,
+    ) -> Result<(), FilesError> {
         let listed = match archive::list(met, self.members.as_ref()) {
             Ok(listed) => listed,
             Err(FilesError::Exchanged { name }) => return run.exchanged(&name),
@@ -231,14 +268,25 @@ impl FileCollector {
             run.failed(&name, why.clone());
             failed.push(format!("{name}: {why}"));
         }
+        if let Some((count, first)) = listed.left_out.filter(|_| self.config.after() == After::Delete) {
+            let why = format!(
+                "{count} files in it are not read, the first is {first}: so it is not deleted; `after_ingest = \"archive\"` \
+                 moves it with them"
+            );
+            run.failed(&met.name, why.clone());
+            failed.push(why);
+        }
         for member in &listed.members {
             run.look_up()?;
-            if register.unchanged(member).is_none() {
-                match self.one(member, register, run)? {
-                    Ended::Read => {}
-                    Ended::Failed(why) => failed.push(why),
-                    Ended::Later => is_later = true,
-                }
+            if let Some(state) = register.unchanged(member) {
+                run.lacks(member, state);
+                failed.extend(state.lacks.clone());
+                continue;
+            }
+            match self.one(member, register, run)? {
+                Ended::Read => {}
+                Ended::Failed(why) => failed.push(why),
+                Ended::Later => is_later = true,
             }
         }
         if is_later {
@@ -260,7 +308,7 @@ impl FileCollector {
         if gone.len() > GONE_MAX {
             gone.sort_unstable();
             let over = gone.len() - GONE_MAX;
-            gone[..over].iter().for_each(|(_, name)| run.others.push(((*name).to_owned(), Value::Null)));
+            gone[..over].iter().for_each(|(_, name)| run.forget(name));
         }
     }
 }
@@ -286,6 +334,7 @@ impl Collector for FileCollector {
                     break;
                 }
             }
+            notes.extend(found.outside_note(&place.root));
             for dir in place.targets(&self.config, now)? {
                 // The nearest one that is there is where the others are made.
                 let there = dir.ancestors().find(|dir| dir.exists()).unwrap_or(&place.root);
@@ -345,21 +394,20 @@ impl Collector for FileCollector {
         }
         let ended = self.all(&known, &mut run);
         let mut collected = Collected { calls: run.files, ..Collected::default() };
-        let outcome = match ended {
-            Ok(()) | Err(FilesError::Collect(CollectError::Enough)) => Outcome::Ok,
-            Err(FilesError::Collect(CollectError::Frozen { why, .. })) => Outcome::Failed { reason: why },
+        match ended {
+            Ok(()) | Err(FilesError::Collect(CollectError::Enough)) => {}
             Err(FilesError::Collect(CollectError::Cancelled)) => {
                 // What was gathered is kept.
                 run.flush().map_err(|error| self.say(error))?;
                 return Err(CollectError::Cancelled);
             }
             Err(error) => return Err(self.say(error)),
-        };
+        }
         let nothing_went_well = run.failures > 0 && run.good == 0 && run.handed == 0;
-        if outcome != Outcome::Ok || !nothing_went_well {
+        if !nothing_went_well {
             collected.streams.push(StreamOutcome {
                 stream: self.stream.clone(),
-                outcome,
+                outcome: Outcome::Ok,
                 records: run.handed,
                 unavailable: std::mem::take(&mut run.unavailable),
             });

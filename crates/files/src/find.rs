@@ -1,6 +1,9 @@
 //! Which files there are now: those that the pattern takes, but what was moved to the archive.
 
+use std::collections::HashSet;
+use std::ffi::OsStr;
 use std::fs::{File, Metadata};
+use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -16,24 +19,32 @@ use crate::config::FilesConfig;
 use crate::error::{At, wrong};
 use crate::{After, FilesError};
 
-/// Deepest directory that is entered. Links that form a loop are seen at once; this only stops trees that nobody
-/// made by hand.
+/// Deepest directory that is entered: this only stops trees that nobody made by hand.
 const DEPTH_MAX: usize = 128;
 
 /// Files of one source, at most: the list of them is in memory, some 300 bytes each.
 pub const FILES_MAX: usize = 1_000_000;
+
+/// Links to directories that are followed, at most: each of them may lead to all of the files once more.
+const LINKS_MAX: usize = 1_000;
+
+/// Links that are named in one note.
+const NAMED_MAX: usize = 10;
 
 /// A file as it was when it was met.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Met {
     /// From the directory on, as a text: what its state is filed under.
     pub name: String,
-    pub path: PathBuf,
+    /// Shared by all files of an archive.
+    pub path: Arc<Path>,
     pub stamp: Stamp,
     /// When anything about it was last changed, in microseconds: nobody can set it back.
     pub changed: Micros,
     /// What it is on its file system, whatever its name.
     pub node: (u64, u64),
+    /// Whether only a link leads there. Such a file stays where it is.
+    pub linked: bool,
     /// Where it lies in the archive that `path` is; none if it is no file of an archive.
     pub member: Option<Arc<Member>>,
 }
@@ -80,6 +91,29 @@ pub(crate) struct Found {
     pub old: u64,
     /// What cannot be looked at, and why.
     pub refused: Vec<(String, String)>,
+    /// Links that lead out of the directory, and where to.
+    pub outside: Vec<(String, PathBuf)>,
+}
+
+impl Found {
+    /// Which links lead out of the directory, if any do.
+    pub(crate) fn outside_note(&self, root: &Path) -> Option<String> {
+        let named = |(link, real): &(String, PathBuf)| format!("{link} (to {})", real.display());
+        let names: Vec<String> = self.outside.iter().take(NAMED_MAX).map(named).collect();
+        let (count, names) = (self.outside.len(), names.join(", "));
+        let root = root.display();
+        (count > 0).then(|| {
+            format!("{count} links lead out of {root} and are not followed: {names}; what is there is another source")
+        })
+    }
+
+    /// Which files stay where they are, although others are moved or deleted.
+    pub(crate) fn linked_note(&self, after: After) -> Option<String> {
+        let mut linked = self.files.iter().filter(|met| met.linked && after != After::Nothing).peekable();
+        linked.peek()?;
+        let names: Vec<&str> = linked.take(NAMED_MAX).map(|met| met.name.as_str()).collect();
+        Some(format!("only links lead to these, so they are neither moved nor deleted: {}", names.join(", ")))
+    }
 }
 
 /// Where the files of a source are.
@@ -134,63 +168,25 @@ impl Place {
 
     /// Every file that is to be read, or would be if it were new.
     pub(crate) fn look(&self, config: &FilesConfig, now: Micros) -> Result<Found, FilesError> {
-        let mut found = Found::default();
-        let since = config.modified_after(now)?;
-        let young =
-            config.min_age.map(|age| now.saturating_sub(age.as_micros().try_into().unwrap_or(i64::MAX)));
+        let mut look = Look {
+            place: self,
+            since: config.modified_after(now)?,
+            young: config
+                .min_age
+                .map(|age| now.saturating_sub(age.as_micros().try_into().unwrap_or(i64::MAX))),
+            found: Found::default(),
+            links: Vec::new(),
+            followed: 0,
+            through_links: HashSet::new(),
+        };
         let start = self.only.as_deref().unwrap_or(&self.root);
-        let mut entries = WalkDir::new(start).follow_links(true).max_depth(DEPTH_MAX).into_iter();
-        while let Some(entry) = entries.next() {
-            let entry = match entry {
-                Ok(entry) => entry,
-                Err(error) => {
-                    let path = error.path().unwrap_or(start).to_owned();
-                    let gone = error.io_error().is_some_and(|io| io.kind() == std::io::ErrorKind::NotFound);
-                    if path == start {
-                        let source =
-                            error.into_io_error().unwrap_or_else(|| std::io::ErrorKind::Other.into());
-                        return Err(FilesError::Io { what: "look into", path, source });
-                    }
-                    if !gone && error.loop_ancestor().is_none() {
-                        found.refused.push((self.name(&path), error.to_string()));
-                    }
-                    continue;
-                }
-            };
-            let hidden = entry.depth() > 0 && entry.file_name().as_encoded_bytes().starts_with(b".");
-            let closed = self.closed.iter().any(|closed| closed == entry.path())
-                || (entry.path_is_symlink() && self.leads_to_closed(entry.path()));
-            if closed || (hidden && !self.dots) {
-                if entry.file_type().is_dir() {
-                    entries.skip_current_dir();
-                }
-                continue;
-            }
-            if !entry.file_type().is_file() || !self.takes(entry.path()) {
-                continue;
-            }
-            let metadata = match entry.metadata() {
-                Ok(metadata) => metadata,
-                Err(error) => {
-                    found.refused.push((self.name(entry.path()), error.to_string()));
-                    continue;
-                }
-            };
-            let stamp = Stamp::of(&metadata);
-            if young.is_some_and(|young| stamp.mtime > young) {
-                found.young += 1;
-            } else if since.is_some_and(|since| stamp.mtime < since) {
-                found.old += 1;
-            } else if found.files.len() >= FILES_MAX {
-                let why = format!("it takes more than {FILES_MAX} files; make several sources of them");
-                return Err(wrong("file_pattern", why));
-            } else {
-                let changed = micros(metadata.ctime(), metadata.ctime_nsec());
-                let name = self.name(entry.path());
-                let node = node(&metadata);
-                found.files.push(Met { name, path: entry.into_path(), stamp, changed, node, member: None });
-            }
+        look.below(start, None)?;
+        let mut links = std::mem::take(&mut look.links);
+        links.sort_unstable();
+        for link in &links {
+            look.link(link)?;
         }
+        let mut found = look.found;
         found.files.sort_by(|a, b| (a.stamp.mtime, &a.name).cmp(&(b.stamp.mtime, &b.name)));
         Ok(found)
     }
@@ -217,8 +213,14 @@ impl Place {
         self.only.is_some() || self.matcher.is_match(path.strip_prefix(&self.root).unwrap_or(path))
     }
 
-    fn leads_to_closed(&self, link: &Path) -> bool {
-        link.canonicalize().is_ok_and(|path| self.closed.iter().any(|closed| path.starts_with(closed)))
+    fn is_closed(&self, real: &Path) -> bool {
+        self.closed.iter().any(|closed| real.starts_with(closed))
+    }
+
+    /// Whether a file is met under the name that it has without any link.
+    fn has_own_name(&self, real: &Path) -> bool {
+        let below = real.strip_prefix(&self.root).unwrap_or(real);
+        (self.dots || !below.iter().any(is_hidden)) && self.takes(real)
     }
 
     fn name(&self, path: &Path) -> String {
@@ -226,6 +228,159 @@ impl Place {
         // What begins so among the cursors is no file.
         if name.starts_with(OWN) { format!("./{name}") } else { name }
     }
+}
+
+/// A look at a place. Links are followed when everything that has a name without them is found, and none that is met
+/// behind another: what it leads to is reached by itself, so that nothing goes in circles.
+struct Look<'p> {
+    place: &'p Place,
+    since: Option<Micros>,
+    young: Option<Micros>,
+    found: Found,
+    links: Vec<PathBuf>,
+    /// Links to directories that were followed.
+    followed: usize,
+    /// Files, canonical, that were found behind a link.
+    through_links: HashSet<PathBuf>,
+}
+
+impl Look<'_> {
+    /// Everything below a path; `real` is what that is, if a link leads there.
+    fn below(&mut self, start: &Path, real: Option<&Path>) -> Result<(), FilesError> {
+        let place = self.place;
+        let mut entries = WalkDir::new(start).max_depth(DEPTH_MAX).into_iter();
+        while let Some(entry) = entries.next() {
+            let entry = match entry {
+                Ok(entry) => entry,
+                Err(error) => {
+                    let path = error.path().unwrap_or(start).to_owned();
+                    let gone = error.io_error().is_some_and(|io| io.kind() == ErrorKind::NotFound);
+                    if path == start && real.is_none() {
+                        let source = error.into_io_error().unwrap_or_else(|| ErrorKind::Other.into());
+                        return Err(FilesError::Io { what: "look into", path, source });
+                    }
+                    if !gone {
+                        self.found.refused.push((place.name(&path), error.to_string()));
+                    }
+                    continue;
+                }
+            };
+            let path = entry.path();
+            let is_closed = match real {
+                None => place.closed.iter().any(|closed| closed == path),
+                Some(real) => place.is_closed(&behind(start, real, path)),
+            };
+            if is_closed || (entry.depth() > 0 && is_hidden(entry.file_name()) && !place.dots) {
+                if entry.file_type().is_dir() {
+                    entries.skip_current_dir();
+                }
+                continue;
+            }
+            if entry.file_type().is_symlink() {
+                if real.is_none() {
+                    self.links.push(entry.into_path());
+                }
+                continue;
+            }
+            if entry.file_type().is_file() {
+                let real = real.map(|real| behind(start, real, path));
+                let metadata = entry.metadata().map_err(std::io::Error::from);
+                self.file(entry.into_path(), real, metadata)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What a link leads to, if that is within the directory and has no name there that the pattern takes.
+    fn link(&mut self, link: &Path) -> Result<(), FilesError> {
+        let place = self.place;
+        let led = link.canonicalize().and_then(|real| Ok((std::fs::metadata(&real)?, real)));
+        let (metadata, real) = match led {
+            Ok(led) => led,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+            Err(error) => {
+                self.found.refused.push((place.name(link), format!("the link leads nowhere: {error}")));
+                return Ok(());
+            }
+        };
+        if place.is_closed(&real) || !(metadata.is_dir() || place.takes(link)) {
+            return Ok(());
+        }
+        if !real.starts_with(&place.root) {
+            self.found.outside.push((place.name(link), real));
+            return Ok(());
+        }
+        if metadata.is_file() {
+            return self.file(link.to_owned(), Some(real), Ok(metadata));
+        }
+        if !metadata.is_dir() {
+            return Ok(());
+        }
+        self.followed += 1;
+        if self.followed > LINKS_MAX {
+            let why = format!("it is a link to a directory, and {LINKS_MAX} of them are followed at most");
+            self.found.refused.push((place.name(link), why));
+            return Ok(());
+        }
+        self.below(link, Some(&real))
+    }
+
+    /// A file; `real` is what it is, if a link leads there.
+    fn file(
+        &mut self,
+        path: PathBuf,
+        real: Option<PathBuf>,
+        metadata: std::io::Result<Metadata>,
+    ) -> Result<(), FilesError> {
+        let place = self.place;
+        if !place.takes(&path) || real.as_deref().is_some_and(|real| place.has_own_name(real)) {
+            return Ok(());
+        }
+        let name = place.name(&path);
+        let metadata = match metadata {
+            Ok(metadata) => metadata,
+            Err(error) => {
+                self.found.refused.push((name, error.to_string()));
+                return Ok(());
+            }
+        };
+        let linked = real.is_some();
+        // One content, however many links lead there.
+        if real.is_some_and(|real| !self.through_links.insert(real)) {
+            return Ok(());
+        }
+        let stamp = Stamp::of(&metadata);
+        if self.young.is_some_and(|young| stamp.mtime > young) {
+            self.found.young += 1;
+        } else if self.since.is_some_and(|since| stamp.mtime < since) {
+            self.found.old += 1;
+        } else if self.found.files.len() >= FILES_MAX {
+            let why = format!("it takes more than {FILES_MAX} files; make several sources of them");
+            return Err(wrong("file_pattern", why));
+        } else {
+            let changed = micros(metadata.ctime(), metadata.ctime_nsec());
+            let node = node(&metadata);
+            self.found.files.push(Met {
+                name,
+                path: path.into(),
+                stamp,
+                changed,
+                node,
+                linked,
+                member: None,
+            });
+        }
+        Ok(())
+    }
+}
+
+/// What a path below a link is, without the link.
+fn behind(link: &Path, real: &Path, path: &Path) -> PathBuf {
+    path.strip_prefix(link).map_or_else(|_| path.to_owned(), |below| real.join(below))
+}
+
+fn is_hidden(name: &OsStr) -> bool {
+    name.as_encoded_bytes().starts_with(b".")
 }
 
 fn node(metadata: &Metadata) -> (u64, u64) {

@@ -1,6 +1,6 @@
 //! What a file is: one that is known, one that goes on, one that has another name or form now, or a new one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::io::{Read, Seek};
 use std::path::Path;
@@ -9,10 +9,11 @@ use encoding_rs::Encoding;
 
 use crate::FilesError;
 use crate::archive::IN;
+use crate::config::After;
 use crate::error::At;
 use crate::feed::Feed;
 use crate::find::{Met, Stamp};
-use crate::state::{Comparison, FileState, HEADS, Known, PARTS_MAX, Tracker, begins_alike, hex};
+use crate::state::{Comparison, Digest, FileState, HEADS, Known, Mark, PARTS_MAX, Tracker, begins_alike};
 
 /// A file of the same name that begins and goes on alike is gone over again up to where it was read, if that is not
 /// further than this: a quarter of a second. Beyond it, that its beginning is the same and that it grew has to do.
@@ -44,21 +45,49 @@ impl Identity {
 pub(crate) struct Register<'k> {
     known: &'k Known,
     /// Names of what is known, by the shortest beginning that has a hash: its length and that hash.
-    by_head: BTreeMap<u64, BTreeMap<&'k str, Vec<&'k str>>>,
+    by_head: BTreeMap<u64, HashMap<Digest, Vec<String>>>,
     there: BTreeMap<&'k str, Stamp>,
+    /// What was read in this run: a copy of it is none of its own, as it would not be in the next.
+    read: BTreeMap<String, FileState>,
+    after: After,
 }
 
 impl<'k> Register<'k> {
-    pub(crate) fn of(known: &'k Known, met: &'k [Met]) -> Self {
-        let mut by_head: BTreeMap<u64, BTreeMap<&str, Vec<&str>>> = BTreeMap::new();
-        for (name, state) in &known.files {
-            // What nothing was read of has nothing in common with anything.
-            if let Some(head) = state.heads.first().filter(|_| state.rows > 0) {
-                by_head.entry(head.0).or_default().entry(&head.1).or_default().push(name);
-            }
-        }
+    pub(crate) fn of(known: &'k Known, met: &'k [Met], after: After) -> Self {
         let there = met.iter().map(|met| (met.name.as_str(), met.stamp)).collect();
-        Self { known, by_head, there }
+        let mut register = Self { known, by_head: BTreeMap::new(), there, read: BTreeMap::new(), after };
+        known.files.iter().for_each(|(name, state)| register.index(name, state));
+        register
+    }
+
+    fn index(&mut self, name: &str, state: &FileState) {
+        // What nothing was read of has nothing in common with anything.
+        if let Some(Mark(length, hash)) = state.heads.first().filter(|_| state.rows > 0) {
+            let names = self.by_head.entry(*length).or_default().entry(*hash).or_default();
+            names.push(name.to_owned());
+        }
+    }
+
+    /// A file was read to its end.
+    pub(crate) fn learn(&mut self, met: &Met, mut state: FileState) {
+        state.lay_there_as(met);
+        self.index(&met.name, &state);
+        self.read.insert(met.name.clone(), state);
+    }
+
+    /// What was read of a file in this run is not kept.
+    pub(crate) fn forget(&mut self, name: &str) {
+        self.read.remove(name);
+    }
+
+    /// Whether what is known of a file was found out in this run.
+    pub(crate) fn is_of_this_run(&self, name: &str) -> bool {
+        self.read.contains_key(name)
+    }
+
+    /// What is known of another file by now.
+    fn state(&self, name: &str) -> Option<&FileState> {
+        self.read.get(name).or_else(|| self.known.files.get(name))
     }
 
     /// What is known of a file of this name.
@@ -92,8 +121,10 @@ impl<'k> Register<'k> {
         let own = self.known.files.get(&met.name);
         let head = feed.head(usize::try_from(HEADS[2]).unwrap_or(usize::MAX)).to_vec();
         if let Some(state) = own.filter(|state| begins_alike(state, &head)) {
+            // What is moved or deleted then has to be known to its last byte.
+            let stays = self.after == After::Nothing;
             let far = feed.is_plain() && state.at > CHECKED_BYTES_MAX && met.stamp.size >= state.at;
-            if far {
+            if far && stays {
                 let nothing_new = met.stamp.size == state.at && state.done;
                 return Ok(Identity { state: state.clone(), was: None, nothing_new });
             }
@@ -103,7 +134,7 @@ impl<'k> Register<'k> {
             }
         }
         for name in self.alike(met, &head) {
-            let state = &self.known.files[name];
+            let Some(state) = self.state(name) else { continue };
             let Some(at_end) = self.compare(met, state, encoding)? else { continue };
             // What was a whole, or still lies there as it was, is another file; a copy of it holds nothing new.
             // Nobody appends to what is in an archive.
@@ -117,7 +148,7 @@ impl<'k> Register<'k> {
     }
 
     /// Other files that begin as this one does, those that were read furthest first.
-    fn alike(&self, met: &Met, head: &[u8]) -> Vec<&'k str> {
+    fn alike(&self, met: &Met, head: &[u8]) -> Vec<&str> {
         let mut found: Vec<(u64, &str)> = Vec::new();
         let (mut hasher, mut done) = (blake3::Hasher::new(), 0);
         for (length, names) in &self.by_head {
@@ -125,9 +156,10 @@ impl<'k> Register<'k> {
             let Some(bytes) = head.get(done..length) else { break };
             hasher.update(bytes);
             done = length;
-            for name in names.get(hex(&hasher).as_str()).into_iter().flatten() {
-                let state = &self.known.files[*name];
-                if *name != met.name && begins_alike(state, head) {
+            for name in names.get(&Digest::of(&hasher)).into_iter().flatten() {
+                if *name != met.name
+                    && let Some(state) = self.state(name).filter(|state| begins_alike(state, head))
+                {
                     found.push((state.at, name));
                 }
             }

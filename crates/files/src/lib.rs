@@ -32,7 +32,8 @@
 //! same number (`"NaN"`, `"Infinity"` and `"-Infinity"` are texts), dates and times are `"2024-02-29"`, `"12:00:00.5"`, `"2024-02-29T12:00:00"`, with
 //! a `Z` if they are moments, bytes are `{"$bytes":"…"}` in base64, lists are lists, structs and maps with texts as keys are objects.
 //!
-//! When its rows are durable, and not before, a file is left where it is, moved to an archive or deleted.
+//! When its rows are durable, and not before, a file is left where it is, moved to an archive or deleted. One of which not
+//! every byte is kept is put where those are that failed.
 //!
 //! A file of a zip archive is a file like any other, by the name `archive.zip!name`; what becomes of files becomes of the archive.
 //! Content is unpacked by `stele_sources::Content`, which knows gzip, bzip2 and zstd by their first bytes. Its blocks and pieces
@@ -48,6 +49,7 @@ mod config;
 mod error;
 mod feed;
 mod find;
+mod gathered;
 mod identify;
 mod label;
 mod rows;

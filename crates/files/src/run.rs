@@ -5,16 +5,16 @@ use std::collections::HashSet;
 use std::path::PathBuf;
 
 use serde_json::Value;
-use stele_collect::{
-    BATCH_BYTES, Batch, CollectError, Means, Outcome, Rejected, Sink, StreamOutcome, UNAVAILABLE_MAX,
-};
+use stele_collect::{CollectError, Means, Outcome, Rejected, Sink, StreamOutcome, UNAVAILABLE_MAX};
 use stele_model::Micros;
 
 use crate::FilesError;
 use crate::after::{delete, move_to, write_reason};
+use crate::archive::is_within;
 use crate::collector::is_lasting;
 use crate::config::{After, FilesConfig};
 use crate::find::{Met, Place};
+use crate::gathered::Gathered;
 use crate::identify::{Identity, Register};
 use crate::label::Label;
 use crate::rows::Rows;
@@ -34,6 +34,16 @@ enum Due {
     Failed(String),
 }
 
+impl Due {
+    /// What is due for a file of which this is known: one that is not kept whole is none that is done.
+    fn of(self, state: &FileState) -> Self {
+        match (self, &state.lacks) {
+            (Self::Kept, Some(why)) => Self::Failed(why.clone()),
+            (due, _) => due,
+        }
+    }
+}
+
 /// A file at hand.
 struct Current {
     met: Met,
@@ -48,12 +58,9 @@ pub(crate) struct Run<'r, 'm> {
     config: &'r FilesConfig,
     sink: &'r mut dyn Sink,
     means: &'r Means<'m>,
-    lines: Vec<u8>,
-    records: u64,
-    rejected: Vec<Rejected>,
-    rejected_bytes: usize,
-    /// Cursors of files that go with the next batch.
-    pub others: Vec<(String, Value)>,
+    gathered: Gathered,
+    /// Files that ended at a record that their schema does not take: what was gathered of them then is not kept.
+    frozen: HashSet<String>,
     due: Vec<(Met, Due)>,
     current: Option<Current>,
     /// Names whose state belongs to a file of another name now.
@@ -86,11 +93,8 @@ impl<'r, 'm> Run<'r, 'm> {
             config,
             sink,
             means,
-            lines: Vec::new(),
-            records: 0,
-            rejected: Vec::new(),
-            rejected_bytes: 0,
-            others: Vec::new(),
+            gathered: Gathered::default(),
+            frozen: HashSet::new(),
             due: Vec::new(),
             current: None,
             taken_over: HashSet::new(),
@@ -124,15 +128,16 @@ impl<'r, 'm> Run<'r, 'm> {
     pub(crate) fn begin(&mut self, met: &Met, register: &Register<'_>, identity: &Identity) {
         self.files += 1;
         self.label.file(&met.name);
+        self.gathered.file(&met.name);
         let mut state = identity.state.clone();
-        state.whole = self.config.after() != After::Nothing;
+        state.whole = self.moves(met);
         if let Some(was) = &identity.was {
             if identity.nothing_new && self.again.len() < NAMED_MAX {
                 self.again.push(format!("{} holds what was read of {was}", met.name));
             }
             self.taken_over.insert(was.clone());
             if !register.is_there(was) {
-                self.others.push((was.clone(), Value::Null));
+                self.gathered.goes_on(was.clone(), Value::Null);
             }
         }
         // What had this name before may still turn up under another one.
@@ -141,30 +146,45 @@ impl<'r, 'm> Run<'r, 'm> {
             && own.rows > 0
             && !self.taken_over.contains(&met.name)
         {
-            self.others.push((own.earlier_name(&met.name), own.value()));
+            self.gathered.goes_on(own.earlier_name(&met.name), own.value());
+        }
+        if identity.nothing_new {
+            self.lacks(met, &state);
         }
         self.current = Some(Current { met: met.clone(), state, ended: identity.nothing_new });
     }
 
     pub(crate) fn row(&mut self, number: u64, row: &[u8]) {
-        self.label.write(number, row, &mut self.lines);
-        self.records += 1;
+        self.gathered.row(number, |lines| self.label.write(number, row, lines));
     }
 
     pub(crate) fn bad(&mut self, number: u64, bytes: &[u8], reason: String) {
+        let place = self.place_of(number);
+        self.set_aside(place, bytes, reason);
+    }
+
+    /// Of what is too long to be kept, its beginning is; it stands at this line and byte.
+    pub(crate) fn beginning(&mut self, (number, at): (u64, u64), bytes: &[u8], why: String) {
+        let place = format!("{}:{at}", self.place_of(number));
+        self.failed(&place, why.clone());
+        if let Some(current) = &mut self.current {
+            current.state.lacks.get_or_insert_with(|| format!("{place}: {why}"));
+        }
+        self.set_aside(place, bytes, why);
+    }
+
+    fn set_aside(&mut self, place: String, bytes: &[u8], reason: String) {
+        let stream = self.label.stream.to_owned();
+        self.gathered.set_aside(Rejected { stream, place, reason, raw: bytes.to_vec() });
+    }
+
+    fn place_of(&self, number: u64) -> String {
         let name = self.current.as_ref().map_or("", |current| current.met.name.as_str());
-        self.rejected_bytes += bytes.len();
-        self.rejected.push(Rejected {
-            stream: self.label.stream.to_owned(),
-            place: format!("{name}:{number}"),
-            reason,
-            raw: bytes.to_vec(),
-        });
+        format!("{name}:{number}")
     }
 
     pub(crate) fn unfinished(&mut self, number: u64) {
-        let name = self.current.as_ref().map_or("", |current| current.met.name.as_str());
-        let what = format!("{name}:{number}");
+        let what = self.place_of(number);
         self.unavailable(what, "the last line is not finished yet; it is read when it is".to_owned());
     }
 
@@ -182,29 +202,43 @@ impl<'r, 'm> Run<'r, 'm> {
     }
 
     pub(crate) fn is_full(&self) -> bool {
-        let rejected = self.rejected.len() as u64;
-        self.records + rejected >= self.sink.batch_records()
-            || self.lines.len() + self.rejected_bytes >= BATCH_BYTES
+        self.gathered.is_full(self.sink.batch_records())
     }
 
     /// Tells how far it is, and asks whether to go on.
     pub(crate) fn look_up(&mut self) -> Result<(), FilesError> {
-        (self.means.progress)(self.label.stream, self.handed + self.records);
+        (self.means.progress)(self.label.stream, self.handed + self.gathered.records());
         if (self.means.cancelled)() { Err(CollectError::Cancelled.into()) } else { Ok(()) }
     }
 
-    /// The file at hand is over.
-    pub(crate) fn finish(&mut self) -> Result<(), FilesError> {
+    /// The file at hand is over: gives what is known of it now, unless it was frozen.
+    pub(crate) fn finish(&mut self) -> Result<Option<FileState>, FilesError> {
+        let Some(current) = &self.current else { return Ok(None) };
+        let state = FileState { done: current.ended, ..current.state.clone() };
         self.good += 1;
-        self.close(Due::Kept)
+        self.close(Due::Kept)?;
+        Ok(Some(state))
     }
 
     /// A file was read before and lies there as it was.
     pub(crate) fn settled(&mut self, met: &Met, state: &FileState) {
         self.good += 1;
-        if self.config.after() != After::Nothing && state.done {
-            self.due.push((met.clone(), Due::Kept));
+        if self.moves(met) && state.done {
+            self.lacks(met, state);
+            self.due.push((met.clone(), Due::Kept.of(state)));
         }
+    }
+
+    /// Not all of what was read of a file before is kept: it is said again where the file is moved for it.
+    pub(crate) fn lacks(&mut self, met: &Met, state: &FileState) {
+        if let Some(why) = state.lacks.as_ref().filter(|_| self.moves(met)) {
+            self.failed(&met.name, why.clone());
+        }
+    }
+
+    /// Whether a file is moved or deleted when it was read.
+    fn moves(&self, met: &Met) -> bool {
+        self.config.after() != After::Nothing && !met.linked
     }
 
     /// A file cannot be read on. What came before stays.
@@ -215,7 +249,7 @@ impl<'r, 'm> Run<'r, 'm> {
             return self.close_as_it_is();
         }
         if self.current.is_none() {
-            if met.member.is_none() {
+            if met.member.is_none() && !met.linked {
                 self.due.push((met.clone(), Due::Failed(why)));
             }
             return Ok(());
@@ -226,7 +260,7 @@ impl<'r, 'm> Run<'r, 'm> {
     fn close_as_it_is(&mut self) -> Result<(), FilesError> {
         if let Some(Current { met, mut state, .. }) = self.current.take() {
             state.done = false;
-            self.others.push((met.name, state.value()));
+            self.gathered.goes_on(met.name, state.value());
         }
         Ok(())
     }
@@ -235,19 +269,24 @@ impl<'r, 'm> Run<'r, 'm> {
         if let Some(Current { met, mut state, ended }) = self.current.take() {
             state.lay_there_as(&met);
             state.done = ended;
-            self.others.push((met.name.clone(), state.value()));
+            self.gathered.goes_on(met.name.clone(), state.value());
             // What becomes of an archive is settled when all of it was read.
-            if met.member.is_none() && (ended || matches!(due, Due::Failed(_))) {
-                self.due.push((met, due));
+            if met.member.is_none() && !met.linked && (ended || matches!(due, Due::Failed(_))) {
+                self.due.push((met, due.of(&state)));
             }
         }
-        if self.due.len().max(self.others.len()) >= FILES_A_BATCH { self.flush() } else { Ok(()) }
+        if self.due.len().max(self.gathered.others()) >= FILES_A_BATCH { self.flush() } else { Ok(()) }
     }
 
     /// All of an archive was read, but for so many files in it that failed, the first of which for this reason.
     pub(crate) fn archive(&mut self, met: &Met, failed: Option<(u64, String)>) -> Result<(), FilesError> {
+        if self.frozen.iter().any(|name| is_within(name, &met.name)) {
+            // The rest of it is for a later run, so it stays where it is.
+            return Ok(());
+        }
         let mut state = FileState { done: failed.is_none(), ..FileState::default() };
-        state.whole = self.config.after() != After::Nothing;
+        state.whole = self.moves(met);
+        self.gathered.file(&met.name);
         self.current = Some(Current { met: met.clone(), ended: state.done, state });
         match failed {
             None => self.close(Due::Kept),
@@ -274,26 +313,28 @@ impl<'r, 'm> Run<'r, 'm> {
             let mut state = current.state.clone();
             state.lay_there_as(&current.met);
             state.done = false;
-            self.others.push((current.met.name.clone(), state.value()));
+            self.gathered.goes_on(current.met.name.clone(), state.value());
         }
-        let batch = Batch {
-            stream: self.label.stream.to_owned(),
-            lines: std::mem::take(&mut self.lines),
-            records: std::mem::take(&mut self.records),
-            cursor: None,
-            others: std::mem::take(&mut self.others),
-            rejected: std::mem::take(&mut self.rejected),
-        };
-        self.rejected_bytes = 0;
-        let records = batch.records;
-        if records > 0 || !batch.others.is_empty() || !batch.rejected.is_empty() {
-            if let Err(error) = self.sink.take(batch) {
-                // What is due, and how far the file at hand has come, hold only with the rows that were refused.
-                self.due.clear();
-                self.current = None;
-                return Err(error.into());
+        let mut gathered = self.gathered.take();
+        while !gathered.is_empty() {
+            let error = match gathered.hand_over(self.label.stream, self.sink) {
+                Ok(records) => {
+                    self.handed += records;
+                    break;
+                }
+                Err(error) => error,
+            };
+            if let CollectError::Frozen { why, record, .. } = &error
+                && let Some((name, place)) = gathered.remove_file_of(*record)
+            {
+                // All others go on without it.
+                self.freeze(name, &place, why);
+                continue;
             }
-            self.handed += records;
+            // What is due, and how far the file at hand has come, hold only with the rows that were refused.
+            self.due.clear();
+            self.current = None;
+            return Err(error.into());
         }
         for (met, due) in std::mem::take(&mut self.due) {
             if self.sink.keeps()
@@ -304,6 +345,38 @@ impl<'r, 'm> Run<'r, 'm> {
             }
         }
         Ok(())
+    }
+
+    /// A file ends at this place.
+    fn freeze(&mut self, name: String, place: &str, why: &str) {
+        self.due.retain(|(met, _)| met.name != name && !is_within(&name, &met.name));
+        if self.current.take_if(|current| current.met.name == name).is_none() {
+            // It was over, and went well so far.
+            self.good = self.good.saturating_sub(1);
+        }
+        let bare = why.strip_prefix(place).and_then(|why| why.strip_prefix(": ")).unwrap_or(why);
+        self.failed(place, bare.to_owned());
+        self.frozen.insert(name);
+    }
+
+    /// Whether the file at hand is still read.
+    pub(crate) fn is_reading(&self) -> bool {
+        self.current.is_some()
+    }
+
+    /// Whether what was read of a file is not durable yet.
+    pub(crate) fn is_pending(&self, name: &str) -> bool {
+        self.gathered.holds(name)
+    }
+
+    pub(crate) fn is_frozen(&self, name: &str) -> bool {
+        self.frozen.contains(name)
+    }
+
+    /// A file is forgotten.
+    pub(crate) fn forget(&mut self, name: &str) {
+        self.gathered.file("");
+        self.gathered.goes_on(name.to_owned(), Value::Null);
     }
 
     fn settle(&mut self, met: &Met, due: Due) -> Result<(), FilesError> {

@@ -4,9 +4,12 @@
 //! was read. The first bytes have hashes of their own, of growing length, so that most files that are not the same are
 //! told apart without being read far.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 use stele_model::Micros;
 
@@ -28,9 +31,40 @@ const HASH_BYTES: usize = 16;
 /// What is written between the name of a file and what tells which of several that had it.
 pub(crate) const EARLIER: &str = "#";
 
+/// A hash of content, written in hexadecimal digits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Digest(u128);
+
+impl Digest {
+    pub(crate) fn of(hasher: &blake3::Hasher) -> Self {
+        let mut bytes = [0; HASH_BYTES];
+        hasher.finalize_xof().fill(&mut bytes);
+        Self(u128::from_be_bytes(bytes))
+    }
+}
+
+impl fmt::Display for Digest {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(to, "{:0width$x}", self.0, width = HASH_BYTES * 2)
+    }
+}
+
+impl Serialize for Digest {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Digest {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let text = Cow::<str>::deserialize(from)?;
+        u128::from_str_radix(&text, 16).map(Self).map_err(D::Error::custom)
+    }
+}
+
 /// Of a length of content: its hash.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Mark(pub u64, pub String);
+pub(crate) struct Mark(pub u64, pub Digest);
 
 /// How far a file has come. Lies in the lake as a cursor.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -50,8 +84,13 @@ pub(crate) struct FileState {
     /// Whether it was a whole: one that is moved or deleted when it was read is not gone on with under another name.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub whole: bool,
+    /// Why not all of what was read is kept, with the place: such a file is never deleted or put away as one that is done.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lacks: Option<String>,
     pub heads: Vec<Mark>,
-    /// Stretches up to `at`, one after the other.
+    /// Stretches up to `at`, one after the other. Where it is written, the one of a short file is none: its last beginning is
+    /// all of it, and there may be very many of them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub parts: Vec<Mark>,
 }
 
@@ -65,13 +104,24 @@ impl FileState {
     }
 
     pub(crate) fn value(&self) -> Value {
-        serde_json::to_value(self).unwrap_or_default()
+        let is_short = matches!(self.parts.as_slice(), [part] if self.heads.last() == Some(part));
+        let parts = if is_short { Vec::new() } else { self.parts.clone() };
+        serde_json::to_value(Self { parts, ..self.clone() }).unwrap_or_default()
+    }
+
+    /// As [`Self::value`] has written it.
+    fn of(cursor: Value) -> serde_json::Result<Self> {
+        let mut state: Self = serde_json::from_value(cursor)?;
+        if state.parts.is_empty() && state.at > 0 {
+            state.parts.extend(state.heads.last().cloned());
+        }
+        Ok(state)
     }
 
     /// The name that it is kept under when another file has taken its own.
     pub(crate) fn earlier_name(&self, name: &str) -> String {
-        let tells = self.parts.last().map_or("", |mark| mark.1.get(..8).unwrap_or_default());
-        format!("{name}{EARLIER}{tells}-{}", self.at)
+        let tells = self.parts.last().map(|mark| mark.1.to_string()).unwrap_or_default();
+        format!("{name}{EARLIER}{}-{}", tells.get(..8).unwrap_or_default(), self.at)
     }
 }
 
@@ -84,10 +134,10 @@ pub(crate) struct Known {
 }
 
 impl Known {
-    pub(crate) fn of<'a>(cursors: impl Iterator<Item = (&'a str, &'a Value)>) -> Self {
+    pub(crate) fn of<'a>(cursors: impl Iterator<Item = (&'a str, Value)>) -> Self {
         let mut known = Self::default();
         for (name, cursor) in cursors {
-            match FileState::deserialize(cursor) {
+            match FileState::of(cursor) {
                 Ok(state) => drop(known.files.insert(name.to_owned(), state)),
                 Err(_) => known.lost.push(name.to_owned()),
             }
@@ -150,7 +200,7 @@ impl Tracker {
             self.at += take as u64;
             bytes = &bytes[take..];
             if self.at == next {
-                self.heads.push(Mark(next, hex(head)));
+                self.heads.push(Mark(next, Digest::of(head)));
             }
         }
         self.at += bytes.len() as u64;
@@ -161,11 +211,11 @@ impl Tracker {
         state.at = self.at;
         state.heads.clone_from(&self.heads);
         if let Some(head) = self.head.as_ref().filter(|_| self.at > 0 && !HEADS.contains(&self.at)) {
-            state.heads.push(Mark(self.at, hex(head)));
+            state.heads.push(Mark(self.at, Digest::of(head)));
         }
         state.parts.clone_from(&self.before);
         if self.part_bytes > 0 {
-            state.parts.push(Mark(self.part_bytes, hex(&self.part)));
+            state.parts.push(Mark(self.part_bytes, Digest::of(&self.part)));
         }
     }
 }
@@ -196,7 +246,7 @@ impl<'s> Comparison<'s> {
             taken += take;
             *missing -= take as u64;
             if *missing == 0 {
-                self.same = hex(hasher) == mark.1;
+                self.same = Digest::of(hasher) == mark.1;
                 self.part = self.parts.next().map(|mark| (mark, mark.0, blake3::Hasher::new()));
             }
         }
@@ -222,13 +272,8 @@ pub(crate) fn begins_alike(state: &FileState, head: &[u8]) -> bool {
         let Some(bytes) = head.get(done..length) else { return false };
         hasher.update(bytes);
         done = length;
-        hex(&hasher) == *hash
+        Digest::of(&hasher) == *hash
     })
-}
-
-pub(crate) fn hex(hasher: &blake3::Hasher) -> String {
-    let hash = hasher.finalize();
-    hash.to_hex()[..HASH_BYTES * 2].to_owned()
 }
 
 #[cfg(test)]
@@ -268,6 +313,21 @@ mod tests {
     }
 
     #[test]
+    fn what_is_known_is_read_as_it_was_written() {
+        let content: Vec<u8> = (0..5_000_u32).map(|at| (at / 7) as u8).collect();
+        for length in [0, 4, 1023, 1024, 1025, 5000] {
+            let state = FileState { done: true, size: 9, ..read(&content[..length], 100) };
+            let written = state.value();
+            assert_eq!(FileState::of(written.clone()).unwrap(), state, "{length}");
+            assert!(written.get("parts").is_none(), "{length}");
+            // As it was written before.
+            assert_eq!(FileState::of(serde_json::to_value(&state).unwrap()).unwrap(), state);
+        }
+        let head = read(b"one\n", 4).heads.remove(0);
+        assert_eq!(head.1.to_string(), blake3::hash(b"one\n").to_hex()[..32]);
+    }
+
+    #[test]
     fn what_was_read_in_stretches_is_known_as_one() {
         let content = b"one\ntwo\nthree\n";
         let mut state = read(&content[..4], 4);
@@ -275,6 +335,7 @@ mod tests {
         tracker.add(&content[4..]);
         tracker.marks(&mut state);
         assert_eq!((state.at, state.parts.len()), (14, 2));
+        assert_eq!(FileState::of(state.value()).unwrap(), state);
         assert!(compared(&state, content, 3) && !compared(&state, b"one\ntwo\nthird\n", 3));
     }
 }

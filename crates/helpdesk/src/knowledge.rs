@@ -35,7 +35,7 @@ impl Run<'_> {
     /// Every article.
     pub(crate) fn articles(&mut self) -> Result<(), Stop> {
         let from = self.from.get("articles");
-        let mut known = KnownThings::read("articles", from)?;
+        let mut known = KnownThings::read("articles", from.as_ref())?;
         let mut batcher = Batcher::new("articles");
         let mut folders = Vec::new();
         let mut categories = Vec::new();

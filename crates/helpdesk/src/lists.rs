@@ -81,7 +81,7 @@ impl Run<'_> {
     }
 
     fn whole_list(&mut self, list: List, batcher: &mut Batcher) -> Result<(), Stop> {
-        let mut known = KnownThings::read(list.stream, self.from.get(list.stream))?;
+        let mut known = KnownThings::read(list.stream, self.from.get(list.stream).as_ref())?;
         self.pages(list, list.path, |run, thing, id| {
             if known.there(id, &thing.hash()) {
                 run.write_thing(batcher, list, thing, id)?;
@@ -105,7 +105,8 @@ impl Run<'_> {
         batcher: &mut Batcher,
     ) -> Result<(), Stop> {
         let from = self.from.get(list.stream);
-        let mut walk = Walk::resume(list.stream, from, self.start, self.config.lookback.ms, PAGES_MAX, None)?;
+        let mut walk =
+            Walk::resume(list.stream, from.as_ref(), self.start, self.config.lookback.ms, PAGES_MAX, None)?;
         let (since, _) = walk.next();
         let path = match since.as_second() {
             0 => list.path.to_owned(),
@@ -124,7 +125,7 @@ impl Run<'_> {
         })?;
         // The order of these lists is not promised, so nothing is behind a time until all of it was read.
         let cursor = walk.cursor();
-        if from != Some(&cursor) && !(from.is_none() && walk.came_nowhere()) {
+        if from.as_ref() != Some(&cursor) && !(from.is_none() && walk.came_nowhere()) {
             batcher.reached(cursor, self.sink)?;
         }
         Ok(())

@@ -123,7 +123,8 @@ impl<'a> Run<'a> {
         let from = self.from.get(pass.stream);
         let lookback_ms = self.config.lookback.ms;
         let pages_max = self.platform.pages_max();
-        let mut walk = Walk::resume(pass.stream, from, self.start, lookback_ms, pages_max, again_from)?;
+        let mut walk =
+            Walk::resume(pass.stream, from.as_ref(), self.start, lookback_ms, pages_max, again_from)?;
         let mut batcher = Batcher::new(pass.stream);
         let walked = self.walk(pass, &mut walk, &mut batcher);
         *pending += walk.pending.len();
@@ -132,7 +133,7 @@ impl<'a> Run<'a> {
         }
         // However it ended: what was gathered is kept, and the next run goes on behind it.
         let cursor = walk.cursor();
-        if from != Some(&cursor) && !(from.is_none() && walk.came_nowhere()) {
+        if from.as_ref() != Some(&cursor) && !(from.is_none() && walk.came_nowhere()) {
             batcher.reached(cursor, self.sink)?;
         }
         batcher.flush(self.sink)?;

@@ -261,16 +261,16 @@ impl Collector for RestCollector {
                 None => vec![Context::default()],
                 Some(parent) => below.get(&parent).cloned().unwrap_or_default(),
             };
-            let streamed =
-                match run.stream(resource, parent, &contexts, from.get(&resource.config.name), sink) {
-                    Ok(streamed) => streamed,
-                    // A preview is full.
-                    Err(CollectError::Enough) => return Ok(self.finished(collected)),
-                    Err(error) => {
-                        self.finished(collected);
-                        return Err(error);
-                    }
-                };
+            let since = from.get(&resource.config.name);
+            let streamed = match run.stream(resource, parent, &contexts, since.as_ref(), sink) {
+                Ok(streamed) => streamed,
+                // A preview is full.
+                Err(CollectError::Enough) => return Ok(self.finished(collected)),
+                Err(error) => {
+                    self.finished(collected);
+                    return Err(error);
+                }
+            };
             if matches!(streamed.outcome.outcome, Outcome::Failed { .. }) {
                 failed.insert(at);
             }

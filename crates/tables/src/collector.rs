@@ -225,7 +225,7 @@ impl Collector for TableCollector {
                 calls: 0,
                 note: None,
             };
-            let ended = run.run(from.get(name), sink);
+            let ended = run.run(from.get(name).as_ref(), sink);
             let (records, calls) = (run.records, run.calls);
             reader = run.reader.take();
             collected.calls += calls;

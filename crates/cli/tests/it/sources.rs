@@ -306,7 +306,7 @@ fn sources_12_the_files_of_the_guide() {
         .map(|line| (line["place"].as_str().unwrap().to_owned(), line["raw"].as_str().unwrap().to_owned()))
         .collect();
     told.sort();
-    let expect = [("orders, record 4", "{\"what\":\"no id\"}"), ("sub/orders_2.jsonl:2", "{bad")];
+    let expect = [("sub/orders_2.jsonl:2", "{bad"), ("sub/orders_2.jsonl:3", "{\"what\":\"no id\"}")];
     assert_eq!(told, expect.map(|(place, raw)| (place.to_owned(), raw.to_owned())));
     // The same order in another file is no other order.
     world.write("exports/orders_4.json", "[{\"amount\":7.0,\"what\":\"oar\",\"id\":3}]");

@@ -186,11 +186,12 @@ fn sources_14_fields_may_be_known_before_anything_is_read() {
 struct Late {
     asked: u32,
     kept: u64,
+    cursors: Cursors,
 }
 
 impl Sink for Late {
     fn cursors(&self) -> Result<Cursors, CollectError> {
-        Ok(Cursors::default())
+        Ok(self.cursors.clone())
     }
 
     fn take(&mut self, batch: Batch) -> Result<(), CollectError> {
@@ -199,6 +200,8 @@ impl Sink for Late {
             return Err(CollectError::Sink("the disk is full".into()));
         }
         self.kept += batch.records;
+        let own = batch.cursor.map(|cursor| (batch.stream, cursor));
+        batch.others.into_iter().chain(own).for_each(|(stream, cursor)| self.cursors.set(stream, cursor));
         Ok(())
     }
 }
@@ -224,9 +227,46 @@ fn sources_09_what_a_sink_did_not_keep_is_new_again() {
     assert!(sieve.cursors().unwrap().is_empty(), "and nothing is reached");
     sieve.take(reached(2)).unwrap();
     let cursors = sieve.cursors().unwrap();
-    assert_eq!(cursors.iter().collect::<Vec<_>>(), [("b", &json!(2)), ("rows", &json!(2))]);
+    assert_eq!(cursors.iter().collect::<Vec<_>>(), [("b", json!(2)), ("rows", json!(2))]);
     let expect = Sifted { duplicates: 1, rejected: 1, values_left: 0 };
     assert_eq!(*sieve.sifted(), expect, "half of a character is kept aside");
     sieve.take(batch()).unwrap();
     assert_eq!((sieve.sifted().duplicates, late.kept), (3, 1));
+}
+
+#[test]
+fn sources_14_a_batch_that_froze_comes_back_as_it_was() {
+    let entry = json!({"source_id": "shop", "source_type": "file", "schema": {"columns": "freeze", "required": ["a"]}});
+    let config = SourcesConfig::of(vec![entry], serde_json::Map::new(), &[], &|_| None).unwrap();
+    let mut late = Late { asked: 1, ..Late::default() };
+    let mut sieve = Sieve::of(&config.sources[0], &mut late).unwrap();
+    let line = |data: &str| format!("{{\"stream\":\"rows\",\"original_id\":\"7\",\"data\":{data}}}\n");
+    let mut batch = Batch {
+        stream: "rows".to_owned(),
+        lines: [r#"{"a":1}"#, r#"{"b":1}"#, r#"{"a":2,"b":1}"#].map(line).concat().into_bytes(),
+        records: 3,
+        others: vec![("x.jsonl".to_owned(), json!(1))],
+        ..Batch::default()
+    };
+    let mut froze = |batch: &Batch| match sieve.take(batch.clone()) {
+        Err(CollectError::Frozen { why, record, batch: given, .. }) => {
+            assert_eq!((record, &*given), (2, batch));
+            why
+        }
+        taken => panic!("{taken:?}"),
+    };
+    // Without a place, by its id; with one, by that, and of its file alone.
+    let why = froze(&batch);
+    assert!(
+        why.starts_with("rows 7: record 3: `b` is a new member") && why.contains("2 other records"),
+        "{why}"
+    );
+    for (file, line) in [("x.jsonl", 1), ("y.jsonl", 4), ("y.jsonl", 9)] {
+        batch.places.push(file, line);
+    }
+    let why = froze(&batch);
+    assert!(why.starts_with("y.jsonl:9: record 3:") && why.contains("; one other record"), "{why}");
+    assert_eq!(batch.places.file_of(2), Some(("y.jsonl", 1..3)));
+    batch.places.remove(0..1);
+    assert_eq!((batch.places.of(0), batch.places.of(2)), (Some("y.jsonl:4".to_owned()), None));
 }

@@ -43,7 +43,7 @@ pub struct LastRun {
     pub counts: Vec<(String, u64)>,
     /// Its streams.
     pub streams: Vec<LastStream>,
-    /// How far each stream has come.
+    /// How far streams have come; of very many, the first by name.
     pub cursors: Vec<(String, Value)>,
     /// What it and those before it took, of runs that went well, the newest first.
     #[serde(default)]
@@ -111,7 +111,7 @@ impl LastRun {
         self.recent.truncate(RECENT_MAX);
         self.cursors = match reached {
             Some(cursors) => {
-                cursors.iter().map(|(stream, cursor)| (stream.to_owned(), cursor.clone())).collect()
+                cursors.iter().take(STREAMS_MAX).map(|(stream, cursor)| (stream.to_owned(), cursor)).collect()
             }
             None => before.0,
         };

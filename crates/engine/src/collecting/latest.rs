@@ -59,13 +59,12 @@ impl Latest {
     pub(super) fn without_known(&mut self, batch: &mut Batch, trust: &Trust) -> u64 {
         let mut marked = Vec::new();
         let mut kept = Vec::with_capacity(batch.lines.len());
-        let (mut known, is_new) = (0, self.0.is_empty());
+        let mut known = 0;
         for line in batch.lines.split_inclusive(|byte| *byte == b'\n') {
             let bare = line.strip_suffix(b"\n").unwrap_or(line);
             marked.clear();
             trust.put(bare, &mut marked);
-            // Where nothing is known, nothing is looked for.
-            let head = (!is_new).then(|| serde_json::from_slice::<Head<'_>>(bare).ok()).flatten();
+            let head = serde_json::from_slice::<Head<'_>>(bare).ok();
             let thing = head.and_then(|head| Some(key(&head.stream, &head.original_id?)));
             if let Some(thing) = thing {
                 let hash = of(&marked);
@@ -108,6 +107,17 @@ mod tests {
 
     use super::{Latest, key, of};
     use crate::collecting::trust::Trust;
+
+    #[test]
+    fn a_thing_that_comes_again_in_the_first_run_is_known() {
+        let record = "{\"stream\":\"orders\",\"original_id\":\"1\",\"data\":{}}\n";
+        let mut latest = Latest::default();
+        for known in [1, 2] {
+            let mut batch = Batch { lines: record.repeat(2).into_bytes(), records: 2, ..Batch::default() };
+            assert_eq!(latest.without_known(&mut batch, &Trust::of(0.5)), known);
+            assert_eq!(batch.records, 2 - known);
+        }
+    }
 
     #[test]
     fn what_was_kept_before_records_bore_their_trust_is_known() {

@@ -167,12 +167,9 @@ impl<'a> SourceDesk<'a> {
     ///
     /// If there is no such source, or the lake cannot be read.
     pub fn state(&self, id: &str) -> Result<Cursors, EngineError> {
-        let kept = self.engine.collected_state(&self.config.source(id)?.id)?.cursors;
-        let mut cursors = Cursors::default();
+        let mut cursors = self.engine.collected_state(&self.config.source(id)?.id)?.cursors;
         // What the program remembers for itself is nowhere to go on from.
-        for (stream, cursor) in kept.iter().filter(|(stream, _)| !stream.starts_with(OWN)) {
-            cursors.set(stream, cursor.clone());
-        }
+        cursors.retain(|stream| !stream.starts_with(OWN));
         Ok(cursors)
     }
 
@@ -197,7 +194,7 @@ impl<'a> SourceDesk<'a> {
         // What its records look like is learnt anew; which were kept stays known, as they stay in the lake.
         let learnt = |known: &str| known.strip_prefix(Sieve::COLUMNS).is_some_and(wanted);
         let (mut streams, mut others) = (Vec::new(), Vec::new());
-        for (name, _) in known.iter() {
+        for name in known.streams() {
             let own = name.starts_with(OWN);
             if !own && wanted(name) {
                 streams.push(name.to_owned());

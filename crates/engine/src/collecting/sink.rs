@@ -198,7 +198,7 @@ impl<'a> LakeSink<'a> {
         let own = batch.cursor.take().map(|cursor| (batch.stream.clone(), cursor));
         let mut cursors: BTreeMap<String, Value> = std::mem::take(&mut batch.others).into_iter().collect();
         cursors.extend(own);
-        cursors.retain(|stream, cursor| self.state.cursors.get(stream).unwrap_or(&Value::Null) != cursor);
+        cursors.retain(|stream, cursor| self.state.cursors.get(stream).unwrap_or_default() != *cursor);
         if batch.records == 0 && cursors.is_empty() {
             return Ok(());
         }

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use ::csv::{ByteRecord, Reader, ReaderBuilder};
 use serde_json::value::RawValue;
 
-use super::{BAD_BYTES_MAX, Next, Rows};
+use super::{Next, Rows};
 use crate::FilesError;
 use crate::config::{CsvConfig, CsvType};
 use crate::feed::Feed;
@@ -225,8 +225,7 @@ impl Rows for Separated {
                 Next::Row(line)
             }
             Some(why) => {
-                let raw = self.raw().trim_ascii();
-                out.extend_from_slice(&raw[..raw.len().min(BAD_BYTES_MAX)]);
+                out.extend_from_slice(self.raw().trim_ascii());
                 Next::Bad(line, why)
             }
         };

@@ -4,7 +4,7 @@
 
 use serde_json::value::RawValue;
 
-use super::{BAD_BYTES_MAX, Next, Rows};
+use super::{Next, Rows};
 use crate::FilesError;
 use crate::feed::{Feed, ROW_BYTES_MAX};
 use crate::state::FileState;
@@ -157,7 +157,7 @@ impl Rows for Document {
                 Next::Row(number)
             }
             Err(error) if self.list => {
-                out.extend_from_slice(&bytes[..end.min(BAD_BYTES_MAX)]);
+                out.extend_from_slice(bytes);
                 Next::Bad(number, format!("element {number} of the list is no JSON: {error}"))
             }
             // Where the next one begins cannot be said.

@@ -4,7 +4,7 @@ use std::io::Write;
 
 use serde_json::value::RawValue;
 
-use super::{BAD_BYTES_MAX, Next, Rows};
+use super::{BEGINNING_BYTES, Next, Rows};
 use crate::FilesError;
 use crate::feed::{Feed, ROW_BYTES_MAX};
 use crate::state::FileState;
@@ -42,9 +42,11 @@ impl Lines {
         }
     }
 
-    /// Takes a line that is too long, to its end.
-    fn long(&mut self, out: &mut Vec<u8>) -> Result<Next, FilesError> {
-        out.extend_from_slice(&self.feed.ready()[..BAD_BYTES_MAX]);
+    /// Takes a line that is too long, to its end. What is damaged in it is said by the next one, as what came before
+    /// was taken.
+    fn long(&mut self, out: &mut Vec<u8>) -> Next {
+        out.extend_from_slice(&self.feed.ready()[..BEGINNING_BYTES]);
+        let at = self.feed.at();
         let mut bytes = 0;
         loop {
             let ready = self.feed.ready();
@@ -52,21 +54,16 @@ impl Lines {
             let take = end.map_or(ready.len(), |at| at + 1);
             bytes += take;
             self.feed.consume(take);
-            if end.is_some() {
-                break;
-            }
-            if !self.feed.more() {
-                self.feed.failure()?;
+            if end.is_some() || !self.feed.more() {
                 break;
             }
         }
         self.lines += 1;
-        Ok(Next::Bad(
-            self.lines,
-            format!(
-                "the line has {bytes} bytes, and {ROW_BYTES_MAX} are the most; its first {BAD_BYTES_MAX} are kept here"
-            ),
-        ))
+        let why = format!(
+            "the line has {bytes} bytes, and {ROW_BYTES_MAX} are the most; its first {BEGINNING_BYTES} are kept aside, and \
+             only the file has the rest; `stele ingest` keeps a file with such lines whole"
+        );
+        Next::Beginning { number: self.lines, at, why }
     }
 }
 
@@ -78,7 +75,7 @@ impl Rows for Lines {
                 return Ok(Next::End);
             }
             if end > ROW_BYTES_MAX {
-                return self.long(out);
+                return Ok(self.long(out));
             }
             let line = &self.feed.ready()[..end];
             let bare =
@@ -127,7 +124,7 @@ impl Rows for Lines {
                     Next::Row(number)
                 }
                 Some(why) => {
-                    out.extend_from_slice(&bare[..bare.len().min(BAD_BYTES_MAX)]);
+                    out.extend_from_slice(bare);
                     Next::Bad(number, why)
                 }
             };

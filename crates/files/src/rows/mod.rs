@@ -16,16 +16,18 @@ use crate::feed::Feed;
 use crate::state::FileState;
 use crate::{FilesError, config::FilesConfig};
 
-/// Bytes of a row that is none that are kept: who looks for what went wrong needs the beginning.
-pub(crate) const BAD_BYTES_MAX: usize = 1 << 20;
+/// Bytes that are kept of a line beyond [`crate::ROW_BYTES_MAX`]: who looks for what went wrong needs the beginning.
+const BEGINNING_BYTES: usize = 1 << 20;
 
 /// What came next.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Next {
     /// A row, with the line that it begins in, or its number where there are no lines.
     Row(u64),
-    /// Something that is no row, with the same and the reason.
+    /// Something that is no row, with the same and the reason; all of it.
     Bad(u64, String),
+    /// The beginning of something that is too long to be kept: its line, its first byte in the content, and the reason.
+    Beginning { number: u64, at: u64, why: String },
     /// A last line that is not finished. It was not taken.
     Unfinished(u64),
     /// Nothing.

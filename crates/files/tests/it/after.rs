@@ -7,7 +7,7 @@ use std::path::Path;
 use serde_json::json;
 use stele_collect::{CollectError, Preview};
 
-use crate::rig::{Rig, gz};
+use crate::rig::{Rig, gz, zip};
 
 const NONE: [&str; 0] = [];
 
@@ -162,4 +162,70 @@ fn sources_12_settings_that_would_eat_themselves_are_refused() {
         let told = stele_model::error::in_full(&error);
         assert!(told.contains(says), "{settings}: {told}");
     }
+}
+
+/// What lies at the end of a source that moves or deletes, after so many runs, of a file with a line that is too long.
+fn not_whole(name: &str, bytes: &[u8], first: &str, after: &str) -> (Rig, Vec<(String, String)>) {
+    let mut rig = Rig::new(json!({"after_ingest": first}));
+    rig.write(name, bytes);
+    let mut told = rig.run().unwrap();
+    if first != after {
+        assert_eq!(rig.files(), [name]);
+        rig.settings = json!({"after_ingest": after});
+        told = rig.run().unwrap();
+    }
+    (rig, told)
+}
+
+#[test]
+fn sources_12_a_file_of_which_not_all_is_kept_is_none_that_is_done() {
+    let long = format!("{{\"a\":1}}\n{{\"a\":\"{}\"}}\n{{\"a\":2}}\n", "x".repeat(17 << 20));
+    let archive = zip(&[("a.jsonl", long.as_bytes()), ("b.jsonl", b"{\"a\":3}\n")]);
+    for (name, bytes) in [("a.jsonl", long.as_bytes()), ("a.zip", &archive)] {
+        for (first, after) in
+            [("delete", "delete"), ("archive", "archive"), ("nothing", "delete"), ("nothing", "archive")]
+        {
+            let (mut rig, told) = not_whole(name, bytes, first, after);
+            let says = told.iter().any(|(_, why)| why.contains("the line has 17825801 bytes"));
+            assert!(says, "{name} {first} {after}: {told:?}");
+            let left = [format!("failed/{name}"), format!("failed/{name}.reason.txt")];
+            assert_eq!(rig.files(), left, "{first} {after}");
+            assert!(fs::read(rig.path(&left[0])).unwrap() == bytes, "not a byte is lost");
+            let reason = fs::read_to_string(rig.path(&left[1])).unwrap();
+            assert!(reason.contains("a.jsonl:2:8: the line has 17825801 bytes"), "{reason}");
+            assert_eq!(rig.taken()[..2], ["{\"a\":1}", "{\"a\":2}"]);
+            // A copy lacks the same.
+            rig.write(&format!("copy-{name}"), bytes);
+            rig.run().unwrap();
+            assert!(rig.files().contains(&format!("failed/copy-{name}")), "{:?}", rig.files());
+        }
+    }
+}
+
+#[test]
+fn sources_12_what_is_no_row_is_kept_whole_before_its_file_is_deleted() {
+    let bad = "x".repeat(3 << 20);
+    for (name, content) in [
+        ("a.jsonl", format!("{{\"a\":1}}\n{{{bad}\n")),
+        ("a.json", format!("[{{\"a\":1}},{{{bad}}}]")),
+        ("a.csv", format!("a,b\n1,2\n{bad}\n")),
+    ] {
+        let mut rig = Rig::new(json!({"after_ingest": "delete"}));
+        rig.write(name, content);
+        rig.good();
+        assert_eq!((rig.kept.rejected.len(), rig.files()), (1, Vec::new()), "{name}");
+        assert!(rig.kept.rejected[0].contains(&bad), "{name}: {} bytes", rig.kept.rejected[0].len());
+    }
+}
+
+#[test]
+fn sources_12_a_reason_is_written_over_no_file() {
+    let mut rig = Rig::new(json!({"after_ingest": "delete"}));
+    rig.write_at("a.json.reason.txt", "neither JSON nor anything else", 2);
+    rig.write_at("a.json", "[{\"a\"", 1);
+    rig.run().unwrap();
+    let names = ["a-1.json.reason.txt", "a.json", "a.json.reason.txt", "a.json.reason.txt.reason.txt"];
+    assert_eq!(rig.files(), names.map(|name| format!("failed/{name}")));
+    let kept = fs::read_to_string(rig.path("failed/a.json.reason.txt")).unwrap();
+    assert_eq!(kept, "neither JSON nor anything else");
 }

@@ -40,7 +40,7 @@ fn sources_10_files_of_an_archive_are_files() {
     // By name, whatever their order in the archive.
     assert_eq!(rig.good(), ["{\"id\":1}", "{\"id\":2}", "{\"id\":\"9\",\"what\":\"tea\"}"]);
     assert!(rig.kept.rejected[0].starts_with("x.zip!a.jsonl:2: "), "{:?}", rig.kept.rejected);
-    let states: Vec<&str> = rig.kept.cursors.iter().map(|(name, _)| name).collect();
+    let states: Vec<&str> = rig.kept.cursors.streams().collect();
     assert_eq!(states, ["x.zip", "x.zip!a.jsonl", "x.zip!sub/b.jsonl.gz", "x.zip!z.csv"]);
     assert_eq!(rig.good(), NONE);
     // The next delivery has one file more and one that grew; a copy, and one that was unpacked, hold nothing new.
@@ -193,4 +193,57 @@ fn sources_11_what_takes_the_place_of_a_file_is_not_read_as_that_file() {
     let mut rows = rig.good();
     rows.sort();
     assert_eq!(rows, ["{\"id\":100}", "{\"id\":101}", "{\"id\":102}", "{\"id\":3}"]);
+}
+
+/// What came of an archive where archives are deleted: what it failed for, what it gave, and what is left.
+fn deleted(archive: &[u8]) -> (Vec<(String, String)>, Vec<String>, Vec<String>) {
+    let mut rig = Rig::new(json!({"after_ingest": "delete"}));
+    let failed = failed(&mut rig, archive);
+    let (taken, files) = (rig.taken(), rig.files());
+    if let Some(kept) = files.first() {
+        assert!(fs::read(rig.path(kept)).unwrap() == archive, "not a byte is lost");
+    }
+    (failed, taken, files)
+}
+
+#[test]
+fn sources_12_an_archive_of_which_not_all_is_read_is_not_deleted() {
+    let check = |archive: &[u8], says: &str, rows: &[&str]| {
+        let (failed, taken, files) = deleted(archive);
+        assert!(
+            failed.len() == 1 && failed[0].0 == "a.zip" && failed[0].1.contains(says),
+            "{says}: {failed:?}"
+        );
+        assert_eq!(taken, rows, "{says}");
+        assert_eq!(files, ["failed/a.zip", "failed/a.zip.reason.txt"], "{says}");
+    };
+    let (one, two) = (("a.jsonl", &b"{\"id\":1}\n"[..]), ("b.jsonl", &b"{\"id\":2}\n"[..]));
+    // Two files of one name.
+    let mut twice = zip(&[one, two]);
+    for at in 0..twice.len() - 7 {
+        if twice[at..].starts_with(two.0.as_bytes()) {
+            twice[at] = b'a';
+        }
+    }
+    check(&twice, "several files in it have one name", &NONE);
+    // Two archives, one after the other; a file that is not in the list; something behind the end.
+    let listed = zip(&[two]);
+    check(&[zip(&[one]), listed.clone()].concat(), "byte 0: the ", &["{\"id\":2}"]);
+    let mut unlisted = zip(&[one, two]);
+    let end = unlisted.len() - 22;
+    let entry = unlisted.windows(4).rposition(|window| window == b"PK\x01\x02").unwrap();
+    let length = (end - entry) as u8;
+    unlisted.drain(entry..end);
+    let end = unlisted.len() - 22;
+    (unlisted[end + 8], unlisted[end + 10]) = (1, 1);
+    unlisted[end + 12] -= length;
+    check(&unlisted, "are of no file that its list names", &["{\"id\":1}"]);
+    // What nobody asked for is not lost for it.
+    check(
+        &zip(&[one, (".b.jsonl", two.1)]),
+        "1 files in it are not read, the first is .b.jsonl",
+        &["{\"id\":1}"],
+    );
+    let (failed, _, files) = deleted(&zip(&[one, ("sub/", b""), (".nothing", b"")]));
+    assert_eq!((failed.len(), files.len()), (0, 0), "what has no bytes loses none");
 }

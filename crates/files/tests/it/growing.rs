@@ -150,7 +150,7 @@ fn sources_11_many_small_stretches_become_one() {
         touch(&rig.path("a.jsonl"), 1000 - u64::from(id));
         assert_eq!(rig.good(), rows(id, id + 1));
     }
-    let state = rig.kept.cursors.get("a.jsonl").unwrap().clone();
+    let state = rig.kept.cursors.get("a.jsonl").unwrap();
     assert!(state["parts"].as_array().unwrap().len() <= 64, "{state}");
     std::fs::rename(rig.path("a.jsonl"), rig.path("a.old")).unwrap();
     assert_eq!(rig.good(), NONE);
@@ -192,4 +192,47 @@ fn sources_11_a_run_that_was_stopped_goes_on_where_it_was() {
     assert_eq!(before, rows(0, 2048), "what was gathered is kept");
     rig.cancelled_at = None;
     assert_eq!(rig.good(), rows(2048, 5000));
+}
+
+#[test]
+fn sources_11_a_copy_is_known_again_in_the_same_run() {
+    for settings in
+        [json!({"key": ["id"]}), json!({"after_ingest": "delete"}), json!({"after_ingest": "archive"})]
+    {
+        let mut rig = Rig::new(settings.clone());
+        rig.write_at("a.jsonl", lines(0, 3), 3);
+        rig.write_at("b.jsonl", lines(0, 3), 2);
+        rig.write_at("c.jsonl.gz", gz(lines(0, 3)), 1);
+        // What begins alike is another one.
+        rig.write_at("d.jsonl", lines(0, 4), 0);
+        assert_eq!(rig.good(), [rows(0, 3), rows(0, 4)].concat(), "{settings}");
+        let says = "not read again: b.jsonl holds what was read of a.jsonl; c.jsonl.gz holds what was read of a.jsonl";
+        assert_eq!(rig.notes, [says], "{settings}");
+        assert_eq!(rig.good(), NONE, "{settings}");
+        if settings["after_ingest"] == "delete" {
+            assert_eq!(rig.files(), NONE);
+        }
+    }
+}
+
+#[test]
+fn sources_11_a_copy_of_what_was_not_kept_is_read() {
+    // The first is refused as its rows are handed over; whoever runs next reads it.
+    let mut rig = Rig::new(json!({"after_ingest": "delete"}));
+    rig.write_at("a.jsonl", lines(0, 3), 3);
+    rig.write_at("b.jsonl", lines(0, 3), 2);
+    rig.kept.fails_at = Some(1);
+    assert!(rig.run().is_err());
+    assert_eq!(rig.files(), ["a.jsonl", "b.jsonl"]);
+    rig.kept.fails_at = None;
+    assert_eq!((rig.good(), rig.files()), (rows(0, 3), Vec::new()));
+    // Neither of two copies is as the schema has it.
+    let mut rig = Rig::new(json!({"after_ingest": "delete", "schema": {"columns": "freeze"}}));
+    for name in ["a.jsonl", "b.jsonl"] {
+        rig.write(name, lines(0, 2) + "{\"id\":2,\"new\":1}\n");
+    }
+    let told = rig.run().unwrap();
+    let frozen: Vec<&str> = told.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!((frozen, rig.taken()), (vec!["a.jsonl:3", "b.jsonl:3"], rows(0, 0)));
+    assert_eq!(rig.files(), ["a.jsonl", "b.jsonl"]);
 }

@@ -4,7 +4,29 @@ use std::io::Write;
 
 use serde_json::json;
 
-use crate::rig::Rig;
+use crate::rig::{Rig, touch};
+
+#[test]
+fn sources_11_what_is_deleted_is_known_to_its_last_byte() {
+    let mut rig = Rig::new(json!({"file_pattern": "*.jsonl"}));
+    let line = format!("{{\"x\":\"{}\"}}\n", "y".repeat((1 << 20) - 9));
+    // Beyond what is gone over again in a file that stays.
+    let write = |rig: &Rig, ends: &str, ago_s: u64| {
+        let mut file = std::fs::File::create(rig.path("a.jsonl")).unwrap();
+        (0..250).for_each(|_| file.write_all(line.as_bytes()).unwrap());
+        (0..8).for_each(|_| file.write_all(ends.as_bytes()).unwrap());
+        touch(&rig.path("a.jsonl"), ago_s);
+    };
+    write(&rig, &line, 9);
+    rig.kept.counts_only = true;
+    rig.good();
+    assert_eq!(rig.kept.records, 258);
+    // Another delivery of the same name and size, which begins alike.
+    write(&rig, &line.replacen('y', "z", 1), 8);
+    rig.settings["after_ingest"] = json!("delete");
+    rig.good();
+    assert_eq!((rig.kept.records, rig.files()), (2 * 258, Vec::new()));
+}
 
 /// Peak of the process's memory, in bytes.
 fn peak() -> u64 {
@@ -52,12 +74,11 @@ fn sources_10_a_row_has_a_longest_length() {
     let mut rig = Rig::new(json!({}));
     let long = "x".repeat(17 << 20);
     rig.write("a.jsonl", format!("{{\"a\":1}}\n{{\"a\":\"{long}\"}}\n{{\"a\":2}}\n"));
-    assert_eq!(rig.good(), ["{\"a\":1}", "{\"a\":2}"]);
-    assert!(
-        rig.kept.rejected[0].starts_with("a.jsonl:2: the line has 17825"),
-        "{}",
-        &rig.kept.rejected[0][..80]
-    );
+    let told = rig.run().unwrap();
+    assert_eq!((told[0].1.as_str(), told[1].0.as_str(), told.len()), ("ok", "a.jsonl:2:8", 2));
+    assert!(told[1].1.starts_with("the line has 17825801 bytes, and 16777216 are the most"), "{told:?}");
+    assert_eq!(rig.taken(), ["{\"a\":1}", "{\"a\":2}"]);
+    assert!(rig.kept.rejected[0].starts_with("a.jsonl:2:8: the line has"), "{}", &rig.kept.rejected[0][..80]);
     // A quote that is not closed is no reason to read everything into memory.
     rig.write("b.csv", format!("a,b\n1,2\n\"{}\n", "x,y\n".repeat(6 << 20)));
     let told = rig.run().unwrap();

@@ -7,5 +7,6 @@ mod archives;
 mod formats;
 mod growing;
 mod large;
+mod links;
 mod records;
 mod rig;

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use stele_collect::{CollectError, Preview};
 
-use crate::rig::Rig;
+use crate::rig::{Rig, zip};
 
 #[test]
 fn sources_10_a_row_says_where_it_stands_or_what_it_is() {
@@ -111,17 +111,17 @@ fn sources_14_rows_are_held_against_their_schema() {
     check(json!({"types": "discard_row"}), &[a, "{\"n\":2}", b], &[&many], 0);
     check(json!({"types": "discard_value"}), &[a, "{\"n\":2}", b, "{\"forecast_id\":\"c\"}"], &[], 1);
     for (schema, says) in [
-        (json!({"columns": "freeze"}), "a.jsonl:3: record 3: `new` is a new member; allow it"),
+        (json!({"columns": "freeze"}), ("a.jsonl:3", "record 3: `new` is a new member; allow it")),
         (
             json!({"required": ["forecast_id"], "missing": "freeze"}),
-            "a.jsonl:2: record 2: `forecast_id` is required",
+            ("a.jsonl:2", "record 2: `forecast_id` is required"),
         ),
-        (json!({"types": "freeze"}), "a.jsonl:4: record 4: `n` is String"),
+        (json!({"types": "freeze"}), ("a.jsonl:4", "record 4: `n` is String")),
     ] {
         let mut rig = Rig::new(json!({"schema": schema, "after_ingest": "archive"}));
         rig.write("a.jsonl", rows);
         let told = rig.run().unwrap();
-        assert!(told[0].1.starts_with(says), "{told:?}");
+        assert!(told.len() == 1 && told[0].0 == says.0 && told[0].1.starts_with(says.1), "{told:?}");
         assert!(
             told[0].1.ends_with("; 3 other records of its batch are not kept either, and come again"),
             "{told:?}"
@@ -129,7 +129,7 @@ fn sources_14_rows_are_held_against_their_schema() {
         assert_eq!((rig.kept.records, rig.files()), (0, vec!["a.jsonl".to_owned()]));
         // The one that ended it is kept aside with its place, and counted.
         assert_eq!((rig.kept.rejected.len(), rig.sifted.rejected), (1, 1), "{:?}", rig.kept.rejected);
-        assert!(rig.kept.rejected[0].starts_with(&says[..10]), "{:?}", rig.kept.rejected);
+        assert!(rig.kept.rejected[0].starts_with(says.0), "{:?}", rig.kept.rejected);
         assert!(rig.kept.cursors.is_empty());
     }
 }
@@ -144,7 +144,8 @@ fn sources_14_what_is_frozen_keeps_the_batches_before_and_goes_on_behind_them() 
     for _ in 0..2 {
         // Again, nothing more than before is kept, and the same one is named.
         let told = rig.run().unwrap();
-        assert!(told[0].1.starts_with("a.jsonl:6: ") && told[0].1.contains("one other record"), "{told:?}");
+        let frozen = told.iter().find(|(_, why)| why != "ok").unwrap();
+        assert!(frozen.0 == "a.jsonl:6" && frozen.1.contains("one other record"), "{told:?}");
         assert_eq!((rig.kept.records, rig.sifted.rejected), (4, 1));
     }
     assert_eq!(rig.taken(), rows[..4]);
@@ -178,4 +179,38 @@ fn sources_17_check_discover_and_preview() {
     rig.collect_into(&mut preview).unwrap();
     assert_eq!(preview.lines.len(), 1);
     assert_eq!((rig.files(), rig.kept.records), (vec!["a.csv".to_owned()], 0));
+}
+
+#[test]
+fn sources_14_a_file_that_freezes_ends_alone() {
+    let good = |id: u32| format!("{{\"id\":{id}}}");
+    let bad = |id: u32| format!("{{\"id\":{id},\"new\":1}}");
+    for key in [json!([]), json!(["id"])] {
+        let schema = json!({"columns": "freeze"});
+        let mut rig = Rig::new(json!({"schema": schema, "key": key, "after_ingest": "delete"}));
+        rig.write_at("a.jsonl", good(1) + "\n", 9);
+        rig.write_at("b.jsonl", format!("{}\nno row\n{}\n{}\n", good(2), bad(3), good(4)), 8);
+        rig.write_at("c.jsonl", good(5) + "\nno row\n", 7);
+        let archive = zip(&[("x.jsonl", good(6).as_bytes()), ("y.jsonl", bad(7).as_bytes())]);
+        rig.write_at("d.zip", archive, 6);
+        rig.write_at("e.jsonl", bad(8) + "\n", 5);
+        rig.write_at("f.jsonl", good(9) + "\n", 4);
+        for (run, rows) in [[1, 5, 6, 9].map(good).to_vec(), Vec::new()].into_iter().enumerate() {
+            let told = rig.run().unwrap();
+            let frozen: Vec<&str> =
+                told.iter().map(|(name, _)| name.as_str()).filter(|name| *name != "orders").collect();
+            assert_eq!(frozen, ["b.jsonl:3", "d.zip!y.jsonl:1", "e.jsonl:1"], "{told:?}");
+            assert!(told.iter().any(|(_, why)| why.contains("; 2 other records of its batch")), "{told:?}");
+            assert_eq!(rig.taken(), rows, "run {run}");
+            assert_eq!(rig.files(), ["b.jsonl", "d.zip", "e.jsonl"]);
+            assert_eq!(rig.sifted.rejected, [4, 3][run]);
+        }
+        // What was not kept comes when it is allowed, once.
+        rig.settings["schema"] = json!({"columns": "evolve"});
+        let mut rest = rig.good();
+        rest.sort();
+        assert_eq!(rest, [good(2), bad(3), good(4), bad(7), bad(8)]);
+        assert_eq!(rig.files(), Vec::<String>::new());
+        assert_eq!(rig.kept.rejected.iter().filter(|row| row.ends_with("no row")).count(), 2);
+    }
 }

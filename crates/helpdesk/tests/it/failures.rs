@@ -202,7 +202,8 @@ impl Sink for NoGroups {
     fn take(&mut self, batch: Batch) -> Result<(), CollectError> {
         match batch.stream.as_str() {
             "groups" => {
-                Err(CollectError::Frozen { stream: batch.stream, why: "`new` is a new member".to_owned() })
+                let (stream, why) = (batch.stream.clone(), "`new` is a new member".to_owned());
+                Err(CollectError::Frozen { stream, why, record: 0, batch: Box::new(batch) })
             }
             _ => self.0.take(batch),
         }

@@ -158,7 +158,7 @@ impl Tool for ShowSource {
             cursors_now: cursors
                 .iter()
                 .take(STREAMS_MAX)
-                .map(|(stream, cursor)| cursor_view(stream, cursor))
+                .map(|(stream, cursor)| cursor_view(stream, &cursor))
                 .collect(),
             settings: source.shown(),
         })

@@ -34,7 +34,7 @@ impl Rig {
     }
 
     fn cursor(&self) -> Option<Value> {
-        self.engine.collected_state("shop").unwrap().cursors.get("orders").cloned()
+        self.engine.collected_state("shop").unwrap().cursors.get("orders")
     }
 
     fn records(&self) -> u64 {
