@@ -230,9 +230,6 @@ pub fn submit(
     let list = SourceDesk::open(&engine, &keyless)?;
     configured(&list)?;
     let (ids, rest) = chosen(context, &list, which, &list.config().problems)?;
-    if ids.is_empty() {
-        return Ok(rest);
-    }
     let lists = ids.iter().map(|id| vec![Input::of_source(id)]).collect();
     let submitted = jobs::submit_all(context, lists, home, options)?;
     Ok(if submitted == Exit::Done { rest } else { submitted })
@@ -299,11 +296,11 @@ pub fn collect(context: &Context, which: &Collecting, dry_run: bool, embed: bool
     configured(&desk)?;
     let unusable = if which.all_sources { desk.unusable() } else { Vec::new() };
     let (ids, rest) = chosen(context, &desk, which, &unusable)?;
-    if ids.is_empty() {
-        return Ok(rest);
-    }
     if dry_run {
         return expect(context, &desk, &ids, rest);
+    }
+    if ids.is_empty() {
+        return Ok(rest);
     }
     let reporter = Reporter::events(context.out);
     let runs = match which.all_sources {
@@ -405,6 +402,9 @@ fn expect(context: &Context, desk: &SourceDesk<'_>, ids: &[String], rest: Exit) 
     // Of several, the sum is known where that of each is.
     let cost_usd: Option<f64> = runs.iter().map(|run| run.cost_usd).sum();
     context.out.event("dry_run", &json!({ "sources": told, "cost_usd": cost_usd, "stopped": stopped }))?;
+    if ids.is_empty() {
+        return Ok(rest);
+    }
     context.out.text(rows.to_string())?;
     for run in &runs {
         if let Some(why) = &run.why {
