@@ -101,7 +101,10 @@ pub(super) fn back_up(
     cancel: &Cancel,
 ) -> Result<Backup, EngineError> {
     if belongs_to(dir, engine.data_dir()) {
-        return Err(refuse(dir, "it belongs to the data directory; name one outside, which stays when that goes"));
+        return Err(refuse(
+            dir,
+            "it belongs to the data directory; name one outside, which stays when that goes",
+        ));
     }
     fs::create_dir_all(dir).at("create", dir)?;
     if fs::read_dir(dir).at("list", dir)?.next().is_some() {
