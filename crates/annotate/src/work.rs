@@ -16,6 +16,10 @@ use crate::kept::{ANSWERS_MAX, Answer, Kept};
 use crate::prompt::{Passage, claims_in, summary_in};
 use crate::service::Annotator;
 
+/// Texts in a row to which a service of this kind would not have answered so, after which it is not asked any more:
+/// something else is in its place. One such text may be what a service refuses to speak about.
+const BAD_TEXTS_MAX: u32 = 2;
+
 /// What came of a run.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Summary {
@@ -65,6 +69,8 @@ pub struct Written {
 
 struct State {
     purse: Purse,
+    /// Texts in a row without an answer of this kind.
+    bad: u32,
     summary: Summary,
 }
 
@@ -76,7 +82,7 @@ impl<T: Default + Serialize + DeserializeOwned> Answers<T> {
     /// If the directory cannot be listed.
     pub fn open(dir: &Path, annotator: Arc<dyn Annotator>, budget: Budget) -> Result<Self, AnnotateError> {
         let summary = Summary { extractor: annotator.id().to_owned(), ..Summary::default() };
-        let state = Mutex::new(State { purse: Purse::new(budget), summary });
+        let state = Mutex::new(State { purse: Purse::new(budget), bad: 0, summary });
         Ok(Self { kept: Kept::open(dir)?, annotator, state, said: PhantomData })
     }
 
@@ -93,7 +99,7 @@ impl<T: Default + Serialize + DeserializeOwned> Answers<T> {
 
     /// What is said about a passage, as `read` understands it; `None` if nobody was asked, because the budget is used
     /// up or the service does not answer. The first time that happens ends the asking for this run. What no service of this
-    /// kind would say is asked for once more, as it may have been a slip; twice, something else is in its place.
+    /// kind would say is asked for once more, as it may have been a slip; then it is left to the next run.
     fn answer(
         &self,
         passage: &Passage<'_>,
@@ -123,15 +129,15 @@ impl<T: Default + Serialize + DeserializeOwned> Answers<T> {
                 continue;
             }
             state.summary.left += 1;
-            return match error {
-                AnnotateError::Cancelled => Err(AnnotateError::Cancelled),
-                error => {
-                    state.stop(in_full(&error));
-                    Ok(None)
-                }
-            };
+            match error {
+                AnnotateError::Cancelled => return Err(AnnotateError::Cancelled),
+                AnnotateError::BadAnswer { .. } if state.bad + 1 < BAD_TEXTS_MAX => state.bad += 1,
+                error => state.stop(in_full(&error)),
+            }
+            return Ok(None);
         };
         let mut state = self.state();
+        state.bad = 0;
         let counted = (reply.input_tokens, reply.output_tokens);
         let input = counted.0.unwrap_or(most.input_tokens);
         let output = counted.1.unwrap_or(tokens_of(reply.content.len()).min(most.output_tokens));

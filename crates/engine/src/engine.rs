@@ -143,7 +143,7 @@ pub struct Engine {
 #[derive(Default)]
 pub(crate) struct Kept {
     /// Locked for a moment only: whoever reads the lake anew holds `reading`.
-    pub(crate) newest: Mutex<Option<Snapshot>>,
+    pub(crate) newest: Mutex<Option<Arc<Snapshot>>>,
     /// The turn of whoever reads the lake anew. Others wait for what that one finds.
     reading: Mutex<()>,
     pub(crate) graph: Mutex<Option<Reader>>,
@@ -212,7 +212,10 @@ impl Engine {
     /// If there is no lake, or it cannot be read.
     pub fn snapshot(&self) -> Result<Snapshot, EngineError> {
         let newest = || self.kept.newest.lock().unwrap_or_else(PoisonError::into_inner);
-        let kept = || newest().as_ref().filter(|kept| kept.is_newest()).cloned();
+        let kept = || {
+            let kept = newest().clone();
+            kept.filter(|kept| kept.is_newest()).map(|kept| Snapshot::clone(&kept))
+        };
         if let Some(kept) = kept() {
             return Ok(kept);
         }
@@ -221,7 +224,7 @@ impl Engine {
             return Ok(kept);
         }
         let snapshot = self.lake()?.snapshot()?;
-        *newest() = Some(snapshot.clone());
+        *newest() = Some(Arc::new(snapshot.clone()));
         Ok(snapshot)
     }
 

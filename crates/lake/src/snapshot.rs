@@ -35,6 +35,9 @@ pub struct Snapshot {
     read: Arc<Read>,
 }
 
+/// Commits after that of a snapshot that are counted by the names of their files. Whoever is that far behind reads anew.
+const LATER_MAX: u64 = 64;
+
 /// Rows of `files` up to which they are kept once they were read: some 50 MB. A service asks for them with every
 /// request; a lake with more of them reads them each time.
 const HISTORY_KEPT_MAX: u64 = 100_000;
@@ -211,11 +214,12 @@ impl Snapshot {
     }
 
     /// The version that the lake is at by now, by the names of files alone. Nothing if its log is not the one that this
-    /// was read from.
+    /// was read from, or has gone on too far to be counted so.
     pub fn newest_version(&self) -> Option<u64> {
         let is_same = self.commit.is_some() && self.commit == CommitMark::of(&self.home, self.version);
         let is_there = |version: &u64| commit_path(&self.home, *version).exists();
-        is_same.then(|| self.version + (self.version + 1..).take_while(is_there).count() as u64)
+        let later = (1..=LATER_MAX).map(|later| self.version + later).take_while(is_there).count() as u64;
+        (is_same && later < LATER_MAX).then_some(self.version + later)
     }
 
     /// What tells this lake from any other, also from one that was made anew in its place.

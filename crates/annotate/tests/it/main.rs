@@ -127,8 +127,25 @@ fn a_service_that_fails_is_not_asked_on_and_on() {
     check(|_, _| Reply::Close, 2, "does not answer");
     check(|_, _| Reply::Half("{".to_owned()), 2, "does not answer");
     check(|_, _| Reply::Hang, 2, "does not answer");
-    check(|_, _| Reply::Say(200, "", "<html>a page</html>".to_owned()), 2, "chat completions");
-    check(|_, _| Reply::Say(200, "", json!({ "choices": [] }).to_string()), 2, "no choice");
+    check(|_, _| Reply::Say(200, "", "<html>a page</html>".to_owned()), 4, "chat completions");
+    check(|_, _| Reply::Say(200, "", json!({ "choices": [] }).to_string()), 4, "no choice");
+}
+
+#[test]
+fn a_text_that_the_service_says_nothing_about_holds_up_no_other() {
+    // Such as one that its filter takes out.
+    let server = Server::new(|_, request| match request.body.to_string().contains("text 1") {
+        true => Reply::Say(200, "", json!({ "choices": [] }).to_string()),
+        false => said(ANSWER),
+    });
+    let dir = tempfile::tempdir().unwrap();
+    for (asked, known) in [(4, 0), (0, 4)] {
+        let annotations = open(dir.path(), &config(&server));
+        assert_eq!(ask(&annotations, 0..5), 4);
+        let summary = annotations.summary();
+        assert_eq!((summary.asked, summary.known, summary.left), (asked, known, 1), "{summary:?}");
+        assert_eq!(summary.stopped, None);
+    }
 }
 
 #[test]

@@ -32,6 +32,8 @@ impl Engine {
     /// What there is now, by the names and times of four files, so that it may be asked from a thread that must not
     /// block. `None` where that cannot be told so quickly: nothing was read yet, or another lake is in its place.
     pub fn standing(&self) -> Option<Standing> {
+        // Looked at under the lock, which nobody holds for longer: whoever took a share out of it might be the last to
+        // have one, and a snapshot must not end where nobody may block.
         let newest = self.kept.newest.lock().unwrap_or_else(PoisonError::into_inner);
         let snapshot = newest.as_ref()?;
         let lake = (snapshot.lake_id().to_owned(), snapshot.newest_version()?);

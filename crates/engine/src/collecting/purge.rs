@@ -167,8 +167,9 @@ impl SourceDesk<'_> {
     /// # Errors
     ///
     /// [`EngineError::Helpdesk`] without the right words; the text does not say them. If a source of it is being
-    /// collected, or the lake or the backup cannot be written: nothing is gone then. What index and graph could not
-    /// follow is in the outcome.
+    /// collected, or the lake or the backup cannot be written: nothing is gone then. A backup that was whole by that time
+    /// stays, since a commit that fails late may have come into effect. What index and graph could not follow is in the
+    /// outcome.
     pub fn purge(
         &self,
         id: &str,

@@ -14,5 +14,6 @@ mod many;
 mod place;
 mod prune;
 mod rebuilt;
+mod standing;
 mod stop;
 mod tenants;

@@ -54,10 +54,16 @@ fn a_snapshot_knows_whether_it_is_the_newest() {
     assert!(first.is_newest() && first.clone().is_newest());
     let second = write(8, LINES.len());
     assert_eq!((first.is_newest(), second.is_newest()), (false, true));
+    // Where the lake is by now is told without reading it.
+    assert_eq!(
+        (first.newest_version(), second.newest_version()),
+        (Some(second.version()), Some(second.version()))
+    );
     assert!(lake_in(dir.path()).snapshot().unwrap().is_newest());
     // Another lake in its place has a commit of the same number, and is another lake.
     std::fs::remove_dir_all(dir.path().join("lake")).unwrap();
     assert!(!second.is_newest());
+    assert_eq!(second.newest_version(), None);
     write(0, 8);
     let again = write(8, LINES.len());
     assert_eq!(again.version(), second.version());

@@ -36,6 +36,14 @@ fn what_cannot_be_started_says_what_can() {
     // What its kind refuses is named where it is looked for.
     let misspelt = json!({ "source_id": "desk", "source_type": "freshdesk", "domain": "a.example",
                            "api_key": "k", "look_back": 1 });
+    let good =
+        json!({ "source_id": "good", "source_type": "freshdesk", "domain": "b.example", "api_key": "k" });
+    let mixed = World::unserved().with_sources(vec![misspelt.clone(), good]).service(local());
+    let all = json!({ "all_sources": true });
+    assert_eq!(start(&mixed, &all)["job_ids"].as_array().map(Vec::len), Some(1), "the good one alone");
+    // That none is due is not that none can be used.
+    let none = json!({ "all_sources": true, "priority_threshold": 0 });
+    assert_eq!(start(&mixed, &none)["job_ids"], json!([]));
     let misspelt = World::unserved().with_sources(vec![misspelt]).service(local());
     let list = get(misspelt.address, "/api/sources", "").json();
     assert_eq!(list["problems"][0]["source_id"], "desk", "{list}");
