@@ -75,7 +75,7 @@ pub(crate) struct Listed {
     pub members: Vec<Met>,
     /// What cannot be read, by its name with that of the archive, and why.
     pub refused: Vec<(String, String)>,
-    /// How many files nobody asked for, such as hidden ones, and the name of the first.
+    /// How many files nobody asked for, such as hidden ones, and the name of the first. What the Finder adds by itself is none.
     pub left_out: Option<(u64, String)>,
 }
 
@@ -126,7 +126,7 @@ pub(crate) fn list(met: &Met, pattern: Option<&GlobMatcher>) -> Result<Listed, F
         let is_hidden = name.split('/').any(|part| part.starts_with('.') && part != "." && part != "..");
         let is_wanted = pattern.is_none_or(|pattern| pattern.is_match(&name));
         if entry.is_dir() || entry.is_symlink() || is_hidden || name.starts_with("__MACOSX/") || !is_wanted {
-            if entry.size() > 0 {
+            if entry.size() > 0 && !is_of_finder(&name) {
                 listed.left_out.get_or_insert((0, name)).0 += 1;
             }
             continue;
@@ -282,6 +282,13 @@ fn broken(error: ZipError, path: &Path) -> FilesError {
         }
         error => FilesError::Archive { source: error },
     }
+}
+
+/// Whether the Finder of macOS has put a file there: how a directory looks, and what else the system knows of a file that is
+/// in the archive, too.
+fn is_of_finder(name: &str) -> bool {
+    let last = name.rsplit_once('/').map_or(name, |(_, last)| last);
+    last == ".DS_Store" || (name.starts_with("__MACOSX/") && last.starts_with("._"))
 }
 
 /// Whether a name leads out of the archive.

@@ -197,6 +197,7 @@ impl FileCollector {
             }
         }
         run.notes.extend(found.outside_note(&place.root));
+        run.notes.extend(found.left_note());
         run.notes.extend(found.linked_note(self.config.after()));
         if found.files.is_empty() && found.young + found.old == 0 && found.refused.is_empty() {
             let (pattern, root) = (&self.config.file_pattern, place.root.display());
@@ -335,6 +336,7 @@ impl Collector for FileCollector {
                 }
             }
             notes.extend(found.outside_note(&place.root));
+            notes.extend(found.left_note());
             for dir in place.targets(&self.config, now)? {
                 // The nearest one that is there is where the others are made.
                 let there = dir.ancestors().find(|dir| dir.exists()).unwrap_or(&place.root);

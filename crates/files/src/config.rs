@@ -44,7 +44,7 @@ pub struct FilesConfig {
     #[serde(default = "everything")]
     pub file_pattern: String,
     /// Which files of a zip archive are read; all of them if it is not set. It is for names in the archive, as `file_pattern`
-    /// is for those in the directory.
+    /// is for those in the directory. Not for archives that are deleted when they were read.
     #[serde(default)]
     pub member_pattern: Option<String>,
     /// What the rows are called in the lake; the name of the source if it is not set.
@@ -88,7 +88,8 @@ pub struct FilesConfig {
     #[serde(default, deserialize_with = "packing")]
     pub archive_compress: Packing,
     /// Where a file that cannot be read is moved to, with the reason beside it, from the directory on; `failed` if it is not
-    /// set. Files are moved only where `after_ingest` moves or deletes them, or this is set.
+    /// set. Files are moved only where `after_ingest` moves or deletes them, or this is set. One that stays and has a line that
+    /// is too long goes nowhere, since it is read on.
     #[serde(default)]
     pub failed_path: Option<String>,
 }
@@ -257,6 +258,11 @@ impl FilesConfig {
         }
         if self.after_ingest == After::Delete && self.archive_after_ingestion {
             return Err(wrong("after_ingest", "it deletes what archive_after_ingestion would move"));
+        }
+        if self.after() == After::Delete && self.member_pattern.is_some() {
+            let why = "`after_ingest = \"delete\"` deletes an archive with the files that the pattern leaves out; read all of it, \
+                       or move it by `after_ingest = \"archive\"`";
+            return Err(wrong("member_pattern", why));
         }
         self.archive_dir(0)?;
         self.modified_after(0)?;

@@ -93,6 +93,8 @@ pub(crate) struct Found {
     pub refused: Vec<(String, String)>,
     /// Links that lead out of the directory, and where to.
     pub outside: Vec<(String, PathBuf)>,
+    /// Links behind others that are not followed.
+    pub left: Vec<String>,
 }
 
 impl Found {
@@ -104,6 +106,18 @@ impl Found {
         let root = root.display();
         (count > 0).then(|| {
             format!("{count} links lead out of {root} and are not followed: {names}; what is there is another source")
+        })
+    }
+
+    /// Which links behind others are not followed, if any are not.
+    pub(crate) fn left_note(&self) -> Option<String> {
+        let names: Vec<&str> = self.left.iter().take(NAMED_MAX).map(String::as_str).collect();
+        let (count, names) = (self.left.len(), names.join(", "));
+        (count > 0).then(|| {
+            format!(
+                "{count} links behind other links are not followed: {names}; they lead nowhere, or to more than the \
+                 {LINKS_MAX} directories that are entered through links"
+            )
         })
     }
 
@@ -178,13 +192,19 @@ impl Place {
             links: Vec::new(),
             followed: 0,
             through_links: HashSet::new(),
+            named: HashSet::new(),
         };
         let start = self.only.as_deref().unwrap_or(&self.root);
         look.below(start, None)?;
-        let mut links = std::mem::take(&mut look.links);
-        links.sort_unstable();
-        for link in &links {
-            look.link(link)?;
+        let mut is_behind = false;
+        while !look.links.is_empty() {
+            let mut links = std::mem::take(&mut look.links);
+            links.sort_unstable();
+            for link in &links {
+                look.link(link, is_behind)?;
+            }
+            // What was met meanwhile lies behind these.
+            is_behind = true;
         }
         let mut found = look.found;
         found.files.sort_by(|a, b| (a.stamp.mtime, &a.name).cmp(&(b.stamp.mtime, &b.name)));
@@ -223,6 +243,12 @@ impl Place {
         (self.dots || !below.iter().any(is_hidden)) && self.takes(real)
     }
 
+    /// Whether a link leads to one of the directories on the way to it.
+    fn leads_back(&self, link: &Path, real: &Path) -> bool {
+        let mut way = link.ancestors().skip(1).take_while(|dir| dir.starts_with(&self.root));
+        way.any(|dir| dir.canonicalize().is_ok_and(|dir| dir == real))
+    }
+
     fn name(&self, path: &Path) -> String {
         let name = uri_of(path.strip_prefix(&self.root).unwrap_or(path));
         // What begins so among the cursors is no file.
@@ -230,18 +256,22 @@ impl Place {
     }
 }
 
-/// A look at a place. Links are followed when everything that has a name without them is found, and none that is met
-/// behind another: what it leads to is reached by itself, so that nothing goes in circles.
+/// A look at a place. Links are followed when everything that has a name without them is found, and those that are met
+/// behind others when these are followed: what they lead to may have no other name that the pattern takes. Nothing goes
+/// in circles, since none of those leads to a directory again that is on the way to it.
 struct Look<'p> {
     place: &'p Place,
     since: Option<Micros>,
     young: Option<Micros>,
     found: Found,
+    /// Links that are to be followed.
     links: Vec<PathBuf>,
     /// Links to directories that were followed.
     followed: usize,
     /// Files, canonical, that were found behind a link.
     through_links: HashSet<PathBuf>,
+    /// What was said to be refused, outside or left, by where it lies without links.
+    named: HashSet<PathBuf>,
 }
 
 impl Look<'_> {
@@ -259,7 +289,7 @@ impl Look<'_> {
                         let source = error.into_io_error().unwrap_or_else(|| ErrorKind::Other.into());
                         return Err(FilesError::Io { what: "look into", path, source });
                     }
-                    if !gone {
+                    if !gone && self.is_news(&path) {
                         self.found.refused.push((place.name(&path), error.to_string()));
                     }
                     continue;
@@ -277,9 +307,7 @@ impl Look<'_> {
                 continue;
             }
             if entry.file_type().is_symlink() {
-                if real.is_none() {
-                    self.links.push(entry.into_path());
-                }
+                self.meet(entry.into_path(), real.is_some());
                 continue;
             }
             if entry.file_type().is_file() {
@@ -291,15 +319,49 @@ impl Look<'_> {
         Ok(())
     }
 
+    /// A link is to be followed.
+    fn meet(&mut self, link: PathBuf, is_behind: bool) {
+        let leads_to_dir = || std::fs::metadata(&link).is_ok_and(|to| to.is_dir());
+        // Each is met once more behind every link that leads above it, so that those are kept that matter.
+        if is_behind && !self.place.takes(&link) && !leads_to_dir() {
+            return;
+        }
+        match is_behind && self.links.len() >= FILES_MAX {
+            true => self.leave(&link),
+            false => self.links.push(link),
+        }
+    }
+
+    /// A link behind another is not followed.
+    fn leave(&mut self, link: &Path) {
+        if self.is_news(link) {
+            self.found.left.push(self.place.name(link));
+        }
+    }
+
+    /// Whether this is to be named: once, whatever links lead there.
+    fn is_news(&mut self, path: &Path) -> bool {
+        let dir = path.parent().and_then(|dir| dir.canonicalize().ok());
+        let lies = dir.zip(path.file_name()).map_or_else(|| path.to_owned(), |(dir, name)| dir.join(name));
+        self.named.insert(lies)
+    }
+
     /// What a link leads to, if that is within the directory and has no name there that the pattern takes.
-    fn link(&mut self, link: &Path) -> Result<(), FilesError> {
+    fn link(&mut self, link: &Path, is_behind: bool) -> Result<(), FilesError> {
         let place = self.place;
         let led = link.canonicalize().and_then(|real| Ok((std::fs::metadata(&real)?, real)));
         let (metadata, real) = match led {
             Ok(led) => led,
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+            // The system gives up behind some forty of them.
+            Err(_) if is_behind => {
+                self.leave(link);
+                return Ok(());
+            }
             Err(error) => {
-                self.found.refused.push((place.name(link), format!("the link leads nowhere: {error}")));
+                if self.is_news(link) {
+                    self.found.refused.push((place.name(link), format!("the link leads nowhere: {error}")));
+                }
                 return Ok(());
             }
         };
@@ -307,16 +369,22 @@ impl Look<'_> {
             return Ok(());
         }
         if !real.starts_with(&place.root) {
-            self.found.outside.push((place.name(link), real));
+            if self.is_news(link) {
+                self.found.outside.push((place.name(link), real));
+            }
             return Ok(());
         }
         if metadata.is_file() {
             return self.file(link.to_owned(), Some(real), Ok(metadata));
         }
-        if !metadata.is_dir() {
+        if !metadata.is_dir() || (is_behind && place.leads_back(link, &real)) {
             return Ok(());
         }
         self.followed += 1;
+        if self.followed > LINKS_MAX && is_behind {
+            self.leave(link);
+            return Ok(());
+        }
         if self.followed > LINKS_MAX {
             let why = format!("it is a link to a directory, and {LINKS_MAX} of them are followed at most");
             self.found.refused.push((place.name(link), why));

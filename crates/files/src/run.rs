@@ -272,7 +272,9 @@ impl<'r, 'm> Run<'r, 'm> {
             self.gathered.goes_on(met.name.clone(), state.value());
             // What becomes of an archive is settled when all of it was read.
             if met.member.is_none() && !met.linked && (ended || matches!(due, Due::Failed(_))) {
-                self.due.push((met, due.of(&state)));
+                // One that stays may still grow, and whoever writes to it goes on under its name.
+                let due = if self.moves(&met) { due.of(&state) } else { due };
+                self.due.push((met, due));
             }
         }
         if self.due.len().max(self.gathered.others()) >= FILES_A_BATCH { self.flush() } else { Ok(()) }

@@ -151,6 +151,7 @@ fn sources_12_settings_that_would_eat_themselves_are_refused() {
         (json!({"after_ingest": "archive", "archive_path": "."}), "holds the files that are read"),
         (json!({"after_ingest": "archive", "archive_path": ".."}), "holds the files that are read"),
         (json!({"after_ingest": "delete", "archive_after_ingestion": true}), "deletes what"),
+        (json!({"after_ingest": "delete", "member_pattern": "*.csv"}), "files that the pattern leaves out"),
         (json!({"file_pattern": "a{b"}), "file_pattern"),
         (json!({"encoding": "klingon"}), "klingon is no encoding"),
         (json!({"modified_since": "yesterday"}), "yesterday is neither"),
@@ -200,6 +201,23 @@ fn sources_12_a_file_of_which_not_all_is_kept_is_none_that_is_done() {
             assert!(rig.files().contains(&format!("failed/copy-{name}")), "{:?}", rig.files());
         }
     }
+}
+
+#[test]
+fn sources_12_a_file_that_grows_stays_whatever_it_lacks() {
+    let mut rig = Rig::new(json!({"after_ingest": "nothing", "failed_path": "failed"}));
+    rig.write("a.jsonl", format!("{{\"a\":1}}\n{{\"a\":\"{}\"}}\n", "x".repeat(17 << 20)));
+    let told = rig.run().unwrap();
+    assert!(told.iter().any(|(_, why)| why.contains("the line has 17825801 bytes")), "{told:?}");
+    assert_eq!((rig.taken().len(), rig.files()), (1, vec!["a.jsonl".to_owned()]));
+    // Whoever writes to it goes on.
+    rig.append("a.jsonl", "{\"a\":2}\n");
+    assert_eq!(rig.good(), ["{\"a\":2}"]);
+    assert_eq!(rig.files(), ["a.jsonl"]);
+    // What cannot be read on is another matter.
+    rig.write("b.json", "[{\"a\":3},{\"a\"");
+    rig.run().unwrap();
+    assert_eq!(rig.files(), ["a.jsonl", "failed/b.json", "failed/b.json.reason.txt"]);
 }
 
 #[test]

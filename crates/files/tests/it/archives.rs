@@ -244,6 +244,12 @@ fn sources_12_an_archive_of_which_not_all_is_read_is_not_deleted() {
         "1 files in it are not read, the first is .b.jsonl",
         &["{\"id\":1}"],
     );
+    check(&zip(&[one, ("__MACOSX/b.jsonl", two.1)]), "the first is __MACOSX/b.jsonl", &["{\"id\":1}"]);
+    // What the Finder adds is nobody's.
+    let finder: [(&str, &[u8]); 4] =
+        [one, (".DS_Store", b"Bud1"), ("sub/.DS_Store", b"Bud1"), ("__MACOSX/._a.jsonl", b"attributes")];
+    let (failed, taken, files) = deleted(&zip(&finder));
+    assert_eq!((failed.len(), taken.len(), files.len()), (0, 1, 0), "{failed:?}");
     let (failed, _, files) = deleted(&zip(&[one, ("sub/", b""), (".nothing", b"")]));
     assert_eq!((failed.len(), files.len()), (0, 0), "what has no bytes loses none");
 }

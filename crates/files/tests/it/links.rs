@@ -26,6 +26,8 @@ fn sources_12_what_a_link_leads_to_outside_is_not_touched() {
         symlink(&outside, rig.path("out")).unwrap();
         symlink(outside.join("secret.jsonl"), rig.path("one.jsonl")).unwrap();
         symlink(outside.join("secret.jsonl"), rig.path("no rows.txt")).unwrap();
+        // Each is met behind this one, too, and is named once.
+        symlink(".", rig.path("here")).unwrap();
         assert_eq!(rig.good(), ["{\"id\":1}"], "{settings}");
         let said = rig.notes.iter().filter(|note| note.contains("lead out of")).collect::<Vec<_>>();
         assert_eq!(said.len(), 1, "{:?}", rig.notes);
@@ -81,7 +83,8 @@ fn sources_12_what_only_a_link_leads_to_is_read_and_stays() {
         symlink("days/1", rig.path("current")).unwrap();
         symlink("days/1", rig.path("again")).unwrap();
         symlink("../2.jsonl", rig.path("days/1/2.jsonl")).unwrap();
-        assert_eq!(rig.good(), ["{\"id\":1}"]);
+        // One behind a link leads to the second, and its own name is not taken.
+        assert_eq!(rig.good(), ["{\"id\":2}", "{\"id\":1}"]);
         let says = rig.notes.iter().any(|note| note.starts_with("only links lead to these"));
         assert_eq!(says, after != "nothing", "{:?}", rig.notes);
         assert_eq!(rig.good(), NONE);
@@ -91,6 +94,46 @@ fn sources_12_what_only_a_link_leads_to_is_read_and_stays() {
         rig.append("days/1/a.jsonl", "{\"id\":3}\n");
         assert_eq!(rig.good(), ["{\"id\":3}"], "it goes on");
     }
+}
+
+#[test]
+fn sources_12_links_behind_a_link_are_followed() {
+    let mut rig = Rig::new(json!({"file_pattern": "current/**/*.jsonl"}));
+    rig.write("releases/7/a.jsonl", "{\"id\":1}\n");
+    rig.write("shared/log/b.jsonl", "{\"id\":2}\n");
+    rig.write(".hidden/c.jsonl", "{\"id\":3}\n");
+    rig.write("shared/d.jsonl", "{\"id\":4}\n");
+    for (to, link) in [
+        ("releases/7", "current"),
+        ("../../shared/log", "releases/7/log"),
+        ("../../.hidden/c.jsonl", "releases/7/c.jsonl"),
+        ("../d.jsonl", "shared/log/d.jsonl"),
+        // In circles, too.
+        ("..", "releases/7/up"),
+        ("../../current", "shared/log/back"),
+    ] {
+        symlink(to, rig.path(link)).unwrap();
+    }
+    // By name: `a`, `c`, and what is in `log`.
+    assert_eq!(rig.good(), ["{\"id\":1}", "{\"id\":3}", "{\"id\":2}", "{\"id\":4}"]);
+    assert_eq!(rig.notes, NONE);
+    assert_eq!(rig.good(), NONE);
+}
+
+#[test]
+fn sources_12_links_behind_a_link_that_are_too_many_are_named() {
+    let mut rig = Rig::new(json!({"file_pattern": "in/**/*.jsonl"}));
+    rig.write("shared/a.jsonl", "{\"id\":1}\n");
+    fs::create_dir(rig.path(".many")).unwrap();
+    for at in 0..1001 {
+        symlink("../shared", rig.path(&format!(".many/{at:04}"))).unwrap();
+    }
+    symlink(".many", rig.path("in")).unwrap();
+    assert_eq!(rig.good(), ["{\"id\":1}"]);
+    assert_eq!(rig.notes.len(), 1, "{:?}", rig.notes);
+    let says = "2 links behind other links are not followed: in/0999, in/1000; ";
+    assert!(rig.notes[0].starts_with(says), "{:?}", rig.notes);
+    assert!(rig.check().unwrap().notes.contains(&rig.notes[0]));
 }
 
 #[test]
