@@ -20,6 +20,13 @@ use crate::select::Record;
 use crate::service::{Moment, Service};
 use crate::walk::{Common, Walked, walk};
 
+/// Settings that are sent. What is looked up for them may be a key, wherever it stands.
+const SENT: [&str; 5] = ["headers", "params", "path", "body", "resources"];
+
+/// Parts of the name of a header that say that its value is a key, wherever it came from.
+const KEY_HEADERS: [&str; 8] =
+    ["auth", "cookie", "credential", "key", "password", "secret", "session", "token"];
+
 /// What several sources share, or what lies on disk: made by whoever runs them.
 #[derive(Debug, Clone, Default)]
 pub struct Shared {
@@ -291,13 +298,13 @@ fn exposed(source: &Source, config: &RestConfig, base: &Url) -> Option<String> {
     if source.allow_insecure {
         return None;
     }
-    let of_resources = config.resources.iter().flat_map(|resource| resource.headers.values());
+    let of_resources = config.resources.iter().flat_map(|resource| resource.headers.keys());
     let is_secret = !matches!(config.auth, Auth::None)
-        || config.headers.values().chain(of_resources).next().is_some()
+        || config.headers.keys().chain(of_resources).any(|name| is_key(name))
         || !base.username().is_empty()
         || base.password().is_some()
-        // What is looked up and sent may be a key, wherever it stands.
-        || ["params", "body", "resources"].iter().any(|setting| !source.variables_of(setting).is_empty());
+        || SENT.iter().any(|setting| !source.variables_of(setting).is_empty())
+        || is_looked_up(source);
     let token_url = match &config.auth {
         Auth::Oauth2(oauth2) => Some(oauth2.token_url.clone()),
         _ => None,
@@ -305,7 +312,29 @@ fn exposed(source: &Source, config: &RestConfig, base: &Url) -> Option<String> {
     // Other hosts are asked as the first one is.
     let hosts = config.hosts.iter().map(|host| format!("{}://{host}", base.scheme()));
     let mut all = [base.to_string()].into_iter().chain(hosts).chain(token_url);
-    all.find(|url| is_secret && is_exposed(url)).map(|url| shown_address(&url))
+    let exposed = all.find(|url| is_secret && is_exposed(url))?;
+    // Without its path: the key may stand there.
+    let host =
+        Url::parse(&exposed).map_or_else(|_| exposed.clone(), |url| url.origin().ascii_serialization());
+    Some(shown_address(&host))
+}
+
+/// Whether a header of this name has a key for its value.
+fn is_key(header: &str) -> bool {
+    let header = header.to_ascii_lowercase();
+    KEY_HEADERS.iter().any(|part| header.contains(part))
+}
+
+/// Whether anything of the address is looked up that may be a key: all of it but the host, which is no secret to anybody.
+fn is_looked_up(source: &Source) -> bool {
+    let shown = source.shown_settings();
+    ["endpoint", "base_url"].iter().filter_map(|name| shown.get(*name)?.as_str()).any(|address| {
+        let sent = match address.strip_prefix("http://") {
+            Some(rest) => rest.find(['/', '?']).map_or("", |at| &rest[at..]),
+            None => address,
+        };
+        sent.contains("${")
+    })
 }
 
 /// Names of members and what they are, by a page of records.

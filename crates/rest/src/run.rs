@@ -127,17 +127,42 @@ impl Run<'_> {
         let mut gathering = Gathering::new(self, resource, parent, state);
         gathering.ended = lost;
         let states: Vec<State> = contexts.iter().map(|context| gathering.state.get(context)).collect();
+        let ended = match sink.keeps() {
+            true => self.side_by_side(&mut gathering, contexts, &states, sink),
+            false => self.one_by_one(&mut gathering, contexts, &states, sink),
+        };
+        match ended {
+            Err(CollectError::Sink(error)) => return Err(CollectError::Sink(error)),
+            Err(CollectError::Enough) => return Err(CollectError::Enough),
+            // What was gathered is kept before the run ends.
+            Err(error) if is_fatal(&error) => {
+                gathering.batcher.flush(sink)?;
+                return Err(error);
+            }
+            Err(error) => gathering.ends(&error),
+            Ok(()) => {}
+        }
+        gathering.finish(sink)
+    }
+
+    /// All parents, several at a time. Those who ask are ahead of what is taken.
+    fn side_by_side(
+        &self,
+        gathering: &mut Gathering<'_>,
+        contexts: &[Context],
+        states: &[State],
+        sink: &mut dyn Sink,
+    ) -> Result<(), CollectError> {
+        let resource = gathering.resource;
         let (next, over) = (AtomicUsize::new(0), AtomicBool::new(false));
         let cancelled = || over.load(Ordering::Relaxed) || (self.means.cancelled)();
-        // Who only looks has nobody ask ahead of what is looked at.
-        let (workers, waiting) = if sink.keeps() { (self.workers, PAGES_WAITING) } else { (1, 0) };
-        let workers = workers.min(contexts.len());
+        let workers = self.workers.min(contexts.len());
         // Nothing is gathered beyond what waits here: who is quicker than the sink waits for it.
-        let (say, said) = bounded(workers.max(1) * waiting);
-        let ended = std::thread::scope(|scope| {
+        let (say, said) = bounded(workers.max(1) * PAGES_WAITING);
+        std::thread::scope(|scope| {
             for _ in 0..workers {
                 let say: Sender<Said> = say.clone();
-                let (next, cancelled, states) = (&next, &cancelled, &states);
+                let (next, cancelled) = (&next, &cancelled);
                 let (service, common) = (self.service, self.common);
                 let moment = Moment::of(self.means, cancelled);
                 scope.spawn(move || {
@@ -169,19 +194,34 @@ impl Run<'_> {
             // Whoever still speaks is not heard any more, and ends.
             drop(said);
             taken
-        });
-        match ended {
-            Err(CollectError::Sink(error)) => return Err(CollectError::Sink(error)),
-            Err(CollectError::Enough) => return Err(CollectError::Enough),
-            // What was gathered is kept before the run ends.
-            Err(error) if is_fatal(&error) => {
-                gathering.batcher.flush(sink)?;
-                return Err(error);
-            }
-            Err(error) => gathering.ends(&error),
-            Ok(()) => {}
+        })
+    }
+
+    /// All parents for who only looks: a page is asked for once the one before is taken and was not enough.
+    fn one_by_one(
+        &self,
+        gathering: &mut Gathering<'_>,
+        contexts: &[Context],
+        states: &[State],
+        sink: &mut dyn Sink,
+    ) -> Result<(), CollectError> {
+        let resource = gathering.resource;
+        let moment = Moment::of(self.means, self.means.cancelled);
+        for (at, (context, state)) in contexts.iter().zip(states).enumerate() {
+            let mut taken = Ok(());
+            let mut emit = |records: Vec<Record>, state: Option<State>| {
+                taken = gathering.take(Said::Page(at, records, state), contexts, sink);
+                taken.is_ok()
+            };
+            let walked = self
+                .means
+                .fetching
+                .time(|| walk(self.service, self.common, resource, context, state, &moment, &mut emit));
+            // Why no more is wanted.
+            taken?;
+            gathering.take(Said::Done(at, walked), contexts, sink)?;
         }
-        gathering.finish(sink)
+        Ok(())
     }
 }
 

@@ -7,7 +7,7 @@ use stele_collect::{CollectError, Collector, Price, Source, SourceKind};
 use stele_files::{FileCollector, FilesConfig};
 use stele_helpdesk::{DiskTexts, Helpdesk, HelpdeskConfig, NoTexts, Texts};
 use stele_model::error::in_full;
-use stele_rest::{RestCollector, RestConfig};
+use stele_rest::{RestCollector, RestConfig, Shared};
 use stele_tables::{TableCollector, TablesConfig};
 
 use super::attachments::Documents;
@@ -31,22 +31,24 @@ impl SourceDesk<'_> {
     ///
     /// If its settings make no sense; the text says what would.
     pub(super) fn collector(&self, source: &Source) -> Result<Box<dyn Collector>, EngineError> {
-        self.collector_with(source, || {
+        let texts = || -> Arc<dyn Texts> {
             let dir = self.engine.data_dir().join(TEXTS_DIR).join(&source.id);
             match DiskTexts::new(dir, TEXTS_BYTES_MAX) {
                 Ok(kept) => Arc::new(kept),
                 // Each is found out anew then.
                 Err(_) => Arc::new(NoTexts),
             }
-        })
+        };
+        self.collector_with(source, || self.shared(source), texts)
     }
 
     /// Every entry of the list that cannot be used, in its order: those that make no sense, and those that are switched on
-    /// and whose settings their kind refuses. Nothing is asked.
+    /// and whose settings their kind refuses. Nothing is asked, and nothing that is kept is looked at: a service does this
+    /// for each list that it is asked for.
     pub fn unusable(&self) -> Vec<SourceProblem> {
         let config = self.config();
         let refused = config.sources.iter().filter(|source| source.enabled).filter_map(|source| {
-            let why = match self.collector_with(source, || Arc::new(NoTexts)).err()? {
+            let why = match self.collector_with(source, Shared::default, || Arc::new(NoTexts)).err()? {
                 EngineError::Collect(CollectError::Config { why, .. }) => why,
                 error => in_full(&error),
             };
@@ -60,6 +62,7 @@ impl SourceDesk<'_> {
     fn collector_with(
         &self,
         source: &Source,
+        shared: impl FnOnce() -> Shared,
         texts: impl FnOnce() -> Arc<dyn Texts>,
     ) -> Result<Box<dyn Collector>, EngineError> {
         let refuse = |why: &str| CollectError::Config { source_id: source.id.clone(), why: why.to_owned() };
@@ -67,7 +70,7 @@ impl SourceDesk<'_> {
             SourceKind::Rest => {
                 let config = RestConfig::of(source, self.variable)?;
                 let pace = Arc::new(Paced::new(self.engine.shared_clock()));
-                Box::new(RestCollector::new(source.clone(), config, self.shared(source), pace)?)
+                Box::new(RestCollector::new(source.clone(), config, shared(), pace)?)
             }
             SourceKind::Database => {
                 let config: TablesConfig = source.settings(self.variable)?.read_as(Ok)?;

@@ -41,18 +41,45 @@ fn a_key_goes_over_http_to_this_machine_alone() {
         try_rig(Value::Object(settings), Shared::default()).unwrap();
     };
     let bearer = json!({"type": "bearer", "token": "${API_KEY}"});
-    check(json!({"endpoint": "http://api.example/v1", "auth": bearer}), Some("http://api.example/v1"));
+    check(json!({"endpoint": "http://api.example/v1", "auth": bearer}), Some("http://api.example,"));
     check(json!({"endpoint": "http://api.example/v1", "headers": {"x-key": "geheim"}}), Some("api.example"));
     check(json!({"endpoint": "http://api.example/v1", "params": {"key": "${API_KEY}"}}), Some("api.example"));
-    check(json!({"endpoint": "http://ann:geheim@api.example/v1"}), Some("http://api.example/v1"));
+    check(json!({"endpoint": "http://ann:geheim@api.example/v1"}), Some("http://api.example,"));
+    // Wherever it stands in the address, and under whatever name it is sent.
+    check(json!({"endpoint": "http://api.example/v1?key=${API_KEY}"}), Some("http://api.example,"));
+    check(json!({"endpoint": "http://api.example/${API_KEY}/v1"}), Some("http://api.example,"));
+    check(json!({"endpoint": "http://api.example", "path": "items?key=${API_KEY}"}), Some("api.example"));
+    let items = |more: Value| {
+        let mut items = json!({"name": "items"});
+        items.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        json!([items])
+    };
+    check(
+        json!({"base_url": "http://api.example/${API_KEY}", "resources": items(json!({}))}),
+        Some("api.example"),
+    );
+    check(
+        json!({"endpoint": "http://api.example/v1", "headers": {"x-who": "${API_KEY}"}}),
+        Some("api.example"),
+    );
+    check(json!({"endpoint": "http://api.example/v1", "headers": {"Cookie": "geheim"}}), Some("api.example"));
+    check(
+        json!({"base_url": "http://api.example", "resources": items(json!({"headers": {"authorization": "geheim"}}))}),
+        Some("api.example"),
+    );
     check(
         json!({"endpoint": "http://127.0.0.1:1/v1", "hosts": ["api.example"], "auth": bearer}),
         Some("http://api.example"),
     );
     let login = json!({"type": "oauth2", "token_url": "http://login.example/t", "client_id": "a", "client_secret": "geheim"});
-    check(json!({"endpoint": "https://api.example/v1", "auth": login}), Some("http://login.example/t"));
+    check(json!({"endpoint": "https://api.example/v1", "auth": login}), Some("http://login.example,"));
     // Nothing is told, or nobody hears it.
     check(json!({"endpoint": "http://api.example/v1"}), None);
+    let plain = json!({"accept": "text/csv", "user-agent": "stele"});
+    check(json!({"endpoint": "http://api.example/v1", "headers": plain}), None);
+    check(json!({"base_url": "http://api.example", "resources": items(json!({"headers": plain}))}), None);
+    // Who is asked is no key.
+    check(json!({"endpoint": "http://${API_KEY}.example:8080/v1?all=1"}), None);
     check(json!({"endpoint": "https://api.example/v1", "auth": bearer}), None);
     check(json!({"endpoint": "http://localhost:1/v1", "auth": bearer}), None);
 }

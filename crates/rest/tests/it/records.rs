@@ -174,12 +174,42 @@ fn rest_17_check_discover_and_preview() {
     let mut preview = Preview::new(3);
     let collected =
         rig.with(|collector, means| collector.collect(&Default::default(), &mut preview, means)).unwrap();
-    assert!(preview.lines.len() <= 3 && !preview.lines.is_empty(), "{:?}", preview.lines);
-    // It stops when it has enough, and says how much that took.
-    assert_eq!(collected.calls as usize, server.requests().len() - before);
+    assert_eq!(preview.lines.len(), 3, "{:?}", preview.lines);
+    // It stops when it has enough, and says how much that took: the posts, what is secret, and the comments of both posts.
+    assert_eq!((collected.calls, server.requests().len() - before), (4, 4));
     let mut one = Preview::new(1);
     rig.with(|collector, means| collector.collect(&Default::default(), &mut one, means)).unwrap();
-    assert_eq!(one.lines.len(), 1);
+    assert_eq!((one.lines.len(), server.requests().len() - before), (1, 5));
+}
+
+#[test]
+fn rest_17_a_preview_asks_for_what_it_shows() {
+    let check = |resources: Value, limit: u64, requests: usize| {
+        // A page is so long that whoever asked ahead would have done so before it is looked at.
+        let server = Server::new(|number, request| match path(request) {
+            "/posts" => say(&json!([{"id": 1}, {"id": 2}, {"id": 3}])),
+            _ => {
+                let page: Vec<Value> = (0..1_000).map(|id| json!({"id": number * 1_000 + id})).collect();
+                say(&Value::from(page))
+            }
+        });
+        let mut rig = rig(json!({"base_url": server.url, "resources": resources}));
+        let mut preview = Preview::new(limit);
+        rig.with(|collector, means| collector.collect(&Default::default(), &mut preview, means)).unwrap();
+        assert_eq!(preview.lines.len() as u64, limit);
+        let asked: Vec<String> = server.requests().iter().map(|request| request.path.clone()).collect();
+        assert_eq!(asked.len(), requests, "{asked:?}");
+    };
+    let pages = json!([{"name": "many", "path": "many", "paginate": {"type": "page_number"}}]);
+    check(pages.clone(), 1, 1);
+    check(pages.clone(), 1_000, 1);
+    check(pages, 1_001, 2);
+    // Of the comments, those of the first post.
+    let comments = json!([
+        {"name": "posts", "path": "posts"},
+        {"name": "comments", "path": "posts/{resources.posts.id}/comments"},
+    ]);
+    check(comments, 1_000, 2);
 }
 
 #[test]
