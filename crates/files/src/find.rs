@@ -145,9 +145,11 @@ pub(crate) struct Place {
 }
 
 impl Place {
+    /// The place of a source, without what lies in the directory `own` of the program itself.
+    ///
     /// # Errors
-    /// If the pattern makes no sense, or the directory is not there.
-    pub(crate) fn of(config: &FilesConfig) -> Result<Self, FilesError> {
+    /// If the pattern makes no sense, or the directory is not there or is the program's.
+    pub(crate) fn of(config: &FilesConfig, own: Option<&Path>) -> Result<Self, FilesError> {
         let matcher = matcher("file_pattern", &config.file_pattern)?;
         let metadata = std::fs::metadata(&config.path).at("open", &config.path)?;
         let path = config.path.canonicalize().at("open", &config.path)?;
@@ -156,6 +158,14 @@ impl Place {
             false => (path.parent().unwrap_or(Path::new("/")).to_owned(), Some(path)),
         };
         let mut closed = Vec::new();
+        if let Some(own) = own.and_then(|own| own.canonicalize().ok()) {
+            if root.starts_with(&own) {
+                let why =
+                    format!("it belongs to the data directory {}, whose files are no source", own.display());
+                return Err(wrong("path", why));
+            }
+            closed.push(own);
+        }
         if config.after() == After::Archive {
             // Everything that is the same at any time.
             let fixed: PathBuf =

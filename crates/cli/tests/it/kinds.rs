@@ -139,3 +139,24 @@ fn the_ledger_of_a_lake_of_every_kind_of_source_holds() {
     assert!(compacted["parts_before"].as_u64() > compacted["parts_after"].as_u64(), "{compacted}");
     all.holds(2);
 }
+
+#[test]
+fn sources_12_a_source_never_takes_the_lake_it_is_kept_in() {
+    let world = World::of_size(78, 5_000);
+    world.write("a/one.json", "{\"id\":1}");
+    let source = |path: &str| {
+        format!(
+            "[embedding]\nprovider = \"none\"\n[[sources]]\nsource_id = \"all\"\nsource_type = \"file\"\npath = \"{path}\"\n\
+             file_pattern = \"**/*.{{json,jsonl,parquet,lock}}\"\nmin_age = \"0s\"\nafter_ingest = \"delete\"\n"
+        )
+    };
+    world.write("stele.toml", source("a"));
+    for n in 2..4 {
+        world.run("ingest --source all --data-dir a/lake").is(0);
+        world.run("coverage --data-dir a/lake").is(0);
+        world.write("a/next.json", format!("{{\"id\":{n}}}"));
+    }
+    world.write("stele.toml", source("a/lake/lake"));
+    world.run("ingest --source all --data-dir a/lake").is(1).says(&["belongs to the data directory"]);
+    world.run("coverage --data-dir a/lake").is(0);
+}

@@ -97,7 +97,8 @@ impl SourceDesk<'_> {
                 let config = source.settings(self.variable)?.read::<FilesConfig>()?;
                 let tenant_id = Some(self.tenant(source).to_owned());
                 let scratch = self.engine.data_dir().join(UNPACKED_DIR).join(&source.id);
-                Box::new(FileCollector::new(&source.id, tenant_id, config, scratch)?)
+                let files = FileCollector::new(&source.id, tenant_id, config, scratch)?;
+                Box::new(files.beside(self.engine.data_dir().to_path_buf()))
             }
             SourceKind::Socket => {
                 return Err(refuse("a live feed does not end: `stele capture URL` listens to it").into());

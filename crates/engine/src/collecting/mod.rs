@@ -29,6 +29,7 @@ use stele_collect::{
     Source, SourceKind, SourcesConfig, Stopwatch, StreamInfo,
 };
 use stele_http::Pace;
+use stele_model::ErrorKind;
 use stele_rest::Shared;
 
 pub use backup::{BACKUPS_DIR, Backup, Restored};
@@ -145,13 +146,23 @@ impl<'a> SourceDesk<'a> {
         let source = self.config.source(id)?;
         let mut collector = self.collector(source)?;
         let mut preview = Preview::new(limit);
-        self.look(source, cancel, |means| {
+        let ended = self.look(source, cancel, |means| {
             let mut sieve = Sieve::of(source, &mut preview)?;
             match collector.collect(&Cursors::default(), &mut sieve, means) {
-                Ok(_) | Err(CollectError::Enough) => Ok(()),
-                Err(error) => Err(error.into()),
+                Ok(collected) => Ok(collected.streams),
+                Err(CollectError::Enough) => Ok(Vec::new()),
+                Err(error) => Err(EngineError::from(error)),
             }
         })?;
+        // Where there is something to show, a run will say what fails beside it.
+        if preview.lines.is_empty() {
+            for stream in ended {
+                if let StreamEnd::Failed { reason } = stream.outcome {
+                    let why = format!("{id}, {}: {reason}", stream.stream);
+                    return Err(EngineError::NotCollected { why, kind: ErrorKind::Retry });
+                }
+            }
+        }
         let (trust, mut marked) = (Trust::of(source.trust_score), Vec::new());
         let line = |line: &String| {
             marked.clear();

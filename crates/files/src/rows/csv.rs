@@ -35,6 +35,8 @@ pub(super) struct Separated {
     rows: u64,
     /// Columns are not known before the first row says how many there are.
     named: bool,
+    /// The line that names the columns, until a row has told them.
+    header: Option<Vec<u8>>,
     types: CsvConfig,
 }
 
@@ -61,6 +63,7 @@ impl Separated {
         let mut builder = ReaderBuilder::new();
         builder.has_headers(false).flexible(true).delimiter(delimiter).quote(config.quote as u8);
         let (mut names, mut header_bytes, mut header_lines) = (config.columns.clone(), 0, 0);
+        let mut header = None;
         if config.header && !text.is_empty() {
             let mut reader = builder.from_reader(text);
             let mut record = ByteRecord::new();
@@ -88,6 +91,7 @@ impl Separated {
         }
         let mut lines = from.lines;
         if from.at == 0 {
+            header = text.get(..header_bytes as usize).map(|bytes| bytes.trim_ascii().to_vec());
             let skip = header_bytes + if marked { BOM.len() as u64 } else { 0 };
             feed.head(usize::try_from(skip).unwrap_or(usize::MAX));
             feed.consume(usize::try_from(skip).unwrap_or(usize::MAX).min(feed.ready().len()));
@@ -104,6 +108,7 @@ impl Separated {
             base_lines: lines,
             rows: from.rows,
             named: !names.is_empty(),
+            header: header.filter(|header| !header.is_empty()),
             types: config.clone(),
         };
         separated.name(names);
@@ -182,6 +187,10 @@ impl Rows for Separated {
             Ok(true) => {}
             Ok(false) => {
                 self.reader.get_mut().failure()?;
+                if let Some(header) = self.header.take().filter(|_| self.rows == 0) {
+                    out.extend_from_slice(&header);
+                    return Ok(Next::Bad(1, "it names columns, and no row follows that has them".to_owned()));
+                }
                 // Line breaks at the end.
                 let rest = self.reader.get_ref().lent();
                 self.reader.get_mut().consume(rest);

@@ -5,7 +5,7 @@ use std::fs::File;
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
-use parquet::basic::Compression;
+use parquet::basic::{Compression, ConvertedType};
 use parquet::errors::ParquetError;
 
 use super::values::{Member, members};
@@ -44,8 +44,18 @@ impl Columns {
     }
 }
 
-/// Refuses what is packed by the one codec that is not built in, before any of it is read.
+/// Refuses what is packed by the one codec that is not built in, and what would lose a part of its values, before any of
+/// it is read.
 fn readable(builder: &ParquetRecordBatchReaderBuilder<File>) -> Result<(), FilesError> {
+    for column in builder.parquet_schema().columns() {
+        if column.converted_type() == ConvertedType::INTERVAL {
+            let why = format!(
+                "its column {} has intervals, whose months would be lost; write it anew with them as text",
+                column.path().string()
+            );
+            return Err(FilesError::Unknown { why });
+        }
+    }
     let columns = builder.metadata().row_groups().iter().flat_map(|group| group.columns());
     for column in columns {
         if matches!(column.compression(), Compression::LZO) {

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use arrow::array::{
     ArrayRef, BinaryArray, BooleanArray, Date32Array, Decimal128Array, DictionaryArray, Float64Array,
-    Int64Array, ListArray, RecordBatch, StringArray, StructArray, TimestampMicrosecondArray,
-    TimestampNanosecondArray, UInt64Array,
+    Int64Array, IntervalYearMonthArray, ListArray, RecordBatch, StringArray, StructArray,
+    TimestampMicrosecondArray, TimestampNanosecondArray, UInt64Array,
 };
 use arrow::datatypes::{DataType, Field, Int32Type};
 use parquet::arrow::ArrowWriter;
@@ -199,6 +199,10 @@ fn sources_10_parquet_in_every_codec_but_one_that_is_named() {
     let (told, taken) = read(bytes);
     let says = "its column id are packed by lzo, which is not read here; write it anew";
     assert!(told[0].0 == "a.parquet" && told[0].1.contains(says) && taken.is_empty(), "{told:?}");
+    // Intervals lose their months when they are read.
+    let months = Arc::new(IntervalYearMonthArray::from(vec![1, 14])) as ArrayRef;
+    let (told, taken) = read(parquet(&[RecordBatch::try_from_iter([("age", months)]).unwrap()], 4));
+    assert!(told[0].1.contains("its column age has intervals") && taken.is_empty(), "{told:?}");
 }
 
 #[test]
@@ -301,4 +305,8 @@ fn sources_10_what_is_no_row_is_kept_aside_with_file_and_line() {
         &["e.json:2: element 2 of the list is no JSON: expected ident at line 1 column 9: {\"a\":tru}"],
     );
     check("e.csv", b"a,b\n1,2\n\"x,3\n", 1, &["e.csv:3: the file ends within quotes: \"x,3"]);
+    // What names the columns of no row is in no record.
+    let header = "e.csv:1: it names columns, and no row follows that has them: a,b";
+    check("e.csv", b"a,b\n", 0, &[header]);
+    check("e.csv", b"a,b\n1\n", 0, &["e.csv:2: it has 1 values, and there are 2 columns: 1", header]);
 }
