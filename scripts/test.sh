@@ -61,7 +61,7 @@ check browser env -u LD_LIBRARY_PATH "$STELE_CACHE/venv-browser/bin/python" scri
     "$CARGO_TARGET_DIR/debug/xtask" "$CARGO_TARGET_DIR/screenshots"
 check mcp-conformance env -u LD_LIBRARY_PATH scripts/mcp_conformance/run.sh "$stele" "$lake"
 # What of it is a test of its own has run already.
-SEEDS=5 MODEL_SEEDS=0 SIM_SEEDS=0 REDIS_KILLS=0 JOB_KILLS=4 FIRST_SEED=1 check torture scripts/torture.sh
+SEEDS=5 MODEL_SEEDS=0 SIM_SEEDS=0 REDIS_KILLS=0 JOB_KILLS=4 CAPTURE_MINUTES=0 FIRST_SEED=1 check torture scripts/torture.sh
 check cases env -u LD_LIBRARY_PATH "$CARGO_TARGET_DIR/debug/xtask" t12 --stele "$CARGO_TARGET_DIR/debug/stele" \
     --python "$STELE_CACHE/venv-readers/bin/python" --scratch "$STELE_CACHE/t12"
 cat "$logs/cases.log" 2>/dev/null

@@ -201,6 +201,7 @@ impl Place {
             found: Found::default(),
             links: Vec::new(),
             followed: 0,
+            entered: HashSet::new(),
             through_links: HashSet::new(),
             named: HashSet::new(),
         };
@@ -253,12 +254,6 @@ impl Place {
         (self.dots || !below.iter().any(is_hidden)) && self.takes(real)
     }
 
-    /// Whether a link leads to one of the directories on the way to it.
-    fn leads_back(&self, link: &Path, real: &Path) -> bool {
-        let mut way = link.ancestors().skip(1).take_while(|dir| dir.starts_with(&self.root));
-        way.any(|dir| dir.canonicalize().is_ok_and(|dir| dir == real))
-    }
-
     fn name(&self, path: &Path) -> String {
         let name = uri_of(path.strip_prefix(&self.root).unwrap_or(path));
         // What begins so among the cursors is no file.
@@ -268,7 +263,7 @@ impl Place {
 
 /// A look at a place. Links are followed when everything that has a name without them is found, and those that are met
 /// behind others when these are followed: what they lead to may have no other name that the pattern takes. Nothing goes
-/// in circles, since none of those leads to a directory again that is on the way to it.
+/// in circles, since none of those leads to a directory again that was entered through a link.
 struct Look<'p> {
     place: &'p Place,
     since: Option<Micros>,
@@ -278,6 +273,8 @@ struct Look<'p> {
     links: Vec<PathBuf>,
     /// Links to directories that were followed.
     followed: usize,
+    /// Directories, canonical, that links lead to.
+    entered: HashSet<PathBuf>,
     /// Files, canonical, that were found behind a link.
     through_links: HashSet<PathBuf>,
     /// What was said to be refused, outside or left, by where it lies without links.
@@ -387,7 +384,7 @@ impl Look<'_> {
         if metadata.is_file() {
             return self.file(link.to_owned(), Some(real), Ok(metadata));
         }
-        if !metadata.is_dir() || (is_behind && place.leads_back(link, &real)) {
+        if !metadata.is_dir() || (!self.entered.insert(real.clone()) && is_behind) {
             return Ok(());
         }
         self.followed += 1;

@@ -35,7 +35,7 @@ pub(super) struct Separated {
     rows: u64,
     /// Columns are not known before the first row says how many there are.
     named: bool,
-    /// The line that names the columns, until a row has told them.
+    /// The line that names the columns, where nothing else will: no row that is there, and none that may yet come.
     header: Option<Vec<u8>>,
     types: CsvConfig,
 }
@@ -52,6 +52,7 @@ impl Separated {
         head: &[u8],
         from: &FileState,
         config: &CsvConfig,
+        may_grow: bool,
     ) -> Result<Self, FilesError> {
         let marked = head.starts_with(BOM);
         let text = head.strip_prefix(BOM).unwrap_or(head);
@@ -108,7 +109,7 @@ impl Separated {
             base_lines: lines,
             rows: from.rows,
             named: !names.is_empty(),
-            header: header.filter(|header| !header.is_empty()),
+            header: header.filter(|header| !header.is_empty() && !may_grow),
             types: config.clone(),
         };
         separated.name(names);

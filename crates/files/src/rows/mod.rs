@@ -70,7 +70,7 @@ pub(crate) fn of_text(
         Format::Jsonl => Box::new(lines::Lines::new(feed, from, false, reading.may_grow)),
         Format::Text => Box::new(lines::Lines::new(feed, from, true, reading.may_grow)),
         Format::Json => Box::new(json::Document::new(feed, head, from)),
-        Format::Csv => Box::new(csv::Separated::new(feed, head, from, reading.csv)?),
+        Format::Csv => Box::new(csv::Separated::new(feed, head, from, reading.csv, reading.may_grow)?),
         Format::Parquet => {
             return Err(FilesError::Unknown {
                 why: "it is no Parquet: it does not begin with `PAR1`".to_owned(),

@@ -123,10 +123,11 @@ fn sources_12_links_behind_a_link_are_followed() {
 #[test]
 fn sources_12_links_behind_a_link_that_are_too_many_are_named() {
     let mut rig = Rig::new(json!({"file_pattern": "in/**/*.jsonl"}));
-    rig.write("shared/a.jsonl", "{\"id\":1}\n");
+    rig.write("shared/0000/a.jsonl", "{\"id\":1}\n");
     fs::create_dir(rig.path(".many")).unwrap();
     for at in 0..1001 {
-        symlink("../shared", rig.path(&format!(".many/{at:04}"))).unwrap();
+        fs::create_dir_all(rig.path(&format!("shared/{at:04}"))).unwrap();
+        symlink(format!("../shared/{at:04}"), rig.path(&format!(".many/{at:04}"))).unwrap();
     }
     symlink(".many", rig.path("in")).unwrap();
     assert_eq!(rig.good(), ["{\"id\":1}"]);
