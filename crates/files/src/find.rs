@@ -201,6 +201,7 @@ impl Place {
             found: Found::default(),
             links: Vec::new(),
             followed: 0,
+            firsts: Vec::new(),
             entered: HashSet::new(),
             through_links: HashSet::new(),
             named: HashSet::new(),
@@ -263,7 +264,7 @@ impl Place {
 
 /// A look at a place. Links are followed when everything that has a name without them is found, and those that are met
 /// behind others when these are followed: what they lead to may have no other name that the pattern takes. Nothing goes
-/// in circles, since none of those leads to a directory again that was entered through a link.
+/// in circles, since none of those leads to a directory again that was entered behind the same first link.
 struct Look<'p> {
     place: &'p Place,
     since: Option<Micros>,
@@ -273,8 +274,10 @@ struct Look<'p> {
     links: Vec<PathBuf>,
     /// Links to directories that were followed.
     followed: usize,
-    /// Directories, canonical, that links lead to.
-    entered: HashSet<PathBuf>,
+    /// Those of them that lie behind no other.
+    firsts: Vec<PathBuf>,
+    /// Directories, canonical, that were entered behind each of these.
+    entered: HashSet<(Option<PathBuf>, PathBuf)>,
     /// Files, canonical, that were found behind a link.
     through_links: HashSet<PathBuf>,
     /// What was said to be refused, outside or left, by where it lies without links.
@@ -384,7 +387,11 @@ impl Look<'_> {
         if metadata.is_file() {
             return self.file(link.to_owned(), Some(real), Ok(metadata));
         }
-        if !metadata.is_dir() || (!self.entered.insert(real.clone()) && is_behind) {
+        if !is_behind {
+            self.firsts.push(link.to_owned());
+        }
+        let first = self.firsts.iter().find(|first| link.starts_with(first)).cloned();
+        if !metadata.is_dir() || !self.entered.insert((first, real.clone())) {
             return Ok(());
         }
         self.followed += 1;
