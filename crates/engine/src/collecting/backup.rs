@@ -310,7 +310,9 @@ fn read(dir: &Path) -> Result<List, EngineError> {
     let path = dir.join(LIST);
     let there = fs::metadata(&path);
     if there.as_ref().is_err_and(|error| error.kind() == ErrorKind::NotFound) {
-        let reason = format!("it has no {LIST}, which `stele sources purge --backup` writes there last");
+        let reason = format!(
+            "it has no {LIST}, which `stele sources purge --backup` writes there last; name the directory that was named there"
+        );
         return Err(refuse(dir, reason));
     }
     let length = there.at("read", &path)?.len();
