@@ -100,17 +100,17 @@ fn sources_12_what_only_a_link_leads_to_is_read_and_stays() {
 fn sources_12_links_behind_a_link_are_followed() {
     let mut rig = Rig::new(json!({"file_pattern": "current/**/*.jsonl"}));
     rig.write("releases/7/a.jsonl", "{\"id\":1}\n");
-    rig.write("shared/log/b.jsonl", "{\"id\":2}\n");
+    rig.write("common/log/b.jsonl", "{\"id\":2}\n");
     rig.write(".hidden/c.jsonl", "{\"id\":3}\n");
-    rig.write("shared/d.jsonl", "{\"id\":4}\n");
+    rig.write("common/d.jsonl", "{\"id\":4}\n");
     for (to, link) in [
         ("releases/7", "current"),
-        ("../../shared/log", "releases/7/log"),
+        ("../../common/log", "releases/7/log"),
         ("../../.hidden/c.jsonl", "releases/7/c.jsonl"),
-        ("../d.jsonl", "shared/log/d.jsonl"),
+        ("../d.jsonl", "common/log/d.jsonl"),
         // In circles, too.
         ("..", "releases/7/up"),
-        ("../../current", "shared/log/back"),
+        ("../../current", "common/log/back"),
     ] {
         symlink(to, rig.path(link)).unwrap();
     }
@@ -123,11 +123,11 @@ fn sources_12_links_behind_a_link_are_followed() {
 #[test]
 fn sources_12_links_behind_a_link_that_are_too_many_are_named() {
     let mut rig = Rig::new(json!({"file_pattern": "in/**/*.jsonl"}));
-    rig.write("shared/0000/a.jsonl", "{\"id\":1}\n");
+    rig.write("common/0000/a.jsonl", "{\"id\":1}\n");
     fs::create_dir(rig.path(".many")).unwrap();
     for at in 0..1001 {
-        fs::create_dir_all(rig.path(&format!("shared/{at:04}"))).unwrap();
-        symlink(format!("../shared/{at:04}"), rig.path(&format!(".many/{at:04}"))).unwrap();
+        fs::create_dir_all(rig.path(&format!("common/{at:04}"))).unwrap();
+        symlink(format!("../common/{at:04}"), rig.path(&format!(".many/{at:04}"))).unwrap();
     }
     symlink(".many", rig.path("in")).unwrap();
     assert_eq!(rig.good(), ["{\"id\":1}"]);
