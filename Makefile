@@ -29,6 +29,8 @@ SECONDS_OF_SOAK ?= 3600
 PREFIX ?= /usr/local
 # `dev` is the build that the tests ran; `make install PROFILE=release` compiles everything again.
 PROFILE ?= dev
+# Markdown that `make bench-documents` reads.
+CORPUS ?= docs/guide
 out = $(CARGO_TARGET_DIR)/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
 
 .PHONY: help
@@ -71,12 +73,19 @@ bench-helpdesk: build ## Collects 10,000 tickets beside dlt, and 100,000 alone.
 	@scripts/setup.sh bench-helpdesk
 	@env -u LD_LIBRARY_PATH "$(STELE_CACHE)/venv-sqlbench/bin/python" scripts/bench_helpdesk.py $(out)/stele $(out)/mock-freshdesk
 
+.PHONY: bench-documents
+bench-documents: models ## Reads the Markdown below CORPUS beside markdown-it-py and markitdown.
+	@scripts/setup.sh bench-documents
+	cargo build --locked --workspace --bin stele --bin xtask --example measure --profile $(PROFILE)
+	@$(out)/xtask bench documents --embedded --corpus "$(CORPUS)" --stele $(out)/stele --measure $(out)/examples/measure \
+	    --python "$(STELE_CACHE)/venv-documents/bin/python" --scratch "$(STELE_CACHE)/bench"
+
 .PHONY: torture
 torture: setup-test models ## Runs the long fault tests and prints a table with seeds.
 	@scripts/torture.sh
 
 .PHONY: load
-load: models ## Asks a service 2,000 times a second beside an ingest; says what fails, and how fast the rest is.
+load: models ## Asks a service 2,000 times a second beside ingests; says what fails, and how fast the rest is.
 	@scripts/setup.sh load
 	@python3 scripts/load.py $(out)/stele $(out)/xtask --seconds $(SECONDS_OF_LOAD)
 

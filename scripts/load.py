@@ -4,9 +4,10 @@
     scripts/load.py STELE XTASK [--seconds 60] [--rate 2000]             figures of one run
     scripts/load.py STELE XTASK --soak --seconds 3600 [--rate 100]       memory and handles, each 10 s
 
-The first says how many requests failed, how fast searches and the rest were answered, and by how much the ingest
-beside them was slowed. The second ingests once a minute, keeps a line each 10 s in soak.tsv (--out), and ends with
-the slope of memory and of handles and a verdict. Both end with 1 if a request failed or the verdict is no.
+The first says how many requests failed, how fast searches and the rest were answered, and by how much the ingests
+beside them were slowed: the same ones run before, into a lake of their own, with nobody who asks. The second ingests once a minute, keeps a line each 10 s in soak.tsv (--out), and ends with
+the slope of memory and of handles and a verdict. Both end with 1 if a request failed or the verdict is no, the first also if the load
+ended before the ingests did.
 """
 
 import argparse
@@ -18,6 +19,7 @@ import sys
 import tempfile
 import time
 import urllib.request
+from contextlib import contextmanager
 from pathlib import Path
 
 from serving import service
@@ -76,15 +78,21 @@ class Ingest:
             raise SystemExit(f"load: the ingest did not work: {job['cause']}")
         return job["state"] == "done"
 
-    def seconds(self):
-        """How long the job ran, without waiting for a worker."""
+    def wait(self):
         until = time.monotonic() + JOB_SECONDS_MAX
         while not self.done():
             if time.monotonic() > until:
                 raise SystemExit(f"load: {self.id} did not end within {JOB_SECONDS_MAX} s")
             time.sleep(0.2)
+        # When it began and ended, in seconds, without waiting for a worker.
         job = ask(f"{self.url}/api/jobs/{self.id}")
-        return (job["finished"] - job["started"]) / 1e6
+        self.started, self.finished = job["started"] / 1e6, job["finished"] / 1e6
+
+
+def made(directory):
+    """A directory for a service."""
+    (directory / "in").mkdir(parents=True)
+    return directory
 
 
 def generator(url, directory, name, paths, rate, seconds):
@@ -126,27 +134,48 @@ def tell(results, seconds):
     return wrong
 
 
-def load(url, directory, options, first):
-    alone = Ingest(url, sample(options.xtask, directory / "in/alone", 2, options.size))
-    rate_alone = alone.bytes / alone.seconds()
-    beside = [sample(options.xtask, directory / f"in/beside{number}", 3 + number, options.size) for number in range(options.ingests)]
-    running = generators(url, directory, options.rate, options.seconds, first)
-    time.sleep(1)
-    jobs = [Ingest(url, target) for target in beside]
-    results = {"search": (options.rate * SEARCH_SHARE, result(running["search"])),
-               "other reads": (options.rate * (1 - SEARCH_SHARE), result(running["other reads"]))}
+def ingested(url, targets):
+    """Starts a job on each of these at once, waits for all, and gives how many bytes a second that was."""
+    jobs = [Ingest(url, target) for target in targets]
+    for job in jobs:
+        job.wait()
+    began, ended = min(job.started for job in jobs), max(job.finished for job in jobs)
+    return sum(job.bytes for job in jobs) / (ended - began)
+
+
+@contextmanager
+def searched(options, directory):
+    """A service with something to search: its address, its process and the job that brought that."""
+    with service(options.stele, directory) as (url, process):
+        first = Ingest(url, sample(options.xtask, directory / "in/first", 1, "1MB"), embed=True)
+        first.wait()
+        ask(f"{url}/api/search?query=price")
+        yield url, process, first.id
+
+
+def load(options, scratch):
+    """The same ingests twice, each time into a lake of their own: with nobody who asks, and beside the load."""
+    rates = []
+    for name in ("alone", "beside"):
+        directory = made(scratch / name)
+        targets = [sample(options.xtask, directory / f"in/{number}", 2 + number, options.size) for number in range(options.ingests)]
+        with searched(options, directory) as (url, _, first):
+            running = generators(url, directory, options.rate, options.seconds, first) if name == "beside" else None
+            time.sleep(1)
+            rates.append(ingested(url, targets))
+            if running:
+                loaded = all(wrk.poll() is None for wrk in running.values())
+                results = {"search": (options.rate * SEARCH_SHARE, result(running["search"])),
+                           "other reads": (options.rate * (1 - SEARCH_SHARE), result(running["other reads"]))}
     wrong = tell(results, options.seconds)
-    busy = [job for job in jobs if job.done()]
-    seconds = sum(job.seconds() for job in busy)
-    if busy:
-        rate = sum(job.bytes for job in busy) / seconds
-        print(f"ingest: {rate_alone / 1e6:.2f} MB/s alone, {rate / 1e6:.2f} MB/s beside the load ({100 * (1 - rate / rate_alone):.0f} % slower, "
-              f"{len(busy)} of {len(jobs)} ingests ended under it)")
-    else:
-        print(f"ingest: {rate_alone / 1e6:.2f} MB/s alone; none ended beside the load")
+    alone, beside = rates
+    print(f"{options.ingests} ingests: {alone / 1e6:.2f} MB/s alone, {beside / 1e6:.2f} MB/s beside the load "
+          f"({100 * (1 - beside / alone):.0f} % slower)")
+    if not loaded:
+        print("the load ended before they did: ask for more --seconds")
     requests = sum(found["requests"] for _, found in results.values())
     print(f"{requests} requests, {wrong} of them refused or failed ({100 * wrong / max(requests, 1):.3f} %)")
-    return wrong == 0
+    return wrong == 0 and loaded
 
 
 def standing(process):
@@ -222,15 +251,12 @@ def main():
     if not shutil.which("wrk"):
         raise SystemExit("load: there is no wrk; apt-get install wrk")
     with tempfile.TemporaryDirectory() as scratch:
-        directory = Path(scratch)
-        (directory / "in").mkdir()
-        # What is searched; the ingests beside the load are the larger ones.
-        target = sample(options.xtask, directory / "in/first", 1, "1MB")
-        with service(options.stele, directory) as (url, process):
-            first = Ingest(url, target, embed=True)
-            first.seconds()
-            ask(f"{url}/api/search?query=price")
-            holds = soak(url, directory, options, first.id, process) if options.soak else load(url, directory, options, first.id)
+        scratch = Path(scratch)
+        if options.soak:
+            with searched(options, made(scratch)) as (url, process, first):
+                holds = soak(url, scratch, options, first, process)
+        else:
+            holds = load(options, scratch)
     sys.exit(0 if holds else 1)
 
 

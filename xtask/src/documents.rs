@@ -27,6 +27,8 @@ pub struct Documents {
     pub copies: u64,
     /// Measured rounds.
     pub runs: usize,
+    /// Whether our program is measured once more with the vectors of all texts.
+    pub embedded: bool,
 }
 
 /// Measures, and gives the table.
@@ -40,6 +42,11 @@ pub fn documents(plan: &Documents) -> Result<String> {
     let script = plan.tools.scratch.join("documents.py");
     fs::write(&script, include_str!("../documents.py"))?;
     let lake = plan.tools.scratch.join("documents-lake");
+    let ingest = |threads: &str| {
+        let mut work = Command::new(&plan.tools.stele);
+        work.arg("ingest").arg(&dir).args(["--quiet", "--threads", threads, "--data-dir"]).arg(&lake);
+        work
+    };
     let mut rows: Vec<(String, Vec<Run>)> = Vec::new();
     let mut left_out = String::new();
     let ours = [("stele, one thread", "1"), ("stele, two threads", "2")];
@@ -47,9 +54,8 @@ pub fn documents(plan: &Documents) -> Result<String> {
         let mut all = Vec::new();
         for (name, threads) in ours {
             plan.tools.fresh("documents-lake")?;
-            let mut work = Command::new(&plan.tools.stele);
-            work.arg("ingest").arg(&dir).args(["--no-embed", "--quiet", "--threads", threads]);
-            work.arg("--data-dir").arg(&lake);
+            let mut work = ingest(threads);
+            work.arg("--no-embed");
             all.push((name, plan.tools.measure(work)?));
         }
         if let Some(measure) = &plan.measure {
@@ -78,6 +84,12 @@ pub fn documents(plan: &Documents) -> Result<String> {
                 None => rows.push((name.to_owned(), Vec::new())),
             }
         }
+    }
+    if plan.embedded {
+        plan.tools.fresh("documents-lake")?;
+        let run = plan.tools.measure(ingest("2"))?;
+        ensure!(run.success, "ingest with vectors failed");
+        rows.push(("stele, two threads, with vectors, once".to_owned(), vec![run]));
     }
     Ok(table(&rows, files, bytes) + &left_out)
 }

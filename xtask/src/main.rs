@@ -136,6 +136,9 @@ enum BenchCommand {
         /// A directory with Markdown files.
         #[arg(long)]
         corpus: PathBuf,
+        /// Whether to measure our program with vectors, too, which takes minutes.
+        #[arg(long)]
+        embedded: bool,
         /// How often the corpus is read in each run, with other words.
         #[arg(long, default_value_t = 20)]
         copies: u64,
@@ -244,9 +247,10 @@ fn main() -> Result<ExitCode> {
             print!("{}", peers::bench(&tools, &Bench { inputs, runs, show_wrong })?);
             true
         }
-        Command::Bench(BenchCommand::Documents { tools, measure, corpus, copies, runs }) => {
+        Command::Bench(BenchCommand::Documents { tools, measure, corpus, embedded, copies, runs }) => {
             let tools = tools.tools()?;
-            print!("{}", documents::documents(&Documents { tools, measure, corpus, copies, runs })?);
+            let plan = Documents { tools, measure, corpus, copies, runs, embedded };
+            print!("{}", documents::documents(&plan)?);
             true
         }
         Command::Bench(BenchCommand::Answers { tools, models, lines, runs, sizes, real_max }) => {

@@ -208,6 +208,9 @@ impl From<SqlError> for Failure {
             SqlError::Unknown { .. } => {
                 failure.hint("`stele sql \"SELECT * FROM help\"` lists views and macros")
             }
+            SqlError::Syntax { .. } => {
+                failure.hint("it is DuckDB's SQL; docs/guide/sql.md shows queries that work")
+            }
             SqlError::Memory { .. } => failure.hint("raise it with --memory-limit, or add a LIMIT"),
             _ => failure,
         }

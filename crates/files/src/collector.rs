@@ -49,8 +49,8 @@ pub struct FileCollector {
     /// Which files of an archive are read, if not all.
     members: Option<GlobMatcher>,
     scratch: PathBuf,
-    /// The program's own directory.
-    own: Option<PathBuf>,
+    /// The program's own directories and files.
+    own: Vec<PathBuf>,
 }
 
 impl FileCollector {
@@ -69,14 +69,15 @@ impl FileCollector {
         let stream = config.stream.clone().unwrap_or_else(|| source_id.to_owned());
         let members = config.member_pattern.as_deref().map(|pattern| matcher("member_pattern", pattern));
         let members = members.transpose().map_err(|error| error.into_collect(source_id))?;
-        let (source_id, own) = (source_id.to_owned(), None);
+        let (source_id, own) = (source_id.to_owned(), Vec::new());
         Ok(Self { source_id, stream, tenant_id, config, encoding, members, scratch, own })
     }
 
-    /// The same beside a data directory: whatever lies in that is never read, moved or deleted.
+    /// The same beside what is the program's own, such as its data directory and its settings: none of it, nor what lies in
+    /// it, is ever read, moved or deleted.
     #[must_use]
-    pub fn beside(self, data_dir: PathBuf) -> Self {
-        Self { own: Some(data_dir), ..self }
+    pub fn beside(self, own: Vec<PathBuf>) -> Self {
+        Self { own, ..self }
     }
 
     fn say(&self, error: FilesError) -> CollectError {
@@ -191,7 +192,7 @@ impl FileCollector {
     /// Everything, until something ends the whole run.
     fn all(&self, known: &Known, run: &mut Run<'_, '_>) -> Result<(), FilesError> {
         let now = run.now();
-        let place = Place::of(&self.config, self.own.as_deref())?;
+        let place = Place::of(&self.config, &self.own)?;
         let found = place.look(&self.config, now)?;
         for (name, why) in &found.refused {
             run.failed(name, why.clone());
@@ -326,7 +327,7 @@ impl FileCollector {
 impl Collector for FileCollector {
     fn check(&mut self, means: &Means<'_>) -> Result<Checked, CollectError> {
         let check = || {
-            let place = Place::of(&self.config, self.own.as_deref())?;
+            let place = Place::of(&self.config, &self.own)?;
             let now = means.clock.now();
             let found = place.look(&self.config, now)?;
             let bytes: u64 = found.files.iter().map(|met| met.stamp.size).sum();
@@ -362,8 +363,7 @@ impl Collector for FileCollector {
 
     fn discover(&mut self, means: &Means<'_>) -> Result<Vec<StreamInfo>, CollectError> {
         let discover = || {
-            let found =
-                Place::of(&self.config, self.own.as_deref())?.look(&self.config, means.clock.now())?;
+            let found = Place::of(&self.config, &self.own)?.look(&self.config, means.clock.now())?;
             let mut fields = Vec::new();
             // The newest that can be read; of an archive, what is first in it.
             let first = |met: &Met| match archive::is_one(met) {

@@ -140,16 +140,16 @@ pub(crate) struct Place {
     matcher: GlobMatcher,
     /// Whether the pattern asks for names that begin with a dot.
     dots: bool,
-    /// Directories that are never entered.
+    /// Directories that are never entered, and files that are never read.
     closed: Vec<PathBuf>,
 }
 
 impl Place {
-    /// The place of a source, without what lies in the directory `own` of the program itself.
+    /// The place of a source, without the directories and files `own` of the program itself and what lies in them.
     ///
     /// # Errors
-    /// If the pattern makes no sense, or the directory is not there or is the program's.
-    pub(crate) fn of(config: &FilesConfig, own: Option<&Path>) -> Result<Self, FilesError> {
+    /// If the pattern makes no sense, or the directory or the one file is not there or is the program's.
+    pub(crate) fn of(config: &FilesConfig, own: &[PathBuf]) -> Result<Self, FilesError> {
         let matcher = matcher("file_pattern", &config.file_pattern)?;
         let metadata = std::fs::metadata(&config.path).at("open", &config.path)?;
         let path = config.path.canonicalize().at("open", &config.path)?;
@@ -158,10 +158,9 @@ impl Place {
             false => (path.parent().unwrap_or(Path::new("/")).to_owned(), Some(path)),
         };
         let mut closed = Vec::new();
-        if let Some(own) = own.and_then(|own| own.canonicalize().ok()) {
-            if root.starts_with(&own) {
-                let why =
-                    format!("it belongs to the data directory {}, whose files are no source", own.display());
+        for own in own.iter().filter_map(|own| own.canonicalize().ok()) {
+            if only.as_deref().unwrap_or(&root).starts_with(&own) {
+                let why = format!("{} belongs to the program, so it is no source", own.display());
                 return Err(wrong("path", why));
             }
             closed.push(own);

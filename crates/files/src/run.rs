@@ -342,7 +342,8 @@ impl<'r, 'm> Run<'r, 'm> {
             if self.sink.keeps()
                 && let Err(error) = self.settle(&met, due)
             {
-                let why = format!("its rows are kept, and it stays where it is: {}", error.told());
+                let why =
+                    format!("what was read of it is kept; what was to follow went wrong: {}", error.told());
                 self.failed(&met.name, why);
             }
         }

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE};
+
 /// Hashes the parts of an identifier, each with its length in front, so that ("a", "b:c") and
 /// ("a:b", "c") never meet. BLAKE3, cut to 128 bits.
 #[derive(Clone, Default)]
@@ -35,29 +37,23 @@ fn first_16(hash: &blake3::Hash) -> [u8; 16] {
 
 /// Lower-case hexadecimal digits of 16 bytes.
 pub fn hex(bytes: &[u8; 16]) -> [u8; 32] {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let mut out = [0; 32];
-    for (pair, byte) in out.chunks_exact_mut(2).zip(bytes) {
-        pair[0] = DIGITS[usize::from(byte >> 4)];
-        pair[1] = DIGITS[usize::from(byte & 15)];
-    }
+    HEXLOWER.encode_mut(bytes, &mut out);
     out
 }
 
 /// Lower-case hexadecimal digits of any bytes, such as a SHA-256.
 pub fn to_hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    HEXLOWER.encode(bytes)
 }
 
-/// Reads back what [`to_hex`] writes of `N` bytes.
+/// Reads back what [`to_hex`] writes of `N` bytes, in upper case, too.
 pub fn from_hex<const N: usize>(text: &str) -> Option<[u8; N]> {
     if text.len() != 2 * N {
         return None;
     }
     let mut out = [0; N];
-    for (index, byte) in out.iter_mut().enumerate() {
-        *byte = u8::from_str_radix(text.get(2 * index..2 * index + 2)?, 16).ok()?;
-    }
+    HEXLOWER_PERMISSIVE.decode_mut(text.as_bytes(), &mut out).ok()?;
     Some(out)
 }
 
@@ -197,5 +193,7 @@ mod tests {
         assert_eq!(RawHash::from_hex("zz"), None);
         assert_eq!(from_hex::<3>(&to_hex(&[0, 10, 255])), Some([0, 10, 255]));
         assert_eq!(from_hex::<3>("000affff"), None);
+        assert_eq!(from_hex::<2>("FFff"), Some([255, 255]));
+        assert_eq!(from_hex::<1>("+f"), None, "a sign is no digit");
     }
 }

@@ -9,6 +9,7 @@ use jiff::civil::{Date, DateTime};
 use serde::{Deserialize, Serialize};
 use serde_json::{Number, Value};
 use stele_collect::{ContentId, Missing, content_id};
+use stele_model::id::to_hex;
 
 use crate::config::Incremental;
 use crate::select::member;
@@ -204,7 +205,7 @@ fn float(number: &Number) -> f64 {
 
 fn hex(id: ContentId) -> String {
     // Half of it tells ten thousand records apart.
-    id[..8].iter().map(|byte| format!("{byte:02x}")).collect()
+    to_hex(&id[..8])
 }
 
 #[cfg(test)]

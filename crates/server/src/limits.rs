@@ -149,3 +149,8 @@ pub(crate) const DISK_FREE_BYTES: (u64, u64) = (256 << 20, 20 << 30);
 
 /// Time for calls to end when the server is told to stop.
 pub(crate) const STOP_TIME_MAX: Duration = Duration::from_secs(5);
+
+/// How far the threads of HTTP stand behind others, as `nice` counts it: of a processor that both want they get a quarter.
+/// Answers are short and many; a job is one chain that everything makes longer which comes between its links. Ten would leave
+/// them too little beside a model that takes both processors.
+pub(crate) const NICENESS: i32 = 5;

@@ -273,6 +273,7 @@ fn key_of_sum(sum: &str) -> Result<blake3::Hash, String> {
 #[cfg(test)]
 mod tests {
     use super::{Right, Tokens};
+    use stele_model::id::to_hex;
 
     const SECRET: &str = "0123456789abcdef-one";
 
@@ -299,7 +300,7 @@ mod tests {
     #[test]
     fn a_sum_stands_for_its_token() {
         use sha2::{Digest, Sha256};
-        let sum: String = Sha256::digest(SECRET).iter().map(|byte| format!("{byte:02x}")).collect();
+        let sum = to_hex(&Sha256::digest(SECRET));
         let text = format!("[[token]]\nname = \"a\"\nsha256 = \"{sum}\"\n");
         assert!(Tokens::parse(&text, "t").unwrap().holder(SECRET).is_some());
     }

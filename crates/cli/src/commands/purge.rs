@@ -132,9 +132,10 @@ fn done_page(context: &Context, purged: &Purged) -> String {
         format!("Removed everything of tenant {} on {}:\n{}", plan.tenant, plan.platform, counted(plan));
     if let Some(backup) = &purged.backup {
         text.push_str(&format!(
-            "A copy of {}, {}, is in {}. To bring it back:\n  {}\n",
+            "A copy of {}, {}, and of {} with what was rejected is in {}. To bring it back:\n  {}\n",
             human::many(backup.inputs, "input"),
             human::bytes(backup.bytes),
+            human::many(backup.rejected, "file"),
             backup.dir.display(),
             context.command(&format!(
                 "sources restore {}",
@@ -163,11 +164,12 @@ pub fn restore(context: &Context, engine: &Engine, dir: &Path, cancel: &Cancel) 
         human::many(restored.inputs, "input"),
         format!("tenant {} on {}", restored.tenant, restored.platform),
     );
-    context.out.text(match restored.duplicates == restored.inputs {
+    context.out.text(match restored.duplicates == restored.inputs && restored.rejected == 0 {
         true => format!("All of it ({inputs}, {whose}) is in the lake already; nothing was brought back\n"),
         false => format!(
-            "Brought back {} of {inputs} for {whose}; {} go on where they were\n",
+            "Brought back {} of {inputs} and {} with what was rejected for {whose}; {} go on where they were\n",
             human::many(restored.records, "record"),
+            human::many(restored.rejected, "file"),
             restored.sources.join(", ")
         ),
     })?;

@@ -1,9 +1,9 @@
 //! `stele sources`, and `stele ingest --source`: what is no file.
 
 use serde_json::{Value, json};
-use stele_engine::collecting::{Checked, Figures, SourceDesk, SourceEntry, SourceProblem, SourceRun};
+use stele_engine::collecting::{Checked, CollectError, Figures, SourceDesk, SourceProblem, SourceRun};
 use stele_engine::jobs::{Input, Options};
-use stele_engine::{Cancel, NoProgress};
+use stele_engine::{Cancel, EngineError, NoProgress};
 use stele_model::error::in_full;
 
 use super::{Context, index, jobs, purge, summarise, variable};
@@ -86,13 +86,12 @@ pub fn run(context: &Context, action: SourcesAction) -> Result<Exit, Failure> {
 
 fn list(context: &Context, desk: &SourceDesk<'_>) -> Result<Exit, Failure> {
     let (config, unusable) = (desk.config(), desk.unusable());
-    let is_usable = |source: &SourceEntry| unusable.iter().all(|entry| entry.index != source.index);
     let sources: Vec<Value> = config
         .sources
         .iter()
         .map(|source| {
             let mut shown = source.shown();
-            shown["usable"] = is_usable(source).into();
+            shown["usable"] = source.is_without(&unusable).into();
             shown
         })
         .collect();
@@ -103,7 +102,7 @@ fn list(context: &Context, desk: &SourceDesk<'_>) -> Result<Exit, Failure> {
     )?;
     let mut rows = Rows::new(["source", "kind", ">priority", "enabled", ">trust"]);
     for source in &config.sources {
-        let enabled = match (source.enabled, is_usable(source)) {
+        let enabled = match (source.enabled, source.is_without(&unusable)) {
             (false, _) => "no",
             (true, true) => "yes",
             (true, false) => "cannot be used",
@@ -159,7 +158,7 @@ fn check(
     let unusable = desk.unusable();
     let mut failed = 0;
     for source in desk.config().due(None) {
-        if unusable.iter().any(|entry| entry.index == source.index) {
+        if !source.is_without(&unusable) {
             continue;
         }
         match desk.check(&source.id, cancel) {
@@ -235,6 +234,50 @@ pub fn submit(
     Ok(if submitted == Exit::Done { rest } else { submitted })
 }
 
+/// Says which entries cannot be used.
+fn tell_unusable<'p>(
+    context: &Context,
+    desk: &SourceDesk<'_>,
+    problems: impl IntoIterator<Item = &'p SourceProblem>,
+) -> Result<(), Failure> {
+    for problem in problems {
+        context.out.event("unusable", &problem_event(desk, problem))?;
+        context.out.remark(&problem_line(desk, problem));
+    }
+    Ok(())
+}
+
+/// The sources that are named, without those that cannot be used; these are said.
+///
+/// # Errors
+/// If a source is not there, or none of them can be used.
+fn named_ones(
+    context: &Context,
+    desk: &SourceDesk<'_>,
+    ids: &[String],
+    unusable: &[SourceProblem],
+) -> Result<(Vec<String>, Exit), Failure> {
+    let (mut usable, mut left) = (Vec::new(), Vec::new());
+    for id in ids {
+        let source = desk.config().source(id);
+        let problem = unusable.iter().find(|problem| match &source {
+            Ok(source) => source.index == problem.index,
+            Err(_) => problem.source_id.as_ref() == Some(id),
+        });
+        match problem {
+            Some(problem) => left.push(problem),
+            None => usable.push(source.map_err(EngineError::from)?.id.clone()),
+        }
+    }
+    if let (true, Some(first)) = (usable.is_empty(), left.first()) {
+        let source_id = first.source_id.clone().unwrap_or_default();
+        return Err(EngineError::from(CollectError::Config { source_id, why: first.why.clone() }).into());
+    }
+    let rest = if left.is_empty() { Exit::Done } else { Exit::Partial };
+    tell_unusable(context, desk, left)?;
+    Ok((usable, rest))
+}
+
 /// The sources that are meant, in the order in which they are collected; and what is said of entries that cannot be used and
 /// settings without effect. None is meant where nothing is due.
 ///
@@ -248,20 +291,14 @@ fn chosen(
 ) -> Result<(Vec<String>, Exit), Failure> {
     let config = desk.config();
     if !which.all_sources {
-        for id in &which.source {
-            config.source(id).map_err(stele_engine::EngineError::from)?;
-        }
-        return Ok((which.source.clone(), Exit::Done));
+        return named_ones(context, desk, &which.source, unusable);
     }
     for warning in &config.warnings {
         context.out.remark(warning);
     }
-    for problem in unusable {
-        context.out.event("unusable", &problem_event(desk, problem))?;
-        context.out.remark(&problem_line(desk, problem));
-    }
+    tell_unusable(context, desk, unusable)?;
     let mut due = config.due(which.priority_threshold);
-    due.retain(|source| unusable.iter().all(|entry| entry.index != source.index));
+    due.retain(|source| source.is_without(unusable));
     let ids: Vec<String> = due.iter().map(|source| source.id.clone()).collect();
     match (ids.is_empty(), unusable.is_empty()) {
         (true, false) => {
@@ -294,8 +331,7 @@ pub fn collect(context: &Context, which: &Collecting, dry_run: bool, embed: bool
     let interrupt = Interrupt::start()?;
     let desk = SourceDesk::open(&engine, &text_of)?;
     configured(&desk)?;
-    let unusable = if which.all_sources { desk.unusable() } else { Vec::new() };
-    let (ids, rest) = chosen(context, &desk, which, &unusable)?;
+    let (ids, rest) = chosen(context, &desk, which, &desk.unusable())?;
     if dry_run {
         return expect(context, &desk, &ids, rest);
     }

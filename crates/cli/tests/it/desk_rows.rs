@@ -184,6 +184,9 @@ fn freshdesk_30_a_purge_takes_what_it_says_and_its_backup_brings_it_back() {
     let (own, others) = (records(&rig, OF_DESK), records(&rig, OF_OTHERS));
     let state = rig.run("sources state show desk").is(0).stdout;
     assert!(state.contains("tickets"), "{state}");
+    let (rejected, no_record) =
+        ("d/sources/rejected/desk/0123456789abcdef.jsonl", "{\"reason\":\"no object\"}\n");
+    rig.world.write(rejected, no_record);
 
     let plan = rig.run("sources purge desk --json").is(0).last();
     assert_eq!((&plan["done"], &plan["plan"]["sources"]), (&json!(false), &json!(["desk"])), "{plan}");
@@ -230,8 +233,14 @@ fn freshdesk_30_a_purge_takes_what_it_says_and_its_backup_brings_it_back() {
     }
     assert!(Path::new(&rig.world.path("d/sources/runs/other.json")).exists());
 
-    // Back, to the same records; and the desk goes on where it was.
+    // Back, to the same records; and the desk goes on where it was. One that is damaged changes nothing.
+    let kept = rig.world.read("b/rejected-0000000.jsonl");
+    rig.world.write("b/rejected-0000000.jsonl", "{\"reason\":\"no objects\"}");
+    rig.run("sources restore b").is(1).says(&["rejected-0000000.jsonl"]);
+    assert!(records(&rig, OF_DESK).starts_with("0,"), "{}", records(&rig, OF_DESK));
+    rig.world.write("b/rejected-0000000.jsonl", kept);
     rig.run("sources restore b").is(0);
+    assert_eq!(rig.world.read(rejected), no_record.as_bytes());
     assert_eq!((records(&rig, OF_DESK), records(&rig, OF_OTHERS)), (own.clone(), others.clone()));
     assert_eq!(rig.run("sources state show desk").is(0).stdout, state);
     rig.world.covered();
@@ -248,6 +257,12 @@ fn freshdesk_30_a_purge_takes_what_it_says_and_its_backup_brings_it_back() {
     let nothing = rig.run(&format!("sources purge desk --confirm {right} --backup none")).is(0);
     nothing.says(&["none was not written"]);
     assert!(!rig.world.path("none").exists());
+    rig.world.write(rejected, no_record);
+    rig.run(&format!("sources purge desk --confirm {right} --backup refused")).is(0);
+    assert!(!rig.world.path(rejected).exists());
+    let back = rig.run("sources restore refused").is(0).stdout;
+    assert!(back.contains("1 file with what was rejected"), "{back}");
+    assert_eq!(rig.world.read(rejected), no_record.as_bytes());
     rig.mock.touch(1);
     collect(&rig);
     assert_eq!(one(&rig, "SELECT count(*) FROM integrated_objects WHERE tenant_id = 'default'"), "30");
@@ -263,10 +278,13 @@ fn freshdesk_30_a_purge_that_dies_is_done_again_and_a_damaged_backup_is_none() {
     collect(&rig);
     let right = words("default");
     let line = format!("sources purge desk --confirm {right} --backup b");
+    let rejected = "d/sources/rejected/desk/0123456789abcdef.jsonl";
+    rig.world.write(rejected, "{}\n");
     let killed = rig.run_with(&line, &[("STELE_FAILPOINT", "lake.events.log.sync:1:kill")]);
     assert_eq!(killed.code, None, "{}", killed.stderr);
     // Whatever of it was done, once more does the rest.
-    rig.run(&format!("sources purge desk --confirm {right}")).is(0);
+    let done = rig.run(&format!("sources purge desk --confirm {right}")).is(0);
+    assert!(!done.stdout.contains("A copy of"), "{}", done.stdout);
     assert_eq!(one(&rig, "SELECT count(*) FROM events"), "0");
     rig.world.covered();
     rig.run("sources restore d").is(1).says(&["it has no backup.json"]);
@@ -280,7 +298,16 @@ fn freshdesk_30_a_purge_that_dies_is_done_again_and_a_damaged_backup_is_none() {
     rig.run("sources restore b").is(1).says(&["0000000.jsonl"]);
     assert_eq!(one(&rig, "SELECT count(*) FROM events"), "0");
     rig.world.write("b/0000000.jsonl", &first);
+    // A list from elsewhere leads nowhere; one of the first version knew of no rejected records.
+    let list = String::from_utf8(rig.world.read("b/backup.json")).unwrap();
+    rig.world.write("b/backup.json", list.replace("\"desk/0123456789abcdef.jsonl\"", "\"desk/../x.jsonl\""));
+    rig.run("sources restore b").is(1).says(&["none of its files"]);
+    let mut older: Value = serde_json::from_str(&list).unwrap();
+    older["version"] = json!(1);
+    assert!(older.as_object_mut().unwrap().remove("rejected").is_some());
+    rig.world.write("b/backup.json", older.to_string());
     rig.run("sources restore b").is(0);
+    assert!(!rig.world.path(rejected).exists());
     assert_eq!(rows(&rig), WHOLE);
     // Sources that are no help desks have nothing that a platform tells apart.
     rig.run("sources purge nobody --confirm x").is(78).says(&["there is no such source"]);

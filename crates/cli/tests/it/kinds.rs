@@ -157,6 +157,15 @@ fn sources_12_a_source_never_takes_the_lake_it_is_kept_in() {
         world.write("a/next.json", format!("{{\"id\":{n}}}"));
     }
     world.write("stele.toml", source("a/lake/lake"));
-    world.run("ingest --source all --data-dir a/lake").is(1).says(&["belongs to the data directory"]);
+    world.run("ingest --source all --data-dir a/lake").is(1).says(&["belongs to the program"]);
+    // Nor its own settings, wherever they are.
+    world.write("a/stele.toml", source("a").replace("lock}", "lock,toml}"));
+    world.write("a/other.toml", "{\"id\":4}\n");
+    world.run("ingest --source all --config a/stele.toml --data-dir a/lake").is(0);
+    assert!(world.path("a/stele.toml").exists() && !world.path("a/other.toml").exists());
+    world.write("a/stele.toml", source("a/stele.toml"));
+    let refused = world.run("ingest --source all --config a/stele.toml --data-dir a/lake");
+    refused.is(1).says(&["belongs to the program"]);
+    assert!(world.path("a/stele.toml").exists());
     world.run("coverage --data-dir a/lake").is(0);
 }

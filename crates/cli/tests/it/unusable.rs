@@ -37,6 +37,7 @@ fn where_no_entry_can_be_used_each_is_named_and_nothing_is_as_if_done() {
     }
     // Keys are the worker's, who may have the one that is not here.
     world.run("ingest --all-sources --no-wait --data-dir d").is(3).says(&SAID[..1]);
+    world.run("ingest --source broken --no-wait --data-dir d").is(78).says(&["teapot"]);
     let events = world.run("ingest --all-sources --json --data-dir d").is(78).events();
     let unusable: Vec<&Value> = events.iter().filter(|event| event["event"] == "unusable").collect();
     assert_eq!(unusable.len(), 2, "{events:?}");
@@ -91,13 +92,26 @@ fn an_entry_that_its_kind_refuses_is_no_active_source() {
     assert_eq!(facts(&world), [1, 1, 1, 2]);
     let page = world.run("system --data-dir d").is(0).stdout;
     assert!(page.contains("1 cannot, and `stele sources list` says why"), "{page}");
+    // So it is when they are named; where none of those can be used, that is what went wrong.
+    let named = "ingest --source desk --source news --no-embed --json --data-dir d";
+    let events = world.run(named).is(3).events();
+    let of = |event: &str, id: &str| {
+        let all: Vec<&Value> =
+            events.iter().filter(|told| told["event"] == event).map(|told| &told[id]).collect();
+        json!(all)
+    };
+    assert_eq!((of("unusable", "source_id"), of("collected", "source")), (json!(["desk"]), json!(["news"])));
+    world.run("ingest --source desk --data-dir d").is(78).says(&["look_back"]);
+    world.run("ingest --source desk --no-wait --data-dir q").is(0);
+    world.run("ingest --source news --source nobody --data-dir d").is(78).says(&["there is no such source"]);
+    assert_eq!(facts(&world), [1, 1, 1, 3]);
     // Whose key is not there is none either, and what it has spent stays spent.
     let config = String::from_utf8(world.read("stele.toml")).unwrap();
     world.write(
         "stele.toml",
         config.replace("key = [\"id\"]", "key = [\"id\"]\nheaders = { x = \"${NOBODY_SET_THIS}\" }"),
     );
-    assert_eq!(facts(&world), [0, 0, 2, 2]);
+    assert_eq!(facts(&world), [0, 0, 2, 3]);
 }
 
 /// What a source has cost, by the account of all.

@@ -188,6 +188,11 @@ impl Source {
         Resolved::of(&self.id, &Value::Object(self.settings.clone()), lookup)
     }
 
+    /// Whether none of `problems` is its own.
+    pub fn is_without(&self, problems: &[Problem]) -> bool {
+        problems.iter().all(|problem| problem.index != self.index)
+    }
+
     /// The variables of a part of its settings, such as `auth`, by name: what a person has to set anew.
     pub fn variables_of(&self, setting: &str) -> Vec<String> {
         self.settings.get(setting).map(|value| missing(value, &|_| None)).unwrap_or_default()

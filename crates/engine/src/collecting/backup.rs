@@ -1,5 +1,5 @@
-//! What a purge takes away, written aside first: the inputs of the lake byte for byte, with their names, and a list of
-//! them. The list is written last, so a backup that has one is whole.
+//! What a purge takes away, written aside first: the inputs of the lake byte for byte, with their names, the records that
+//! were rejected, and a list of them. The list is written last, so a backup that has one is whole.
 
 use std::collections::{BTreeSet, HashMap};
 use std::fs::{self, File};
@@ -13,7 +13,7 @@ use stele_model::{FileEntry, FileId};
 use stele_sources::{Input, prefix_hashes};
 
 use super::purge::PurgePlan;
-use super::sink::{FORMAT, SCHEME, taken};
+use super::sink::{FORMAT, REJECTED_DIR, SCHEME, taken};
 use super::{SourceDesk, lock};
 use crate::discover::InputOptions;
 use crate::durable::write_durably;
@@ -29,8 +29,8 @@ pub const BACKUPS_DIR: &str = "backups";
 /// The list of a backup.
 const LIST: &str = "backup.json";
 
-/// The way in which backups are written.
-const VERSION: u32 = 1;
+/// The way in which backups are written. The first had no rejected records.
+const VERSION: u32 = 2;
 
 /// Up to so many inputs are looked for one by one; of more, all places are found in one pass over the lake.
 const ONE_BY_ONE_MAX: usize = 16;
@@ -47,6 +47,8 @@ pub struct Backup {
     pub inputs: u64,
     /// Their bytes.
     pub bytes: u64,
+    /// Files of records that were rejected.
+    pub rejected: u64,
 }
 
 /// What came back of a backup.
@@ -64,6 +66,8 @@ pub struct Restored {
     pub records: u64,
     /// Inputs of it that were in the lake already.
     pub duplicates: u64,
+    /// Files of records that were rejected, of those that were not there.
+    pub rejected: u64,
     /// The lake with them.
     pub lake_version: Option<u64>,
 }
@@ -77,14 +81,30 @@ struct List {
     platform: String,
     sources: Vec<String>,
     inputs: Vec<Listed>,
+    /// The files of records that were rejected.
+    #[serde(default)]
+    rejected: Vec<Listed>,
 }
 
+/// A file of a backup.
 #[derive(Serialize, Deserialize)]
 struct Listed {
+    /// What it is in the lake; of rejected records, the source and the name of their file.
     uri: String,
     file: String,
     bytes: u64,
     sha256: String,
+}
+
+impl List {
+    fn files(&self) -> impl Iterator<Item = &Listed> {
+        self.inputs.iter().chain(&self.rejected)
+    }
+
+    fn told(&self, dir: &Path, bytes: u64) -> Backup {
+        let (inputs, rejected) = (self.inputs.len() as u64, self.rejected.len() as u64);
+        Backup { dir: dir.to_path_buf(), inputs, bytes, rejected }
+    }
 }
 
 fn refuse(path: &Path, reason: impl Into<String>) -> EngineError {
@@ -117,10 +137,19 @@ pub(super) fn back_up(
         platform: plan.platform.clone(),
         sources: plan.sources.clone(),
         inputs: Vec::new(),
+        rejected: Vec::new(),
     };
     let written = write(engine, plan, dir, &mut list, progress, cancel);
     let bytes = written.inspect_err(|_| remove(dir, &list))?;
-    Ok(Backup { dir: dir.to_path_buf(), inputs: list.inputs.len() as u64, bytes })
+    Ok(list.told(dir, bytes))
+}
+
+/// A whole backup of what a plan takes away, which one that was killed has left.
+pub(super) fn left_by_another(dir: &Path, plan: &PurgePlan) -> Option<Backup> {
+    let list = read(dir).ok()?;
+    let is_it =
+        (&list.tenant, &list.platform, &list.sources) == (&plan.tenant, &plan.platform, &plan.sources);
+    is_it.then(|| list.told(dir, list.inputs.iter().map(|input| input.bytes).sum()))
 }
 
 /// Whether a directory, which need not be there yet, lies in a data directory, and not where that keeps backups itself.
@@ -137,16 +166,60 @@ fn belongs_to(dir: &Path, data_dir: &Path) -> bool {
 
 /// Removes what a backup that came to nothing has left, so that the same command can be given again.
 fn remove(dir: &Path, list: &List) {
-    for input in &list.inputs {
-        let _ = fs::remove_file(dir.join(&input.file));
+    for file in list.files().map(|listed| listed.file.as_str()).chain([LIST]) {
+        let path = dir.join(file);
+        // It may not have been whole yet.
+        let _ = fs::remove_file(path.with_extension("part"));
+        let _ = fs::remove_file(path);
     }
-    let _ = fs::remove_file(dir.join(LIST));
     // A directory in which somebody else has put something stays.
     let _ = fs::remove_dir(dir);
 }
 
-/// Writes the inputs of a plan and then the list, to which each is added before it is begun. Returns their bytes.
+/// The files of rejected records of a plan's sources, each with its source.
+pub(super) fn rejected<'p>(
+    engine: &Engine,
+    plan: &'p PurgePlan,
+) -> Result<Vec<(&'p str, PathBuf)>, EngineError> {
+    let mut found = Vec::new();
+    for source in &plan.sources {
+        let kept = engine.data_dir().join(REJECTED_DIR).join(source);
+        let files = match fs::read_dir(&kept) {
+            Err(error) if error.kind() == ErrorKind::NotFound => continue,
+            files => files.at("list", &kept)?,
+        };
+        for file in files {
+            let path = file.at("list", &kept)?.path();
+            // Another ending has what a run that was killed had begun to write.
+            if path.extension().is_some_and(|ending| ending == "jsonl") {
+                found.push((source.as_str(), path));
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// Writes the inputs of a plan, if there are any, what was rejected, and then the list, to which each is added before it is
+/// begun. Returns the bytes of the inputs.
 fn write(
+    engine: &Engine,
+    plan: &PurgePlan,
+    dir: &Path,
+    list: &mut List,
+    progress: &dyn Progress,
+    cancel: &Cancel,
+) -> Result<u64, EngineError> {
+    let bytes = match &plan.prune {
+        Some(_) => write_inputs(engine, plan, dir, list, progress, cancel)?,
+        None => 0,
+    };
+    write_rejected(engine, plan, dir, list, cancel)?;
+    let path = dir.join(LIST);
+    write_durably(&path, serde_json::to_string_pretty(list).unwrap_or_default().as_bytes())?;
+    Ok(bytes)
+}
+
+fn write_inputs(
     engine: &Engine,
     plan: &PurgePlan,
     dir: &Path,
@@ -183,9 +256,54 @@ fn write(
             records: 0,
         });
     }
-    let path = dir.join(LIST);
-    write_durably(&path, serde_json::to_string_pretty(list).unwrap_or_default().as_bytes())?;
     Ok(bytes)
+}
+
+/// Copies the rejected records of a plan's sources.
+fn write_rejected(
+    engine: &Engine,
+    plan: &PurgePlan,
+    dir: &Path,
+    list: &mut List,
+    cancel: &Cancel,
+) -> Result<(), EngineError> {
+    for (number, (source, from)) in rejected(engine, plan)?.into_iter().enumerate() {
+        cancel.check("the backup was written; nothing is gone")?;
+        let bytes = fs::read(&from).at("read", &from)?;
+        let uri = format!("{source}/{}", from.file_name().unwrap_or_default().to_string_lossy());
+        let file = format!("rejected-{number:07}.jsonl");
+        let path = dir.join(&file);
+        list.rejected.push(Listed { uri, file, bytes: bytes.len() as u64, sha256: String::new() });
+        write_durably(&path, &bytes)?;
+        if let Some(listed) = list.rejected.last_mut() {
+            listed.sha256 = listed.hash(dir)?;
+        }
+    }
+    Ok(())
+}
+
+impl Listed {
+    fn input(&self, dir: &Path) -> Input {
+        Input { uri: self.uri.clone(), path: Some(dir.join(&self.file)), size_on_disk: self.bytes }
+    }
+
+    fn hash(&self, dir: &Path) -> Result<String, EngineError> {
+        Ok(to_hex(&prefix_hashes(&self.input(dir), &[self.bytes])?[0]))
+    }
+
+    /// The file, if it is what was written.
+    fn whole(&self, dir: &Path) -> Result<Input, EngineError> {
+        let path = dir.join(&self.file);
+        let size_on_disk = fs::metadata(&path).at("read", &path)?.len();
+        if size_on_disk != self.bytes {
+            let reason = format!("{} has {size_on_disk} bytes and had {}", self.file, self.bytes);
+            return Err(refuse(dir, reason));
+        }
+        match self.hash(dir)? == self.sha256 {
+            true => Ok(self.input(dir)),
+            false => Err(refuse(dir, format!("{} is not what was written when it was made", self.file))),
+        }
+    }
 }
 
 /// The inputs of a plan, in the order in which they came.
@@ -222,20 +340,9 @@ impl SourceDesk<'_> {
             list.sources.iter().map(|id| taken(self.engine, id)).collect::<Result<Vec<File>, _>>()?;
         let _turn = lock(&self.turn);
         self.refuse_what_came_since(dir, &list)?;
-        let mut found = Vec::new();
-        for input in &list.inputs {
-            let path = dir.join(&input.file);
-            let size_on_disk = fs::metadata(&path).at("read", &path)?.len();
-            if size_on_disk != input.bytes {
-                let reason = format!("{} has {size_on_disk} bytes and had {}", input.file, input.bytes);
-                return Err(refuse(dir, reason));
-            }
-            let written = Input { uri: input.uri.clone(), path: Some(path), size_on_disk };
-            if to_hex(&prefix_hashes(&written, &[input.bytes])?[0]) != input.sha256 {
-                return Err(refuse(dir, format!("{} is not what was written when it was made", input.file)));
-            }
-            found.push(written);
-        }
+        let found: Vec<Input> = list.inputs.iter().map(|input| input.whole(dir)).collect::<Result<_, _>>()?;
+        // Nothing is changed before all of it is found to be whole.
+        list.rejected.iter().try_for_each(|listed| listed.whole(dir).map(drop))?;
         let options = IngestOptions {
             inputs: InputOptions { format: Some(FORMAT.to_owned()), ..InputOptions::default() },
             found,
@@ -252,6 +359,7 @@ impl SourceDesk<'_> {
             return Err(EngineError::Cancelled("all of the backup was in the lake; run it again"));
         }
         self.hold_against(dir, &list)?;
+        let rejected = self.restore_rejected(dir, &list)?;
         Ok(Restored {
             tenant: list.tenant,
             platform: list.platform,
@@ -259,8 +367,27 @@ impl SourceDesk<'_> {
             inputs: list.inputs.len() as u64,
             records: summary.records,
             duplicates: summary.duplicates,
+            rejected,
             lake_version: summary.lake_version,
         })
+    }
+
+    /// Puts the rejected records where they were, and says how many files were not there. They are named after their content,
+    /// so one that is there is it.
+    fn restore_rejected(&self, dir: &Path, list: &List) -> Result<u64, EngineError> {
+        let mut missing = 0;
+        for listed in &list.rejected {
+            let path = self.engine.data_dir().join(REJECTED_DIR).join(&listed.uri);
+            if path.exists() {
+                continue;
+            }
+            let kept = path.parent().unwrap_or(&path);
+            fs::create_dir_all(kept).at("create", kept)?;
+            let from = dir.join(&listed.file);
+            write_durably(&path, &fs::read(&from).at("read", &from)?)?;
+            missing += 1;
+        }
+        Ok(missing)
     }
 
     /// Batches are told apart by their numbers: those of a source that began anew bear the same ones.
@@ -321,17 +448,27 @@ fn read(dir: &Path) -> Result<List, EngineError> {
     }
     let list: List = serde_json::from_slice(&fs::read(&path).at("read", &path)?)
         .map_err(|error| refuse(dir, format!("{LIST} cannot be read: {error}")))?;
-    if list.version != VERSION {
+    if list.version > VERSION {
         return Err(refuse(dir, format!("it is of version {}, and {VERSION} is known", list.version)));
     }
     // A list from elsewhere leads nowhere out of its directory, and brings in nothing but what was collected.
-    let is_own = |input: &Listed| {
-        Path::new(&input.file).components().count() == 1
-            && !input.file.starts_with('.')
-            && list.sources.iter().any(|id| input.uri.starts_with(&format!("{SCHEME}{id}/")))
+    let is_name = |name: &str| {
+        Path::new(name).components().count() == 1 && !name.starts_with('.') && !name.contains('/')
     };
-    match list.inputs.iter().find(|input| !is_own(input)) {
-        Some(other) => Err(refuse(dir, format!("{} is none of its inputs", other.uri))),
-        None => Ok(list),
+    if let Some(id) = list.sources.iter().find(|id| !is_name(id)) {
+        return Err(refuse(dir, format!("{id} is the name of no source")));
     }
+    let is_input = |listed: &Listed, id: &str| listed.uri.starts_with(&format!("{SCHEME}{id}/"));
+    let is_rejected = |listed: &Listed, id: &str| {
+        listed.uri.split_once('/').is_some_and(|(of, name)| of == id && is_name(name))
+    };
+    let of_any = |is: &dyn Fn(&str) -> bool| list.sources.iter().any(|id| is(id));
+    let inputs = list.inputs.iter().map(|listed| (listed, of_any(&|id| is_input(listed, id))));
+    let rejected = list.rejected.iter().map(|listed| (listed, of_any(&|id| is_rejected(listed, id))));
+    for (listed, is_own) in inputs.chain(rejected) {
+        if !is_own || !is_name(&listed.file) {
+            return Err(refuse(dir, format!("{} is none of its files", listed.uri)));
+        }
+    }
+    Ok(list)
 }

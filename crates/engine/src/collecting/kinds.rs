@@ -98,7 +98,10 @@ impl SourceDesk<'_> {
                 let tenant_id = Some(self.tenant(source).to_owned());
                 let scratch = self.engine.data_dir().join(UNPACKED_DIR).join(&source.id);
                 let files = FileCollector::new(&source.id, tenant_id, config, scratch)?;
-                Box::new(files.beside(self.engine.data_dir().to_path_buf()))
+                let settings = self.engine.settings();
+                let lists = [&settings.config_file, &settings.sources_file].into_iter().flatten().cloned();
+                let own = lists.chain([self.engine.data_dir().to_path_buf()]);
+                Box::new(files.beside(own.collect()))
             }
             SourceKind::Socket => {
                 return Err(refuse("a live feed does not end: `stele capture URL` listens to it").into());

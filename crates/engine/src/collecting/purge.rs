@@ -13,7 +13,7 @@ use stele_lake::LakeError;
 use stele_lake::maintain::{PrunePlan, Selection};
 use stele_lake::sql::Params;
 
-use super::backup::{Backup, back_up};
+use super::backup::{Backup, back_up, left_by_another, rejected};
 use super::kinds::TEXTS_DIR;
 use super::rows::is_desk;
 use super::sink::{DIR, REJECTED_DIR, SCHEME, taken};
@@ -202,6 +202,16 @@ impl SourceDesk<'_> {
                     break;
                 }
             }
+        }
+        // It may have come to nothing but records that were rejected.
+        if let (Some(dir), None) = (backup, &written)
+            && !rejected(self.engine, &plan)?.is_empty()
+        {
+            // One that was killed behind the commit has written it.
+            written = match left_by_another(dir, &plan) {
+                Some(whole) => Some(whole),
+                None => Some(back_up(self.engine, &plan, dir, progress, cancel)?),
+            };
         }
         // The rows are gone: whatever fails from here on is told beside that.
         let followed = self.forget_all(&plan).and_then(|()| self.follow(progress, cancel));

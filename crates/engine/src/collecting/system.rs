@@ -59,8 +59,7 @@ impl SourceDesk<'_> {
             .chain(unusable.iter().filter_map(|entry| entry.source_id.as_deref()))
             .collect();
         let spent: Vec<_> = ids.into_iter().map(|id| spent.spent(id)).collect();
-        let is_usable = |source: &&&Source| unusable.iter().all(|entry| entry.index != source.index);
-        let usable: Vec<&&Source> = sources.iter().filter(is_usable).collect();
+        let usable: Vec<&&Source> = sources.iter().filter(|source| source.is_without(unusable)).collect();
         let formats = self.engine.profiles().names().len();
         let contracts = usable.iter().filter(|source| source.schema != Contract::default()).count();
         let tokens = spent.iter().map(|spent| spent.tokens).sum();

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use stele_engine::NoProgress;
-use stele_engine::collecting::{BACKUPS_DIR, LastStream, PurgePlan, SourceEntry, SourceProblem};
+use stele_engine::collecting::{BACKUPS_DIR, LastStream, PurgePlan, SourceProblem};
 use stele_engine::jobs::Input;
 use stele_model::error::in_full;
 
@@ -396,11 +396,10 @@ pub(super) fn inputs(
         return Ok(vec![Input::of_source(&desk.sources.one(&list, id)?.id)]);
     }
     let unusable = desk.sources.unusable(&list);
-    let is_usable = |source: &SourceEntry| unusable.iter().all(|entry| entry.index != source.index);
-    let due = desk.sources.due(&list, threshold).filter(|source| is_usable(source));
+    let due = desk.sources.due(&list, threshold).filter(|source| source.is_without(&unusable));
     let due: Vec<Input> = due.map(|source| Input::of_source(&source.id)).collect();
     if let Some(first) = unusable.first()
-        && !desk.sources.all(&list).iter().any(|source| source.enabled && is_usable(source))
+        && !desk.sources.all(&list).iter().any(|source| source.enabled && source.is_without(&unusable))
     {
         return Err(Refusal::new("None of the sources can be used.")
             .why(fact(&first.to_string()))

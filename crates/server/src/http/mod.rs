@@ -25,7 +25,7 @@ use tokio::net::TcpListener;
 use self::guard::is_for_programs;
 use self::problem::Problem;
 use crate::jobs::JobsOptions;
-use crate::limits::{DESCRIPTORS, HEAD_TIME_MAX, REQUEST_TIME_MAX, WRITE_TIME_MAX};
+use crate::limits::{DESCRIPTORS, HEAD_TIME_MAX, NICENESS, REQUEST_TIME_MAX, WRITE_TIME_MAX};
 use crate::metrics::Family;
 use crate::ready::DiskWanted;
 use crate::roots::Roots;
@@ -113,9 +113,12 @@ pub fn serve_http(
     if let Err(error) = stele_isolate::raise_descriptors(DESCRIPTORS) {
         tracing::warn!(%error, "the limit of descriptors stays as it is");
     }
+    // Whoever starts the service may have had it stand behind others already.
+    let niceness = rustix::process::getpriority_process(None).unwrap_or(0) + NICENESS;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(WORKERS)
         .thread_name("stele-http")
+        .on_thread_start(move || give_way(niceness))
         .enable_all()
         .build()
         .map_err(ServerError::Start)?;
@@ -150,6 +153,13 @@ pub fn serve_http(
     // Calls that were told to stop and did not are not waited for again.
     runtime.shutdown_timeout(std::time::Duration::ZERO);
     result
+}
+
+/// Has the calling thread, and those that it starts, stand behind others. Where that is not allowed they stand beside them.
+fn give_way(niceness: i32) {
+    if let Err(error) = rustix::process::setpriority_process(None, niceness) {
+        tracing::debug!(%error, "threads that answer stand beside those that work");
+    }
 }
 
 fn hosts(options: &HttpOptions, local: SocketAddr) -> Vec<String> {

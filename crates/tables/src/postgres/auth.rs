@@ -7,6 +7,7 @@ use aws_lc_rs::{digest, hmac, pbkdf2, rand};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use md5::{Digest, Md5};
+use stele_model::id::to_hex;
 
 /// The mechanism, as servers call it.
 pub(super) const SCRAM: &str = "SCRAM-SHA-256";
@@ -16,12 +17,8 @@ const ROUNDS_MAX: u32 = 1_000_000;
 
 /// `md5` and the hexadecimal digest of the digest of password and user, and the salt.
 pub(super) fn md5(user: &str, password: &str, salt: [u8; 4]) -> String {
-    let inner = hex(&Md5::new().chain_update(password).chain_update(user).finalize());
-    format!("md5{}", hex(&Md5::new().chain_update(inner).chain_update(salt).finalize()))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    let inner = to_hex(&Md5::new().chain_update(password).chain_update(user).finalize());
+    format!("md5{}", to_hex(&Md5::new().chain_update(inner).chain_update(salt).finalize()))
 }
 
 /// A proof on its way. Errors are what is wrong with what the server said.

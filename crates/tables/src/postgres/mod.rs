@@ -11,6 +11,7 @@ mod value;
 use std::collections::HashMap;
 
 use stele_collect::Means;
+use stele_model::id::to_hex;
 use url::Url;
 
 use crate::TablesError;
@@ -248,9 +249,7 @@ fn text_of(bound: &Bound) -> Option<String> {
         Bound::Null => None,
         Bound::Bool(is) => Some(is.to_string()),
         Bound::Number(text) | Bound::Text(text) => Some(text.clone()),
-        Bound::Bytes(bytes) => {
-            Some(bytes.iter().fold("\\x".to_owned(), |text, byte| text + &format!("{byte:02x}")))
-        }
+        Bound::Bytes(bytes) => Some(format!("\\x{}", to_hex(bytes))),
     }
 }
 

@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 
 use sha2::{Digest, Sha256};
+use stele_model::id::to_hex;
 use stele_model::json::quote;
 
 use super::{Book, Style, Tree};
@@ -142,7 +143,7 @@ impl<'a> Sheet<'a> {
     pub fn finish(mut self) -> io::Result<FileFacts> {
         self.out.flush()?;
         self.facts.lines += u64::from(!self.ends_with_newline);
-        self.facts.sha256 = self.hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+        self.facts.sha256 = to_hex(&self.hasher.finalize());
         Ok(self.facts)
     }
 }
