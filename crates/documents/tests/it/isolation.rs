@@ -82,7 +82,7 @@ fn time_memory_and_output_are_limited() {
     let little_output = child(Limits { output_bytes_max: 1000, ..Limits::default() });
     let error = ask(&little_output, "a.md", text.as_bytes());
     assert!(matches!(&error, DocumentError::Limit { limit, .. } if limit.contains("output")), "{error}");
-    let little_memory = child(Limits { memory_bytes_max: 64 << 20, ..Limits::default() });
+    let little_memory = child(Limits { memory_bytes_max: 32 << 20, ..Limits::default() });
     let error = ask(&little_memory, "a.md", text.as_bytes());
     assert!(matches!(&error, DocumentError::Limit { limit, .. } if limit.contains("memory")), "{error}");
     // A program that never answers.
