@@ -5,9 +5,9 @@
     scripts/load.py STELE XTASK --soak --seconds 3600 [--rate 100]       memory and handles, each 10 s
 
 The first says how many requests failed, how fast searches and the rest were answered, and by how much the ingests
-beside them were slowed: the same ones run before, into a lake of their own, with nobody who asks. The second ingests once a minute, keeps a line each 10 s in soak.tsv (--out), and ends with
-the slope of memory and of handles and a verdict. Both end with 1 if a request failed or the verdict is no, the first also if the load
-ended before the ingests did.
+beside them were slowed: the same ones run before, into a lake of their own, with nobody who asks. The second ingests
+once a minute, keeps a line each 10 s in soak.tsv (--out), and ends with the slope of memory and of handles and a
+verdict. Both end with 1 if a request failed or the verdict is no, the first also if the load ended before the ingests.
 """
 
 import argparse
