@@ -50,12 +50,10 @@ end
 
 function response(status, _, body)
   -- Not to be ready is an answer; to be busy is none.
-  if status == 503 and not body:find('"ready":false', 1, true) then
-    refused = refused + 1
-  elseif status >= 400 and status ~= 503 then
-    failed = failed + 1
-    if failed == 1 then io.stderr:write(status, " ", body:sub(1, 300), "\n") end
-  end
+  local unready = body:find('"ready":false', 1, true) and not body:find('"code":"busy"', 1, true)
+  if status < 400 or status == 503 and unready then return end
+  if status == 503 then refused = refused + 1 else failed = failed + 1 end
+  if refused + failed == 1 then io.stderr:write(status, " ", body:sub(1, 300), "\n") end
 end
 
 function done(summary, latency)

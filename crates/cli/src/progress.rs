@@ -117,15 +117,22 @@ impl Progress for Reporter {
                 if self.due(update, BAR_EVERY).is_none() {
                     return;
                 }
-                if shown.prefix() != update.stage {
+                let is_new = shown.prefix() != update.stage;
+                if is_new {
                     shown.reset();
                     shown.set_prefix(update.stage);
+                }
+                // How much there is may turn out to be more than was thought, and is not known from then on.
+                if is_new || shown.length().is_some() != update.total.is_some() {
                     let template = bar(update).replace("{unit}", update.unit.name());
                     if let Ok(style) = ProgressStyle::with_template(&template) {
                         shown.set_style(style.progress_chars("=> "));
                     }
                 }
-                shown.set_length(update.total.unwrap_or(update.done));
+                match update.total {
+                    Some(total) => shown.set_length(total),
+                    None => shown.unset_length(),
+                }
                 shown.set_message(short(&update.item));
                 shown.set_position(update.done);
             }

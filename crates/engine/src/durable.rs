@@ -7,6 +7,17 @@ use std::path::Path;
 use crate::EngineError;
 use crate::error::At;
 
+/// Makes a directory below `root`, so that it stays.
+pub(crate) fn make_dir_durably(root: &Path, dir: &Path) -> Result<(), EngineError> {
+    fs::create_dir_all(dir).at("create", dir)?;
+    // Those above may have been made by one who was killed before it synced them.
+    dir.ancestors().skip(1).take_while(|above| above.starts_with(root)).try_for_each(sync_dir)
+}
+
+fn sync_dir(dir: &Path) -> Result<(), EngineError> {
+    File::open(dir).and_then(|dir| dir.sync_all()).at("sync", dir)
+}
+
 /// Writes a whole file: aside, synced, renamed, and the directory synced.
 pub(crate) fn write_durably(path: &Path, bytes: &[u8]) -> Result<(), EngineError> {
     let aside = path.with_extension("part");
@@ -14,6 +25,5 @@ pub(crate) fn write_durably(path: &Path, bytes: &[u8]) -> Result<(), EngineError
     file.write_all(bytes).at("write", &aside)?;
     file.sync_all().at("sync", &aside)?;
     fs::rename(&aside, path).at("rename", path)?;
-    let dir = path.parent().unwrap_or(Path::new("."));
-    File::open(dir).and_then(|dir| dir.sync_all()).at("sync", dir)
+    sync_dir(path.parent().unwrap_or(Path::new(".")))
 }

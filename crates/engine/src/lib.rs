@@ -15,6 +15,7 @@ mod answers;
 mod catalogue_store;
 pub mod collecting;
 pub mod config;
+mod config_shown;
 mod count_again;
 mod coverage;
 mod discover;
@@ -54,6 +55,7 @@ pub use answering::{
 };
 pub use answers::Removed;
 pub use config::{Settings, THREADS_MAX};
+pub use config_shown::ShownConfig;
 pub use coverage::{Comparison, CoverageReport};
 pub use discover::{Discovered, InputOptions};
 pub use doctor::{Check, CheckState};

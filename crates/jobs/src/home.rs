@@ -7,10 +7,13 @@ use async_trait::async_trait;
 use stele_model::Micros;
 
 use crate::error::JobsError;
-use crate::job::{Event, JobId, State};
+use crate::job::{Ending, Event, EventKind, JobId, State};
 use crate::record::{Record, Source};
 use crate::spec::SourceKey;
 use crate::view::{Counts, WorkerStatus};
+
+/// The largest number that a log of ends begins with: what comes after it stays below 2^53, beyond which Lua rounds.
+const FIRST_ENDING_MAX: Micros = 1 << 52;
 
 /// A job with the version in which it was read.
 #[derive(Debug, Clone)]
@@ -36,6 +39,17 @@ pub(crate) struct JobChange {
     /// Nothing if it is to be forgotten.
     pub(crate) record: Option<Record>,
     pub(crate) events: Vec<Event>,
+}
+
+impl JobChange {
+    /// If the job ends with it: the number of that end, where it is the first that is kept of its tenant; each later one
+    /// has the next number, whatever clocks say. The first is the time, so that a home that was made anew goes on beyond
+    /// what anybody has seen of the one before.
+    pub(crate) fn ending(&self) -> Option<u64> {
+        let ended = self.record.as_ref()?.body.ended?;
+        let ends = self.events.iter().any(|event| event.kind == EventKind::Ended);
+        ends.then(|| ended.clamp(1, FIRST_ENDING_MAX).cast_unsigned())
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -104,6 +118,12 @@ pub(crate) trait Home: Send + Sync {
 
     /// Jobs that ended before that.
     async fn ended(&self, before: Micros, limit: usize) -> Result<Vec<JobId>, JobsError>;
+
+    /// Ends of this tenant's jobs after this number, the oldest first, each with its number.
+    async fn endings(&self, tenant: &str, after: u64, limit: usize) -> Result<Vec<(u64, Ending)>, JobsError>;
+
+    /// The number of the newest of them; 0 if none is kept.
+    async fn newest_ending(&self, tenant: &str) -> Result<u64, JobsError>;
 
     /// A worker says that it is alive; nothing instead of it if it goes.
     async fn greet(&self, name: &str, status: Option<&WorkerStatus>) -> Result<(), JobsError>;

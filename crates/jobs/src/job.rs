@@ -365,6 +365,15 @@ pub enum EventKind {
     Ended,
 }
 
+/// An end of a job. One that is taken up again may have several.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Ending {
+    /// Which job.
+    pub job: JobId,
+    /// How it ended.
+    pub state: State,
+}
+
 /// A line of a job's history.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Event {

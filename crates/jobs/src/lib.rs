@@ -47,13 +47,13 @@ mod view;
 mod worker;
 
 pub use error::JobsError;
-pub use job::{Event, EventKind, Job, JobId, LastError, Progress, Stage, State};
+pub use job::{Ending, Event, EventKind, Job, JobId, LastError, Progress, Stage, State};
 pub use limits::{EVENTS_KEPT_MAX, JOBS_MAX, KEPT_BYTES_MAX, LINE_MAX, Limits, PAGE_MAX, TEXT_BYTES_MAX};
 pub use memory::{Memory, Weather};
 pub use pressure::{HeldBack, Mark, Pressure, Signal};
 pub use queue::{
-    Asked, Checkpoint, Cleaned, Control, Duplicate, Failure, Filter, Lease, Page, Queue, Renewed, Submitted,
-    WorkerId,
+    Asked, Checkpoint, Cleaned, Control, Duplicate, Endings, Failure, Filter, Lease, Page, Queue, Renewed,
+    Submitted, WorkerId,
 };
 pub use redis::{DEFAULT_NAMESPACE, RedisConfig};
 pub use spec::{

@@ -17,6 +17,10 @@ pub const KEPT_BYTES_MAX: usize = 256 * 1024;
 /// few that matter are the last ones.
 pub const EVENTS_KEPT_MAX: u64 = 1_000;
 
+/// Ends of jobs that are kept of each tenant, for whoever counts them. As many as there are when a full queue is cancelled
+/// at once; whoever looks only after more than that has missed some.
+pub(crate) const ENDINGS_KEPT_MAX: u64 = JOBS_MAX;
+
 /// Bytes of an error or a cause that are kept: a screenful.
 pub const TEXT_BYTES_MAX: usize = 4_096;
 

@@ -13,8 +13,8 @@ use stele_model::Micros;
 
 use crate::error::JobsError;
 use crate::home::{Asker, Change, Home, Stored};
-use crate::job::{Event, JobId, State};
-use crate::limits::EVENTS_KEPT_MAX;
+use crate::job::{Ending, Event, JobId, State};
+use crate::limits::{ENDINGS_KEPT_MAX, EVENTS_KEPT_MAX};
 use crate::record::{Record, Shelf, Source};
 use crate::spec::{SourceKey, Spec};
 use crate::text::{self, version_of};
@@ -117,6 +117,7 @@ struct Tables {
     sources: HashMap<SourceKey, (String, u64)>,
     lanes: BTreeMap<String, Micros>,
     events: HashMap<JobId, VecDeque<Event>>,
+    endings: HashMap<String, VecDeque<(u64, Ending)>>,
     workers: BTreeMap<String, WorkerStatus>,
 }
 
@@ -159,6 +160,14 @@ impl Tables {
             events.extend(job.events.iter().cloned());
             while events.len() as u64 > EVENTS_KEPT_MAX {
                 events.pop_front();
+            }
+            if let Some(first) = job.ending() {
+                let endings = self.endings.entry(record.spec.options.tenant.clone()).or_default();
+                let number = endings.back().map_or(first, |(newest, _)| newest + 1);
+                endings.push_back((number, Ending { job: job.id, state: record.body.state }));
+                if endings.len() as u64 > ENDINGS_KEPT_MAX {
+                    endings.pop_front();
+                }
             }
         }
         for source in &change.sources {
@@ -335,6 +344,18 @@ impl Home for Memory {
         let mut found: Vec<_> = halves.seen.jobs.iter().filter_map(ended).collect();
         found.sort_unstable();
         Ok(found.into_iter().take(limit).map(|(_, id)| id).collect())
+    }
+
+    async fn endings(&self, tenant: &str, after: u64, limit: usize) -> Result<Vec<(u64, Ending)>, JobsError> {
+        let halves = self.arrive().await?;
+        let endings = halves.seen.endings.get(tenant).into_iter().flatten();
+        Ok(endings.filter(|(number, _)| *number > after).take(limit).copied().collect())
+    }
+
+    async fn newest_ending(&self, tenant: &str) -> Result<u64, JobsError> {
+        let halves = self.arrive().await?;
+        let newest = halves.seen.endings.get(tenant).and_then(|endings| endings.back());
+        Ok(newest.map_or(0, |(number, _)| *number))
     }
 
     async fn greet(&self, name: &str, status: Option<&WorkerStatus>) -> Result<(), JobsError> {

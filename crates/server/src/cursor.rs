@@ -99,8 +99,7 @@ impl Cursor {
 }
 
 /// A version of the index as a number that fits a cursor.
-pub(crate) fn index_sum(version: Option<&str>) -> u64 {
-    let Some(version) = version else { return 0 };
+pub(crate) fn index_sum(version: &str) -> u64 {
     let bytes = *blake3::hash(version.as_bytes()).as_bytes();
     let [a, b, c, d, e, f, ..] = bytes;
     // Zero stands for no index.

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use stele_engine::jobs::{
-    Counts, Filter, Job, JobId, JobsError, Manager, Queue, State, WatcherState, WatcherStatus, WorkerStatus,
+    Counts, Ending, Filter, Job, JobId, JobsError, Manager, Queue, State, WatcherState, WatcherStatus,
+    WorkerStatus,
 };
 use stele_model::error::in_full;
 use stele_model::{ErrorKind, Micros};
@@ -17,7 +18,8 @@ use crate::metrics::{Family, Metrics};
 use crate::reply::{Cause, Refusal};
 use crate::roots::{Root, Roots};
 
-/// Jobs that are looked at for those that ended lately: between two scrapes there are fewer.
+/// Ends that are counted at a time: each may have a report that is read, and after so many it is looked whether there is
+/// still time.
 const ENDED_MAX: usize = 200;
 
 /// Jobs that are remembered as found: more different ones within [`RECENT`] are not asked by a crowd.
@@ -46,8 +48,8 @@ pub(crate) struct Jobs {
     watchers: Option<Arc<Manager>>,
     /// Where the queue is asked from threads that may block.
     runtime: Handle,
-    /// Up to when the reports of jobs that ended were counted.
-    counted_until: Arc<Mutex<Micros>>,
+    /// Up to which end of a job they were counted; nothing before the queue has said from which on they are.
+    counted: Arc<tokio::sync::Mutex<Option<u64>>>,
     /// Since when the queue has not answered in time, if so.
     silent: Arc<Mutex<Option<Instant>>>,
     /// When which jobs were found to be there and this tenant's.
@@ -55,31 +57,61 @@ pub(crate) struct Jobs {
 }
 
 impl Jobs {
-    /// The jobs of `tenant`, of which those count for the metrics that end from `now` on.
+    /// The jobs of `tenant`, of which those count for the metrics that end from now on.
     pub(crate) fn new(
         queue: Queue,
         roots: Roots,
         (tenant, watchers): (&str, Option<Arc<Manager>>),
-        (runtime, now): (Handle, Micros),
+        runtime: Handle,
     ) -> Self {
-        let counted_until = Arc::new(Mutex::new(now));
-        let (silent, found) = Default::default();
-        Self { queue, roots, tenant: tenant.to_owned(), watchers, runtime, counted_until, silent, found }
+        let (counted, silent, found) = Default::default();
+        let jobs =
+            Self { queue, roots, tenant: tenant.to_owned(), watchers, runtime, counted, silent, found };
+        jobs.count_from_now();
+        jobs
     }
 
-    /// The jobs that ended since this was asked before: each is told once.
-    pub(crate) fn ended(&self) -> Result<Vec<Job>, Refusal> {
-        let states = State::ALL.into_iter().filter(|state| state.is_terminal()).collect();
-        let (jobs, _) = self.look(self.list(states, None, ENDED_MAX))?;
-        let mut until = self.counted_until.lock().unwrap_or_else(PoisonError::into_inner);
-        let new: Vec<Job> = jobs.into_iter().filter(|job| job.finished > Some(*until)).collect();
-        *until = new.iter().filter_map(|job| job.finished).max().unwrap_or(*until);
-        Ok(new)
+    /// Has the queue say after which end those come that are counted: now, and not when the first scraper comes. If it
+    /// does not, that one asks again.
+    fn count_from_now(&self) {
+        let jobs = self.clone();
+        self.runtime.spawn(async move {
+            let mut counted = jobs.counted.lock().await;
+            if counted.is_some() {
+                return;
+            }
+            let asked = jobs.queue.endings(&jobs.tenant, None, ENDED_MAX);
+            if let Ok(Ok(found)) = tokio::time::timeout(QUEUE_TIME_MAX, asked).await {
+                *counted = Some(found.mark);
+            }
+        });
+    }
+
+    /// How jobs ended since this was asked before, the oldest first: each end is told once. There may be more until there
+    /// are none.
+    pub(crate) fn ended(&self) -> Result<Vec<Ending>, Refusal> {
+        self.look(self.next_ended())
+    }
+
+    async fn next_ended(&self) -> Result<Vec<Ending>, JobsError> {
+        // Held all the while: of two who ask at once, the second hears what comes after that of the first.
+        let mut counted = self.counted.lock().await;
+        let found = self.queue.endings(&self.tenant, *counted, ENDED_MAX).await?;
+        *counted = Some(found.mark);
+        Ok(found.endings)
     }
 
     /// What the queue answers to somebody who looks, and who would rather know that it does not than wait for it. Only
     /// for threads that may block.
     pub(crate) fn look<T>(&self, asked: impl Future<Output = Result<T, JobsError>>) -> Result<T, Refusal> {
+        self.runtime.block_on(self.in_time(asked))
+    }
+
+    /// The same for whoever may not block.
+    pub(crate) async fn in_time<T>(
+        &self,
+        asked: impl Future<Output = Result<T, JobsError>>,
+    ) -> Result<T, Refusal> {
         let silent = || self.silent.lock().unwrap_or_else(PoisonError::into_inner);
         let home = self.queue.home();
         let refused = || {
@@ -91,8 +123,7 @@ impl Jobs {
         if silent().is_some_and(|since| since.elapsed() < QUEUE_SILENT) {
             return Err(refused());
         }
-        // Made inside the runtime: outside it there is no timer.
-        let answer = self.runtime.block_on(async { tokio::time::timeout(QUEUE_TIME_MAX, asked).await });
+        let answer = tokio::time::timeout(QUEUE_TIME_MAX, asked).await;
         *silent() = answer.is_err().then(Instant::now);
         Ok(answer.map_err(|_| refused())??)
     }

@@ -73,8 +73,8 @@ pub(crate) const CALLS_MAX: usize = 4;
 /// Status pages and lists of jobs at once: each waits for the queue or the disk, and takes next to nothing.
 pub(crate) const STATUS_MAX: usize = 4;
 
-/// Those that run or wait: a page asks several at once, and so do those who have it open.
-pub(crate) const STATUS_WAITING_MAX: usize = 64;
+/// Those that run or wait: a page asks several at once, and so do those who have it open; half of [`CONNECTIONS_MAX`].
+pub(crate) const STATUS_WAITING_MAX: usize = 256;
 
 /// Jobs that are submitted or steered at once: each may read some gigabytes for the checksums of its inputs.
 pub(crate) const ORDERS_MAX: usize = 2;

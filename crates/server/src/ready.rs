@@ -121,7 +121,7 @@ fn index(desk: &Desk, reasons: &mut Vec<Reason>) -> Option<u64> {
     let reports = match desk.engine.index_status() {
         Ok(reports) => reports,
         Err(error) => {
-            let code = if desk.engine.index_version().is_err() { "no_index" } else { "index" };
+            let code = if !desk.engine.has_index() { "no_index" } else { "index" };
             reasons.push(reason(code, in_full(&error), "stele index build"));
             return None;
         }
@@ -165,6 +165,11 @@ impl Default for DiskWanted {
 }
 
 impl DiskWanted {
+    /// Nearly full below so many bytes, whatever its size.
+    pub fn below(least: u64) -> Self {
+        Self { least, enough: least, share: 0.0 }
+    }
+
     fn is_nearly_full(self, room: Room) -> bool {
         room.free < self.least
             || (room.free < self.enough && (room.free as f64) < room.total as f64 * self.share)

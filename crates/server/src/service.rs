@@ -88,12 +88,7 @@ impl Service {
             let jobs = queue.as_ref().map(|(queue, roots, watchers)| {
                 // What watchers find is the service's own tenant's.
                 let watchers = watchers.clone().filter(|_| name == own);
-                Jobs::new(
-                    queue.clone(),
-                    roots.of(&name),
-                    (name.as_str(), watchers),
-                    (runtime.clone(), started),
-                )
+                Jobs::new(queue.clone(), roots.of(&name), (name.as_str(), watchers), runtime.clone())
             });
             let sources = Sources::of(&name, own, Arc::clone(&known), Arc::clone(variables));
             let desk = Desk::new(engine, sql.clone()).counting(Arc::clone(&metrics));

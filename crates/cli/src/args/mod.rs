@@ -2,6 +2,7 @@
 //! [`crate::commands`].
 
 mod answers;
+mod config;
 mod graph;
 mod jobs;
 mod lake;
@@ -20,6 +21,7 @@ use stele_engine::discovery::render::diff::Severity;
 pub use answers::{
     EvalArgs, IndexAction, IndexArgs, ModelsAction, ModelsArgs, SearchArgs, SinkAction, SinkArgs,
 };
+pub use config::{ConfigAction, ConfigArgs};
 pub use graph::{FollowArgs, GraphAction, GraphArgs, GraphFormat};
 pub use jobs::{
     CleanArgs, ControlArgs, DeadLetters, DeadLettersArgs, JobsArgs, QueueArgs, ReportArgs, ReportFormat,
@@ -134,6 +136,8 @@ pub enum Command {
     Status(StatusArgs),
     /// The system in numbers: records, sources, rules, calls, tokens and what they cost
     System,
+    /// The configuration that holds, by file and environment
+    Config(ConfigArgs),
     /// The jobs of the queue, the newest first
     Jobs(JobsArgs),
     /// Work on the queue until asked to stop

@@ -3,6 +3,7 @@
 
 mod answer_sql;
 mod capture;
+mod config;
 mod coverage;
 mod discover;
 mod doctor;
@@ -96,6 +97,7 @@ pub fn main(line: impl Iterator<Item = OsString>) -> Exit {
         Command::Migrate(args) => migrate::run(&context, args),
         Command::Status(args) => status::run(&context, &args),
         Command::System => system::run(&context),
+        Command::Config(args) => config::run(&context, args.action),
         Command::Jobs(args) => jobs::list(&context, &args),
         Command::Worker(args) => worker::run(&context, &args),
         Command::Tail(args) => tail::run(&context, &args),

@@ -7,10 +7,12 @@ use std::sync::Arc;
 use serde_json::json;
 use signal_hook::consts::SIGHUP;
 use signal_hook::iterator::{Handle, Signals};
-use stele_engine::Engine;
-use stele_engine::jobs::{JobDesk, Manager, Options, Stop as WorkerStop, WorkerSettings, worker_name};
+use stele_engine::jobs::{
+    JobDesk, Manager, Mark, Options, Signal, Stop as WorkerStop, WorkerSettings, worker_name,
+};
+use stele_engine::{Engine, EngineError};
 use stele_model::error::in_full;
-use stele_server::{HttpOptions, JobsOptions, Root, ServerError, Stop, Tokens, serve_http};
+use stele_server::{DiskWanted, HttpOptions, JobsOptions, Root, ServerError, Stop, Tokens, serve_http};
 
 use super::Context;
 use crate::args::ServeArgs;
@@ -64,6 +66,7 @@ pub fn run(context: &Context, args: ServeArgs) -> Result<Exit, Failure> {
         hosts: args.host,
         only_agents: args.mcp_only,
         jobs: desk.as_ref().map(jobs),
+        disk: disk_of(&settings.job_marks),
         variables: Arc::new(super::sources::text_of),
         ..HttpOptions::new(args.listen.unwrap_or(SocketAddr::new(args.bind, args.port)))
     };
@@ -77,6 +80,16 @@ pub fn run(context: &Context, args: ServeArgs) -> Result<Exit, Failure> {
         tenant.clone_into(&mut settings.tenant);
         Engine::new(settings, environment.clone())
     };
+    let worker = WorkerSettings {
+        capacity: args.workers.into(),
+        lease: args.lease,
+        ..WorkerSettings::new(args.worker_name.clone().unwrap_or_else(worker_name))
+    };
+    let works = desk.is_some() && args.workers > 0;
+    if works {
+        // Before anybody is served: a service without its worker takes jobs that nobody does.
+        worker.check().map_err(EngineError::from)?;
+    }
     let path = if args.mcp_only { "/mcp" } else { "/" };
     let mut told = Ok(());
     let (mut hangups, hangup) = hangups()?;
@@ -84,15 +97,10 @@ pub fn run(context: &Context, args: ServeArgs) -> Result<Exit, Failure> {
     let asked = worker_stop.clone();
     interrupt.also(move || asked.ask());
     let worked = std::thread::scope(|scope| -> Result<Result<(), Failure>, Failure> {
-        let worker = desk.as_ref().filter(|_| args.workers > 0).map(|desk| {
-            let settings = WorkerSettings {
-                capacity: args.workers.into(),
-                lease: args.lease,
-                ..WorkerSettings::new(args.worker_name.clone().unwrap_or_else(worker_name))
-            };
-            let stop = &worker_stop;
+        let worker = desk.as_ref().filter(|_| works).map(|desk| {
+            let (settings, stop) = (&worker, &worker_stop);
             scope.spawn(move || {
-                let worked = desk.work(&settings, stop);
+                let worked = desk.work(settings, stop);
                 if let Err(error) = &worked {
                     // Nobody would notice before the service ends.
                     let why = in_full(error);
@@ -131,6 +139,12 @@ pub fn run(context: &Context, args: ServeArgs) -> Result<Exit, Failure> {
     told?;
     worked?;
     Ok(Exit::Done)
+}
+
+/// When the disk counts as nearly full: where jobs are held back for it, if that is said.
+fn disk_of(marks: &[Mark]) -> DiskWanted {
+    let own = marks.iter().find(|mark| mark.signal == Signal::DiskFree);
+    own.map_or_else(DiskWanted::default, |mark| DiskWanted::below(mark.high as u64))
 }
 
 /// The signal that says that the configuration has changed, and what ends listening to it.

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 use stele_engine::collecting::{Checked, CollectError, Figures, SourceDesk, SourceProblem, SourceRun};
 use stele_engine::jobs::{Input, Options};
 use stele_engine::{Cancel, EngineError, NoProgress};
+use stele_model::ErrorKind;
 use stele_model::error::in_full;
 
 use super::{Context, index, jobs, purge, summarise, variable};
@@ -69,7 +70,7 @@ pub fn run(context: &Context, action: SourcesAction) -> Result<Exit, Failure> {
             let streams = desk.reset(&id, stream.as_deref(), &NoProgress, &interrupt.cancel)?;
             context.out.event("reset", &json!({ "source": id, "streams": streams }))?;
             context.out.text(match streams.as_slice() {
-                [] => "It had not come anywhere; nothing was changed.\n".to_owned(),
+                [] => "It had not come anywhere: it begins with the next run.\n".to_owned(),
                 streams => format!("{} begin anew with the next run.\n", streams.join(", ")),
             })?;
             Ok(Exit::Done)
@@ -393,9 +394,15 @@ pub fn collect(context: &Context, which: &Collecting, dry_run: bool, embed: bool
     Ok(match ok {
         _ if runs.iter().any(|run| run.outcome == "cancelled") => Exit::Interrupted,
         ok if ok == runs.len() => rest,
+        // Keys that are refused, above all: nothing helps but another configuration.
+        0 if runs.iter().all(is_misconfigured) => Exit::Config,
         0 if runs.iter().all(|run| run.outcome == "failed") => Exit::Failure,
         _ => Exit::Partial,
     })
+}
+
+fn is_misconfigured(run: &SourceRun) -> bool {
+    run.failure.as_ref().is_some_and(|error| error.kind() == ErrorKind::Config)
 }
 
 /// `stele ingest --dry-run` of sources: what it would take. Nothing is asked.

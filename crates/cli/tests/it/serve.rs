@@ -27,6 +27,19 @@ fn signal(child: &Child, name: &str) {
 }
 
 #[test]
+fn a_worker_that_cannot_work_is_said_before_anybody_is_served() {
+    let world = World::of_size(112, 5_000);
+    for (wrong, says) in [
+        ("--lease 1ms", "setting lease"),
+        ("--lease 0s", "setting lease"),
+        ("--worker-name=", "setting name"),
+    ] {
+        let ran = world.run(&format!("serve --port 0 --data-dir d --json {wrong}")).is(78);
+        assert!(ran.stdout.contains(says) && !ran.stdout.contains("serving"), "{wrong}: {}", ran.stdout);
+    }
+}
+
+#[test]
 fn a_watcher_that_comes_while_it_runs_is_fetched_as_it_is_configured() {
     let world = World::of_size(110, 5_000);
     let web = Server::new(|_, request| match (request.header("authorization"), request.path.as_str()) {

@@ -3,7 +3,6 @@
 use std::sync::PoisonError;
 use std::time::SystemTime;
 
-use crate::EngineError;
 use crate::engine::Engine;
 
 /// What there was when an answer was given: it is as good as a new one while this is the same.
@@ -17,16 +16,9 @@ pub struct Standing {
 }
 
 impl Engine {
-    /// A name for what the index that answers holds now: it differs whenever answers may. A list
-    /// that is read in pages is compared with it.
-    ///
-    /// # Errors
-    ///
-    /// If there is no index, or it cannot be read.
-    pub fn index_version(&self) -> Result<String, EngineError> {
-        let pointer = self.index()?.pointer()?;
-        let model = pointer.spec.model.as_ref().map_or("texts", |model| &*model.id);
-        Ok(format!("{model}/{}/{}/{}", pointer.dir, pointer.table_version, pointer.logical_hash))
+    /// Whether there is an index that can be read, whatever it holds.
+    pub fn has_index(&self) -> bool {
+        self.index().is_ok_and(|index| index.pointer().is_ok())
     }
 
     /// What there is now, by the names and times of four files, so that it may be asked from a thread that must not

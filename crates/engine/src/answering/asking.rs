@@ -49,6 +49,16 @@ pub struct SearchAnswer {
     pub pending: Option<u64>,
     /// Whether the index knows every record.
     pub complete: bool,
+    /// A name for what the index held that answered: it differs whenever answers may, so that a list which is read in
+    /// pages is compared with it.
+    #[serde(skip)]
+    pub index_version: String,
+}
+
+/// What an index holds, as [`SearchAnswer::index_version`] names it.
+fn version_name(pointer: &Pointer) -> String {
+    let model = pointer.spec.model.as_ref().map_or("texts", |model| &*model.id);
+    format!("{model}/{}/{}/{}", pointer.dir, pointer.table_version, pointer.logical_hash)
 }
 
 impl Engine {
@@ -90,7 +100,9 @@ impl Engine {
         let unknown = self.unknown(&snapshot, &question.filter, &answer)?;
         let pending = self.pending(&snapshot, reader.pointer());
         let complete = pending == Some(0);
-        let mut answer = SearchAnswer { answer, lake_snapshot: snapshot.version(), pending, complete };
+        let index_version = version_name(reader.pointer());
+        let mut answer =
+            SearchAnswer { answer, lake_snapshot: snapshot.version(), pending, complete, index_version };
         answer.answer.notes.extend(unknown);
         answer.answer.notes.extend(match pending {
             Some(0) => None,

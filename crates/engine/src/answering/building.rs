@@ -297,25 +297,28 @@ impl<'a> Build<'a> {
         reader: Option<&Reader>,
     ) -> Result<(), EngineError> {
         let mut parts = snapshot.event_parts().to_vec();
+        // Texts that are made of more than one record: sections, and about as many of the others as there were before.
+        let mut made_of_many = 0;
         match (known, reader) {
             (Some(known), Some(reader)) => {
                 // Records that are there stay as they are; only what is made of many can change.
                 let known: HashSet<&Path> = known.iter().map(|part| &*part.path).collect();
                 parts.retain(|part| !known.contains(&*part.path));
                 let kinds = ChunkKind::ALL.into_iter().filter(|kind| *kind != ChunkKind::Record).collect();
-                let made_of_many = Filter { kinds, ..Filter::default() };
+                let other_kinds = Filter { kinds, ..Filter::default() };
                 let unmet = &mut self.unmet;
-                reader.hashes(&made_of_many, &mut |hashes| {
+                reader.hashes(&other_kinds, &mut |hashes| {
                     unmet.extend(hashes.iter().copied());
                     Ok(())
                 })?;
-                self.summary.unchanged = self.target.pointer().rows - self.unmet.len() as u64;
+                made_of_many = self.unmet.len() as u64;
+                self.summary.unchanged = self.target.pointer().rows - made_of_many;
                 self.total = parts.iter().map(|part| part.rows).sum();
             }
             _ => self.unmet = self.target.hashes()?,
         }
         let engine = self.engine;
-        self.total += engine.section_count(snapshot)?;
+        self.total += engine.section_count(snapshot)?.max(made_of_many);
         texts::of_the_whole(engine, snapshot, &mut |chunk| self.take(chunk))?;
         texts::of_parts(engine, snapshot, &parts, &mut |chunk| self.take(chunk))?;
         self.step()
@@ -358,8 +361,9 @@ impl<'a> Build<'a> {
         self.progress.update(&Update {
             stage: "index",
             item,
-            done: self.done.min(self.total),
-            total: Some(self.total),
+            done: self.done,
+            // A section that is long comes in several texts: how many is known when it was read.
+            total: (self.done <= self.total).then_some(self.total),
             unit: Unit::Texts,
             records: self.done,
         });

@@ -31,9 +31,9 @@ pub use report::{
 };
 pub use sourced::JobSource;
 pub use stele_jobs::{
-    Cleaned, Control, Counts, DEFAULT_TENANT, Duplicate, Event, EventKind, Filter, INPUTS_MAX, Input, Job,
-    JobId, JobsError, Options, Origin, Page, Progress, Queue, SOURCE_SCHEME, Spec, Stage, State, Stop,
-    Submitted, Trouble, Worked, WorkerSettings, WorkerStatus, run_worker,
+    Cleaned, Control, Counts, DEFAULT_TENANT, Duplicate, Ending, Event, EventKind, Filter, INPUTS_MAX, Input,
+    Job, JobId, JobsError, Mark, Options, Origin, Page, Progress, Queue, SOURCE_SCHEME, Signal, Spec, Stage,
+    State, Stop, Submitted, Trouble, Worked, WorkerSettings, WorkerStatus, run_worker,
 };
 pub use stele_watch::{
     Manager, Problem as WatcherProblem, SpoolConfig, WatchError, WatcherConfig, WatcherState, WatcherStatus,

@@ -17,7 +17,7 @@ use stele_watch::{Configured, Fetching, Mode, WatcherConfig, content_of, is_remo
 use crate::answering::{Opening, SinkReport};
 use crate::collecting::SCHEME;
 use crate::documents::tags_in;
-use crate::durable::write_durably;
+use crate::durable::{make_dir_durably, write_durably};
 use crate::engine::Engine;
 use crate::error::At;
 use crate::progress::{Cancel, Progress};
@@ -424,7 +424,7 @@ impl Engine {
 
     fn write_report(&self, report: &JobReport) -> Result<(), EngineError> {
         let dir = self.report_dir(&report.job);
-        std::fs::create_dir_all(&dir).at("create", &dir)?;
+        make_dir_durably(self.data_dir(), &dir)?;
         let json = serde_json::to_vec_pretty(report)
             .map_err(|error| EngineError::Manifest { path: dir.clone(), reason: error.to_string() })?;
         write_durably(&dir.join("report.md"), report.to_markdown().as_bytes())?;

@@ -106,6 +106,16 @@ impl Queue {
     /// There is no such job.
     pub async fn events(&self, id: JobId, after: u64, limit: usize) -> Result<Vec<Event>, JobsError> {
         self.read(id).await?;
+        self.more_events(id, after, limit).await
+    }
+
+    /// The same for whoever has seen that the job is there, and asks often: the job itself, which may have thousands of
+    /// inputs, is not read. Of one that is not there nothing has happened.
+    ///
+    /// # Errors
+    ///
+    /// The home cannot be reached.
+    pub async fn more_events(&self, id: JobId, after: u64, limit: usize) -> Result<Vec<Event>, JobsError> {
         self.home.events(id, after, limit.min(PAGE_MAX)).await
     }
 
@@ -190,14 +200,23 @@ impl Queue {
         let silent = self.now() - micros(WORKER_SILENT_MAX);
         workers.iter_mut().for_each(|worker| worker.alive = worker.seen > silent);
         let forgotten = self.now() - micros(WORKER_FORGOTTEN_AFTER);
-        for gone in workers.extract_if(.., |worker| worker.seen < forgotten) {
-            // Whoever only looks may be allowed no more than that.
-            if let Err(error) = self.home.greet(&gone.name, None).await {
-                tracing::debug!(error = %error, "cannot forget a worker");
-            }
-        }
+        workers.retain(|worker| worker.seen >= forgotten);
         workers.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(workers)
+    }
+
+    /// Forgets the workers that nobody has heard of for long.
+    ///
+    /// # Errors
+    ///
+    /// The home cannot be reached.
+    pub(crate) async fn forget_workers(&self) -> Result<(), JobsError> {
+        let forgotten = self.now() - micros(WORKER_FORGOTTEN_AFTER);
+        let workers = self.home.workers().await?;
+        for gone in workers.iter().filter(|worker| worker.seen < forgotten) {
+            self.home.greet(&gone.name, None).await?;
+        }
+        Ok(())
     }
 
     /// A worker says that it is alive, and what it does.

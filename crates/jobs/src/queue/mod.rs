@@ -5,6 +5,7 @@
 
 mod claim;
 mod control;
+mod endings;
 mod lease;
 mod look;
 mod submit;
@@ -30,6 +31,7 @@ use crate::sqlite::Sqlite;
 pub(crate) use claim::{LEASE_MAX, LEASE_MIN, micros};
 pub use claim::{Lease, WorkerId};
 pub use control::{Cleaned, Control};
+pub use endings::Endings;
 pub use lease::{Asked, Checkpoint, Failure, Renewed};
 pub use look::{Filter, Page};
 pub use submit::{Duplicate, Submitted};

@@ -108,6 +108,16 @@ local function place(job, old)
     if job.shelf == 'ended' then redis.call('EXPIRE', key, change.expires_s) else redis.call('PERSIST', key) end
 end
 
+-- Whoever counts what ended goes on from a number, so numbers only count up. The first is given; they are exact, being
+-- below 2^53. What somebody did to this stream by hand is no reason to leave a change half made.
+local function note_ending(job)
+    local key, number = ns .. ':endings:' .. job.tenant, job.ending
+    local newest = redis.pcall('XREVRANGE', key, '+', '-', 'COUNT', 1)[1]
+    if newest then number = string.format('%.0f', tonumber(string.match(newest[1], '^%d+')) + 1) end
+    redis.pcall('XADD', key, 'MAXLEN', '~', change.endings_max, number .. '-0', 'job', job.id, 'state', job.state)
+    redis.call('EXPIRE', key, change.expires_s)
+end
+
 for _, job in ipairs(change.jobs) do
     local key = state_key(job.id)
     local old = redis.call('HMGET', key, 'state', 'shelf', 'worker', 'lane', 'entry', 'letter')
@@ -128,6 +138,7 @@ for _, job in ipairs(change.jobs) do
         redis.call('XADD', events, 'MAXLEN', change.events_max, event.number .. '-0', 'event', event.body)
         redis.call('EXPIRE', events, change.expires_s)
     end
+    if job.ending then note_ending(job) end
 end
 for _, source in ipairs(change.sources) do
     redis.call('HSET', ns .. ':sources', source.key, source.version .. '\n' .. source.body)

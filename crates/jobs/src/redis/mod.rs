@@ -5,6 +5,7 @@
 //! | `<ns>:jobs` | a stream with an entry for each job that has not ended; pending for who holds it in the group `<ns>:workers`, for `waiting` if nobody does |
 //! | `<ns>:state:<job>` | a hash: the job itself, gone a week after its end |
 //! | `<ns>:events:<job>` | a stream: its history, gone a week after the last event |
+//! | `<ns>:endings:<tenant>` | a stream: the ends of jobs, numbered as the script sees them; gone a week after the last |
 //! | `<ns>:dead` | a stream: dead letters with their reasons, and what others put into `<ns>:jobs` |
 //! | `<ns>:sources` | a hash: who is in line for a source, and what it was last done in |
 //! | `<ns>:index…`, `:of…`, `:tenants`, `:held…`, `:due`, `:ready:…`, `:ended`, `:lanes` | sorted sets and sets that find jobs |
@@ -26,8 +27,8 @@ use stele_model::Micros;
 
 use crate::error::JobsError;
 use crate::home::{Asker, Change, Home, JobChange, Stored};
-use crate::job::{Event, JobId, State};
-use crate::limits::{EVENTS_KEPT_MAX, JOBS_MAX};
+use crate::job::{Ending, Event, JobId, State};
+use crate::limits::{ENDINGS_KEPT_MAX, EVENTS_KEPT_MAX, JOBS_MAX};
 use crate::record::{Record, Shelf, Source};
 use crate::spec::{SourceKey, name_fits};
 use crate::text::{self, version_of};
@@ -154,6 +155,20 @@ impl Redis {
         let read =
             |text: &String| JobId::from_str(text).map_err(|error| self.damaged(format!("job {text}"), error));
         texts.iter().map(read).collect()
+    }
+
+    /// Ends of jobs in a part of a stream of them.
+    async fn endings_of(&self, range: Cmd) -> Result<Vec<(u64, Ending)>, JobsError> {
+        let rows: Vec<(String, Vec<String>)> = self.ask("read the history of", range).await?;
+        let read = |(entry, fields): &(String, Vec<String>)| {
+            let ending = || {
+                let [_, job, _, state] = fields.as_slice() else { return None };
+                let number = entry.split('-').next()?.parse::<u64>().ok()?;
+                Some((number, Ending { job: job.parse().ok()?, state: state.parse().ok()? }))
+            };
+            ending().ok_or_else(|| self.damaged(format!("the end {entry}"), "it is none of a job"))
+        };
+        rows.iter().map(read).collect()
     }
 }
 
@@ -337,6 +352,17 @@ impl Home for Redis {
         self.ids(&texts)
     }
 
+    async fn endings(&self, tenant: &str, after: u64, limit: usize) -> Result<Vec<(u64, Ending)>, JobsError> {
+        let (key, from) = (self.key(&format!("endings:{tenant}")), format!("({after}-0"));
+        self.endings_of(command("XRANGE", &[&key, &from, "+", "COUNT", &limit.to_string()])).await
+    }
+
+    async fn newest_ending(&self, tenant: &str) -> Result<u64, JobsError> {
+        let key = self.key(&format!("endings:{tenant}"));
+        let newest = self.endings_of(command("XREVRANGE", &[&key, "+", "-", "COUNT", "1"])).await?;
+        Ok(newest.first().map_or(0, |(number, _)| *number))
+    }
+
     async fn greet(&self, name: &str, status: Option<&WorkerStatus>) -> Result<(), JobsError> {
         let (key, jobs, group) = (self.key("crew"), self.key("jobs"), self.key("workers"));
         if let Some(status) = status {
@@ -400,6 +426,7 @@ fn written(change: &Change) -> String {
         "entries_max": ENTRIES_MAX.to_string(),
         "letters_max": LETTERS_MAX.to_string(),
         "events_max": EVENTS_KEPT_MAX.to_string(),
+        "endings_max": ENDINGS_KEPT_MAX.to_string(),
         "expires_s": EXPIRES_S.to_string(),
     });
     if let Some((lane, at)) = &change.served {
@@ -447,6 +474,9 @@ fn written_job(job: &JobChange) -> Value {
     });
     if job.read.is_none() {
         written["spec"] = text::of(&*record.spec).into();
+    }
+    if let Some(first) = job.ending() {
+        written["ending"] = first.to_string().into();
     }
     written
 }

@@ -206,11 +206,15 @@ impl File {
         let pool = SqlitePoolOptions::new()
             .max_connections(CONNECTIONS_MAX)
             .acquire_timeout(BUSY_MAX * 2)
+            // A file does not hang up, and every ping is a way to another thread and back.
+            .test_before_acquire(false)
             // A commit that fails, as on a full disk, may leave a connection that believes to be in a transaction for
             // ever. The answer to the ping comes after the attempt to take it back.
             .after_release(|connection, _| {
                 Box::pin(async move {
-                    connection.ping().await?;
+                    if connection.is_in_transaction() {
+                        connection.ping().await?;
+                    }
                     Ok(!connection.is_in_transaction())
                 })
             })

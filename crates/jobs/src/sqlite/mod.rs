@@ -12,14 +12,14 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use serde_json::json;
-use sqlx::sqlite::SqliteRow;
+use sqlx::sqlite::{SqlitePool, SqliteRow};
 use sqlx::{Row, SqliteConnection};
 use stele_model::Micros;
 
 use crate::error::JobsError;
 use crate::home::{Asker, Change, Home, JobChange, Stored};
-use crate::job::{Event, JobId, State};
-use crate::limits::EVENTS_KEPT_MAX;
+use crate::job::{Ending, Event, JobId, State};
+use crate::limits::{ENDINGS_KEPT_MAX, EVENTS_KEPT_MAX};
 use crate::record::{Record, Shelf, Source};
 use crate::spec::SourceKey;
 use crate::text::{self, version_of};
@@ -28,6 +28,16 @@ use file::{File, failure};
 
 /// The first of each lane that are offered: as many workers can look at once without each wanting the same.
 const HEADS_MAX: i64 = 4;
+
+/// The ends of jobs, numbered within their tenant. Made with the first end, so that a file from before there was any
+/// becomes one like all others when it is written to, and a program from before goes on with both.
+const ENDINGS: &str = "CREATE TABLE IF NOT EXISTS endings (
+    tenant TEXT    NOT NULL,
+    number INTEGER NOT NULL,
+    job    TEXT    NOT NULL,
+    state  TEXT    NOT NULL,
+    PRIMARY KEY (tenant, number)
+) STRICT, WITHOUT ROWID";
 
 #[derive(Debug)]
 pub(crate) struct Sqlite {
@@ -254,6 +264,43 @@ impl Home for Sqlite {
         self.ids(texts)
     }
 
+    async fn endings(&self, tenant: &str, after: u64, limit: usize) -> Result<Vec<(u64, Ending)>, JobsError> {
+        let pool = self.file.reading().await?;
+        let failed = |error| self.failed("read the history of", error);
+        if !has_endings(&pool).await.map_err(failed)? {
+            return Ok(Vec::new());
+        }
+        let rows: Vec<(i64, String, String)> = sqlx::query_as(
+            "SELECT number, job, state FROM endings WHERE tenant = ?1 AND number > ?2 ORDER BY number LIMIT ?3",
+        )
+        .bind(tenant)
+        .bind(i64::try_from(after).unwrap_or(i64::MAX))
+        .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+        .fetch_all(&pool)
+        .await
+        .map_err(failed)?;
+        let read = |(number, job, state): (i64, String, String)| {
+            let state = State::from_str(&state).map_err(|error| self.damaged("a state".to_owned(), error))?;
+            Ok((number.cast_unsigned(), Ending { job: self.id(&job)?, state }))
+        };
+        rows.into_iter().map(read).collect()
+    }
+
+    async fn newest_ending(&self, tenant: &str) -> Result<u64, JobsError> {
+        let pool = self.file.reading().await?;
+        let failed = |error| self.failed("read the history of", error);
+        if !has_endings(&pool).await.map_err(failed)? {
+            return Ok(0);
+        }
+        let newest: Option<i64> =
+            sqlx::query_scalar("SELECT number FROM endings WHERE tenant = ?1 ORDER BY number DESC LIMIT 1")
+                .bind(tenant)
+                .fetch_optional(&pool)
+                .await
+                .map_err(failed)?;
+        Ok(newest.map_or(0, i64::cast_unsigned))
+    }
+
     async fn greet(&self, name: &str, status: Option<&WorkerStatus>) -> Result<(), JobsError> {
         let query = match status {
             Some(status) => sqlx::query("INSERT OR REPLACE INTO workers VALUES (?1, ?2)")
@@ -299,6 +346,9 @@ async fn apply(tx: &mut SqliteConnection, change: &Change) -> Result<bool, sqlx:
                 .execute(&mut *tx)
                 .await?;
         }
+        if let (Some(first), Some(record)) = (job.ending(), &job.record) {
+            note_ending(tx, first, record).await?;
+        }
     }
     for source in &change.sources {
         let body = text::of(&source.source);
@@ -326,6 +376,39 @@ async fn apply(tx: &mut SqliteConnection, change: &Change) -> Result<bool, sqlx:
             .await?;
     }
     Ok(true)
+}
+
+/// Whether there is what keeps the ends of jobs.
+async fn has_endings(pool: &SqlitePool) -> Result<bool, sqlx::Error> {
+    let tables: i64 =
+        sqlx::query_scalar("SELECT COUNT(*) FROM sqlite_schema WHERE type = 'table' AND name = 'endings'")
+            .fetch_one(pool)
+            .await?;
+    Ok(tables > 0)
+}
+
+async fn note_ending(tx: &mut SqliteConnection, first: u64, record: &Record) -> Result<(), sqlx::Error> {
+    let tenant = &record.spec.options.tenant;
+    sqlx::query(ENDINGS).execute(&mut *tx).await?;
+    sqlx::query(
+        "INSERT INTO endings VALUES (?1, COALESCE((SELECT number + 1 FROM endings WHERE tenant = ?1
+           ORDER BY number DESC LIMIT 1), ?2), ?3, ?4)",
+    )
+    .bind(tenant)
+    .bind(first.cast_signed())
+    .bind(record.id.to_string())
+    .bind(record.body.state.name())
+    .execute(&mut *tx)
+    .await?;
+    sqlx::query(
+        "DELETE FROM endings WHERE tenant = ?1
+           AND number <= (SELECT MAX(number) FROM endings WHERE tenant = ?1) - ?2",
+    )
+    .bind(tenant)
+    .bind(ENDINGS_KEPT_MAX.cast_signed())
+    .execute(&mut *tx)
+    .await?;
+    Ok(())
 }
 
 async fn apply_job(tx: &mut SqliteConnection, job: &JobChange) -> Result<bool, sqlx::Error> {

@@ -109,12 +109,19 @@ struct Inner {
 struct Now {
     until: Micros,
     stage: Stage,
-    /// When this stage began in this attempt, and how much was done then.
-    since: Micros,
-    base: Option<u64>,
+    /// From where the rate is counted.
+    base: Option<Base>,
     progress: Progress,
     /// Whether the queue has not heard of it yet.
     news: bool,
+}
+
+/// What was done, of what, and when: at the first report of a stage in this attempt, or of another unit in it.
+#[derive(Debug, Clone, Copy)]
+struct Base {
+    done: u64,
+    unit: &'static str,
+    at: Micros,
 }
 
 impl fmt::Debug for Context {
@@ -131,7 +138,6 @@ impl Context {
         let now = Now {
             until: lease.until,
             stage: lease.stage,
-            since: queue.now(),
             base: None,
             progress: Progress { stage: lease.stage, ..lease.job.progress.clone() },
             news: false,
@@ -205,10 +211,12 @@ impl Context {
             Some(total) if total > 0 => (report.done.min(total) as f64) / (total as f64),
             _ => 0.0,
         };
-        let base = *now.base.get_or_insert(report.done);
-        let elapsed = at - now.since;
-        let rate = (elapsed >= RATE_AFTER && report.done > base)
-            .then(|| (report.done - base) as f64 / (elapsed as f64 / 1e6));
+        let goes_on = now.base.filter(|base| base.unit == report.unit && base.done <= report.done);
+        let base = goes_on.unwrap_or(Base { done: report.done, unit: report.unit, at });
+        now.base = Some(base);
+        let elapsed = at - base.at;
+        let rate = (elapsed >= RATE_AFTER && report.done > base.done)
+            .then(|| (report.done - base.done) as f64 / (elapsed as f64 / 1e6));
         let left = report.total.map(|total| total.saturating_sub(report.done));
         let progress = &mut now.progress;
         for (name, count) in report.counts {
@@ -252,7 +260,7 @@ impl Context {
         {
             let at = self.now();
             let mut now = self.state();
-            (now.stage, now.since, now.base) = (stage, at, None);
+            (now.stage, now.base) = (stage, None);
             let percent = now.progress.percent.max(stage.percents().0);
             let counts = std::mem::take(&mut now.progress.counts);
             now.progress = Progress { stage, percent, counts, ..Progress::none(at) };

@@ -17,6 +17,7 @@ use tokio::task::JoinSet;
 use crate::error::JobsError;
 use crate::job::{Job, JobId, Stage, State};
 use crate::queue::{LEASE_MAX, LEASE_MIN, Lease, Queue, WorkerId};
+use crate::spec::name_fits;
 use crate::view::WorkerStatus;
 use attempt::{Outcome, attempt};
 use notices::Notices;
@@ -121,6 +122,9 @@ impl WorkerSettings {
     /// [`JobsError::Config`] names what cannot be used.
     pub fn check(&self) -> Result<(), JobsError> {
         let wrong = |setting, reason: String| Err(JobsError::Config { setting, reason });
+        if name_fits("worker", &self.name).is_err() {
+            return wrong("name", format!("{:?} is empty, too long or not printable", self.name));
+        }
         if self.capacity == 0 || self.capacity > CAPACITY_MAX {
             return wrong("capacity", format!("it is {}; 1 to {CAPACITY_MAX} do", self.capacity));
         }
@@ -312,8 +316,11 @@ impl Crew<'_> {
         self.queue.greet(&status).await
     }
 
-    /// Forgets some of what ended long ago. Gives whether there may be more.
+    /// Forgets some of what ended long ago, and workers that went long ago. Gives whether there may be more.
     async fn cleaned_some(&self, now: Micros) -> bool {
+        if let Err(error) = self.queue.forget_workers().await {
+            tracing::debug!(error = %error, "cannot forget workers");
+        }
         let keep = Micros::try_from(self.settings.keep_ended.as_micros()).unwrap_or(Micros::MAX);
         match self.queue.clean_some(now.saturating_sub(keep)).await {
             Ok(gone) => !gone.is_empty(),

@@ -89,7 +89,11 @@ impl Rig {
 
     /// A way to the queue that nobody has used yet, as from another process.
     pub async fn queue(&self) -> Queue {
-        let clock = Arc::clone(&self.clock) as Arc<dyn Clock>;
+        self.queue_at(Arc::clone(&self.clock) as Arc<dyn Clock>).await
+    }
+
+    /// The same from a host with another clock.
+    pub async fn queue_at(&self, clock: Arc<dyn Clock>) -> Queue {
         match &self.home {
             Home::Memory(memory) => Queue::memory(memory, self.limits, clock).unwrap(),
             Home::Sqlite(dir) => {

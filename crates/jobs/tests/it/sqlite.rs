@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use sqlx::{Connection, Executor, SqliteConnection};
-use stele_jobs::{DEFAULT_TENANT, JobsError, Limits, Queue};
+use stele_jobs::{Control, DEFAULT_TENANT, JobsError, Limits, Queue};
 use stele_model::ErrorKind;
 
 use crate::rig::{Ticking, spec};
@@ -146,18 +146,21 @@ async fn a_lock_is_waited_out() {
 async fn its_page_is_true() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("state.db");
-    let id = open(&file).await.unwrap().submit(spec("a@1")).await.unwrap().job.unwrap();
+    let queue = open(&file).await.unwrap();
+    let id = queue.submit(spec("a@1")).await.unwrap().job.unwrap();
     let page = include_str!("../../../../docs/formats/queue.md");
     let question = page.split("```sql\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
     let mut connection = SqliteConnection::connect(&format!("sqlite://{}", file.display())).await.unwrap();
     let rows: Vec<(String, String, f64, String)> =
         sqlx::query_as(question).fetch_all(&mut connection).await.unwrap();
     assert_eq!(rows, [(id.to_string(), "queued".to_owned(), 0.0, String::new())]);
+    // What keeps the ends is made with the first.
+    queue.control(id, Control::Cancel).await.unwrap();
     let tables: Vec<String> = sqlx::query_scalar("SELECT name FROM sqlite_schema WHERE type = 'table'")
         .fetch_all(&mut connection)
         .await
         .unwrap();
-    assert_eq!(tables.len(), 5);
+    assert_eq!(tables.len(), 6);
     for table in tables {
         assert!(page.contains(&format!("| `{table}` |")), "the page does not name {table}");
     }
@@ -172,4 +175,37 @@ async fn a_file_without_tenants_gets_them() {
     behind(&file, "DROP INDEX jobs_of_tenant").await;
     let all = BTreeMap::from([(DEFAULT_TENANT, vec![id])]);
     tenants_have(&open(&file).await.unwrap(), &all, 0).await;
+}
+
+/// A file from before ends were kept tells none of them, and those that come; and no more are kept than there should be.
+#[tokio::test]
+async fn ends_are_kept_from_the_first_that_comes() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("state.db");
+    let queue = open(&file).await.unwrap();
+    let end = async |inputs: &str| {
+        let id = queue.submit(spec(inputs)).await.unwrap().job.unwrap();
+        queue.control(id, Control::Cancel).await.unwrap();
+        id
+    };
+    let told = async |mark: Option<u64>| {
+        let found = queue.endings(DEFAULT_TENANT, mark, 10).await.unwrap();
+        (found.endings.iter().map(|ending| ending.job).collect::<Vec<_>>(), found.mark)
+    };
+    end("a@1").await;
+    let (_, seen) = told(None).await;
+    behind(&file, "DROP TABLE endings").await;
+    assert_eq!(told(None).await, (vec![], 0));
+    // Whoever has a mark of what is no more hears of what comes, even without a look in between.
+    let ids = [end("b@1").await, end("c@1").await];
+    let (found, mark) = told(Some(seen)).await;
+    assert_eq!(found, ids);
+    behind(
+        &file,
+        "UPDATE endings SET number = number - 100000 WHERE number = (SELECT MIN(number) FROM endings)",
+    )
+    .await;
+    assert_eq!(told(Some(0)).await, (ids.to_vec(), mark));
+    let last = end("d@1").await;
+    assert_eq!(told(Some(0)).await, (vec![ids[1], last], mark + 1));
 }

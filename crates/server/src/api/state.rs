@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use axum::Router;
+use axum::body::Bytes;
 use axum::extract::{Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -19,8 +20,8 @@ use crate::service::{Service, Visitor};
 pub(crate) const METRICS: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 pub(super) fn router(service: &Arc<Service>) -> Router {
-    let document = Arc::new(openapi::document().to_string());
-    let openapi = move || async move { told("/openapi.json", "application/json", document.to_string()) };
+    let document = Bytes::from(openapi::document().to_string());
+    let openapi = move || async move { told("/openapi.json", "application/json", document) };
     Router::new()
         .route("/health", get(health))
         .route("/ready", get(ready))
@@ -29,7 +30,7 @@ pub(super) fn router(service: &Arc<Service>) -> Router {
         .with_state(Arc::clone(service))
 }
 
-fn told(route: &'static str, media_type: &'static str, body: String) -> Response {
+fn told(route: &'static str, media_type: &'static str, body: impl IntoResponse) -> Response {
     let mut response = body.into_response();
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
     response.extensions_mut().insert(Route(route));

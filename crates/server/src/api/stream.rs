@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::http::header;
+use axum::http::{StatusCode, header};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use futures::stream::{self, Stream};
 use serde_json::json;
-use stele_engine::jobs::{EventKind, JobId};
+use stele_engine::jobs::{EventKind, JobId, JobsError};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::http::guard::Route;
@@ -36,6 +36,14 @@ const STREAMS_MAX: usize = 64;
 
 /// Looks of one stream: about an hour. A client that still listens comes back by itself, with its place.
 const LOOKS_MAX: u32 = 9000;
+
+/// Looks in a row that fail before a stream ends: about a minute, in which a queue is started again and nobody who listens
+/// need notice. A browser that came back meanwhile would be refused, and come no more.
+const FAILED_MAX: u32 = 100;
+
+/// Looks between two at the job itself, a dozen seconds: where the job was forgotten, or whoever listens claims to have
+/// seen events that are still to come, no event tells of its end.
+const CHECKED_EVERY: u32 = 32;
 
 /// Time between two signs of life.
 const ALIVE: Duration = Duration::from_secs(15);
@@ -82,18 +90,25 @@ async fn begin(room: &Arc<Semaphore>, wanted: Wanted) -> Result<Response, Proble
     let refused = |refusal: Refusal| Problem::from(&refusal);
     let jobs = super::jobs::queue(&visitor.tenant.desk).map_err(refused)?.clone();
     let after = after.map_err(refused)?;
-    let job = jobs.get(&id).await.map_err(|error| Problem::from(&Refusal::from(error)))?;
+    let job = jobs.in_time(jobs.get(&id)).await.map_err(refused)?;
     if !stays {
         // What has happened so far, for whoever does not stay.
-        let found = jobs.queue.events(job.id, after, EVENTS_MAX).await;
-        let found = found.map_err(|error| Problem::from(&Refusal::from(error)))?;
-        return Ok(super::json(&json!({ "events": found })));
+        let found = jobs.in_time(jobs.queue.more_events(job.id, after, EVENTS_MAX)).await;
+        return Ok(super::json(&json!({ "events": found.map_err(refused)? })));
+    }
+    // A browser comes back whenever a stream ends, until it is told this. The events are looked at after the state, so
+    // one that is being taken up again is not taken for one that has ended.
+    if job.state.is_terminal() {
+        let left = jobs.in_time(jobs.queue.more_events(job.id, after, 1)).await.map_err(refused)?;
+        if left.is_empty() {
+            return Ok(StatusCode::NO_CONTENT.into_response());
+        }
     }
     let permit = Arc::clone(room).try_acquire_owned().map_err(|_| {
         let refusal = Refusal::new(format!("{STREAMS_MAX} streams are open."));
         refused(refusal.because(Cause::Busy).hint("the state of the job, at /api/jobs/ID"))
     })?;
-    let place = Place { jobs, id: job.id, after, looks: 0, ended: false, _permit: permit };
+    let place = Place { jobs, id: job.id, after, looks: 0, failed: 0, ended: false, _permit: permit };
     let alive = KeepAlive::new().interval(ALIVE).text("");
     Ok(Sse::new(follow(place)).keep_alive(alive).into_response())
 }
@@ -117,9 +132,21 @@ struct Place {
     id: JobId,
     after: u64,
     looks: u32,
+    /// Looks in a row that failed.
+    failed: u32,
     ended: bool,
     /// Given up with the stream.
     _permit: OwnedSemaphorePermit,
+}
+
+impl Place {
+    /// What happened since, and whether the job was found to be over before that was asked.
+    async fn look(&self) -> Result<(Vec<stele_engine::jobs::Event>, bool), JobsError> {
+        let queue = &self.jobs.queue;
+        let checked = self.looks.is_multiple_of(CHECKED_EVERY);
+        let over = checked && queue.get(self.id).await?.state.is_terminal();
+        Ok((queue.more_events(self.id, self.after, EVENTS_MAX).await?, over))
+    }
 }
 
 fn follow(place: Place) -> impl Stream<Item = Result<Event, Infallible>> {
@@ -132,9 +159,22 @@ fn follow(place: Place) -> impl Stream<Item = Result<Event, Infallible>> {
                 tokio::time::sleep(LOOK).await;
             }
             place.looks += 1;
-            // Where the queue cannot be asked, the stream ends, and whoever listens comes back.
-            let found = place.jobs.queue.events(place.id, place.after, EVENTS_MAX).await.ok()?;
+            let looked = place.jobs.in_time(place.look()).await;
+            let (found, over) = match looked {
+                Ok(looked) => looked,
+                Err(refusal) => {
+                    place.failed += 1;
+                    let passes = matches!(refusal.cause, Cause::Busy | Cause::Unavailable);
+                    // Where the queue cannot be asked for long, the stream ends, and whoever listens comes back.
+                    if !passes || place.failed >= FAILED_MAX {
+                        return None;
+                    }
+                    continue;
+                }
+            };
+            place.failed = 0;
             if found.is_empty() {
+                place.ended = over;
                 continue;
             }
             place.after = found.last().map_or(place.after, |event| event.number);
@@ -163,6 +203,10 @@ pub(crate) fn operation(problems: serde_json::Value) -> serde_json::Value {
             "application/json": { "schema": { "type": "object", "required": ["events"],
                 "properties": { "events": { "type": "array", "items": { "type": "object" } } } } },
         },
+    });
+    responses["204"] = json!({
+        "description": "Where text/event-stream is accepted: the job has ended and there is nothing more to tell. \
+            Browsers then stop coming back; of a job that is taken up again, a new request tells.",
     });
     json!({ "get": {
         "operationId": "job_events", "summary": "What happens to a job", "tags": ["jobs"],

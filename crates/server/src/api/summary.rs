@@ -132,19 +132,28 @@ fn searches(metrics: &Metrics) -> f64 {
     metrics.total(Family::Search)
 }
 
-/// Brings what is read from the lake up to it. What cannot be read stays as it was; readiness says why.
+/// Brings what is read from the lake up to it. What cannot be read of the lake stays as it was; readiness says why.
 pub(crate) fn refresh(desk: &Desk, call: &Call) {
     let queue = desk.jobs.as_ref().map(|jobs| {
         jobs.measure(&desk.metrics, desk.engine.now())?;
-        for job in jobs.ended()? {
-            // What ended, and not what is listed as ended: jobs are retried, and forgotten.
-            desk.metrics.add(Family::Jobs, &[job.state.name()], 1.0);
-            reported(desk, &job.id.to_string());
+        // Those for which there is no time are counted the next time.
+        while !call.is_stopped() {
+            let ended = jobs.ended()?;
+            if ended.is_empty() {
+                break;
+            }
+            for ending in ended {
+                // What ended, and not what is listed as ended: jobs are retried, and forgotten.
+                desk.metrics.add(Family::Jobs, &[ending.state.name()], 1.0);
+                reported(desk, &ending.job.to_string());
+            }
         }
         Ok::<(), Refusal>(())
     });
     if let Some(Err(refusal)) = queue {
-        tracing::debug!(reason = refusal.text(), "the numbers of the queue stay as they were");
+        // Jobs that ended stay counted; how many wait nobody knows.
+        desk.metrics.clear(Family::QueueDepth);
+        tracing::debug!(reason = refusal.text(), "the numbers of the queue are not known");
     }
     if let Err(refusal) = read(desk, call) {
         tracing::debug!(reason = refusal.text(), "the numbers of the lake stay as they were");

@@ -38,9 +38,16 @@ pub(super) async fn accept(
     router: Router,
     patience: Patience,
     stop: &Stop,
-    open: impl Fn(usize),
+    open: impl Fn(usize) + Send + Sync + 'static,
 ) {
     let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    // Counted and told in one: of two that end at once, the later says what holds.
+    let room_left = Arc::clone(&room);
+    let turn = Mutex::new(());
+    let tell = Arc::new(move || {
+        let _turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
+        open(CONNECTIONS_MAX - room_left.available_permits());
+    });
     let crowd = Arc::new(Crowd::default());
     let graceful = GracefulShutdown::new();
     for number in 0u64.. {
@@ -70,7 +77,7 @@ pub(super) async fn accept(
             }
         };
         let one = crowd.enter(number);
-        open(CONNECTIONS_MAX - room.available_permits());
+        tell();
         // Small answers are sent at once; where that cannot be set they come a moment later.
         let _ = stream.set_nodelay(true);
         let service =
@@ -83,7 +90,7 @@ pub(super) async fn accept(
                 TowerToHyperService::new(service),
             );
         let connection = graceful.watch(connection);
-        let crowd = Arc::clone(&crowd);
+        let (crowd, tell) = (Arc::clone(&crowd), Arc::clone(&tell));
         tokio::spawn(async move {
             tokio::select! {
                 ended = connection => if let Err(error) = ended {
@@ -93,6 +100,7 @@ pub(super) async fn accept(
             }
             crowd.leave(number);
             drop(permit);
+            tell();
         });
     }
     let _ = tokio::time::timeout(STOP_TIME_MAX, graceful.shutdown()).await;

@@ -144,7 +144,7 @@ pub fn serve_http(
         let service = Arc::new(service);
         let router = router(&service, options.only_agents, options.patience.request);
         ready(local);
-        let open = |count: usize| {
+        let open = move |count: usize| {
             service.tenants().for_each(|tenant| tenant.metrics.set(Family::Connections, &[], count as f64));
         };
         connections::accept(&listener, router, options.patience, stop, open).await;

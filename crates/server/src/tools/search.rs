@@ -12,7 +12,7 @@ use crate::cursor::index_sum;
 use crate::desk::{Call, Desk};
 use crate::limits::{SEARCH_RESULTS_MAX, TEXT_BYTES_MAX};
 use crate::metrics::Family;
-use crate::reply::{Cause, Head, Refusal, cut, fact};
+use crate::reply::{Head, Refusal, cut, fact};
 
 /// Results of a page unless told otherwise: the right one is among them or the question was wrong.
 const TOP_DEFAULT: u64 = 10;
@@ -141,24 +141,17 @@ impl Tool for Search {
         let cursor = arguments::cursor_of(Self::NAME, &arguments, arguments.cursor.as_deref())?;
         // Where there is no lake either, that is what to say.
         desk.snapshot()?;
-        let before = desk.engine.index_version()?;
         let began = Instant::now();
         let answer = desk.engine.search(&question(&arguments), &call.cancel());
         let arm = arguments.arm.unwrap_or_default().name();
         desk.metrics.observe(Family::Search, &[arm], began.elapsed());
         let answer = answer?;
-        // The list belongs to one state of the index only if that did not change meanwhile.
-        if desk.engine.index_version()? != before {
-            return Err(Refusal::new("The index was brought up to date while it was asked.")
-                .because(Cause::Busy)
-                .hint("the same call again, without cursor"));
-        }
         let lake = match &cursor.1 {
             // The lake may go on without the index; the list does not change by that.
             Some(cursor) => cursor.lake,
             None => answer.lake_snapshot,
         };
-        let paging = arguments::paging(cursor, lake, index_sum(Some(&before)))?;
+        let paging = arguments::paging(cursor, lake, index_sum(&answer.index_version))?;
         let (found, more) = arguments::slice(answer.answer.results, &paging, size);
         let (results, head) = paging.page(found.iter().map(hit).collect(), more);
         Ok(Answered {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use stele_engine::jobs::QueueHome;
 use stele_testkit::stores::{Server, Store};
 
-use crate::client::{get, post};
+use crate::client::{get, post, request};
 use crate::world::{World, local, recording};
 
 /// What everybody who does not need the queue may take, on a machine that does much else. Where places are held by
@@ -26,18 +26,36 @@ fn a_queue_that_hangs_holds_up_nothing_else() {
     let search = |number: u32| get(address, &format!("/api/search?query=price+{number}&arm=text"), "");
     assert_eq!(search(100).status, 200);
     assert_eq!(get(address, "/api/ingest/status", "").status, 200);
+    let target = world.path("in/a.jsonl");
+    std::fs::write(&target, "{\"event\":\"a\"}\n").unwrap();
+    let queued = post(address, "/api/ingest/start", &serde_json::json!({ "targets": [target] }), "");
+    assert_eq!(queued.status, 200, "{}", queued.body);
+    let events = format!("/api/jobs/{}/events", queued.json()["job_ids"][0].as_str().unwrap());
     redis.freeze();
     let began = Instant::now();
     // Browsers that stay on a page, a prober, a scraper, and somebody who submits.
-    let pages =
-        ["/", "/jobs", "/sources", "/api/sources", "/api/jobs", "/api/ingest/status", "/ready", "/metrics"];
+    let pages = [
+        "/",
+        "/jobs",
+        "/sources",
+        "/api/sources",
+        "/api/jobs",
+        &events,
+        "/api/ingest/status",
+        "/ready",
+        "/metrics",
+    ];
     std::thread::scope(|scope| {
         let asked: Vec<_> = pages
             .iter()
             .cycle()
-            .take(32)
+            .take(36)
             .map(|path| scope.spawn(move || (path, get(address, path, "").status)))
             .collect();
+        let stream = scope.spawn(|| {
+            let head = format!("GET {events} HTTP/1.1\r\nHost: {address}\r\nAccept: text/event-stream");
+            request(address, &head, "").status
+        });
         for _ in 0..4 {
             let target = serde_json::json!({ "targets": [world.path("in")] });
             scope.spawn(move || post(address, "/api/ingest/start", &target, "").status);
@@ -62,6 +80,7 @@ fn a_queue_that_hangs_holds_up_nothing_else() {
             };
             assert!(expect.contains(&status), "{path}: {status}");
         }
+        assert_eq!(stream.join().unwrap(), 503);
         // Those who look were told within moments; who submits is still waiting for the queue.
         assert!(began.elapsed() < 2 * SOON, "pages after {:?}", began.elapsed());
         redis.thaw();

@@ -166,6 +166,9 @@ fn a_queue_that_fails_is_a_reason() {
     assert!(!refused.body.contains("code:"), "{}", refused.body);
     let (codes, text) = reasons();
     assert!(codes.contains(&json!("queue")) && text.contains("not a database"), "{text}");
+    // How many wait nobody knows now.
+    let metrics = get(world.address, "/metrics", "").body;
+    assert!(!metrics.contains("ingest_queue_depth{"), "{metrics}");
     remove();
     started(&world, &target);
     assert!(!reasons().0.contains(&json!("queue")));
@@ -185,30 +188,41 @@ fn what_is_the_services_own_is_not_ingested() {
     }
 }
 
+/// The lines of a stream, as a browser asks for it. One that neither tells anything nor ends fails the test: its signs of
+/// life are further apart than what is waited for a line.
+fn listen(world: &World, id: &str, more: &str) -> impl Iterator<Item = String> + use<> {
+    let mut stream = TcpStream::connect(world.address).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    let head = format!(
+        "GET /api/jobs/{id}/events HTTP/1.1\r\nHost: {}\r\nAccept: text/event-stream\r\n\
+         Connection: close{more}\r\n\r\n",
+        world.address
+    );
+    stream.write_all(head.as_bytes()).unwrap();
+    BufReader::new(stream).lines().map(|line| line.expect("more, or an end"))
+}
+
+/// The next event of a kind.
+#[track_caller]
+fn next(lines: &mut impl Iterator<Item = String>, want: &str) -> Value {
+    let events = lines.filter_map(|line| line.strip_prefix("data:").map(str::to_owned));
+    let mut events = events.map(|data| serde_json::from_str::<Value>(data.trim()).unwrap());
+    events.find(|event| event["kind"] == want).unwrap()
+}
+
 #[test]
 fn what_happens_is_told_as_it_happens() {
     let (world, target) = world();
     let id = started(&world, &target);
-    let mut stream = TcpStream::connect(world.address).unwrap();
-    stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
-    let head = format!(
-        "GET /api/jobs/{id}/events HTTP/1.1\r\nHost: {}\r\nAccept: text/event-stream\r\n\r\n",
-        world.address
-    );
-    stream.write_all(head.as_bytes()).unwrap();
-    let mut lines = BufReader::new(stream).lines().map(|line| line.unwrap());
-    let mut next = |want: &str| loop {
-        let line = lines.next().unwrap();
-        if let Some(data) = line.strip_prefix("data:") {
-            let event: Value = serde_json::from_str(data.trim()).unwrap();
-            if event["kind"] == want {
-                return event;
-            }
-        }
+    let control = |action: &str| {
+        let body = json!({ "action": action });
+        let done = post(world.address, &format!("/api/jobs/{id}/control"), &body, "");
+        assert_eq!(done.status, 200, "{action}: {}", done.body);
     };
-    let first = next("submitted");
-    post(world.address, &format!("/api/jobs/{id}/control"), &json!({ "action": "cancel" }), "");
-    let last = next("ended");
+    let mut lines = listen(&world, &id, "");
+    let first = next(&mut lines, "submitted");
+    control("cancel");
+    let last = next(&mut lines, "ended");
     assert_eq!(last["state"], "cancelled", "{last}");
     assert!(last["number"].as_u64() > first["number"].as_u64());
     // The stream ends with the job.
@@ -221,4 +235,18 @@ fn what_happens_is_told_as_it_happens() {
     assert_eq!(rest["events"], json!([]));
     assert_eq!(get(world.address, &format!("{path}?after=x"), "").status, 400);
     assert_eq!(get(world.address, "/api/jobs/j000000000000/events", "").status, 404);
+    // A browser that comes back after the end is told to come no more; one that has not seen the end is told of it.
+    let seen = |event: &Value| format!("\r\nLast-Event-ID: {}", event["number"]);
+    let head = listen(&world, &id, &seen(&last)).next().unwrap();
+    assert!(head.starts_with("HTTP/1.1 204 "), "{head}");
+    let mut late = listen(&world, &id, &seen(&first));
+    assert_eq!(next(&mut late, "ended"), last);
+    assert!(late.all(|line| !line.starts_with("data:")));
+    // Of a job that is taken up again, a new stream tells.
+    control("retry");
+    let mut again = listen(&world, &id, &seen(&last));
+    assert_eq!(next(&mut again, "control")["state"], "queued");
+    control("cancel");
+    next(&mut again, "ended");
+    assert!(again.all(|line| !line.starts_with("data:")));
 }

@@ -142,3 +142,20 @@ fn what_ended_is_counted_each_time_and_never_forgotten() {
     assert_eq!(after["ingest_queue_depth{state=\"cancelled\"}"], 0.0);
     assert_eq!(after["ingest_jobs_total{status=\"cancelled\"}"], 2.0);
 }
+
+/// It counts what ended lately, and not what was submitted lately: a job that took long stands behind all that came after
+/// it. And it counts all of that, however much there is between two scrapes.
+#[test]
+fn what_took_long_is_counted_when_it_ends() {
+    let world = World::unserved().service(local());
+    let cancelled = || scrape(&world)["ingest_jobs_total{status=\"cancelled\"}"];
+    assert_eq!(cancelled(), 0.0);
+    let oldest = world.submit("oldest");
+    for number in 0..201 {
+        let id = world.submit(&format!("newer-{number}"));
+        world.cancel(id);
+    }
+    assert_eq!(cancelled(), 201.0);
+    world.cancel(oldest);
+    assert_eq!((cancelled(), cancelled()), (202.0, 202.0));
+}

@@ -7,7 +7,8 @@ use std::sync::{Arc, LazyLock, OnceLock, mpsc};
 
 use serde_json::Value;
 use stele_engine::jobs::{
-    Job, JobDesk, Manager, Options, QueueHome, Stop as WorkerStop, WorkerSettings, WorkerStatus,
+    Control, Input, Job, JobDesk, JobId, Manager, Options, QueueHome, Spec, Stop as WorkerStop,
+    WorkerSettings, WorkerStatus,
 };
 use stele_engine::{
     Cancel, EmbeddingConfig, Engine, EngineError, Environment, IngestOptions, NoProgress, Settings,
@@ -137,6 +138,17 @@ impl World {
             held_back: held_back.map(str::to_owned),
         };
         desk.ask(|queue| queue.greet(&status)).unwrap();
+    }
+
+    /// A job on something that nobody looks for, as another program submits it.
+    pub fn submit(&self, uri: &str) -> JobId {
+        let spec = Spec::new([Input::new(uri, "1")]);
+        self.queue.get().unwrap().ask(|queue| queue.submit(spec)).unwrap().job.unwrap()
+    }
+
+    /// The same with its end.
+    pub fn cancel(&self, id: JobId) {
+        self.queue.get().unwrap().ask(|queue| queue.control(id, Control::Cancel)).unwrap();
     }
 
     /// Forgets the jobs that ended.
