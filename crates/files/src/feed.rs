@@ -1,5 +1,6 @@
 //! The content of one file, unpacked and as UTF-8, with what is known of everything that was taken from it.
 
+use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 
 use encoding_rs::{Decoder, DecoderResult, Encoding, UTF_8};
@@ -16,6 +17,9 @@ const CHUNK_BYTES: usize = 256 << 10;
 
 /// Longest row, in bytes of content: what is gathered for a batch is as much.
 pub const ROW_BYTES_MAX: usize = 16 << 20;
+
+/// What is read at a time to see what stands before a place: blanks are few.
+const LOOK_BACK_BYTES: usize = 4 << 10;
 
 /// Bytes of UTF-8 that a byte of another encoding becomes, at most.
 const GROWTH_MAX: usize = 3;
@@ -35,6 +39,8 @@ pub(crate) struct Feed {
     packed: bool,
     /// Whether positions of content are positions in the file.
     plain: bool,
+    /// The last byte that is no blank of what was read before this feed.
+    before: Option<u8>,
 }
 
 impl Feed {
@@ -67,6 +73,7 @@ impl Feed {
             ended: false,
             failure: None,
             tracker: Tracker::new(),
+            before: None,
         })
     }
 
@@ -75,6 +82,7 @@ impl Feed {
         let mut feed = self;
         if feed.plain {
             let mut file = met.open()?;
+            feed.before = sign_before(&mut file, state.at).at("read", &met.path)?;
             file.seek(SeekFrom::Start(state.at)).at("read", &met.path)?;
             feed.content = Content::new(&met.name, Box::new(file))?;
             (feed.buffer, feed.start, feed.ended) = (Vec::new(), 0, false);
@@ -98,6 +106,11 @@ impl Feed {
     /// Bytes of content that were taken.
     pub(crate) fn at(&self) -> u64 {
         self.tracker.at()
+    }
+
+    /// What it goes on behind: the last byte that is no blank; none at the beginning.
+    pub(crate) fn before(&self) -> Option<u8> {
+        self.before
     }
 
     /// What is there and was not taken.
@@ -170,6 +183,7 @@ impl Feed {
         let mut left = len;
         while left > 0 {
             let ready = self.ready().len().min(usize::try_from(left).unwrap_or(usize::MAX));
+            self.before = last_sign(&self.ready()[..ready]).or(self.before);
             self.start += ready;
             left -= ready as u64;
             if left > 0 && ready == 0 && !self.more() {
@@ -189,6 +203,25 @@ impl Feed {
     pub(crate) fn lent(&self) -> usize {
         self.lent
     }
+}
+
+fn last_sign(bytes: &[u8]) -> Option<u8> {
+    bytes.iter().rev().copied().find(|byte| !byte.is_ascii_whitespace())
+}
+
+/// The last byte before a place in a file that is no blank.
+fn sign_before(file: &mut File, mut at: u64) -> io::Result<Option<u8>> {
+    let mut buffer = [0; LOOK_BACK_BYTES];
+    while at > 0 {
+        let len = LOOK_BACK_BYTES.min(usize::try_from(at).unwrap_or(LOOK_BACK_BYTES));
+        at -= len as u64;
+        file.seek(SeekFrom::Start(at))?;
+        file.read_exact(&mut buffer[..len])?;
+        if let Some(found) = last_sign(&buffer[..len]) {
+            return Ok(Some(found));
+        }
+    }
+    Ok(None)
 }
 
 /// For readers that read ahead: what they get is lent until somebody takes it.

@@ -81,6 +81,9 @@ pub(crate) struct FileState {
     pub lines: u64,
     /// Whether it was read to its end.
     pub done: bool,
+    /// Whether the end of its list was read, where its rows are one: what follows is no element.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub closed: bool,
     /// Whether it was a whole: one that is moved or deleted when it was read is not gone on with under another name.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub whole: bool,

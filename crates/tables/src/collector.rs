@@ -286,6 +286,7 @@ impl Run<'_, '_> {
             stream: self.name,
             tenant_id: self.of.config.tenant_id.as_deref(),
             platform: self.of.platform(),
+            dialect,
             key: &plan.key,
             cursor: &plan.cursor,
         };

@@ -102,7 +102,9 @@ pub struct StreamConfig {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Incremental {
-    /// The column that grows when a row is new or changes. Of several, the first that is not null counts.
+    /// The column that grows when a row is new or changes. Of several, the first that is not null counts. Texts of
+    /// digits, such as `000123`, have to be of one length; to see that, each run reads the cursors of all rows up to
+    /// where the last one came. A column of numbers is spared that.
     pub cursor: OneOrMore,
     /// The parameter of the query that gets the value up to which everything was read. It is given a little less
     /// than that (a microsecond or 1), so that `>` and `>=` both find rows that came late with the same value.

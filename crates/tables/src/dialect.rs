@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use crate::calendar::Moment;
 use crate::json::BYTES_MARK;
+use crate::order::Class;
 use crate::params::Query;
 
 /// How the query or table is called within a statement, so that its columns can be told from those that are given.
@@ -36,6 +37,15 @@ impl Dialect {
         match name.split_once('.') {
             Some((schema, table)) => format!("{}.{}", self.quoted(schema), self.quoted(table)),
             None => self.quoted(name),
+        }
+    }
+
+    /// How a CAST calls the longest integer: MySQL casts to no `INTEGER`, and in PostgreSQL that has 32 bits only.
+    pub(crate) fn integer(self) -> &'static str {
+        match self {
+            Dialect::Postgres => "BIGINT",
+            Dialect::MySql => "SIGNED",
+            Dialect::Sqlite => "INTEGER",
         }
     }
 }
@@ -174,11 +184,48 @@ impl Selection<'_> {
 
     /// A row if there is one whose cursor is null.
     pub(crate) fn any_without_cursor(&self) -> Statement {
+        self.any(&format!("{} IS NULL", self.cursor_text()))
+    }
+
+    /// A row if there is one whose cursor stands before all of this class: SQLite orders by type first.
+    pub(crate) fn any_of_lesser_type(&self, class: Class) -> Statement {
+        let least = if class == Class::Bytes { "x''" } else { "''" };
+        self.any(&format!("{} < {least}", self.cursor_text()))
+    }
+
+    /// A row if there is one up to this cursor whose own is a text of digits, and not of so many. No index answers
+    /// that; one on the cursor keeps it to the rows up to there.
+    pub(crate) fn any_of_other_digits(&self, digits: usize, reached: Bound) -> Statement {
+        let cursor = self.cursor_text();
+        let (only_digits, length) = match self.dialect {
+            Dialect::Postgres => {
+                (format!("{cursor}::text COLLATE \"C\" ~ '^[0-9]+$'"), format!("length({cursor}::text)"))
+            }
+            Dialect::MySql => (format!("{cursor} REGEXP '^[0-9]+$'"), format!("CHAR_LENGTH({cursor})")),
+            Dialect::Sqlite => {
+                (format!("{cursor} <> '' AND {cursor} NOT GLOB '*[^0-9]*'"), format!("length({cursor})"))
+            }
+        };
+        let mut writer = self.one_where();
+        writer.text(&format!("{cursor} <= "));
+        writer.bind(reached);
+        writer.text(&format!(" AND {only_digits} AND {length} <> {digits} LIMIT 1"));
+        writer.done()
+    }
+
+    fn any(&self, condition: &str) -> Statement {
+        let mut writer = self.one_where();
+        writer.text(&format!("{condition} LIMIT 1"));
+        writer.done()
+    }
+
+    /// What asks whether there is a row, up to its condition.
+    fn one_where(&self) -> Writer {
         let mut writer = Writer::new(self.dialect);
         writer.text("SELECT 1 FROM ");
         self.source(&mut writer);
-        writer.text(&format!(" WHERE {} IS NULL LIMIT 1", self.cursor_text()));
-        writer.done()
+        writer.text(" WHERE ");
+        writer
     }
 
     fn given(&self) -> Writer {

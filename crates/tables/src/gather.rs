@@ -3,11 +3,12 @@
 use std::ops::Range;
 
 use serde_json::Value;
-use stele_collect::{Batcher, Means, Sink};
+use stele_collect::{Batcher, CollectError, Means, Sink};
 
 use crate::TablesError;
-use crate::dialect::CURSOR_COLUMN;
+use crate::dialect::{CURSOR_COLUMN, Dialect};
 use crate::json;
+use crate::order::Order;
 use crate::window::{RowHash, Saved, Window, row_hash};
 
 /// Cursors behind which no other comes: a run that had reached one would find nothing new for ever.
@@ -20,6 +21,8 @@ pub(crate) struct Label<'a> {
     pub(crate) stream: &'a str,
     pub(crate) tenant_id: Option<&'a str>,
     pub(crate) platform: &'static str,
+    /// For errors that say how a statement has to be written.
+    pub(crate) dialect: Dialect,
     pub(crate) key: &'a [String],
     pub(crate) cursor: &'a [String],
 }
@@ -30,7 +33,7 @@ pub(crate) enum Memory {
     /// They are not: reading begins anew each time, or behind a key.
     Key,
     /// By their cursors.
-    Cursor(Window),
+    Cursor(Window, Order),
     /// Those without a cursor, each by all of it.
     Nulls(Vec<RowHash>, std::collections::HashSet<RowHash>),
 }
@@ -50,6 +53,8 @@ pub(crate) struct Gather<'a> {
     waiting: u64,
     /// What the sink has kept: nothing is said twice.
     known: Value,
+    /// The sink did not keep a batch. Its rows are gone from here, and no cursor may go past them in this run.
+    refused: bool,
     /// Rows of this run, and how many there may be.
     pub(crate) handed: u64,
     rows_max: u64,
@@ -94,6 +99,7 @@ impl<'a> Gather<'a> {
             batcher: Batcher::new(label.stream),
             waiting: 0,
             known: known.clone(),
+            refused: false,
             label,
             head,
             memory: Memory::Key,
@@ -208,7 +214,7 @@ impl<'a> Gather<'a> {
                 }
                 Ok(!before.contains(&hash))
             }
-            Memory::Cursor(window) => {
+            Memory::Cursor(window, order) => {
                 let cursor =
                     self.cursor_at.map_or(b"null".as_slice(), |at| &self.row[self.places[at].clone()]);
                 if ENDLESS.contains(&cursor) {
@@ -218,6 +224,9 @@ impl<'a> Gather<'a> {
                         String::from_utf8_lossy(cursor)
                     );
                     return Err(TablesError::Stopped { code: "tables_endless_cursor", why });
+                }
+                if let Some(broken) = order.breaks(cursor) {
+                    return Err(broken.error(self.label.stream, self.label.cursor, self.label.dialect));
                 }
                 let hash = if self.key_at.is_empty() {
                     row_hash(std::iter::once(data))
@@ -304,7 +313,7 @@ impl<'a> Gather<'a> {
                 nulls.truncate(crate::window::REMEMBERED_MAX);
                 Saved { nulls, ..self.rest.clone() }
             }
-            Memory::Cursor(window) => {
+            Memory::Cursor(window, _) => {
                 Saved { nulls: self.rest.nulls.clone(), ..window.saved(more, self.last_key()) }
             }
         }
@@ -312,7 +321,7 @@ impl<'a> Gather<'a> {
 
     /// Whether more rows lie within the lag than are remembered.
     pub(crate) fn overflowed(&self) -> bool {
-        matches!(&self.memory, Memory::Cursor(window) if window.overflowed())
+        matches!(&self.memory, Memory::Cursor(window, _) if window.overflowed())
     }
 
     /// Between two rows: hands over what has become a batch. Says whether reading goes on.
@@ -326,7 +335,7 @@ impl<'a> Gather<'a> {
         }
         if (self.means.cancelled)() {
             self.hand_over(true)?;
-            return Err(stele_collect::CollectError::Cancelled.into());
+            return Err(CollectError::Cancelled.into());
         }
         Ok(!self.full)
     }
@@ -336,16 +345,27 @@ impl<'a> Gather<'a> {
         if self.waiting == 0 { Ok(()) } else { self.hand_over(true) }
     }
 
-    /// Hands over what there is, and where the stream goes on then.
+    /// Hands over what there is, and where the stream goes on then. After a batch that was refused nothing is: a sink that
+    /// keeps batches again would keep a cursor without the rows before it.
     pub(crate) fn hand_over(&mut self, more: bool) -> Result<(), TablesError> {
+        if self.refused {
+            return Ok(());
+        }
         let cursor = self.saved(more).to_value();
         if self.waiting == 0 && cursor == self.known {
             return Ok(());
         }
-        self.batcher.reached(cursor.clone(), self.sink)?;
-        self.batcher.flush(self.sink)?;
+        let taken = self.flush(cursor.clone());
+        self.refused = taken.is_err();
+        taken?;
         (self.waiting, self.known) = (0, cursor);
         Ok(())
+    }
+
+    /// Gives the sink what there is, with how far that came.
+    fn flush(&mut self, cursor: Value) -> Result<(), CollectError> {
+        self.batcher.reached(cursor, self.sink)?;
+        self.batcher.flush(self.sink)
     }
 }
 

@@ -49,6 +49,7 @@ mod error;
 mod gather;
 mod json;
 mod mysql;
+mod order;
 mod params;
 mod plan;
 mod postgres;

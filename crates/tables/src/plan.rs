@@ -7,6 +7,7 @@ use crate::TablesError;
 use crate::config::{Lag, StreamConfig, wrong};
 use crate::dialect::{Bound, Column, Dialect, From, Selection, Start};
 use crate::gather::{Gather, Memory};
+use crate::order::{Broken, Class, Order, digits};
 use crate::params;
 use crate::reader::{Reader, Table};
 use crate::window::{Saved, Window, less};
@@ -109,6 +110,7 @@ impl Plan {
             cursor: &self.cursor,
             key: &self.key,
         };
+        self.check_order(&selection, saved, reader, calls)?;
         let missing = stream.incremental.as_ref().map(|incremental| incremental.missing);
         let mut nulls = saved.nulls.clone();
         match missing {
@@ -131,12 +133,51 @@ impl Plan {
             _ => {}
         }
         let memory = match &stream.incremental {
-            Some(incremental) => Memory::Cursor(Window::new(incremental.lag, saved)),
+            Some(incremental) => {
+                let order = Order::behind(saved.cursor.as_ref(), self.as_text());
+                Memory::Cursor(Window::new(incremental.lag, saved), order)
+            }
             None => Memory::Key,
         };
         gather.remember(memory, Saved { nulls, ..saved.clone() });
         *calls += 1;
         reader.read(&selection.rows(&self.start(stream, saved)?), &self.columns, gather)
+    }
+
+    /// Whether the cursor is asked for as it is: a type that is only written as text may be ordered otherwise.
+    fn as_text(&self) -> bool {
+        let mut columns = self.columns.iter().filter(|column| self.cursor.contains(&column.name));
+        columns.all(|column| column.before.is_empty() && column.after.is_empty())
+    }
+
+    /// Whether there is a row that stands before the saved cursor for ever, whenever it came. Asked where that can be: of
+    /// texts in SQLite, which an index answers, and of texts of digits. The latter costs each run a look at the
+    /// cursors of all rows up to the saved one, also where all is well: a `10` that came after a `9` stands among them, and
+    /// no index finds it. Rows behind the saved cursor are not asked for: they are judged as they are read.
+    fn check_order(
+        &self,
+        selection: &Selection<'_>,
+        saved: &Saved,
+        reader: &mut dyn Reader,
+        calls: &mut u64,
+    ) -> Result<(), TablesError> {
+        let Some(reached) = saved.cursor.as_ref().filter(|_| !self.cursor.is_empty()) else { return Ok(()) };
+        let cursor = reached.to_string();
+        let class = Class::of(cursor.as_bytes()).filter(|_| self.dialect == Dialect::Sqlite);
+        if let Some(class @ (Class::Text | Class::Bytes)) = class {
+            *calls += 1;
+            if reader.any(&selection.any_of_lesser_type(class))? {
+                return Err(Broken::Classes.error(&self.name, &self.cursor, self.dialect));
+            }
+        }
+        if let Some(digits) = digits(cursor.as_bytes()).filter(|_| self.as_text()) {
+            *calls += 1;
+            let reached = Bound::moment(reached, self.dialect);
+            if reader.any(&selection.any_of_other_digits(digits, reached))? {
+                return Err(Broken::Digits.error(&self.name, &self.cursor, self.dialect));
+            }
+        }
+        Ok(())
     }
 
     fn null_cursor(&self) -> TablesError {

@@ -90,7 +90,7 @@ impl Saved {
     pub(crate) fn parse(value: Option<&Value>) -> Result<Self, TablesError> {
         let Some(value) = value else { return Ok(Saved::default()) };
         let broken = || {
-            let why = "it is none of this kind of source; `stele sources state --reset` begins anew";
+            let why = "it is none of this kind of source; `stele sources state reset ID` begins anew";
             wrong("the saved cursor", why)
         };
         let object = value.as_object().ok_or_else(broken)?;

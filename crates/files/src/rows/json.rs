@@ -18,6 +18,8 @@ pub(super) struct Document {
     elements: u64,
     /// Whether the bracket of the list was taken.
     opened: bool,
+    /// Whether the comma before the next element was taken: content may end there, and go on later.
+    behind_comma: bool,
     closed: bool,
 }
 
@@ -33,13 +35,18 @@ struct Scan {
 impl Document {
     pub(super) fn new(feed: Feed, head: &[u8], from: &FileState) -> Self {
         let text = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head).trim_ascii_start();
+        let before = feed.before();
         Self {
             feed,
             list: text.first() == Some(&b'['),
             rows: from.rows,
             elements: from.lines,
-            opened: from.at > 0,
-            closed: from.done,
+            // Blanks may be all that was there.
+            opened: from.lines > 0 || matches!(before, Some(b'[' | b']')),
+            // No value ends with a comma.
+            behind_comma: from.lines > 0 && before == Some(b','),
+            // What was read by an earlier version was closed if it came to an end.
+            closed: from.closed || (from.done && before == Some(b']')),
         }
     }
 
@@ -82,8 +89,8 @@ impl Document {
             }
             if !self.feed.more() {
                 self.feed.failure()?;
-                // A number ends where the content does.
-                if scan.depth == 0 && !scan.text && scan.at > 0 {
+                // A number ends where the content does; within a list it may be half of one.
+                if !self.list && scan.depth == 0 && !scan.text && scan.at > 0 {
                     return Ok(scan.at);
                 }
                 let number = self.elements + 1;
@@ -99,23 +106,27 @@ impl Document {
         if !self.opened {
             self.feed.consume(1);
             self.opened = true;
-            return Ok(self.peek()? != Some(b']') || self.close()?);
+        } else if self.elements > 0 && !self.behind_comma {
+            match self.peek()? {
+                Some(b']') => return self.close(),
+                Some(b',') => {
+                    self.feed.consume(1);
+                    self.behind_comma = true;
+                }
+                None => return self.cut_off(),
+                Some(_) => return self.malformed("there is no comma between two values of the list"),
+            }
         }
         match self.peek()? {
+            None => self.cut_off(),
+            Some(b']' | b',') if self.behind_comma => self.malformed("a comma is followed by no value"),
             Some(b']') => self.close(),
-            Some(b',') if self.elements > 0 => {
-                self.feed.consume(1);
-                match self.peek()? {
-                    None => self.malformed("the file ends within its list; it is cut off"),
-                    Some(b']' | b',') => self.malformed("a comma is followed by no value"),
-                    Some(_) => Ok(true),
-                }
-            }
-            // Nothing of the list was taken but its bracket.
-            Some(_) if self.elements == 0 => Ok(true),
-            None => self.malformed("the file ends within its list; it is cut off"),
-            Some(_) => self.malformed("there is no comma between two values of the list"),
+            Some(_) => Ok(true),
         }
+    }
+
+    fn cut_off<T>(&self) -> Result<T, FilesError> {
+        self.malformed("the file ends within its list; it is cut off")
     }
 
     fn close(&mut self) -> Result<bool, FilesError> {
@@ -132,7 +143,7 @@ impl Rows for Document {
     fn next(&mut self, out: &mut Vec<u8>) -> Result<Next, FilesError> {
         let Some(first) = self.peek()? else {
             return match self.list && !self.closed {
-                true => self.malformed("the file ends within its list; it is cut off"),
+                true => self.cut_off(),
                 false => Ok(Next::End),
             };
         };
@@ -165,12 +176,13 @@ impl Rows for Document {
         };
         self.feed.consume(end);
         self.elements += 1;
+        self.behind_comma = false;
         Ok(next)
     }
 
     fn mark(&mut self, state: &mut FileState) {
         self.feed.marks(state);
-        (state.lines, state.rows) = (self.elements, self.rows);
+        (state.lines, state.rows, state.closed) = (self.elements, self.rows, self.closed);
     }
 }
 

@@ -236,3 +236,52 @@ fn sources_11_a_copy_of_what_was_not_kept_is_read() {
     assert_eq!((frozen, rig.taken()), (vec!["a.jsonl:3", "b.jsonl:3"], rows(0, 0)));
     assert_eq!(rig.files(), ["a.jsonl", "b.jsonl"]);
 }
+
+#[test]
+fn sources_11_a_list_goes_on_wherever_it_was_cut_off() {
+    let check = |list: &str, expect: &[&str], pack: &dyn Fn(&str) -> Vec<u8>| {
+        for cut in 0..=list.len() {
+            let mut rig = Rig::new(json!({}));
+            rig.write_at("a.json", pack(&list[..cut]), 9);
+            let said = rig.run().unwrap().pop();
+            // As long as nothing comes, the same is said.
+            assert_eq!(rig.run().unwrap().pop(), said, "{cut}");
+            assert_eq!(rig.run().unwrap().pop(), said, "{cut}");
+            let (_, said) = said.unwrap();
+            let is_list = !list[..cut].trim().is_empty() && cut < list.trim_end().len();
+            assert_eq!(said.contains("it is cut off"), is_list, "{cut}: {said}");
+            assert!(is_list || said == "ok", "{cut}: {said}");
+            let mut rows = rig.taken();
+            rig.write_at("a.json", pack(list), 5);
+            rows.extend(rig.good());
+            assert_eq!(rows, expect, "{cut}");
+            assert!(rig.kept.rejected.is_empty(), "{cut}: {:?}", rig.kept.rejected);
+            assert_eq!(rig.good(), NONE, "{cut}");
+        }
+    };
+    let plain = |text: &str| text.as_bytes().to_vec();
+    let packed = |text: &str| gz(text.as_bytes());
+    let three = [r#"{"id":1}"#, r#"{"id":23}"#, r#"{"a":[",]"]}"#];
+    for list in [
+        "[{\"id\":1},{\"id\":23},{\"a\":[\",]\"]}]",
+        " [\n{\"id\":1},\n{\"id\":23} ,\n\n {\"a\":[\",]\"]}\n ] \n",
+    ] {
+        check(list, &three, &plain);
+        check(list, &three, &packed);
+    }
+    check("[1, 23,true]", &["1", "23", "true"], &plain);
+    check("[\n]\n", &NONE, &plain);
+}
+
+#[test]
+fn sources_11_nothing_follows_the_end_of_a_list() {
+    let mut rig = Rig::new(json!({}));
+    rig.write("a.json", "[{\"id\":1}]");
+    assert_eq!(rig.good(), rows(1, 2));
+    rig.append("a.json", ",{\"id\":2}]\n");
+    for _ in 0..3 {
+        let (name, why) = rig.run().unwrap().pop().unwrap();
+        assert!(name == "a.json" && why.contains("something follows the end of the list"), "{why}");
+        assert_eq!(rig.taken(), NONE);
+    }
+}

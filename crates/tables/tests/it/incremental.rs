@@ -1,7 +1,7 @@
 //! What is new, on each of the databases: late rows, rows of one cursor, nulls, limits, parameters.
 
 use serde_json::{Value, json};
-use stele_collect::Cursors;
+use stele_collect::{CollectError, Cursors};
 
 use crate::databases::{ALL, Database, Kind};
 use crate::rig::{Kept, bad, collector, good};
@@ -223,6 +223,28 @@ fn whole_tables(database: &Database) {
     assert_eq!(kept.records, records * 2);
 }
 
+#[test]
+fn tables_13_a_stop_at_a_busy_lake_loses_no_rows() {
+    let database = Database::start(Kind::Sqlite);
+    database.run("CREATE TABLE sunk (id INT PRIMARY KEY, at INT NOT NULL)");
+    let rows: Vec<String> = (1..=25_000).map(|id| format!("({id}, {id})")).collect();
+    database.run(&format!("INSERT INTO sunk VALUES {}", rows.join(",")));
+    // With a cursor and behind a key; each batch in its turn, the last one at the end of the rows.
+    for incremental in [json!({"cursor": "at"}), Value::Null] {
+        for stops_at in 1..=3 {
+            let mut kept = Kept { stops_at: Some(stops_at), ..Kept::default() };
+            let mut sunk = collector(&database, json!({"table": "sunk", "incremental": incremental}));
+            let stopped = crate::rig::run(&mut sunk, &mut kept);
+            assert!(matches!(stopped, Err(CollectError::Cancelled)), "{stopped:?}");
+            assert_eq!(kept.batches, stops_at, "nothing is handed over after what was refused");
+            assert_eq!(kept.records, (stops_at - 1) * 10_000);
+            good(&mut sunk, &mut kept);
+            let ids = kept.told(&["id"]);
+            assert!((1..=25_000).map(|id| id.to_string()).eq(ids.split(' ')), "each once, none left out");
+        }
+    }
+}
+
 fn a_sink_that_fails(database: &Database) {
     database.run("CREATE TABLE sunk (id INT PRIMARY KEY, at INT NOT NULL)");
     let rows: Vec<String> = (1..=25_000).map(|id| format!("({id}, {id})")).collect();
@@ -244,6 +266,52 @@ fn a_sink_that_fails(database: &Database) {
         cursors.set("sunk", json!("yesterday"));
         kept.cursors = cursors;
         let error = bad(&mut sunk, &mut kept);
-        assert!(error.contains("--reset"), "{error}");
+        assert!(error.contains("`stele sources state reset ID`"), "{error}");
     }
+}
+
+#[test]
+fn tables_13_cursors_that_do_not_grow_in_their_order_are_refused() {
+    let database = Database::start(Kind::Sqlite);
+    let refused = |table: &str, kept: &mut Kept, says: &str| {
+        let settings = json!({"table": table, "incremental": {"cursor": "u"}});
+        let error = bad(&mut collector(&database, settings), kept);
+        assert!(error.contains("tables_cursor_order") && error.contains(says), "{table}: {error}");
+        assert!(error.contains("CAST(u AS INTEGER)") && error.contains("state reset"), "{error}");
+    };
+    let check = |table: &str, kind: &str, before: &[&str], then: &str, says: Option<&str>| {
+        database.run(&format!("CREATE TABLE {table} (id INTEGER PRIMARY KEY, u {kind})"));
+        let add = |value: &str| database.run(&format!("INSERT INTO {table} (u) VALUES ({value})"));
+        before.iter().for_each(|value| add(value));
+        let settings = json!({"table": table, "incremental": {"cursor": "u"}});
+        let (mut kept, mut stream) = (Kept::default(), collector(&database, settings));
+        assert_eq!(good(&mut stream, &mut kept), before.len() as u64, "{table}");
+        add(then);
+        match says {
+            None => assert_eq!(good(&mut stream, &mut kept), 1, "{table}"),
+            Some(says) => {
+                // It is said each time, and by a run that begins anew.
+                refused(table, &mut kept, says);
+                refused(table, &mut kept, says);
+                refused(table, &mut Kept::default(), says);
+            }
+        }
+    };
+    check("digits", "TEXT", &["'1'", "'8'", "'9'"], "'10'", Some("texts of digits"));
+    check("padded", "TEXT", &["'000008'", "'000009'"], "'000010'", None);
+    check("dates", "TEXT", &["'2024-01-01'"], "'2024-01-02 10:00:00'", None);
+    check("numbers", "INTEGER", &["8", "9"], "10", None);
+    check("text_later", "", &["8", "9"], "'10'", Some("several types"));
+    check("number_later", "", &["'a'", "'b'"], "7", Some("several types"));
+    check("text_before_bytes", "", &["x'01'"], "'a'", Some("several types"));
+    // What the error names is a way out.
+    let settings = json!({
+        "query": "SELECT id, CAST(u AS INTEGER) AS u FROM digits",
+        "key": ["id"],
+        "incremental": {"cursor": "u"},
+    });
+    let (mut kept, mut cast) = (Kept::default(), collector(&database, settings));
+    assert_eq!(good(&mut cast, &mut kept), 4);
+    database.run("INSERT INTO digits (u) VALUES ('11')");
+    assert_eq!(good(&mut cast, &mut kept), 1);
 }

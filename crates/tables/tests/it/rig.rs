@@ -23,6 +23,8 @@ pub struct Kept {
     pub enough: Option<u64>,
     /// Fails once at this batch.
     pub fails_at: Option<u64>,
+    /// Is told to stop at this batch, and does not take it; those that come then it takes.
+    pub stops_at: Option<u64>,
 }
 
 impl Sink for Kept {
@@ -34,6 +36,9 @@ impl Sink for Kept {
         self.batches += 1;
         if self.fails_at == Some(self.batches) {
             return Err(CollectError::Sink("the disk is full".into()));
+        }
+        if self.stops_at == Some(self.batches) {
+            return Err(CollectError::Cancelled);
         }
         let lines = std::str::from_utf8(&batch.lines).unwrap();
         assert_eq!(lines.lines().count() as u64, batch.records);
