@@ -158,6 +158,7 @@ impl Capture {
             appended: 0,
             appended_lines: 0,
             joined: false,
+            rotate: false,
             last_seq: 0,
             since: None,
             waiting: Vec::new(),

@@ -10,7 +10,7 @@ use std::time::Duration;
 use data_encoding::BASE64;
 use serde::Deserialize;
 use serde_json::json;
-use stele_http::{Client, ClientConfig, Method};
+use stele_http::{Client, ClientConfig, HttpError, Method};
 use url::Url;
 
 use crate::engine::looks_like;
@@ -93,7 +93,7 @@ pub(crate) fn listen(recorder: &mut Recorder, browser: &Url) -> Result<(), Captu
     let pages_failed = |source| CaptureError::Pages {
         capture: shared.name.clone(),
         target: shared.resolved.shown.clone(),
-        source,
+        source: without_keys(&shared, source),
     };
     let client =
         Client::new(browser.as_str(), config, None, Arc::clone(&shared.means.pace)).map_err(pages_failed)?;
@@ -110,6 +110,7 @@ pub(crate) fn listen(recorder: &mut Recorder, browser: &Url) -> Result<(), Captu
                 Err(error) if !seen => return Err(pages_failed(error)),
                 Err(error) => {
                     if !failing {
+                        let error = without_keys(&shared, error);
                         let data = json!({"error": stele_model::error::in_full(&error)});
                         let _ = recorder.system("error", &data);
                     }
@@ -152,11 +153,26 @@ pub(crate) fn listen(recorder: &mut Recorder, browser: &Url) -> Result<(), Captu
     })
 }
 
+/// The same error, without what of the browser's address may be a key.
+fn without_keys(shared: &Shared, mut error: HttpError) -> HttpError {
+    let (service, reason) = match &mut error {
+        HttpError::Unreachable { service, reason, .. }
+        | HttpError::Unusable { service, reason }
+        | HttpError::Busy { service, reason, .. }
+        | HttpError::Refused { service, reason, .. } => (Some(service), Some(reason)),
+        HttpError::Config { reason, .. } => (None, Some(reason)),
+        HttpError::Cancelled => (None, None),
+    };
+    for text in [service, reason].into_iter().flatten() {
+        *text = shared.resolved.hide(text);
+    }
+    error
+}
+
 /// The pages that are wanted.
-fn list(client: &Client, shared: &Shared) -> Result<Vec<Page>, stele_http::HttpError> {
+fn list(client: &Client, shared: &Shared) -> Result<Vec<Page>, HttpError> {
     let answer = client.send(Method::Get, "/json/list", None, &|| shared.stopping())?;
-    let unusable =
-        |reason: String| stele_http::HttpError::Unusable { service: client.shown().to_owned(), reason };
+    let unusable = |reason: String| HttpError::Unusable { service: client.shown().to_owned(), reason };
     let pages: Vec<Page> =
         serde_json::from_slice(&answer.body).map_err(|error| unusable(error.to_string()))?;
     let wanted = |page: &Page| {

@@ -5,10 +5,11 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use stele_http::Secret;
+use stele_http::{Secret, without_passwords};
 use url::Url;
 
 use crate::CaptureError;
+use crate::shown::{hidden, names, shown};
 
 /// Longest name of a capture, and the characters that it may have: it names a directory.
 const NAME_CHARS_MAX: usize = 64;
@@ -39,6 +40,11 @@ impl Template {
         }
         text.push_str(rest);
         Ok(text)
+    }
+
+    /// The values of its variables alone; one that has none is left out.
+    fn values(&self, secrets: &dyn Fn(&str) -> Option<Secret>) -> Vec<Secret> {
+        names(&self.0).filter_map(secrets).collect()
     }
 }
 
@@ -99,7 +105,8 @@ fn main_namespace() -> String {
 pub struct CaptureConfig {
     /// What is listened to: `wss://…` or `ws://…`; `socketio+https://…` or `socketio+http://…`, with the path
     /// `/socket.io/` unless it has another; `cdp+http://127.0.0.1:9222`, the debugging port of a browser; `stdin:`,
-    /// lines of a stream; `events:`, what is pushed. May name variables as `${NAME}`.
+    /// lines of a stream; `events:`, what is pushed. May name variables as `${NAME}`: records and errors show their
+    /// names, never their values.
     pub url: Template,
     /// Headers of the handshake, such as `Authorization = "Bearer ${FEED_TOKEN}"`. Transports `polling` and
     /// `upgrade` send `Authorization` only before the upgrade.
@@ -204,13 +211,22 @@ pub(crate) enum Target {
 #[derive(Clone)]
 pub(crate) struct Resolved {
     pub target: Target,
-    /// The address for people.
+    /// The address for people, without keys.
     pub shown: String,
+    /// What of the address, and of what is sent beside it, is not for people.
+    hidden: Vec<Secret>,
     pub headers: Vec<(String, Secret)>,
     /// Name and what is sent after it.
     pub namespaces: Vec<(String, Option<Secret>)>,
     /// Texts, and whether they may be recorded.
     pub send: Vec<(Secret, bool)>,
+}
+
+impl Resolved {
+    /// A text that was written by somebody else, without what in it may be a key.
+    pub fn hide(&self, text: &str) -> String {
+        self.hidden.iter().fold(without_passwords(text), |text, secret| secret.hide_in(&text))
+    }
 }
 
 impl CaptureConfig {
@@ -309,14 +325,22 @@ impl CaptureConfig {
         for template in &self.send {
             send.push((Secret::new(text("send", template)?), !template.0.contains("${")));
         }
-        let shown = match &target {
+        let (shown, url) = match &target {
             Target::Socket(url) | Target::Engine(url) | Target::Browser(url) => {
-                stele_http::shown_address(url.as_str())
+                (shown(&self.url.0, url), Some(url))
             }
-            Target::Stdin => "stdin:".to_owned(),
-            Target::Events => "events:".to_owned(),
+            Target::Stdin => ("stdin:".to_owned(), None),
+            Target::Events => ("events:".to_owned(), None),
         };
-        Ok(Resolved { target, shown, headers, namespaces, send })
+        let hidden = hidden(&self.url.0, url, secrets, &self.sent(secrets));
+        Ok(Resolved { target, shown, hidden, headers, namespaces, send })
+    }
+
+    /// The values of variables that are sent beside the address: a server may repeat them as well.
+    fn sent(&self, secrets: &dyn Fn(&str) -> Option<Secret>) -> Vec<Secret> {
+        let auths = self.namespaces.iter().filter_map(|namespace| namespace.auth.as_ref());
+        let templates = self.headers.values().chain(auths).chain(&self.send);
+        templates.flat_map(|template| template.values(secrets)).collect()
     }
 }
 
@@ -341,4 +365,39 @@ fn target(address: &str) -> Option<Target> {
         return Some(Target::Browser(url(rest, ["http", "https"])?));
     }
     Some(Target::Socket(url(address, ["ws", "wss"])?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_that_is_part_of_another_leaves_nothing_of_it() {
+        let secrets = |name: &str| match name {
+            "KEY" => Some(Secret::new("geheim")),
+            "TOKEN" => Some(Secret::new("geheim-long")),
+            "WORD" => Some(Secret::new("a/b cd")),
+            "SHORT" => Some(Secret::new("abc")),
+            _ => None,
+        };
+        let check = |url: &str, said: &str, expect: &str| {
+            let config = CaptureConfig {
+                url: Template::new(url),
+                headers: BTreeMap::from([("authorization".to_owned(), Template::new("Bearer ${TOKEN}"))]),
+                namespaces: vec![Namespace {
+                    name: "/".to_owned(),
+                    auth: Some(Template::new("{\"word\":\"${WORD}\"}")),
+                }],
+                send: vec![Template::new("key ${KEY}"), Template::new("${SHORT}")],
+                ..CaptureConfig::default()
+            };
+            let resolved = config.resolve("feed", &secrets).unwrap();
+            assert_eq!(resolved.hide(said), expect, "{url}");
+        };
+        for url in ["wss://a.example/feed?key=${KEY}", "wss://a.example/feed", "stdin:", "events:"] {
+            check(url, "no geheim-long, no geheim", "no ***, no ***");
+            // What is sent beside the address may come back encoded, and what is too short is left as it is.
+            check(url, "a/b cd, a%2Fb%20cd, a%2fb+cd, abc", "***, ***, ***, abc");
+        }
+    }
 }

@@ -120,7 +120,7 @@ impl Events {
             })
             .collect();
         let (done, durable) = bounded(1);
-        let put = Put { lines: &lines, joined: false, done: Some(done) };
+        let put = Put { lines: &lines, joined: None, done: Some(done) };
         let Some(seq) = shared.put(put, &mut |_| false) else {
             if shared.queue.ended() {
                 return Err(PushError::Ended);

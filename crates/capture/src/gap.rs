@@ -147,7 +147,8 @@ impl Tracker {
         gap
     }
 
-    /// A message was there and is not kept.
+    /// A message was there and is not kept. In a feed with numbers one whose own cannot be read is told of by the next
+    /// number, and would be counted twice if it were counted here too.
     pub fn dropped(&self, number: Option<i64>, at: Micros) -> Gap {
         Gap {
             reason: Reason::FrameTooLarge,
@@ -155,7 +156,7 @@ impl Tracker {
             to: instant(at),
             after_number: number.map(|number| number.saturating_sub(1)),
             before_number: number.map(|number| number.saturating_add(1)),
-            missing: Some(1),
+            missing: (number.is_some() || !self.wants_numbers()).then_some(1),
             dropped: 1,
         }
     }
@@ -210,5 +211,18 @@ mod tests {
         check(&["5", "lost", "back", "1", "2"], &[(Reason::NumbersRestarted, None)]);
         check(&["5", "7", "6", "8"], &[(Reason::NumbersSkipped, Some(1))]);
         check(&["5", "5", "6"], &[]);
+    }
+
+    #[test]
+    fn what_is_not_kept_is_missing_once() {
+        let mut tracker = Tracker::new(Some("/n".to_owned()));
+        assert_eq!(tracker.came(1, 0), None);
+        // The one that had 2 cannot be read.
+        let dropped = tracker.dropped(None, 1);
+        assert_eq!((dropped.missing, dropped.dropped), (None, 1));
+        assert_eq!(tracker.came(3, 2).and_then(|gap| gap.missing), Some(1));
+        assert_eq!(tracker.dropped(Some(3), 2).missing, Some(1));
+        // Where no number will tell, this is all that does.
+        assert_eq!(Tracker::default().dropped(None, 3).missing, Some(1));
     }
 }

@@ -44,6 +44,7 @@ mod queue;
 mod recorder;
 mod segment;
 mod shared;
+mod shown;
 mod socket;
 mod status;
 mod stdin;

@@ -36,6 +36,15 @@ impl Body<'_> {
             Body::Attachment(bytes) | Body::Bytes(bytes) => bytes.len(),
         }
     }
+
+    /// Whether it is a part of a message that came before it. Over requests it comes as text.
+    pub fn is_attachment(&self) -> bool {
+        match self {
+            Body::Attachment(_) => true,
+            Body::Frame(frame) => frame.starts_with('b'),
+            Body::Text(_) | Body::Bytes(_) => false,
+        }
+    }
 }
 
 /// One line. What is `None` is left out.

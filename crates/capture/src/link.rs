@@ -35,6 +35,8 @@ pub(crate) fn keep_up(
         recorder.begin();
         let begun = shared.means.pace.now();
         let lost = once(recorder);
+        // A server may repeat the address that it does not know, and a client the one that does not answer.
+        let lost = Lost { detail: shared.resolved.hide(&lost.detail), ..lost };
         recorder.lost(&lost);
         tracing::debug!(capture = %shared.name, ?lost, "a connection is over");
         if matches!(lost.reason, Reason::Stopped | Reason::Paused) {

@@ -26,7 +26,8 @@ pub(crate) struct Lines {
     /// The number of the last one.
     pub last_seq: u64,
     /// Whether the next line belongs into the same segment: what is put together later is looked for in one file.
-    pub joined: bool,
+    /// `None` leaves that as it was before these lines.
+    pub joined: Option<bool>,
     /// Who waits until they are durable.
     pub done: Option<Sender<()>>,
 }

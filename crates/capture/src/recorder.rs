@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use data_encoding::BASE64;
 use serde::Serialize;
-use serde_json::value::{RawValue, to_raw_value};
+use serde_json::value::to_raw_value;
 use serde_json::{Value, json};
 
 use crate::gap::{Gap, Reason, Tracker};
@@ -139,8 +139,9 @@ impl Recorder {
             self.tracker.lost(lost.reason, at);
         }
         self.shared.set_last_loss(lost.reason);
-        // Without it the gap says the same. It cannot be put where nothing is written any more.
-        let _ = self.system(event, &data);
+        // Without it the gap says the same. It cannot be put where nothing is written any more. Attachments that were due
+        // do not come any more either.
+        let _ = self.system_line(event, &data, Some(false));
         self.stands = false;
     }
 
@@ -197,20 +198,21 @@ impl Recorder {
                 line.base64 = Some(&text);
             }
         }
-        put(&self.shared, line, about.joined)
+        // What is sent meanwhile does not part a message from what belongs to it.
+        put(&self.shared, line, received.then_some(about.joined))
     }
 
     /// What is said about the connection.
     pub fn system(&mut self, event: &str, data: &impl Serialize) -> Result<u64, Lost> {
-        let at = self.shared.means.clock.now();
-        let Ok(data) = to_raw_value(data) else { return Ok(0) };
-        self.system_line(event, &data, instant(at))
+        self.system_line(event, data, None)
     }
 
-    fn system_line(&self, event: &str, data: &RawValue, ts: String) -> Result<u64, Lost> {
-        let connection = &self.connection;
-        let (event, doc_type, data) = (Some(event), Some(SYSTEM), Some(data));
-        put(&self.shared, Line { connection, ts, doc_type, event, data, ..Line::default() }, false)
+    /// The same, where it changes whether the next message belongs to the one before.
+    fn system_line(&self, event: &str, data: &impl Serialize, joined: Option<bool>) -> Result<u64, Lost> {
+        let (connection, ts) = (self.connection.as_str(), instant(self.shared.means.clock.now()));
+        let Ok(data) = to_raw_value(data) else { return Ok(0) };
+        let (event, doc_type, data) = (Some(event), Some(SYSTEM), Some(&*data));
+        put(&self.shared, Line { connection, ts, doc_type, event, data, ..Line::default() }, joined)
     }
 
     /// What is missing.
@@ -230,7 +232,8 @@ impl Recorder {
         gap.map_or(Ok(()), |gap| self.gap(&gap))
     }
 
-    /// A message that is not kept: its length and its beginning are, and that it is missing.
+    /// A message that is not kept: its length and its beginning are, and that it is missing. An attachment is only a part
+    /// of one, which was received.
     fn too_long(&mut self, body: Body<'_>, about: About<'_>) -> Result<u64, Lost> {
         let at = self.shared.means.clock.now();
         let begin = match body {
@@ -241,7 +244,12 @@ impl Recorder {
             "error": "frame_too_large", "bytes": body.len(), "bytes_max": self.shared.config.frame_bytes_max,
             "begin": begin, "url": about.url,
         });
-        self.system("frame_dropped", &data)?;
+        if body.is_attachment() {
+            self.system_line("attachment_dropped", &data, Some(about.joined))?;
+            self.shared.count(|counts| counts.dropped += 1);
+            return Ok(0);
+        }
+        self.system_line("frame_dropped", &data, Some(about.joined))?;
         let gap = self.tracker.dropped(about.number, at);
         self.gap(&gap)?;
         Ok(0)
@@ -269,7 +277,7 @@ impl Recorder {
 }
 
 /// Waits for room as long as somebody writes: what was read is never let go.
-fn put(shared: &Shared, line: Line<'_>, joined: bool) -> Result<u64, Lost> {
+fn put(shared: &Shared, line: Line<'_>, joined: Option<bool>) -> Result<u64, Lost> {
     let put = Put { lines: &[line], joined, done: None };
     shared
         .put(put, &mut |_| true)

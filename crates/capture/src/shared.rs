@@ -244,7 +244,8 @@ impl Shared {
 /// Lines that belong together.
 pub(crate) struct Put<'a> {
     pub lines: &'a [Line<'a>],
-    pub joined: bool,
+    /// See [`Lines::joined`].
+    pub joined: Option<bool>,
     pub done: Option<crossbeam_channel::Sender<()>>,
 }
 

@@ -20,6 +20,7 @@ use crate::config::READ_TIMES;
 use crate::gap::Reason;
 use crate::recorder::{Lost, Recorder};
 use crate::shared::{ASK_EVERY, Shared};
+use crate::shown::meant;
 
 /// How long a peer may take nothing of what it is sent: what is sent is a few words.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -121,7 +122,7 @@ impl Socket {
                         next_ping,
                     });
                 }
-                Err(HandshakeError::Failure(error)) => return Err(refused(error)),
+                Err(HandshakeError::Failure(error)) => return Err(refused(shared, error)),
                 Err(HandshakeError::Interrupted(half)) => {
                     if shared.stopping() || shared.paused() {
                         return Err(Lost::asked(shared));
@@ -250,11 +251,13 @@ fn closed(frame: Option<CloseFrame>) -> Lost {
 }
 
 /// Why there is no WebSocket.
-fn refused(error: Error) -> Lost {
+fn refused(shared: &Shared, error: Error) -> Lost {
     match error {
         Error::Http(answer) => {
             let status = answer.status().as_u16();
             let said = answer.body().as_deref().map(String::from_utf8_lossy).unwrap_or_default();
+            // Hidden before it is cut: of half a key nobody knows that it is one.
+            let said = shared.resolved.hide(&said);
             let said: String =
                 said.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(REFUSAL_CHARS).collect();
             let detail = match said.as_str() {
@@ -330,7 +333,7 @@ fn request(shared: &Shared, url: &Url, tls: bool) -> Result<tungstenite::handsha
     let mut request = format!("{scheme}:{rest}").into_client_request().map_err(|_| unusable())?;
     let headers = request.headers_mut();
     if !url.username().is_empty() {
-        let login = format!("{}:{}", url.username(), url.password().unwrap_or_default());
+        let login = format!("{}:{}", meant(url.username()), meant(url.password().unwrap_or_default()));
         let value = format!("Basic {}", data_encoding::BASE64.encode(login.as_bytes()));
         let mut value = HeaderValue::from_str(&value).map_err(|_| unusable())?;
         value.set_sensitive(true);

@@ -63,6 +63,8 @@ pub(crate) struct Writer<'a> {
     pub appended_lines: u64,
     /// Whether the next line belongs into the same segment.
     pub joined: bool,
+    /// Whether somebody asked for the end of the segment, which has to wait while lines are joined.
+    pub rotate: bool,
     /// Number of the last of them, and since when the first one waits.
     pub last_seq: u64,
     pub since: Option<Duration>,
@@ -78,7 +80,7 @@ impl Writer<'_> {
                 self.unsynced_cost += cost(&item);
                 match item {
                     Item::Lines(lines) => {
-                        self.joined = lines.joined;
+                        self.joined = lines.joined.unwrap_or(self.joined);
                         self.unsynced.extend_from_slice(&lines.bytes);
                         self.unsynced_lines += lines.count;
                         self.last_seq = lines.last_seq;
@@ -87,11 +89,11 @@ impl Writer<'_> {
                         if self.unsynced.len() >= SYNC_BYTES {
                             self.keep(true)?;
                         }
-                        if !self.joined && self.segment_is_full() {
-                            self.complete()?;
-                        }
                     }
-                    Item::Rotate => self.complete()?,
+                    Item::Rotate => self.rotate = true,
+                }
+                if !self.joined && (self.rotate || self.segment_is_full()) {
+                    self.complete()?;
                 }
             }
             let due = self.since.is_some_and(|since| {
@@ -163,6 +165,7 @@ impl Writer<'_> {
 
     /// Completes the segment that grows, and tells of it.
     fn complete(&mut self) -> Result<(), CaptureError> {
+        self.rotate = false;
         self.keep(true)?;
         let mut finished = None;
         self.persist(|writer| {

@@ -41,12 +41,13 @@ struct Open {
 }
 
 impl Open {
-    fn read(text: &str) -> Result<Self, Lost> {
+    fn read(shared: &Shared, text: &str) -> Result<Self, Lost> {
         let open = text.strip_prefix('0').and_then(|body| serde_json::from_str(body).ok());
         open.ok_or_else(|| {
+            // Hidden before it is cut or quoted: of half a key nobody knows that it is one.
             let detail = format!(
                 "the server does not open a session of Engine.IO 4 but says {:?}",
-                begin_of(text, SHOWN_CHARS)
+                begin_of(&shared.resolved.hide(text), SHOWN_CHARS)
             );
             Lost { lasting: true, ..Lost::new(Reason::Protocol, detail) }
         })
@@ -150,7 +151,7 @@ fn try_listen(recorder: &mut Recorder, url: &Url) -> Result<Infallible, Lost> {
         }
     };
     let first = said.remove(0);
-    let open = Open::read(&first)?;
+    let open = Open::read(&shared, &first)?;
     recorder.message(Direction::Received, Body::Frame(&first), About::default())?;
     let backlog = said.into_iter().map(Packet::Text).collect();
     let mut session = Session {
@@ -313,7 +314,9 @@ impl Session<'_> {
             Packet::Text(text) if text.starts_with('b') => self.attachment(Body::Frame(&text)),
             Packet::Text(text) if text.starts_with('4') => self.message(&text),
             Packet::Text(text) => {
-                self.recorder.message(Direction::Received, Body::Frame(&text), About::default())?;
+                // A ping between a message and its attachments does not part them.
+                let about = About { joined: self.half.is_some(), ..About::default() };
+                self.recorder.message(Direction::Received, Body::Frame(&text), about)?;
                 match text.as_str() {
                     "2" => self.say("3"),
                     "1" => Err(Lost::new(Reason::Closed, "the server closed the session")),
@@ -348,7 +351,7 @@ impl Session<'_> {
                 return Err(Lost::new(Reason::Closed, format!("the server left the namespace {namespace}")));
             }
             Kind::ConnectError => {
-                let said = begin_of(head.body, SHOWN_CHARS);
+                let said = begin_of(&self.shared.resolved.hide(head.body), SHOWN_CHARS);
                 let detail = format!("the server does not let us into the namespace {namespace}: {said}");
                 return Err(Lost { lasting: true, ..Lost::new(Reason::Refused, detail) });
             }

@@ -40,7 +40,7 @@ pub(super) fn open(shared: &Arc<Shared>, url: &Url) -> Result<(Polling, Vec<Stri
     let answer = asks.send(Method::Get, &path, None, &cancelled).map_err(|error| lost(shared, &error))?;
     let packets = packets(&answer.body)?;
     let opened = packets.first().map(String::as_str).unwrap_or_default();
-    let open = Open::read(opened)?;
+    let open = Open::read(shared, opened)?;
     let patience = open.patience() + Duration::from_millis(shared.config.connect_timeout_ms_max);
     let polls = client(shared, url, crate::recorder::ms(patience))?;
     let path = format!("{}?{}", url.path(), super::query(url, "polling", Some(&open.sid)));

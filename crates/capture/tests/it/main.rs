@@ -6,6 +6,7 @@ mod browser;
 mod control;
 mod disk;
 mod engine;
+mod frames;
 mod kill;
 mod node;
 mod plain;

@@ -148,6 +148,71 @@ fn numbers_that_are_skipped_without_a_cut() {
 }
 
 #[test]
+fn a_key_in_the_path_is_said_nowhere() {
+    // As servers do that know no such path.
+    let answer = "HTTP/1.1 404 Not Found\r\ncontent-length: 21\r\n\r\nCannot GET /ws/geheim";
+    let server = answering::refusing(answer);
+    for (url, shown) in [
+        (format!("ws://127.0.0.1:{server}/ws/${{FEED_TOKEN}}"), "/ws/${FEED_TOKEN}"),
+        // Beside a browser, the list of its pages is asked for there.
+        (format!("cdp+http://127.0.0.1:{server}/ws/${{FEED_TOKEN}}"), "/ws/${FEED_TOKEN}"),
+        ("${FEED_URL}".to_owned(), ""),
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        let secrets = move |name: &str| match name {
+            "FEED_TOKEN" => Some(stele_http::Secret::new("geheim")),
+            "FEED_URL" => Some(stele_http::Secret::new(format!("ws://127.0.0.1:{server}/ws/geheim"))),
+            _ => None,
+        };
+        let means = stele_capture::Means { secrets: Arc::new(secrets), ..crate::rig::means(dir.path()) };
+        let refused = crate::rig::start_with(means, config(&url), None).end().unwrap_err();
+        let said = stele_model::error::in_full(&refused);
+        assert!(!said.contains("geheim"), "{url}: {said}");
+        let target = lines(dir.path())[0]["data"]["target"].as_str().unwrap().to_owned();
+        assert!(target.ends_with(&format!("127.0.0.1:{server}{shown}")), "{url}: {target}");
+        for entry in std::fs::read_dir(dir.path().join("feed")).unwrap() {
+            let path = entry.unwrap().path();
+            let text = String::from_utf8(std::fs::read(&path).unwrap()).unwrap();
+            assert!(!text.contains("geheim"), "{url}: {path:?}: {text}");
+        }
+    }
+}
+
+#[test]
+fn a_login_and_a_query_that_are_repeated_are_said_nowhere() {
+    let server = answering::repeating();
+    let encoded =
+        |login: &str| data_encoding::BASE64.encode(login.as_bytes()).trim_end_matches('=').to_owned();
+    let keys = ["varkey88", "annika", "litpass", "litquery"].map(str::to_owned).into_iter().chain([
+        encoded("us:varkey88"),
+        encoded("annika:litpass"),
+        encoded("annika:varkey88"),
+    ]);
+    let keys: Vec<String> = keys.collect();
+    for url in [
+        format!("ws://us:${{CK}}@127.0.0.1:{server}/feed"),
+        format!("ws://annika:litpass@127.0.0.1:{server}/feed?k=litquery"),
+        format!("ws://annika:${{CK}}@127.0.0.1:{server}/feed?k=litquery&v=${{CK}}"),
+        format!("cdp+http://annika:litpass@127.0.0.1:{server}"),
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        let secrets = |name: &str| (name == "CK").then(|| stele_http::Secret::new("varkey88"));
+        let means = stele_capture::Means { secrets: Arc::new(secrets), ..crate::rig::means(dir.path()) };
+        let refused = crate::rig::start_with(means, config(&url), None).end().unwrap_err();
+        let said = stele_model::error::in_full(&refused);
+        // What the server said is there, without what it repeats.
+        assert!(url.starts_with("cdp") || said.contains("Basic ***"), "{url}: {said}");
+        let mut texts = vec![said];
+        for entry in std::fs::read_dir(dir.path().join("feed")).unwrap() {
+            texts.push(String::from_utf8(std::fs::read(entry.unwrap().path()).unwrap()).unwrap());
+        }
+        for (text, key) in texts.iter().flat_map(|text| keys.iter().map(move |key| (text, key))) {
+            assert!(!text.contains(key.as_str()), "{url}: {key}: {text}");
+        }
+    }
+}
+
+#[test]
 fn who_refuses_the_handshake_is_not_asked_for_ever() {
     let server = answering::refusing("HTTP/1.1 401 Unauthorized\r\ncontent-length: 8\r\n\r\nno entry");
     let dir = tempfile::tempdir().unwrap();
@@ -169,18 +234,35 @@ fn who_refuses_the_handshake_is_not_asked_for_ever() {
     assert_eq!(of_event(&lines(dir.path()), "gap")[0]["data"]["reason"], "not_running");
 }
 
-/// A server that says one thing to everybody.
+/// Servers that let nobody in.
 mod answering {
     use std::io::{Read, Write};
     use std::net::TcpListener;
 
+    /// Says one thing to everybody.
     pub fn refusing(answer: &'static str) -> u16 {
+        serve(move |_| answer.to_owned())
+    }
+
+    /// Says what it was asked, and as whom.
+    pub fn repeating() -> u16 {
+        serve(|head| {
+            let login = |line: &&str| line.to_ascii_lowercase().starts_with("authorization:");
+            let asked = head.lines().next().unwrap_or_default();
+            let said = format!("{asked} {}", head.lines().find(login).unwrap_or_default());
+            format!("HTTP/1.1 401 Unauthorized\r\ncontent-length: {}\r\n\r\n{said}", said.len())
+        })
+    }
+
+    fn serve(answer: impl Fn(&str) -> String + Send + 'static) -> u16 {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         std::thread::spawn(move || {
             for stream in listener.incoming() {
                 let mut stream = stream.unwrap();
-                let _ = stream.read(&mut [0; 4096]);
+                let mut head = [0; 4096];
+                let length = stream.read(&mut head).unwrap_or(0);
+                let answer = answer(&String::from_utf8_lossy(&head[..length]));
                 let _ = stream.write_all(answer.as_bytes());
             }
         });

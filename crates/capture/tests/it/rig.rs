@@ -192,6 +192,7 @@ pub fn add_up(lines: &[Value]) -> Sum {
     let mut missing = 0;
     for gap in of_event(lines, "gap") {
         let data = &gap["data"];
+        missing += data["missing"].as_u64().unwrap_or(0);
         let (Some(after), Some(before)) = (data["after_number"].as_i64(), data["before_number"].as_i64())
         else {
             continue;
@@ -199,10 +200,12 @@ pub fn add_up(lines: &[Value]) -> Sum {
         assert_eq!(data["missing"], before - after - 1, "{gap}");
         for number in after + 1..before {
             assert!(seen.insert(number), "{number} was received, and is in {gap}");
-            missing += 1;
         }
     }
     let (all, expect) = (seen.len() as i64, last - first + 1);
     assert_eq!(all, expect, "numbers from {first} to {last} that are neither received nor in a gap");
-    Sum { first, last, received: received.len() as u64, missing }
+    // Gaps without numbers count too: what they lack must not be in others.
+    let received = received.len() as u64;
+    assert_eq!(missing, expect as u64 - received, "what is said to be missing is not what is");
+    Sum { first, last, received, missing }
 }

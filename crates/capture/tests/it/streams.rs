@@ -6,7 +6,7 @@ use std::io::{Read, pipe};
 use serde_json::json;
 use stele_capture::{CaptureConfig, CaptureState, Command, Ended};
 
-use crate::rig::{assert_sequence, config, lines, means, of_event, start_with, wait_until};
+use crate::rig::{add_up, assert_sequence, config, lines, means, of_event, start_with, wait_until};
 
 #[test]
 fn lines_become_records() {
@@ -35,6 +35,20 @@ fn a_line_that_is_too_long_is_told_of_and_the_next_one_is_read() {
     assert_eq!(of_event(&lines, "error")[0]["data"]["bytes"], 100_000);
     assert_eq!(of_event(&lines, "frame_dropped")[0]["data"]["bytes"], 3_000);
     assert!(lines.iter().any(|line| line["text"] == "short"));
+}
+
+#[test]
+fn a_line_whose_number_cannot_be_read_is_missing_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let line = |n: u64, pad: usize| format!("{{\"n\":{n},\"pad\":\"{}\"}}\n", "x".repeat(pad));
+    // The second one is read and not kept, the third one is cut, and its number with it.
+    let text = [line(1, 0), line(2, 3_000), line(3, 100_000), line(4, 0)].concat();
+    let config = CaptureConfig { frame_bytes_max: 1_024, number: Some("/n".to_owned()), ..config("stdin:") };
+    let input: Box<dyn Read + Send> = Box::new(std::io::Cursor::new(text));
+    let summary = start_with(means(dir.path()), config, Some(input)).end().unwrap();
+    let sum = add_up(&lines(dir.path()));
+    assert_eq!((sum.received, sum.missing), (2, 2), "{sum:?}");
+    assert_eq!((summary.counts.missing, summary.counts.dropped), (2, 2));
 }
 
 #[test]
