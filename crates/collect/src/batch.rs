@@ -206,13 +206,14 @@ pub struct Batcher {
     stream: String,
     lines: Vec<u8>,
     records: u64,
+    rejected: Vec<Rejected>,
     cursor: Option<Value>,
 }
 
 impl Batcher {
     /// For a stream of which nothing is gathered yet.
     pub fn new(stream: impl Into<String>) -> Self {
-        Self { stream: stream.into(), lines: Vec::new(), records: 0, cursor: None }
+        Self { stream: stream.into(), lines: Vec::new(), records: 0, rejected: Vec::new(), cursor: None }
     }
 
     /// Gathers a record. Follow it by [`Self::reached`] when everything up to some point was gathered.
@@ -232,9 +233,16 @@ impl Batcher {
         self.records += 1;
     }
 
+    /// Sets aside what is no record that can be kept; it goes with the records beside it.
+    pub fn reject(&mut self, rejected: Rejected) {
+        self.rejected.push(rejected);
+    }
+
     /// Whether what was gathered has become a batch of this sink, for whoever makes no cursor for each record.
     pub fn is_full(&self, sink: &dyn Sink) -> bool {
-        self.records >= sink.batch_records() || self.lines.len() >= BATCH_BYTES
+        let aside: usize = self.rejected.iter().map(|rejected| rejected.raw.len()).sum();
+        let records = self.records + self.rejected.len() as u64;
+        records >= sink.batch_records() || self.lines.len() + aside >= BATCH_BYTES
     }
 
     /// Everything before `cursor` was gathered: hands over what there is if that has become a batch.
@@ -263,11 +271,12 @@ impl Batcher {
     /// If the sink does not keep it.
     pub fn flush(&mut self, sink: &mut dyn Sink) -> Result<(), CollectError> {
         let (lines, records) = (std::mem::take(&mut self.lines), std::mem::take(&mut self.records));
-        let cursor = self.cursor.take();
-        if records == 0 && cursor.is_none() {
+        let (rejected, cursor) = (std::mem::take(&mut self.rejected), self.cursor.take());
+        if records == 0 && rejected.is_empty() && cursor.is_none() {
             return Ok(());
         }
-        sink.take(Batch { stream: self.stream.clone(), lines, records, cursor, ..Batch::default() })
+        let stream = self.stream.clone();
+        sink.take(Batch { stream, lines, records, rejected, cursor, ..Batch::default() })
     }
 }
 

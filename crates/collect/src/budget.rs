@@ -3,14 +3,16 @@
 //! Money is kept in billionths of a dollar as whole numbers, so that a thousand calls at a tenth of a cent are a
 //! dollar and not about one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use stele_model::{Micros, civil};
 
-use crate::CollectError;
+use crate::limits::{LASTING, Made};
+use crate::{CollectError, RateLimiter, Window};
 
 /// Parts of a bound at which people are told, in percent.
 const WARNING_PERCENT: u128 = 70;
@@ -67,11 +69,22 @@ impl Bound {
     }
 }
 
-/// What was counted here and is not kept yet: calls, tokens and billionths of a dollar.
+/// What is known to be spent, and what of it was counted here and is not kept yet.
 #[derive(Debug, Default)]
 struct Ledger {
     state: BudgetState,
-    unkept: BTreeMap<String, (u64, u64, u64)>,
+    unkept: BTreeMap<String, Unkept>,
+    /// Windows whose calls are remembered for the next run, by source.
+    lasting: BTreeMap<String, BTreeSet<Duration>>,
+}
+
+/// Calls, tokens, billionths of a dollar, and when the calls were made.
+#[derive(Debug, Default)]
+struct Unkept {
+    calls: u64,
+    tokens: u64,
+    cost: u64,
+    made: Made,
 }
 
 /// What one source has spent.
@@ -85,6 +98,9 @@ struct Spending {
     month: u64,
     day: u64,
     day_tokens: u64,
+    /// When calls were made, where a limit outlasts a run.
+    #[serde(skip_serializing_if = "Made::is_empty")]
+    made: Made,
 }
 
 /// How much of a bound is spent.
@@ -151,8 +167,24 @@ impl Budget {
     /// `day_usd_max` is what one source may cost in a day if it says nothing else, `all_usd_max` what all of them may
     /// together; `state` is what was kept of the last run.
     pub fn new(day_usd_max: f64, all_usd_max: f64, state: BudgetState) -> Self {
-        let ledger = Mutex::new(Ledger { state, unkept: BTreeMap::new() });
+        let ledger = Mutex::new(Ledger { state, ..Ledger::default() });
         Self { day_usd_max, all_usd_max, ledger }
+    }
+
+    /// The limiter of a source for a run that begins now. Of windows of an hour and longer it knows what earlier runs
+    /// have used, and what is counted from here on is remembered for the next one. That is kept with what was spent: of
+    /// a run that is killed, the calls since the last [`Budget::settle`] are forgotten.
+    pub fn limiter(&self, source: &str, windows: &[Window], now: Micros) -> RateLimiter {
+        let lasting: BTreeSet<Duration> =
+            windows.iter().map(|window| window.per).filter(|per| *per >= LASTING).collect();
+        let mut ledger = self.ledger();
+        let mut made = ledger.state.of(source).made;
+        made.forget(now);
+        let limiter = lasting
+            .iter()
+            .fold(RateLimiter::new(windows), |limiter, per| limiter.with_spent(*per, made.ago(*per, now)));
+        ledger.lasting.insert(source.to_owned(), lasting);
+        limiter
     }
 
     /// Counts a call that is about to be made, with about so many tokens.
@@ -171,7 +203,7 @@ impl Budget {
         let cost = cost(price, 1, tokens);
         self.within(&ledger.state, source, price, cost, tokens)
             .map_err(|why| CollectError::Stopped { code: "budget", why })?;
-        ledger.spend(source, 1, tokens, cost);
+        ledger.spend(source, 1, tokens, cost, now);
         Ok(self.level(&ledger.state, source, price))
     }
 
@@ -179,14 +211,14 @@ impl Budget {
     pub fn answered(&self, source: &str, price: &Price, tokens: u64, now: Micros) {
         let mut ledger = self.ledger();
         ledger.state.turn(now);
-        ledger.spend(source, 0, tokens, cost(price, 0, tokens));
+        ledger.spend(source, 0, tokens, cost(price, 0, tokens), now);
     }
 
     /// Counts calls that cost nothing, and that nobody asks about before they are made.
     pub fn called(&self, source: &str, calls: u64, now: Micros) {
         let mut ledger = self.ledger();
         ledger.state.turn(now);
-        ledger.spend(source, calls, 0, 0);
+        ledger.spend(source, calls, 0, 0, now);
     }
 
     /// What runs would cost that are only thought of.
@@ -220,11 +252,12 @@ impl Budget {
         let mut ledger = self.ledger();
         let mut state = kept;
         state.turn(now);
-        for (source, (calls, tokens, cost)) in &ledger.unkept {
-            state.spend(source, *calls, *tokens, *cost);
+        for (source, unkept) in &ledger.unkept {
+            state.spend(source, unkept.calls, unkept.tokens, unkept.cost).made.merge(&unkept.made);
         }
+        state.by_source.values_mut().for_each(|spending| spending.made.forget(now));
         keep(&state)?;
-        *ledger = Ledger { state, unkept: BTreeMap::new() };
+        (ledger.state, ledger.unkept) = (state, BTreeMap::new());
         Ok(())
     }
 
@@ -357,10 +390,17 @@ fn level(spent: u64, max: u64) -> Level {
 }
 
 impl Ledger {
-    fn spend(&mut self, source: &str, calls: u64, tokens: u64, cost: u64) {
-        self.state.spend(source, calls, tokens, cost);
+    fn spend(&mut self, source: &str, calls: u64, tokens: u64, cost: u64, now: Micros) {
+        let mut made = Made::default();
+        if let Some(lasting) = self.lasting.get(source).filter(|_| calls > 0) {
+            made.add(lasting, calls, now);
+        }
+        self.state.spend(source, calls, tokens, cost).made.merge(&made);
         let unkept = self.unkept.entry(source.to_owned()).or_default();
-        for (sum, more) in [(&mut unkept.0, calls), (&mut unkept.1, tokens), (&mut unkept.2, cost)] {
+        unkept.made.merge(&made);
+        for (sum, more) in
+            [(&mut unkept.calls, calls), (&mut unkept.tokens, tokens), (&mut unkept.cost, cost)]
+        {
             *sum = sum.saturating_add(more);
         }
     }
@@ -397,7 +437,7 @@ impl BudgetState {
         self.by_source.get(source).cloned().unwrap_or_default()
     }
 
-    fn spend(&mut self, source: &str, calls: u64, tokens: u64, cost: u64) {
+    fn spend(&mut self, source: &str, calls: u64, tokens: u64, cost: u64) -> &mut Spending {
         let spending = self.by_source.entry(source.to_owned()).or_default();
         spending.api_calls = spending.api_calls.saturating_add(calls);
         for sum in [&mut spending.tokens, &mut spending.day_tokens] {
@@ -406,6 +446,7 @@ impl BudgetState {
         for sum in [&mut spending.total, &mut spending.month, &mut spending.day] {
             *sum = sum.saturating_add(cost);
         }
+        spending
     }
 }
 

@@ -21,11 +21,16 @@ const ANSWER_PART: u64 = 4;
 /// How files of answers end, and those that are being written.
 const ENDING: &str = "answer";
 
+/// Holds when the last run came to its end. It is no answer and takes no room.
+const ENDED: &str = "ended";
+
 /// Answers of any number of services below one directory.
 #[derive(Debug)]
 pub struct ResponseCache {
     directory: PathBuf,
     ttl: Duration,
+    /// What was kept before the end of a run is old after it.
+    until_ended: bool,
     bytes_max: u64,
     /// Bytes that are there, about: they are counted again when it seems to be full.
     bytes: AtomicU64,
@@ -86,12 +91,43 @@ impl ResponseCache {
         let cache = Self {
             directory: directory.into(),
             ttl,
+            until_ended: false,
             bytes_max,
             bytes: AtomicU64::new(0),
             number: AtomicU64::new(0),
         };
         cache.bytes.store(cache.files().iter().map(|(_, bytes, _)| bytes).sum(), Ordering::Relaxed);
         cache
+    }
+
+    /// What is kept serves a run that goes on where another was cut short. What is older than the last run that came to its
+    /// [end](Self::ended) is old, whatever its age: a service may have something new at any time.
+    pub fn until_ended(self) -> Self {
+        Self { until_ended: true, ..self }
+    }
+
+    /// A run came to its end.
+    pub fn ended(&self, now: Micros) {
+        if !self.directory.is_dir() {
+            return;
+        }
+        // Moved into place: half of a number would be another time.
+        let beside = self.directory.join(format!("{ENDED}.{}", std::process::id()));
+        let path = self.directory.join(ENDED);
+        let written = fs::write(&beside, now.to_string()).and_then(|()| fs::rename(&beside, path));
+        if let Err(error) = written {
+            tracing::debug!(%error, "the end of a run cannot be noted; kept answers are forgotten");
+            self.clear();
+        }
+    }
+
+    /// When the last run came to its end. A time that cannot be read makes everything old.
+    fn ended_at(&self) -> Option<Micros> {
+        match fs::read_to_string(self.directory.join(ENDED)) {
+            Ok(text) => Some(text.parse().unwrap_or(Micros::MAX)),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+            Err(_) => Some(Micros::MAX),
+        }
     }
 
     /// What is known of a request. A file that is damaged is removed.
@@ -106,7 +142,8 @@ impl ResponseCache {
         };
         // A clock that went back makes nothing fresh.
         let age = u64::try_from(now - at).map(Duration::from_micros);
-        match age.is_ok_and(|age| age < self.ttl) {
+        let is_over = self.until_ended && self.ended_at().is_some_and(|ended| at <= ended);
+        match age.is_ok_and(|age| age < self.ttl) && !is_over {
             true => Known::Fresh(kept),
             false if kept.etag.is_some() || kept.modified.is_some() => Known::Stale(kept),
             false => Known::Nothing,

@@ -148,6 +148,13 @@ pub struct Collected {
     pub calls: u64,
     /// What a person should know.
     pub notes: Vec<String>,
+    /// Things that could not be had and that no stream names, as it names [`UNAVAILABLE_MAX`] already.
+    #[serde(skip_serializing_if = "is_none")]
+    pub unavailable_more: u64,
+}
+
+fn is_none(count: &u64) -> bool {
+    *count == 0
 }
 
 /// Things that could not be had that a stream names one by one: enough to see a pattern.

@@ -44,7 +44,7 @@ impl Helpdesk {
     ) -> Result<Self, CollectError> {
         let platform: Box<dyn Platform> = match config.platform {
             PlatformKind::Freshdesk => Box::new(match &config.include {
-                Some(include) => Freshdesk { include: include.clone() },
+                Some(include) => Freshdesk { include: include.clone(), ..Freshdesk::default() },
                 None => Freshdesk::default(),
             }),
             PlatformKind::GithubIssues => Box::new(GithubIssues),

@@ -75,7 +75,7 @@ pub enum HelpdeskError {
     },
     /// More things share one time than the desk lists.
     #[error(
-        "freshdesk_cap_same_timestamp: more tickets were last changed at {at} than the {pages} pages that can be read; \
+        "freshdesk_cap_same_timestamp: more things of the list were last changed at {at} than the {pages} pages that can be read; \
          change some of them (a tag is enough), or collect them from an export; the cursor stays at this time"
     )]
     Cap {

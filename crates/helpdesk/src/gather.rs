@@ -9,13 +9,13 @@ use stele_collect::Stopwatch;
 
 use crate::HelpdeskError;
 use crate::ahead::{Ahead, Over};
-use crate::attachments::{self, Downloads, Wanted, inline_images};
+use crate::attachments::{self, Downloads, Missing, Wanted, inline_images};
 use crate::caller::{Caller, not_json};
 use crate::normal::Attachment;
 use crate::platform::{Platform, Question};
 use crate::run::{Thing, things};
 use crate::text::{id, string};
-use crate::walk::State;
+use crate::walk::{Lacking, State};
 
 /// Pages of messages of one ticket: 100,000 messages. A desk that goes on behind that sends the same page for ever.
 const MESSAGE_PAGES_MAX: u32 = 1_000;
@@ -31,6 +31,13 @@ pub(crate) struct Row {
     pub(crate) pictures: Vec<String>,
 }
 
+/// Why a ticket has to be asked for again.
+#[derive(Clone)]
+pub(crate) struct Again {
+    pub(crate) lacks: Lacking,
+    pub(crate) reason: String,
+}
+
 /// What belongs to a ticket.
 #[derive(Default)]
 pub(crate) struct Whole {
@@ -40,8 +47,21 @@ pub(crate) struct Whole {
     pub(crate) files: Vec<(Attachment, Box<RawValue>)>,
     /// Streams, things of them that could not be had, and why.
     pub(crate) unavailable: Vec<(&'static str, String, String)>,
-    /// Why it has to be asked for again.
-    pub(crate) again: Option<String>,
+    /// Why it has to be asked for again: of all that it lacks, what weighs most.
+    pub(crate) again: Option<Again>,
+}
+
+impl Whole {
+    fn lacks(&mut self, lacks: Lacking, reason: String) {
+        if self.again.as_ref().is_none_or(|again| lacks < again.lacks) {
+            self.again = Some(Again { lacks, reason });
+        }
+    }
+
+    /// Whether nobody here reads the pictures of text that hang on it.
+    pub(crate) fn found_no_ocr(&self) -> bool {
+        self.files.iter().any(|(file, _)| file.text_status == Some(attachments::OCR_UNAVAILABLE))
+    }
 }
 
 /// What it takes to gather.
@@ -69,6 +89,7 @@ impl Gatherer<'_> {
             return rows.iter().try_for_each(|row| take(row, fetching.time(|| self.whole(row))?));
         }
         let ahead = Ahead::of(workers * TICKETS_A_WORKER);
+        let mut asked_in_vain = false;
         let taken = std::thread::scope(|scope| {
             for _ in 0..workers {
                 scope.spawn(|| {
@@ -85,7 +106,10 @@ impl Gatherer<'_> {
             for (place, row) in rows.iter().enumerate() {
                 taken = match fetching.time(|| ahead.take(place)) {
                     Some(Ok(whole)) => take(row, whole),
-                    Some(Err(error)) => Err(E::from(error)),
+                    Some(Err(error)) => {
+                        asked_in_vain = true;
+                        Err(E::from(error))
+                    }
                     // A thread broke off, which ends the scope. What is behind that place is not taken: the cursor would
                     // go past it.
                     None => break,
@@ -98,8 +122,9 @@ impl Gatherer<'_> {
             taken
         });
         match ahead.refused() {
-            // The refusal of the key explains the others.
-            Some(error) if taken.is_err() => Err(E::from(error)),
+            // The refusal of the key explains what else was asked for in vain. It explains nothing of what became of that which
+            // was had: who hears that it was not kept must not take it for collected.
+            Some(error) if asked_in_vain => Err(E::from(error)),
             _ => taken,
         }
     }
@@ -128,8 +153,10 @@ impl Gatherer<'_> {
                     whole.unavailable.push(("conversations", format!("ticket {number}"), error.in_full()));
                 }
                 Err(error) if error.may_pass() => {
+                    let why = error.in_full();
                     whole.messages_status = Some("failed");
-                    whole.again = Some(error.in_full());
+                    whole.unavailable.push(("conversations", format!("ticket {number}"), why.clone()));
+                    whole.lacks(Lacking::Messages, why);
                 }
                 Err(error) => return Err(error),
             }
@@ -140,8 +167,16 @@ impl Gatherer<'_> {
         for mut wanted in wanted {
             let (kind, id) = (wanted.file.parent_type, wanted.file.id.clone());
             let mut again = || self.renewed(number, kind, &id, &mut renewed);
-            if let Some(why) = self.downloads.read(self.caller, &mut wanted, &mut again)? {
-                whole.unavailable.push(("attachments", format!("attachment {id} of {kind} {number}"), why));
+            let missing = self.downloads.read(self.caller, &mut wanted, &mut again)?;
+            let what = format!("attachment {id} of {kind} {number}");
+            if wanted.file.text_status == Some(attachments::OCR_UNAVAILABLE) {
+                whole.lacks(Lacking::Ocr, format!("{what}: there is no OCR"));
+            }
+            if let Some(Missing { why, may_pass }) = missing {
+                if may_pass {
+                    whole.lacks(Lacking::Files, format!("{what}: {why}"));
+                }
+                whole.unavailable.push(("attachments", what, why));
             }
             attachments::unsign(&mut wanted.raw);
             let raw =
@@ -197,7 +232,11 @@ impl Gatherer<'_> {
             Err(error) if error.of_one_thing() => {
                 whole.unavailable.push(("tickets", format!("ticket {number}"), error.in_full()));
             }
-            Err(error) if error.may_pass() => whole.again = Some(error.in_full()),
+            Err(error) if error.may_pass() => {
+                let why = error.in_full();
+                whole.unavailable.push(("attachments", format!("those of ticket {number}"), why.clone()));
+                whole.lacks(Lacking::Files, why);
+            }
             Err(error) => return Err(error),
         }
         Ok(())
@@ -227,17 +266,25 @@ impl Gatherer<'_> {
         number: &str,
         kind: &str,
         file: &str,
-        renewed: &mut BTreeMap<String, Option<BTreeMap<String, String>>>,
-    ) -> Result<Option<String>, HelpdeskError> {
+        renewed: &mut BTreeMap<String, Result<BTreeMap<String, String>, Missing>>,
+    ) -> Result<Result<String, Missing>, HelpdeskError> {
         if !renewed.contains_key(kind) {
             let found = match self.addresses(number, kind) {
-                Ok(found) => Some(found),
-                Err(error) if error.of_one_thing() || error.may_pass() => None,
+                Ok(found) => Ok(found),
+                Err(error) if error.of_one_thing() || error.may_pass() => Err(Missing {
+                    why: format!("its address had expired, and there is no other: {}", error.in_full()),
+                    may_pass: error.may_pass(),
+                }),
                 Err(error) => return Err(error),
             };
             renewed.insert(kind.to_owned(), found);
         }
-        Ok(renewed.get(kind).and_then(Option::as_ref).and_then(|found| found.get(file).cloned()))
+        let unnamed = || Missing::for_good("it is no longer named by its parent");
+        Ok(match renewed.get(kind) {
+            Some(Ok(found)) => found.get(file).cloned().ok_or_else(unnamed),
+            Some(Err(missing)) => Err(missing.clone()),
+            None => Err(unnamed()),
+        })
     }
 
     /// Addresses of the files of a ticket, or of its messages, by their ids.

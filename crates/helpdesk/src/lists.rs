@@ -14,9 +14,6 @@ use crate::run::{Record, Run, Stop, Thing, things};
 use crate::text::{id, instant, string};
 use crate::walk::{State, Walk};
 
-/// Pages of a list at most: 50,000 things, where Freshdesk ends the list of contacts.
-const PAGES_MAX: u32 = 500;
-
 /// Things of a list that a cursor remembers. A list with more is collected again as a whole, and what goes from it is
 /// not noticed.
 const KNOWN_MAX: usize = 100_000;
@@ -33,7 +30,7 @@ impl KnownThings {
             None => BTreeMap::new(),
             Some(known) => serde_json::from_value(known.clone()).map_err(|error| HelpdeskError::Answer {
                 path: format!("the cursor of {stream}"),
-                why: format!("it cannot be read ({error}); reset it with `stele sources state`"),
+                why: format!("it cannot be read ({error}); reset it with `stele sources state reset ID`"),
             })?,
         };
         Ok(Self { before, now: BTreeMap::new() })
@@ -71,13 +68,17 @@ impl Run<'_> {
     /// A list of the platform.
     pub(crate) fn list(&mut self, list: List) -> Result<(), Stop> {
         let mut batcher = Batcher::new(list.stream);
-        match list.since {
-            None => self.whole_list(list, &mut batcher)?,
-            Some((parameter, field)) => self.list_since(list, parameter, field, &mut batcher)?,
+        let read = match list.since {
+            None => self.whole_list(list, &mut batcher),
+            Some((parameter, field)) => self.list_since(list, parameter, field, &mut batcher),
+        };
+        if let Err(Stop::Run(error)) = read {
+            return Err(Stop::Run(error));
         }
+        // However it ended: what was gathered is kept.
         batcher.flush(self.sink)?;
         self.tell(list.stream);
-        Ok(())
+        read
     }
 
     fn whole_list(&mut self, list: List, batcher: &mut Batcher) -> Result<(), Stop> {
@@ -105,25 +106,47 @@ impl Run<'_> {
         batcher: &mut Batcher,
     ) -> Result<(), Stop> {
         let from = self.from.get(list.stream);
-        let mut walk =
-            Walk::resume(list.stream, from.as_ref(), self.start, self.config.lookback.ms, PAGES_MAX, None)?;
-        let (since, _) = walk.next();
-        let path = match since.as_second() {
-            0 => list.path.to_owned(),
-            _ => format!("{}?{parameter}={}", list.path, since.strftime("%Y-%m-%dT%H:%M:%SZ")),
-        };
-        let walk_ref = &mut walk;
-        self.pages(list, &path, |run, thing, id| {
-            let time = thing.value.get(field).and_then(Value::as_str).and_then(instant);
-            let updated_ms = time.map_or(0, |time| time.as_millisecond());
-            let state = State { number: id.to_owned(), updated_ms, hash: thing.hash() };
-            if walk_ref.is_new(&state) {
-                run.write_thing(batcher, list, thing, id)?;
+        let pages_max = self.platform.list_pages_max();
+        let lookback_ms = self.config.lookback.ms;
+        let mut walk = Walk::resume(list.stream, from.as_ref(), self.start, lookback_ms, pages_max, None)?;
+        // The order of these lists is not promised, so nothing is behind a time until all of it was read, or so many pages
+        // came in that order that no more can be read.
+        loop {
+            let (since, _) = walk.next();
+            let path = match since.as_second() {
+                0 => list.path.to_owned(),
+                _ => format!("{}?{parameter}={}", list.path, since.strftime("%Y-%m-%dT%H:%M:%SZ")),
+            };
+            let (mut in_order, mut latest_ms) = (true, i64::MIN);
+            let walk_ref = &mut walk;
+            let goes_on = self.pages_there_are(list, &path, |run, thing, id| {
+                let time = thing.value.get(field).and_then(Value::as_str).and_then(instant);
+                let updated_ms = time.map_or(0, |time| time.as_millisecond());
+                in_order &= time.is_some() && updated_ms >= latest_ms;
+                latest_ms = latest_ms.max(updated_ms);
+                let state = State { number: id.to_owned(), updated_ms, hash: thing.hash() };
+                if walk_ref.is_new(&state) {
+                    run.write_thing(batcher, list, thing, id)?;
+                }
+                walk_ref.collected(&state);
+                Ok(())
+            })?;
+            if !goes_on {
+                break;
             }
-            walk_ref.collected(&state);
-            Ok(())
-        })?;
-        // The order of these lists is not promised, so nothing is behind a time until all of it was read.
+            if !in_order {
+                return Err(HelpdeskError::Pages { path: list.path.to_owned(), pages: pages_max }.into());
+            }
+            if !walk.go_on_from(latest_ms) {
+                return Err(HelpdeskError::Cap { at: walk.next().0.to_string(), pages: pages_max }.into());
+            }
+            // A run that ends before the end of the list does not begin it anew.
+            let cursor = walk.cursor();
+            if from.as_ref() != Some(&cursor) {
+                batcher.reached(cursor, self.sink)?;
+                batcher.flush(self.sink)?;
+            }
+        }
         let cursor = walk.cursor();
         if from.as_ref() != Some(&cursor) && !(from.is_none() && walk.came_nowhere()) {
             batcher.reached(cursor, self.sink)?;
@@ -131,14 +154,30 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Goes through the pages of a list.
+    /// Goes through the pages of a list, to its end.
     pub(crate) fn pages(
         &mut self,
         list: List,
         path: &str,
-        mut each: impl FnMut(&mut Self, &Thing, &str) -> Result<(), Stop>,
+        each: impl FnMut(&mut Self, &Thing, &str) -> Result<(), Stop>,
     ) -> Result<(), Stop> {
-        for page in 1..=PAGES_MAX {
+        match self.pages_there_are(list, path, each)? {
+            false => Ok(()),
+            true => {
+                let pages = self.platform.list_pages_max();
+                Err(HelpdeskError::Pages { path: list.path.to_owned(), pages }.into())
+            }
+        }
+    }
+
+    /// Goes through as many pages of a list as can be read. Says whether it goes on behind them.
+    fn pages_there_are(
+        &mut self,
+        list: List,
+        path: &str,
+        mut each: impl FnMut(&mut Self, &Thing, &str) -> Result<(), Stop>,
+    ) -> Result<bool, Stop> {
+        for page in 1..=self.platform.list_pages_max() {
             self.caller.stop_if_cancelled()?;
             let question = Question { lane: list.lane, ..Question::page(path, page) };
             let said = self.fetching(|run| run.caller.ask(&question))?;
@@ -155,10 +194,10 @@ impl Run<'_> {
                 }
             }
             if !goes_on {
-                return Ok(());
+                return Ok(false);
             }
         }
-        Err(HelpdeskError::Pages { path: list.path.to_owned(), pages: PAGES_MAX }.into())
+        Ok(true)
     }
 
     fn write_thing(

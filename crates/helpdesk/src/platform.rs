@@ -10,6 +10,9 @@ use crate::rate::{Lane, Start};
 /// Things of a page, in every list. The most that these services give; fewer cost more requests.
 pub const PER_PAGE: usize = 100;
 
+/// Pages of a list beside tickets: 50,000 things, where Freshdesk ends the list of contacts.
+pub const LIST_PAGES_MAX: u32 = 500;
+
 /// A question to a help desk.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Question {
@@ -135,6 +138,11 @@ pub trait Platform: Send + Sync {
 
     /// Everything else that is collected.
     fn lists(&self) -> &'static [List];
+
+    /// Pages that these lists have at most.
+    fn list_pages_max(&self) -> u32 {
+        LIST_PAGES_MAX
+    }
 
     /// Whether it has articles in folders, as [`crate::freshdesk`] has.
     fn has_articles(&self) -> bool;

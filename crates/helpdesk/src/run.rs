@@ -72,6 +72,8 @@ pub(crate) fn things(body: &[u8], question: &Question) -> Result<Vec<Box<RawValu
 struct Counted {
     records: u64,
     unavailable: Vec<(String, String)>,
+    /// Those that are not named any more.
+    unavailable_more: u64,
 }
 
 /// What was counted and has ended.
@@ -79,6 +81,10 @@ struct Counted {
 pub(crate) struct SoFar {
     counted: BTreeMap<String, Counted>,
     outcomes: Vec<StreamOutcome>,
+    /// What could not be had and stands in no outcome by its name.
+    unavailable_more: u64,
+    /// Tickets that lack something and are not asked for again.
+    pub(crate) not_waited_for: u64,
     /// Why nothing more is asked for.
     given_up: Option<String>,
 }
@@ -148,8 +154,9 @@ impl Run<'_> {
     /// Something was there and could not be had.
     pub(crate) fn unavailable(&mut self, stream: &str, what: String, why: String) {
         let counted = self.so_far.counted.entry(stream.to_owned()).or_default();
-        if counted.unavailable.len() < UNAVAILABLE_MAX {
-            counted.unavailable.push((what, why));
+        match counted.unavailable.len() < UNAVAILABLE_MAX {
+            true => counted.unavailable.push((what, why)),
+            false => counted.unavailable_more += 1,
         }
     }
 
@@ -203,8 +210,23 @@ impl Run<'_> {
 
     /// Writes down how a stream ended that is collected beside another.
     pub(crate) fn outcome(&mut self, stream: &str, counted_as: &str, outcome: Outcome) {
-        let Counted { records, unavailable } = self.so_far.counted.remove(counted_as).unwrap_or_default();
+        let Counted { records, unavailable, unavailable_more } =
+            self.so_far.counted.remove(counted_as).unwrap_or_default();
+        if unavailable_more > 0 {
+            self.so_far.unavailable_more += unavailable_more;
+            self.notes.push(format!(
+                "{stream}: beside the {UNAVAILABLE_MAX} things that are named, {unavailable_more} more could not be had"
+            ));
+        }
         self.so_far.outcomes.push(StreamOutcome { stream: stream.to_owned(), outcome, records, unavailable });
+    }
+
+    /// Whether the desk does not give this stream, and nothing of it came.
+    pub(crate) fn is_closed(&self, stream: &str) -> bool {
+        let closed = |one: &StreamOutcome| {
+            one.stream == stream && one.records == 0 && matches!(one.outcome, Outcome::Unavailable { .. })
+        };
+        self.so_far.outcomes.iter().any(closed)
     }
 
     /// The key is refused.
@@ -216,7 +238,12 @@ impl Run<'_> {
 
     /// What came of the run.
     pub(crate) fn end(self) -> Collected {
-        Collected { streams: self.so_far.outcomes, calls: self.caller.calls(), notes: self.notes }
+        Collected {
+            streams: self.so_far.outcomes,
+            calls: self.caller.calls(),
+            notes: self.notes,
+            unavailable_more: self.so_far.unavailable_more,
+        }
     }
 }
 

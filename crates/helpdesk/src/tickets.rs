@@ -8,17 +8,20 @@ use stele_collect::{Batcher, Outcome};
 use crate::HelpdeskError;
 use crate::attachments::inline_images;
 use crate::caller::not_json;
-use crate::gather::{Gatherer, Row, Whole};
+use crate::gather::{Again, Gatherer, Row, Whole};
 use crate::ids::{ObjectType, readable};
 use crate::normal::{Attachment, Message};
 use crate::platform::{Pass, Question};
 use crate::run::{Record, Run, Stop, Thing, erased, things};
 use crate::text::{id, instant, string};
-use crate::walk::{PENDING_MAX, Pending, State, Walk};
+use crate::walk::{Lacking, PENDING_MAX, Pending, State, Walk};
 
 /// Bytes of text of the messages that go into their ticket. Beyond that a ticket holds only which there are: each
 /// message is a record of its own in any case.
 const MESSAGES_IN_TICKET_BYTES_MAX: usize = 4 << 20;
+
+/// Why a ticket cannot be taken as it is.
+const NO_STATE: &str = "it has no number, or no time of its last change";
 
 /// A message as a record of its own.
 #[derive(Serialize)]
@@ -89,33 +92,52 @@ impl<'a> Run<'a> {
 
     /// All lists of tickets, one after another.
     pub(crate) fn all_tickets(&mut self) -> Result<(), stele_collect::CollectError> {
-        let mut pending = 0;
+        let mut pending = Vec::new();
+        let mut is_closed = true;
         for pass in self.platform.passes() {
             if pass.place != crate::Place::Live && !self.config.include_removed {
                 continue;
             }
             let waiting = &mut pending;
             self.stream(pass.stream, "tickets", |run| run.pass(*pass, waiting))?;
+            is_closed &= self.is_closed(pass.stream);
         }
-        let reason = match pending {
-            0 => None,
-            count => Some(format!(
-                "what belongs to {count} tickets could not be read; they are asked for again in the next run"
-            )),
-        };
-        for stream in ["conversations", "attachments"] {
+        let count = |all: &[Lacking]| pending.iter().filter(|lacks| all.contains(lacks)).count();
+        let both: [(&str, &[Lacking]); 2] =
+            [("conversations", &[Lacking::Messages]), ("attachments", &[Lacking::Messages, Lacking::Files])];
+        for (stream, all) in both {
             if self.wants(stream) {
-                let outcome = match &reason {
-                    Some(reason) => Outcome::Failed { reason: reason.clone() },
-                    None => Outcome::Ok,
+                let outcome = match count(all) {
+                    // Whoever reads `ok` would take it for a desk on which nobody ever wrote.
+                    0 if is_closed => Outcome::Unavailable { reason: "tickets are not given".to_owned() },
+                    0 => Outcome::Ok,
+                    count => Outcome::Failed {
+                        reason: format!(
+                            "what belongs to {count} tickets could not be read; they are asked for again in the next run"
+                        ),
+                    },
                 };
                 self.outcome(stream, stream, outcome);
             }
         }
+        // That there is no OCR is how this machine is, and no failure of the run.
+        let (waiting, more) = (count(&[Lacking::Ocr]), self.so_far.not_waited_for);
+        if waiting > 0 {
+            self.notes.push(format!(
+                "attachments: {waiting} tickets have pictures of text, and there is no OCR here; they are read again once there is"
+            ));
+        }
+        if more > 0 {
+            self.notes.push(format!(
+                "attachments: {more} tickets with pictures of text are not kept to be read again, as {PENDING_MAX} wait at most; when there is OCR, \
+                 begin anew with `stele sources state reset {}`",
+                self.source
+            ));
+        }
         Ok(())
     }
 
-    fn pass(&mut self, pass: Pass, pending: &mut usize) -> Result<(), Stop> {
+    fn pass(&mut self, pass: Pass, pending: &mut Vec<Lacking>) -> Result<(), Stop> {
         let again_from = self.config.reconcile_days.map(|days| {
             let now = Timestamp::from_microsecond(self.means.clock.now()).unwrap_or(Timestamp::UNIX_EPOCH);
             now.checked_sub(SignedDuration::from_hours(24 * i64::from(days))).unwrap_or(Timestamp::UNIX_EPOCH)
@@ -127,7 +149,7 @@ impl<'a> Run<'a> {
             Walk::resume(pass.stream, from.as_ref(), self.start, lookback_ms, pages_max, again_from)?;
         let mut batcher = Batcher::new(pass.stream);
         let walked = self.walk(pass, &mut walk, &mut batcher);
-        *pending += walk.pending.len();
+        pending.extend(walk.pending.iter().map(|pending| pending.lacks));
         if let Err(Stop::Run(error)) = walked {
             return Err(Stop::Run(error));
         }
@@ -155,8 +177,7 @@ impl<'a> Run<'a> {
             let mut rows = Vec::new();
             for raw in raws {
                 let Some(row) = self.row(raw, &question)? else {
-                    let why = "it has no number, or no time of its last change".to_owned();
-                    self.unavailable("tickets", "a ticket of the list".to_owned(), why);
+                    self.unavailable("tickets", "a ticket of the list".to_owned(), NO_STATE.to_owned());
                     continue;
                 };
                 times_ms.push(row.state.updated_ms);
@@ -193,20 +214,32 @@ impl<'a> Run<'a> {
 
     /// Tickets that could not be had whole in earlier runs.
     fn retry_pending(&mut self, pass: Pass, walk: &mut Walk, batcher: &mut Batcher) -> Result<(), Stop> {
-        for Pending { number, .. } in walk.pending.clone() {
+        let mut no_ocr = false;
+        for Pending { number, lacks, .. } in walk.pending.clone() {
+            // That nobody reads pictures yet is found out with one ticket, and holds for all of them.
+            if no_ocr && lacks == Lacking::Ocr {
+                continue;
+            }
             let question = self.platform.as_listed(&number);
             let row = match self.fetching(|run| run.caller.ask(&question)) {
                 Ok(said) => {
                     let raw =
                         serde_json::from_slice(&said.body).map_err(|error| not_json(&question, &error))?;
-                    self.row(raw, &question)?
+                    let row = self.row(raw, &question)?;
+                    if row.is_none() {
+                        self.unavailable("tickets", format!("ticket {number}"), NO_STATE.to_owned());
+                        let again = Again { lacks, reason: NO_STATE.to_owned() };
+                        self.wait_for(walk, &number, again)?;
+                        continue;
+                    }
+                    row
                 }
                 Err(error) if error.of_one_thing() => {
                     self.unavailable("tickets", format!("ticket {number}"), error.in_full());
                     None
                 }
                 Err(error) if error.may_pass() => {
-                    wait_for(walk, &number, error.in_full())?;
+                    self.wait_for(walk, &number, Again { lacks, reason: error.in_full() })?;
                     continue;
                 }
                 Err(error) => return Err(error.into()),
@@ -214,12 +247,18 @@ impl<'a> Run<'a> {
             let mut again = None;
             if let Some(row) = row {
                 let whole = self.fetching(|run| run.gatherer().whole(&row))?;
+                no_ocr |= whole.found_no_ocr();
+                let lacks_now = whole.again.as_ref().map(|again| again.lacks);
+                if (lacks, lacks_now) == (Lacking::Ocr, Some(Lacking::Ocr)) {
+                    // It waits as it did, which is nothing new to write down.
+                    continue;
+                }
                 self.write_ticket(pass, &row, &whole, batcher)?;
                 again = whole.again;
             }
             // Only now: a run that is stopped before has not done it.
             match again {
-                Some(reason) => wait_for(walk, &number, reason)?,
+                Some(again) => self.wait_for(walk, &number, again)?,
                 None => walk.pending.retain(|pending| pending.number != number),
             }
         }
@@ -255,8 +294,8 @@ impl<'a> Run<'a> {
         gatherer.each(&rows, &fetching, |row, whole| {
             self.write_ticket(pass, row, &whole, batcher)?;
             walk.pending.retain(|pending| pending.number != row.state.number);
-            if let Some(reason) = &whole.again {
-                wait_for(walk, &row.state.number, reason.clone())?;
+            if let Some(again) = whole.again {
+                self.wait_for(walk, &row.state.number, again)?;
             }
             walk.collected(&row.state);
             if batcher.is_full(self.sink) {
@@ -356,30 +395,38 @@ impl<'a> Run<'a> {
         for (stream, what, why) in &whole.unavailable {
             self.unavailable(stream, what.clone(), why.clone());
         }
-        if let Some(reason) = &whole.again {
-            self.unavailable("conversations", format!("ticket {}", row.state.number), reason.clone());
-        }
         Ok(())
     }
-}
 
-/// A ticket is asked for again in the next run.
-fn wait_for(walk: &mut Walk, number: &str, reason: String) -> Result<(), HelpdeskError> {
-    if let Some(pending) = walk.pending.iter_mut().find(|pending| pending.number == number) {
-        pending.runs += 1;
-        pending.reason = reason;
-        return Ok(());
+    /// A ticket is asked for again in the next run.
+    fn wait_for(&mut self, walk: &mut Walk, number: &str, again: Again) -> Result<(), HelpdeskError> {
+        let Again { lacks, reason } = again;
+        if let Some(pending) = walk.pending.iter_mut().find(|pending| pending.number == number) {
+            pending.runs += 1;
+            (pending.reason, pending.lacks) = (reason, lacks);
+            return Ok(());
+        }
+        if walk.pending.len() >= PENDING_MAX {
+            // Where there is no OCR many tickets may wait for it. They take no place from others, and stop no run.
+            if lacks == Lacking::Ocr {
+                self.so_far.not_waited_for += 1;
+                return Ok(());
+            }
+            let gives_way = walk.pending.iter().rposition(|pending| pending.lacks == Lacking::Ocr);
+            let Some(gives_way) = gives_way else {
+                return Err(HelpdeskError::Answer {
+                    path: "the list of tickets".to_owned(),
+                    why: format!(
+                        "what belongs to more than {PENDING_MAX} tickets could not be read; the last: {reason}"
+                    ),
+                });
+            };
+            walk.pending.remove(gives_way);
+            self.so_far.not_waited_for += 1;
+        }
+        walk.pending.push(Pending { number: number.to_owned(), reason, runs: 1, lacks });
+        Ok(())
     }
-    if walk.pending.len() >= PENDING_MAX {
-        return Err(HelpdeskError::Answer {
-            path: "the list of tickets".to_owned(),
-            why: format!(
-                "what belongs to more than {PENDING_MAX} tickets could not be read; the last: {reason}"
-            ),
-        });
-    }
-    walk.pending.push(Pending { number: number.to_owned(), reason, runs: 1 });
-    Ok(())
 }
 
 /// Messages as they go into their ticket: all of them, and of the first what they say.

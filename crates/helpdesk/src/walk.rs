@@ -22,6 +22,25 @@ pub const PENDING_MAX: usize = 1_000;
 /// Tickets that a cursor remembers by their state. What is beyond is collected again, which makes it no other record.
 const SEEN_MAX: usize = 50_000;
 
+/// What a ticket lacks for which it is asked for again; what weighs most first.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Lacking {
+    /// Itself, or its messages.
+    #[default]
+    Messages,
+    /// Files that could not be had then.
+    Files,
+    /// What pictures of text say: nobody here read them.
+    Ocr,
+}
+
+impl Lacking {
+    fn is_messages(&self) -> bool {
+        matches!(self, Self::Messages)
+    }
+}
+
 /// A ticket that could not be had whole, and is asked for again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pending {
@@ -31,6 +50,9 @@ pub struct Pending {
     pub reason: String,
     /// In how many runs.
     pub runs: u32,
+    /// What it lacks. Cursors of before there was a choice have none.
+    #[serde(default, skip_serializing_if = "Lacking::is_messages")]
+    pub lacks: Lacking,
 }
 
 /// Where a walk goes on: what stands in the lake.
@@ -96,11 +118,11 @@ impl Walk {
         let cursor: Cursor =
             serde_json::from_value(cursor.clone()).map_err(|error| HelpdeskError::Answer {
                 path: format!("the cursor of {stream}"),
-                why: format!("it cannot be read ({error}); reset it with `stele sources state`"),
+                why: format!("it cannot be read ({error}); reset it with `stele sources state reset ID`"),
             })?;
         let since = instant(&cursor.since).ok_or_else(|| HelpdeskError::Answer {
             path: format!("the cursor of {stream}"),
-            why: format!("{:?} is no time; reset it with `stele sources state`", cursor.since),
+            why: format!("{:?} is no time; reset it with `stele sources state reset ID`", cursor.since),
         })?;
         walk.mark_ms = since.as_millisecond().max(start_ms);
         walk.since_ms = walk.mark_ms.saturating_sub(lookback_ms).max(start_ms);
@@ -168,6 +190,17 @@ impl Walk {
         self.since_ms = self.since_ms.max(latest_ms);
         self.forget();
         Ok(moves_on)
+    }
+
+    /// All pages of a list that there are for where it began were read, and it goes on behind them. Where it is in the order of
+    /// the last change, it goes on from the latest that was met. Says whether that is later than where it began.
+    pub(crate) fn go_on_from(&mut self, latest_ms: i64) -> bool {
+        // Whole seconds are all that an address says.
+        let latest_ms = latest_ms.div_euclid(1000) * 1000;
+        let moves_on = latest_ms > self.since_ms;
+        self.since_ms = self.since_ms.max(latest_ms);
+        self.forget();
+        moves_on
     }
 
     /// Forgets what no later page can show again.

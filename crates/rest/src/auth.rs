@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use stele_collect::CollectError;
-use stele_http::{Client, HttpError, Method, Reply, Secret, without_passwords};
+use stele_http::{Client, HttpError, Method, Reply, Secret, shown_address};
 use url::Url;
 use url::form_urlencoded::Serializer;
 
 use crate::config::{Auth, ClientIn, Oauth2, Place};
+use crate::hidden::Hidden;
 use crate::service::{Moment, Outgoing};
 
 /// How long before its end a token is renewed, so that it does not end on its way; half of its time if that is less.
@@ -18,15 +19,14 @@ const MARGIN: Duration = Duration::from_secs(30);
 /// How long a token lives whose service does not say.
 const LIFE: Duration = Duration::from_secs(3_600);
 
-/// Shortest secret that is looked for in texts. Less would spoil every text.
-const HIDDEN_CHARS_MIN: usize = 4;
-
 /// Who asks.
 pub(crate) struct Authority {
     auth: Auth,
     /// What a person sets to be somebody, for errors.
     source_id: String,
     variable: String,
+    /// Whether addresses are shown without their paths, in any part of which a key may stand.
+    hosts_alone: bool,
     held: Mutex<Held>,
 }
 
@@ -36,8 +36,8 @@ struct Held {
     token: Option<(Secret, Duration)>,
     /// The last one that the service gave, where it gives new ones.
     refresh_token: Option<Secret>,
-    /// Everything that was ever a secret here, to be hidden.
-    secrets: Vec<Secret>,
+    /// Everything that was ever a secret here.
+    hidden: Hidden,
 }
 
 #[derive(Deserialize)]
@@ -50,21 +50,30 @@ struct Granted {
 }
 
 impl Authority {
-    pub(crate) fn new(auth: Auth, headers: Vec<Secret>, source_id: &str, variable: String) -> Self {
-        let mut secrets = headers;
+    pub(crate) fn new(
+        auth: Auth,
+        others: Vec<Secret>,
+        source_id: &str,
+        variable: String,
+        hosts_alone: bool,
+    ) -> Self {
+        let mut secrets = others;
         match &auth {
             Auth::None => {}
             Auth::ApiKey { value, .. } => secrets.push(value.clone()),
-            Auth::Basic { username, password } => secrets.extend([username.clone(), password.clone()]),
+            Auth::Basic { username, password } => {
+                secrets.extend([username.clone(), password.clone(), encoded(username, password)]);
+            }
             Auth::Bearer { token } => secrets.push(token.clone()),
             Auth::Oauth2(oauth2) => {
                 secrets.push(oauth2.client_secret.clone());
+                secrets.push(encoded(&oauth2.client_id, &oauth2.client_secret));
                 secrets.extend(oauth2.refresh_token.clone());
             }
             Auth::Tokens { tokens, .. } => secrets.extend(tokens.iter().cloned()),
         }
-        let held = Mutex::new(Held { secrets, ..Held::default() });
-        Self { auth, source_id: source_id.to_owned(), variable, held }
+        let held = Mutex::new(Held { hidden: Hidden::of(secrets), ..Held::default() });
+        Self { auth, source_id: source_id.to_owned(), variable, hosts_alone, held }
     }
 
     /// How many there are that have limits of their own.
@@ -141,12 +150,38 @@ impl Authority {
 
     /// A text without anything that is a secret here.
     pub(crate) fn hide(&self, text: &str) -> String {
-        let held = self.held();
-        let mut hidden: Vec<&Secret> =
-            held.secrets.iter().filter(|secret| secret.reveal().len() >= HIDDEN_CHARS_MIN).collect();
-        // One may be part of another.
-        hidden.sort_by_key(|secret| std::cmp::Reverse(secret.reveal().len()));
-        hidden.iter().fold(without_passwords(text), |text, secret| secret.hide_in(&text))
+        self.held().hidden.hide(text)
+    }
+
+    /// An address without anything that is a secret here.
+    pub(crate) fn shown(&self, address: &str) -> String {
+        let Ok(url) = Url::parse(address) else { return shown_address(address) };
+        // The host is no secret, even where it reads like one.
+        let host = shown_address(&url.origin().ascii_serialization());
+        match self.hosts_alone {
+            true => host,
+            false => {
+                let whole = shown_address(address);
+                format!("{host}{}", self.hide(whole.strip_prefix(&host).unwrap_or_default()))
+            }
+        }
+    }
+
+    /// What a request to an address failed at, after so many tries, without secrets.
+    pub(crate) fn in_vain(&self, error: HttpError, address: &str, tries: u32) -> HttpError {
+        let service = || self.shown(address);
+        match error {
+            HttpError::Unreachable { reason, .. } => {
+                HttpError::Unreachable { service: service(), reason: self.hide(&reason), tries }
+            }
+            HttpError::Unusable { reason, .. } => {
+                HttpError::Unusable { service: service(), reason: self.hide(&reason) }
+            }
+            HttpError::Config { setting, reason } => {
+                HttpError::Config { setting, reason: self.hide(&reason) }
+            }
+            other => other,
+        }
     }
 
     /// The error that says that the credentials are not good.
@@ -167,29 +202,37 @@ impl Authority {
             return Ok(token.clone());
         }
         let refresh = held.refresh_token.clone().or_else(|| oauth2.refresh_token.clone());
-        let reply = fetch(oauth2, refresh.as_ref(), client, moment).map_err(|error| match error {
-            HttpError::Cancelled => CollectError::Cancelled,
-            source => CollectError::Http { what: format!("source {}: the token", self.source_id), source },
-        })?;
+        let what = || format!("source {}: the token", self.source_id);
+        let reply = match fetch(oauth2, refresh.as_ref(), client, moment) {
+            Ok(reply) => reply,
+            Err(HttpError::Cancelled) => return Err(CollectError::Cancelled),
+            Err(error) => {
+                // What is hidden is behind the same lock.
+                drop(held);
+                let source = self.in_vain(error, &oauth2.token_url, 1);
+                return Err(CollectError::Http { what: what(), source });
+            }
+        };
         let status = reply.status;
         if !(200..300).contains(&status) {
-            let said = client.clean(&reply.said());
             drop(held);
+            // Hidden before it is cut: of half a key nobody knows that it is one.
+            let said = client.clean(&self.hide(&reply.said()));
             return Err(match status {
                 400..=403 => self.credentials(&format!("{status}: {said}")),
                 _ => CollectError::Http {
-                    what: format!("source {}: the token", self.source_id),
+                    what: what(),
                     source: HttpError::Busy {
-                        service: stele_http::shown_address(&oauth2.token_url),
+                        service: self.shown(&oauth2.token_url),
                         status,
-                        reason: self.hide(&said),
+                        reason: said,
                         tries: 1,
                     },
                 },
             });
         }
         let granted: Granted = serde_json::from_slice(&reply.body).map_err(|_| CollectError::Answer {
-            what: format!("source {}: the token", self.source_id),
+            what: what(),
             // Not what it says: the token may be in it.
             why: "its answer has no `access_token`; is `token_url` the right address?".to_owned(),
         })?;
@@ -197,9 +240,9 @@ impl Authority {
         let life = granted.expires_in.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
         let life = life.unwrap_or(LIFE);
         held.token = Some((token.clone(), moment.pace.now() + life - MARGIN.min(life / 2)));
-        held.secrets.push(token.clone());
+        held.hidden.add(&token);
         if let Some(refresh_token) = granted.refresh_token.map(Secret::new) {
-            held.secrets.push(refresh_token.clone());
+            held.hidden.add(&refresh_token);
             held.refresh_token = Some(refresh_token);
         }
         Ok(token)
@@ -259,8 +302,12 @@ pub(crate) fn set_param(url: &mut Url, name: &str, values: &[String]) {
 }
 
 fn basic(username: &Secret, password: &Secret) -> (String, Secret) {
-    let text = format!("{}:{}", username.reveal(), password.reveal());
-    ("authorization".to_owned(), Secret::new(format!("Basic {}", base64(text.as_bytes()))))
+    ("authorization".to_owned(), Secret::new(format!("Basic {}", encoded(username, password).reveal())))
+}
+
+/// A name and a password as a header has them.
+fn encoded(username: &Secret, password: &Secret) -> Secret {
+    Secret::new(base64(format!("{}:{}", username.reveal(), password.reveal()).as_bytes()))
 }
 
 /// Base64 with padding (RFC 4648), for one header.

@@ -4,20 +4,23 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use serde_json::Value;
 use stele_collect::{
-    Batcher, Budget, Checked, CircuitBreaker, CollectError, Collected, Collector, Cursors, Means, Outcome,
-    RateLimiter, ResponseCache, Sink, Source, StreamInfo, ValueType,
+    Batcher, Budget, Checked, CircuitBreaker, CollectError, Collected, Collector, Cursors, DedupBy, Means,
+    Outcome, RateLimiter, ResponseCache, Sink, Source, StreamInfo, ValueType,
 };
-use stele_http::{Client, Pace, is_exposed, shown_address};
+use stele_http::{Client, Pace, Secret, is_exposed, shown_address};
 use url::Url;
 
 use crate::auth::Authority;
 use crate::config::{Auth, RestConfig};
 use crate::cursor::State;
+use crate::hidden::unshown;
 use crate::resource::{Context, Resource, resources};
-use crate::run::{Run, StreamState};
+use crate::run::{Above, Run};
 use crate::select::Record;
 use crate::service::{Moment, Service};
+use crate::state::StreamState;
 use crate::walk::{Common, Walked, walk};
 
 /// Settings that are sent. What is looked up for them may be a key, wherever it stands.
@@ -84,8 +87,13 @@ impl RestCollector {
             None => "its `auth`".to_owned(),
         };
         let of_resources = config.resources.iter().flat_map(|resource| resource.headers.values());
-        let hidden = config.headers.values().chain(of_resources).cloned().collect();
-        let authority = Authority::new(config.auth, hidden, &source.id, variable);
+        let addresses: Vec<&str> = config.resources.iter().map(|resource| resource.path.as_str()).collect();
+        let addresses = [vec![config.base_url.as_str()], addresses].concat();
+        let parts = config.secrets.iter().flat_map(|value| unshown(value, &base, &addresses));
+        let who = [base.username(), base.password().unwrap_or_default()].map(Secret::new);
+        let hidden = config.headers.values().chain(of_resources).cloned().chain(parts).chain(who).collect();
+        let hosts_alone = has_looked_up_address(&source);
+        let authority = Authority::new(config.auth, hidden, &source.id, variable, hosts_alone);
         let own =
             || Arc::new(RateLimiter::new(&source.rate_limit).with_wait_max(config.retry.max_total_wait));
         let limiters = match (&shared.limiter, authority.identities()) {
@@ -139,9 +147,14 @@ impl RestCollector {
     /// Whether every resource without a parent answers.
     fn checked(&self, means: &Means<'_>) -> Result<Checked, CollectError> {
         let mut checked = Checked::default();
+        let (mut is_any_given, mut refused) = (false, None);
         for resource in self.resources.iter().filter(|resource| resource.parent.is_none()) {
             let name = &resource.config.name;
             let (records, walked) = self.first_page(resource, &Context::default(), means)?;
+            match &walked.forbidden {
+                Some(why) => refused = refused.or_else(|| Some(format!("{name}: {why}"))),
+                None => is_any_given = true,
+            }
             checked.notes.push(match (walked.forbidden, walked.nothing) {
                 (Some(why), _) => format!("{name} is not given: {why}"),
                 (None, Some(why)) => format!("{name} has nothing: {why}"),
@@ -150,8 +163,38 @@ impl RestCollector {
                 }
             });
         }
-        checked.notes.push(format!("{} is reached", shown_address(self.common.base.as_str())));
+        if let Some(first) = refused.filter(|_| !is_any_given) {
+            return Err(CollectError::Config {
+                source_id: self.source.id.clone(),
+                why: format!(
+                    "none of its streams can be had; {first}; it needs a permission that the key does not have"
+                ),
+            });
+        }
+        checked.notes.extend(self.resources.iter().filter_map(|resource| self.doubled(resource)));
+        checked.notes.push(format!("{} is reached", self.service.shown(&self.common.base)));
         Ok(checked)
+    }
+
+    /// What is said of a resource whose records nothing tells from those of the run before.
+    fn doubled(&self, resource: &Resource) -> Option<String> {
+        let config = &resource.config;
+        let is_told =
+            !config.key.is_empty() || config.incremental.is_some() || self.source.dedup != DedupBy::Nothing;
+        (!is_told).then(|| {
+            format!(
+                "{}: it has no `key`, so each run keeps all of its records again; say by `key` what identifies one, or set dedup = \"content\"",
+                config.name
+            )
+        })
+    }
+
+    /// Does something without what is kept, which says nothing of what the service has now.
+    fn anew<T>(&mut self, work: impl FnOnce(&Self) -> T) -> T {
+        let cache = self.service.cache.take();
+        let done = work(self);
+        self.service.cache = cache;
+        done
     }
 
     /// Whether anything below a resource failed, so that it has to be met again.
@@ -192,34 +235,8 @@ impl RestCollector {
         Ok(())
     }
 
-    fn finished(&self, mut collected: Collected) -> Collected {
-        collected.calls = self.service.calls.swap(0, Ordering::Relaxed);
-        let cached = self.service.cached.swap(0, Ordering::Relaxed);
-        if cached > 0 {
-            collected.notes.push(format!("{cached} pages were known from before and not sent again"));
-        }
-        let level = match self.service.spent_level.swap(0, Ordering::Relaxed) {
-            0 => return collected,
-            1 => "70 %",
-            _ => "90 %",
-        };
-        collected
-            .notes
-            .push(format!("source {}: more than {level} of what it may cost is spent", self.source.id));
-        collected
-    }
-}
-
-impl Collector for RestCollector {
-    fn check(&mut self, means: &Means<'_>) -> Result<Checked, CollectError> {
-        // What is kept says nothing of whether the service answers now.
-        let cache = self.service.cache.take();
-        let checked = self.checked(means);
-        self.service.cache = cache;
-        checked
-    }
-
-    fn discover(&mut self, means: &Means<'_>) -> Result<Vec<StreamInfo>, CollectError> {
+    /// What the first page of each resource shows.
+    fn discovered(&self, means: &Means<'_>) -> Result<Vec<StreamInfo>, CollectError> {
         let mut firsts: Vec<Option<Context>> = Vec::new();
         let mut streams = Vec::new();
         for resource in &self.resources {
@@ -244,8 +261,9 @@ impl Collector for RestCollector {
         Ok(streams)
     }
 
-    fn collect(
-        &mut self,
+    /// Collects every resource, each after its parent.
+    fn gathered(
+        &self,
         from: &Cursors,
         sink: &mut dyn Sink,
         means: &Means<'_>,
@@ -261,15 +279,19 @@ impl Collector for RestCollector {
         };
         let mut collected = Collected::default();
         let mut below: BTreeMap<usize, Vec<Context>> = BTreeMap::new();
-        let (mut held, mut failed) = (BTreeMap::new(), BTreeSet::new());
+        let (mut held, mut failed, mut whole) = (BTreeMap::new(), BTreeSet::new(), BTreeSet::new());
         for (at, resource) in self.resources.iter().enumerate() {
-            let parent = resource.parent.map(|parent| &self.resources[parent]);
             let contexts = match resource.parent {
                 None => vec![Context::default()],
                 Some(parent) => below.get(&parent).cloned().unwrap_or_default(),
             };
+            let above = Above {
+                parent: resource.parent.map(|parent| &self.resources[parent]),
+                contexts: &contexts,
+                is_whole: resource.parent.is_none_or(|parent| whole.contains(&parent)),
+            };
             let since = from.get(&resource.config.name);
-            let streamed = match run.stream(resource, parent, &contexts, since.as_ref(), sink) {
+            let mut streamed = match run.stream(resource, &above, since.as_ref(), sink) {
                 Ok(streamed) => streamed,
                 // A preview is full.
                 Err(CollectError::Enough) => return Ok(self.finished(collected)),
@@ -278,18 +300,80 @@ impl Collector for RestCollector {
                     return Err(error);
                 }
             };
+            // Nobody could be asked for: whoever reads `ok` would take it for empty.
+            if let Some(parent) = resource.parent
+                && contexts.is_empty()
+                && matches!(streamed.outcome.outcome, Outcome::Ok)
+                && matches!(collected.streams[parent].outcome, Outcome::Unavailable { .. })
+            {
+                let reason = format!("{} is not given", self.resources[parent].config.name);
+                streamed.outcome.outcome = Outcome::Unavailable { reason };
+            }
             if matches!(streamed.outcome.outcome, Outcome::Failed { .. }) {
                 failed.insert(at);
+            }
+            if streamed.is_whole {
+                whole.insert(at);
             }
             held.extend(streamed.held.map(|state| (at, state)));
             below.insert(at, streamed.below);
             collected.notes.extend(streamed.notes);
+            collected.notes.extend(self.doubled(resource).filter(|_| streamed.outcome.records > 0));
+            collected.unavailable_more += streamed.unavailable_more;
             collected.streams.push(streamed.outcome);
         }
         match self.let_go(held, &failed, &mut collected, sink) {
             Ok(()) | Err(CollectError::Enough) => Ok(self.finished(collected)),
             Err(error) => Err(error),
         }
+    }
+
+    fn finished(&self, mut collected: Collected) -> Collected {
+        collected.calls = self.service.calls.swap(0, Ordering::Relaxed);
+        let cached = self.service.cached.swap(0, Ordering::Relaxed);
+        if cached > 0 {
+            collected.notes.push(format!("{cached} pages were known from before and not sent again"));
+        }
+        let level = match self.service.spent_level.swap(0, Ordering::Relaxed) {
+            0 => return collected,
+            1 => "70 %",
+            _ => "90 %",
+        };
+        collected
+            .notes
+            .push(format!("source {}: more than {level} of what it may cost is spent", self.source.id));
+        collected
+    }
+}
+
+impl Collector for RestCollector {
+    fn check(&mut self, means: &Means<'_>) -> Result<Checked, CollectError> {
+        self.anew(|this| this.checked(means))
+    }
+
+    fn discover(&mut self, means: &Means<'_>) -> Result<Vec<StreamInfo>, CollectError> {
+        self.anew(|this| this.discovered(means))
+    }
+
+    fn collect(
+        &mut self,
+        from: &Cursors,
+        sink: &mut dyn Sink,
+        means: &Means<'_>,
+    ) -> Result<Collected, CollectError> {
+        if !sink.keeps() {
+            return self.anew(|this| this.gathered(from, sink, means));
+        }
+        let collected = self.gathered(from, sink, means)?;
+        let is_failed = |outcome: &Outcome| matches!(outcome, Outcome::Failed { .. });
+        // A run that goes on where this one stopped is spared what this one was told.
+        if let Some(cache) = &self.service.cache
+            && collected.streams.len() == self.resources.len()
+            && !collected.streams.iter().any(|stream| is_failed(&stream.outcome))
+        {
+            cache.ended(means.clock.now());
+        }
+        Ok(collected)
     }
 }
 
@@ -335,6 +419,15 @@ fn is_looked_up(source: &Source) -> bool {
         };
         sent.contains("${")
     })
+}
+
+/// Whether anything of an address that is asked is looked up: nobody knows then which part of it is a key.
+fn has_looked_up_address(source: &Source) -> bool {
+    let shown = source.shown_settings();
+    let of_resources = shown["resources"].as_array().into_iter().flatten().map(|resource| &resource["path"]);
+    let own = [&shown["endpoint"], &shown["base_url"], &shown["path"], &shown["auth"]["token_url"]];
+    let mut all = own.into_iter().chain(of_resources).filter_map(Value::as_str);
+    all.any(|address| address.contains("${"))
 }
 
 /// Names of members and what they are, by a page of records.

@@ -131,7 +131,8 @@ impl<'a> Track<'a> {
     }
 }
 
-/// Earlier, the same or later: by the instant if both are times, by size if both are numbers, else by their letters.
+/// Earlier, the same or later: by size if both are numbers, as such or as texts, by the instant if both are times, else by
+/// their letters.
 pub(crate) fn compare(a: &Value, b: &Value) -> Ordering {
     if let (Value::Number(a), Value::Number(b)) = (a, b) {
         return match (a.as_i128(), b.as_i128()) {
@@ -140,6 +141,10 @@ pub(crate) fn compare(a: &Value, b: &Value) -> Ordering {
         };
     }
     if let (Value::String(a), Value::String(b)) = (a, b) {
+        // Numbers that some readers would spoil are sent as texts. By their letters "1000" would be before "999".
+        if let (Some(a), Some(b)) = (Digits::of(a), Digits::of(b)) {
+            return a.compare(&b);
+        }
         return match (instant(a), instant(b)) {
             (Some(a), Some(b)) => a.cmp(&b),
             _ => a.cmp(b),
@@ -147,6 +152,42 @@ pub(crate) fn compare(a: &Value, b: &Value) -> Ordering {
     }
     // The service changed the type: what is asked again is better than what is lost.
     Ordering::Equal
+}
+
+/// A number as a text writes it, however long it is: `-12.50`.
+struct Digits<'a> {
+    is_negative: bool,
+    /// In front of the point, without zeros that say nothing, and behind it.
+    whole: &'a str,
+    part: &'a str,
+}
+
+impl<'a> Digits<'a> {
+    fn of(text: &'a str) -> Option<Self> {
+        let (is_negative, digits) = match text.strip_prefix('-') {
+            Some(digits) => (true, digits),
+            None => (false, text.strip_prefix('+').unwrap_or(text)),
+        };
+        let (whole, part) = digits.split_once('.').unwrap_or((digits, "0"));
+        let are_digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        if !are_digits(whole) || !are_digits(part) {
+            return None;
+        }
+        let (whole, part) = (whole.trim_start_matches('0'), part.trim_end_matches('0'));
+        let is_zero = whole.is_empty() && part.is_empty();
+        Some(Self { is_negative: is_negative && !is_zero, whole, part })
+    }
+
+    fn compare(&self, other: &Self) -> Ordering {
+        let size = (self.whole.len(), self.whole, self.part);
+        let sizes = size.cmp(&(other.whole.len(), other.whole, other.part));
+        match (self.is_negative, other.is_negative) {
+            (false, false) => sizes,
+            (true, true) => sizes.reverse(),
+            (false, true) => Ordering::Greater,
+            (true, false) => Ordering::Less,
+        }
+    }
 }
 
 /// The cursor that is this much earlier, in the form that it has. A text that is no time stays what it is.
@@ -231,6 +272,21 @@ mod tests {
         check(json!(9_007_199_254_740_993_i64), json!(9_007_199_254_740_992_i64), Ordering::Greater);
         check(json!("b"), json!("a"), Ordering::Greater);
         check(json!("a"), json!(1), Ordering::Equal);
+        // Numbers in texts, with a sign, a point, zeros in front, and more digits than any type has.
+        check(json!("1000"), json!("999"), Ordering::Greater);
+        check(json!("-1000"), json!("-999"), Ordering::Less);
+        check(json!("-1"), json!("1"), Ordering::Less);
+        check(json!("-0"), json!("+0"), Ordering::Equal);
+        check(json!("0100"), json!("99"), Ordering::Greater);
+        check(json!("10.5"), json!("9.75"), Ordering::Greater);
+        check(json!("9.50"), json!("9.5"), Ordering::Equal);
+        check(json!("-9.45"), json!("-9.5"), Ordering::Greater);
+        check(json!("1".repeat(41)), json!("9".repeat(40)), Ordering::Greater);
+        check(json!("1700000000.2"), json!("1700000000"), Ordering::Greater);
+        // One that is none: by letters, as before.
+        check(json!("1000"), json!("99a"), Ordering::Less);
+        check(json!("1.2.10"), json!("1.2.9"), Ordering::Less);
+        check(json!(""), json!("1"), Ordering::Less);
     }
 
     #[test]

@@ -28,11 +28,13 @@ mod auth;
 mod collector;
 mod config;
 mod cursor;
+mod hidden;
 mod paginate;
 mod resource;
 mod run;
 mod select;
 mod service;
+mod state;
 mod template;
 mod walk;
 

@@ -3,14 +3,15 @@
 //! Each run over a resource, and each parent of it, has a pager of its own: one that is shared would begin the second where
 //! the first ended.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 use serde_json::Value;
+use serde_json::value::RawValue;
 use serde_json_path::JsonPath;
 use stele_collect::{CollectError, ContentId, content_id};
 
 use crate::config::Paginate;
-use crate::select::{Record, json_path};
+use crate::select::{Record, Select, json_path};
 use crate::template::plain;
 
 /// Members that hold the address of the next page, as services call them, or a cursor with the name under which it is sent.
@@ -38,6 +39,10 @@ const NEXT_CURSORS: [(&str, &str); 7] = [
 /// Members that say that there is more.
 const MORE: [&str; 4] = ["$.has_more", "$.hasMore", "$.meta.has_more", "$.pagination.has_more"];
 
+/// Empty pages in a row after which a service that says that there is more is not believed any more. Gaps of what one may
+/// not see are short; a service that gives nothing beyond a place of its own would be asked up to `pages_max`.
+const EMPTY_MAX: u64 = 10;
+
 /// What is asked next.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Next {
@@ -55,6 +60,14 @@ pub(crate) struct Page<'a> {
     pub(crate) headers: &'a [(String, String)],
     pub(crate) body: &'a [u8],
     pub(crate) records: &'a [Record],
+    pub(crate) select: &'a Select,
+}
+
+impl Page<'_> {
+    /// How many records the service gave, whether they are wanted or not, if that can be told.
+    fn listed(&self) -> Option<u64> {
+        self.select.listed(self.body, self.records.len())
+    }
 }
 
 /// Goes from page to page.
@@ -69,6 +82,8 @@ pub(crate) struct Pager {
     /// Hashes of what was asked for: what is asked again never ends.
     asked: HashSet<ContentId>,
     last_page: Option<ContentId>,
+    /// Empty pages in a row, and where the first of them is.
+    empty: Option<(u64, u64)>,
 }
 
 /// How, with its paths understood.
@@ -134,6 +149,7 @@ impl Pager {
             number,
             asked: HashSet::new(),
             last_page: None,
+            empty: None,
         })
     }
 
@@ -170,18 +186,23 @@ impl Pager {
         }
         // A service that knows no pages answers every number with the same.
         let counted = matches!(self.how, How::PageNumber { .. } | How::Offset { .. });
-        if counted && !page.records.is_empty() {
-            let content = content_id(&page.records.iter().map(|record| record.value.clone()).collect());
-            if self.last_page.replace(content) == Some(content) {
-                return stopped(
-                    "pagination_loop",
-                    format!(
-                        "{what}: pages {} and {} are the same, so the service does not know the names that `paginate` uses; what was read is kept; correct them, or write {{\"type\": \"single\"}}",
-                        self.pages - 1,
-                        self.pages
-                    ),
-                );
-            }
+        let content = match (page.records, counted) {
+            (_, false) => None,
+            // None of them is wanted.
+            ([], true) => page.listed().filter(|listed| *listed > 0).map(|_| understood(page.body)),
+            (records, true) => Some(records.iter().map(|record| record.value.clone()).collect()),
+        };
+        if let Some(content) = content.as_ref().map(content_id)
+            && self.last_page.replace(content) == Some(content)
+        {
+            return stopped(
+                "pagination_loop",
+                format!(
+                    "{what}: pages {} and {} are the same, so the service does not know the names that `paginate` uses; what was read is kept; correct them, or write {{\"type\": \"single\"}}",
+                    self.pages - 1,
+                    self.pages
+                ),
+            );
         }
         if self.pages >= self.pages_max {
             return stopped(
@@ -196,20 +217,33 @@ impl Pager {
     }
 
     fn find(&mut self, page: &Page<'_>, what: &str) -> Result<Option<Next>, CollectError> {
-        let came = page.records.len() as u64;
         let how = self.how.clone();
         Ok(match &how {
             How::Single => None,
             How::PageNumber { param, size, pages, .. } => {
+                let asked = self.number;
                 self.number += 1;
                 let all = pages.as_ref().and_then(|path| number(path, page.body));
-                let over = came == 0 || all.is_some_and(|all| self.pages >= all);
+                let over = match (all, page.listed()) {
+                    (Some(all), _) => self.pages >= all,
+                    (None, Some(listed)) => listed == 0,
+                    (None, None) => return Err(uncounted(what)),
+                };
+                if !over {
+                    self.believe(page, all, ("pages", "page", asked), what)?;
+                }
                 (!over).then(|| self.page_number(param, size.as_ref()))
             }
             How::Offset { param, limit_param, limit, total } => {
-                self.offset += came;
+                let listed = page.listed().ok_or_else(|| uncounted(what))?;
                 let all = total.as_ref().and_then(|path| number(path, page.body));
-                let over = came == 0 || all.is_some_and(|all| self.offset >= all);
+                let asked = self.offset;
+                // Where nothing came, nothing is passed over by the whole of what was asked for.
+                self.offset = self.offset.saturating_add(if listed == 0 { *limit } else { listed });
+                let over = all.map_or(listed == 0, |all| self.offset >= all);
+                if !over {
+                    self.believe(page, all, ("records", "offset", asked), what)?;
+                }
                 (!over).then(|| self.offset(param, limit_param, *limit))
             }
             How::Cursor { path, param, in_body, more } => {
@@ -236,6 +270,35 @@ impl Pager {
                 self.how = self.recognised(page, what)?;
                 self.find(page, what)?
             }
+        })
+    }
+
+    /// Takes the word of a service that there is more, unless nothing came of it for too long. `all` is how many there are by
+    /// its word; with it, what is counted, and where this page is.
+    ///
+    /// # Errors
+    /// If it is not believed any more.
+    fn believe(
+        &mut self,
+        page: &Page<'_>,
+        all: Option<u64>,
+        (counted, place, asked): (&str, &str, u64),
+        what: &str,
+    ) -> Result<(), CollectError> {
+        let Some(all) = all.filter(|_| page.listed() == Some(0)) else {
+            self.empty = None;
+            return Ok(());
+        };
+        let (empty, from) = self.empty.map_or((1, asked), |(empty, from)| (empty + 1, from));
+        self.empty = Some((empty, from));
+        if empty < EMPTY_MAX {
+            return Ok(());
+        }
+        Err(CollectError::Stopped {
+            code: "pagination_empty",
+            why: format!(
+                "{what}: it says that there are {all} {counted}, and gives nothing from {place} {from} on: {empty} pages in a row are empty; what was read is kept; read less at a time by `incremental`, or correct `paginate` if the number is another"
+            ),
         })
     }
 
@@ -281,6 +344,33 @@ impl Pager {
     }
 }
 
+/// Whether pages can be counted by what is selected of them.
+///
+/// # Errors
+/// If not; the text says what would do.
+pub(crate) fn counts_by(paginate: &Paginate, select: &Select) -> Result<(), String> {
+    let (by, or) = match paginate {
+        Paginate::PageNumber { pages_path: None, .. } => {
+            ("page_number", ", or say by `pages_path` where the number of pages stands")
+        }
+        Paginate::Offset { .. } => ("offset", ""),
+        _ => return Ok(()),
+    };
+    match select.is_countable() {
+        true => Ok(()),
+        false => Err(format!(
+            "`select` has a condition by which nobody can tell how many records a page of `{by}` had; let the condition be the last of the path, behind the list itself, such as `$.data[?@.open]`{or}"
+        )),
+    }
+}
+
+fn uncounted(what: &str) -> CollectError {
+    CollectError::Answer {
+        what: what.to_owned(),
+        why: "the number of pages is not where `pages_path` says, and by `select` nobody can tell whether a page was the last; correct one of them".to_owned(),
+    }
+}
+
 /// The first header of this name in lower case.
 pub(crate) fn header_of<'a>(headers: &'a [(String, String)], name: &str) -> Option<&'a str> {
     headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
@@ -317,8 +407,16 @@ fn absolute(from: &url::Url, link: &str, what: &str) -> Result<Next, CollectErro
     })
 }
 
+/// Of a body with a member that cannot be understood, the others: a record that is too deep hides no next page.
 fn understood(body: &[u8]) -> Value {
-    serde_json::from_slice(body).unwrap_or(Value::Null)
+    serde_json::from_slice(body).unwrap_or_else(|_| {
+        let members: BTreeMap<String, &RawValue> = serde_json::from_slice(body).unwrap_or_default();
+        let of = |raw: &RawValue| serde_json::from_str::<Value>(raw.get()).unwrap_or_default();
+        match members.is_empty() {
+            true => Value::Null,
+            false => members.into_iter().map(|(name, raw)| (name, of(raw))).collect(),
+        }
+    })
 }
 
 fn first<'a>(path: &JsonPath, body: &'a Value) -> Option<&'a Value> {

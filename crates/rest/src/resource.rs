@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use serde_json_path::JsonPath;
 
 use crate::config::ResourceConfig;
-use crate::paginate::Pager;
+use crate::paginate::{Pager, counts_by};
 use crate::select::{Select, json_path, member};
 use crate::template::{Fill, Place, places, places_of};
 
@@ -104,6 +104,7 @@ pub(crate) fn resources(configs: Vec<ResourceConfig>) -> Result<Vec<Resource>, S
         // Whether its paths can be used is asked here and not in the middle of a run.
         Pager::new(&config.paginate, config.pages_max).map_err(of)?;
         let select = Select::parse(config.select.as_deref()).map_err(of)?;
+        counts_by(&config.paginate, &select).map_err(of)?;
         let tokens = config.tokens_path.iter().map(|path| json_path(path)).collect::<Result<_, _>>();
         let parts = (select, tokens.map_err(of)?);
         waiting.push((config, parts, above));

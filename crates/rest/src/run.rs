@@ -1,14 +1,14 @@
 //! One stream: its parents side by side, their records through one sieve into one batch after another.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use crossbeam_channel::{Sender, bounded};
-use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use stele_collect::{
-    Batcher, CollectError, Collectable, Means, Outcome, Sink, Source, StreamOutcome, UNAVAILABLE_MAX,
+    Batcher, CollectError, Collectable, Means, Outcome, Rejected, Sink, Source, StreamOutcome,
+    UNAVAILABLE_MAX,
 };
 use stele_http::HttpError;
 use stele_model::error::in_full;
@@ -17,6 +17,7 @@ use crate::cursor::State;
 use crate::resource::{Context, Resource};
 use crate::select::{Record, member, written};
 use crate::service::{Moment, Service, is_fatal};
+use crate::state::StreamState;
 use crate::template::plain;
 use crate::walk::{Common, Walked, walk};
 
@@ -29,57 +30,6 @@ const FAILED_MAX: u64 = 100;
 /// Pages on their way from workers to the sink, for each worker: one that waits and one that is written.
 const PAGES_WAITING: usize = 2;
 
-/// Where a stream goes on. It lies in the lake as the cursor of its stream.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub(crate) struct StreamState {
-    /// Of a stream without parents.
-    at: Option<Value>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    known: Vec<(Value, String)>,
-    /// Of each parent, by what tells it from others.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    parents: BTreeMap<String, State>,
-}
-
-impl StreamState {
-    /// Of a cursor as it lies in the lake.
-    ///
-    /// # Errors
-    /// If it is none of ours.
-    pub(crate) fn of(cursor: Option<&Value>, what: &str) -> Result<Self, CollectError> {
-        let Some(cursor) = cursor else { return Ok(Self::default()) };
-        let refuse = |why: String| CollectError::Answer {
-            what: what.to_owned(),
-            why: format!("its cursor cannot be understood: {why}; reset it by `stele sources state`"),
-        };
-        if !cursor.is_object() {
-            return Err(refuse("it is no object".to_owned()));
-        }
-        Self::deserialize(cursor).map_err(|error| refuse(error.to_string()))
-    }
-
-    pub(crate) fn value(&self) -> Result<Value, CollectError> {
-        serde_json::to_value(self).map_err(CollectError::Unwritable)
-    }
-
-    fn get(&self, context: &Context) -> State {
-        match context.key.is_empty() {
-            true => State { at: self.at.clone(), known: self.known.clone() },
-            false => self.parents.get(&context.key).cloned().unwrap_or_default(),
-        }
-    }
-
-    fn set(&mut self, context: &Context, state: State) {
-        match context.key.is_empty() {
-            true => (self.at, self.known) = (state.at, state.known),
-            false => {
-                self.parents.insert(context.key.clone(), state);
-            }
-        }
-    }
-}
-
 /// What every stream of a run has in common.
 pub(crate) struct Run<'a> {
     pub(crate) source: &'a Source,
@@ -89,6 +39,14 @@ pub(crate) struct Run<'a> {
     pub(crate) means: &'a Means<'a>,
 }
 
+/// What a stream is asked for.
+pub(crate) struct Above<'a> {
+    pub(crate) parent: Option<&'a Resource>,
+    pub(crate) contexts: &'a [Context],
+    /// Whether there are no others than these.
+    pub(crate) is_whole: bool,
+}
+
 /// What came of a stream.
 pub(crate) struct Streamed {
     pub(crate) outcome: StreamOutcome,
@@ -96,6 +54,10 @@ pub(crate) struct Streamed {
     pub(crate) held: Option<StreamState>,
     /// What its children are asked for.
     pub(crate) below: Vec<Context>,
+    /// Whether that is everything that there is, and not only what is new or could be had.
+    pub(crate) is_whole: bool,
+    /// What could not be had beside what the outcome names.
+    pub(crate) unavailable_more: u64,
     pub(crate) notes: Vec<String>,
 }
 
@@ -113,18 +75,17 @@ impl Run<'_> {
     pub(crate) fn stream(
         &self,
         resource: &Resource,
-        parent: Option<&Resource>,
-        contexts: &[Context],
+        above: &Above<'_>,
         from: Option<&Value>,
         sink: &mut dyn Sink,
     ) -> Result<Streamed, CollectError> {
         let what = format!("source {}, {}", self.source.id, resource.config.name);
         // A cursor that is not understood ends this stream alone, before anything is asked.
         let (state, contexts, lost) = match StreamState::of(from, &what) {
-            Ok(state) => (state, contexts, None),
+            Ok(state) => (state, above.contexts, None),
             Err(error) => (StreamState::default(), &[][..], Some(in_full(&error))),
         };
-        let mut gathering = Gathering::new(self, resource, parent, state);
+        let mut gathering = Gathering::new(self, resource, above, state);
         gathering.ended = lost;
         let states: Vec<State> = contexts.iter().map(|context| gathering.state.get(context)).collect();
         let ended = match sink.keeps() {
@@ -136,10 +97,10 @@ impl Run<'_> {
             Err(CollectError::Enough) => return Err(CollectError::Enough),
             // What was gathered is kept before the run ends.
             Err(error) if is_fatal(&error) => {
-                gathering.batcher.flush(sink)?;
+                gathering.flush(sink)?;
                 return Err(error);
             }
-            Err(error) => gathering.ends(&error),
+            Err(error) => gathering.ended = Some(in_full(&error)),
             Ok(()) => {}
         }
         gathering.finish(sink)
@@ -229,45 +190,52 @@ impl Run<'_> {
 struct Gathering<'a> {
     run: &'a Run<'a>,
     resource: &'a Resource,
-    parent: Option<&'a Resource>,
+    above: &'a Above<'a>,
     batcher: Batcher,
     state: StreamState,
+    /// The state is another than what was handed over.
     moved: bool,
+    /// A batch was not kept. How far it came holds only with its records, so nothing follows it.
+    refused: bool,
     records: u64,
+    /// Records that could not be understood.
+    rejected: u64,
     left: u64,
     failed: u64,
     first_failure: Option<String>,
     /// Why the stream ended for all parents.
     ended: Option<String>,
     forbidden: Option<String>,
+    /// Something was not given, so that nobody knows what is below it.
+    lacks: bool,
     notes: Vec<String>,
     unavailable: Vec<(String, String)>,
+    unavailable_more: u64,
     below: Vec<Context>,
     below_keys: BTreeSet<String>,
 }
 
 impl<'a> Gathering<'a> {
-    fn new(
-        run: &'a Run<'a>,
-        resource: &'a Resource,
-        parent: Option<&'a Resource>,
-        state: StreamState,
-    ) -> Self {
+    fn new(run: &'a Run<'a>, resource: &'a Resource, above: &'a Above<'a>, state: StreamState) -> Self {
         Self {
             run,
             resource,
-            parent,
+            above,
             batcher: Batcher::new(resource.config.name.clone()),
             state,
             moved: false,
+            refused: false,
             records: 0,
+            rejected: 0,
             left: 0,
             failed: 0,
             first_failure: None,
             ended: None,
             forbidden: None,
+            lacks: false,
             notes: Vec::new(),
             unavailable: Vec::new(),
+            unavailable_more: 0,
             below: Vec::new(),
             below_keys: BTreeSet::new(),
         }
@@ -282,12 +250,13 @@ impl<'a> Gathering<'a> {
                 (self.run.means.progress)(&self.resource.config.name, self.records);
                 match state {
                     Some(state) => self.reached(&contexts[at], state, sink),
-                    None => self.batcher.flush_if_full(sink),
+                    None => self.flush_if_full(sink),
                 }
             }
             Said::Done(at, Ok(walked)) => {
                 self.left += walked.left;
                 if let Some(why) = walked.forbidden.or(walked.nothing.clone()) {
+                    self.lacks = true;
                     match (contexts[at].key.is_empty(), walked.nothing.is_some()) {
                         (true, true) => self.notes.push(format!("{}: {why}", self.resource.config.name)),
                         (true, false) => self.forbidden = Some(why),
@@ -322,6 +291,19 @@ impl<'a> Gathering<'a> {
     }
 
     fn record(&mut self, record: Record, context: &Context) -> Result<(), CollectError> {
+        if let Some(why) = &record.unread {
+            // Nobody knows what would be below it.
+            self.lacks = true;
+            self.rejected += 1;
+            let stream = self.resource.config.name.clone();
+            self.batcher.reject(Rejected {
+                place: format!("{stream}, record {}", self.records + self.rejected),
+                stream,
+                reason: format!("it cannot be looked into: {why}"),
+                raw: record.raw.get().as_bytes().to_vec(),
+            });
+            return Ok(());
+        }
         if self.resource.has_children {
             match self.resource.below(context, &record.value) {
                 Err(why) => {
@@ -371,7 +353,7 @@ impl<'a> Gathering<'a> {
     }
 
     fn normalised(&self, context: &Context) -> Result<Option<Box<RawValue>>, CollectError> {
-        let Some(parent) = self.parent else { return Ok(None) };
+        let Some(parent) = self.above.parent else { return Ok(None) };
         let included = self.resource.included(&parent.config.name, context);
         if included.is_empty() {
             return Ok(None);
@@ -383,39 +365,63 @@ impl<'a> Gathering<'a> {
     fn reached(&mut self, context: &Context, state: State, sink: &mut dyn Sink) -> Result<(), CollectError> {
         self.state.set(context, state);
         self.moved = true;
-        // A record that is done before its children are would never be asked for them again.
-        if self.resource.has_children {
-            return self.batcher.flush_if_full(sink);
-        }
-        let cursor = self.state.value()?;
-        self.batcher.reached(cursor, sink)
+        self.flush_if_full(sink)
     }
 
-    /// The stream ends here for all parents.
-    fn ends(&mut self, error: &CollectError) {
-        // How far it came holds only with the records that were refused.
-        self.moved &= !matches!(error, CollectError::Frozen { .. });
-        self.ended = Some(in_full(error));
+    fn flush_if_full(&mut self, sink: &mut dyn Sink) -> Result<(), CollectError> {
+        match self.batcher.is_full(sink) {
+            true => self.flush(sink),
+            false => Ok(()),
+        }
+    }
+
+    /// Hands over what was gathered, and how far that came; nothing once something was refused.
+    fn flush(&mut self, sink: &mut dyn Sink) -> Result<(), CollectError> {
+        if self.refused {
+            return Ok(());
+        }
+        let taken = self.hand_over(sink);
+        self.refused = taken.is_err();
+        taken
+    }
+
+    fn hand_over(&mut self, sink: &mut dyn Sink) -> Result<(), CollectError> {
+        // A record that is done before its children are would never be asked for them again.
+        if self.moved && !self.resource.has_children {
+            // Written for each batch and not for each page: there may be a million parents in it.
+            let cursor = self.state.value()?;
+            self.moved = false;
+            self.batcher.reached(cursor, sink)?;
+        }
+        self.batcher.flush(sink)
     }
 
     fn unavailable(&mut self, what: String, why: String) {
-        if self.unavailable.len() < UNAVAILABLE_MAX {
-            self.unavailable.push((what, why));
+        match self.unavailable.len() < UNAVAILABLE_MAX {
+            true => self.unavailable.push((what, why)),
+            false => self.unavailable_more += 1,
         }
     }
 
     fn finish(mut self, sink: &mut dyn Sink) -> Result<Streamed, CollectError> {
         let name = self.resource.config.name.clone();
-        match self.batcher.flush(sink) {
+        let incremental = self.resource.config.incremental.is_some();
+        let Above { parent, contexts, is_whole } = *self.above;
+        // A service that has no parents at all for once is not believed that all of them are gone.
+        if incremental && is_whole && parent.is_some() && !contexts.is_empty() && self.ended.is_none() {
+            self.moved |= self.state.forget_others(contexts);
+        }
+        match self.flush(sink) {
             Ok(()) => {}
-            Err(error @ CollectError::Frozen { .. }) => self.ends(&error),
+            Err(error @ CollectError::Frozen { .. }) => self.ended = Some(in_full(&error)),
             Err(error) => return Err(error),
         }
+        let is_whole = is_whole && !incremental && !self.lacks && self.failed == 0 && self.ended.is_none();
         let first_failure = self.first_failure.take();
         let outcome = match (first_failure, self.forbidden.take()) {
             _ if self.ended.is_some() => Outcome::Failed { reason: self.ended.take().unwrap_or_default() },
             (Some(first), _) => Outcome::Failed {
-                reason: match self.parent {
+                reason: match parent {
                     None => first,
                     Some(parent) => format!(
                         "{} records of {} were asked for in vain; the first: {first}",
@@ -432,6 +438,12 @@ impl<'a> Gathering<'a> {
         if self.left > 0 {
             notes.push(format!("{name}: {} records have no cursor and were left out", self.left));
         }
+        if self.unavailable_more > 0 {
+            notes.push(format!(
+                "{name}: beside the {UNAVAILABLE_MAX} things that are named, {} more could not be had",
+                self.unavailable_more
+            ));
+        }
         Ok(Streamed {
             outcome: StreamOutcome {
                 stream: name,
@@ -439,8 +451,10 @@ impl<'a> Gathering<'a> {
                 records: self.records,
                 unavailable: self.unavailable,
             },
-            held: (self.resource.has_children && self.moved).then_some(self.state),
+            held: (self.resource.has_children && self.moved && !self.refused).then_some(self.state),
             below: self.below,
+            is_whole,
+            unavailable_more: self.unavailable_more,
             notes,
         })
     }

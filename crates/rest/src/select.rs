@@ -11,7 +11,10 @@ use stele_collect::CollectError;
 #[derive(Debug, Clone)]
 pub(crate) struct Record {
     pub(crate) raw: Box<RawValue>,
+    /// The text itself where it cannot be understood.
     pub(crate) value: Value,
+    /// Why it cannot be understood, such as brackets that are too deep.
+    pub(crate) unread: Option<String>,
 }
 
 /// Where records are.
@@ -22,7 +25,18 @@ pub(crate) enum Select {
     /// Members of members, and then each element of the list there, if it is one: `$.data[*]`. Records stay byte for byte.
     Members { names: Vec<String>, each: bool },
     /// Anything else. Records are written anew from what was understood.
-    Path(JsonPath),
+    Path { path: JsonPath, listed: Listed },
+}
+
+/// What a page has before a condition leaves anything out of it.
+#[derive(Debug, Clone)]
+pub(crate) enum Listed {
+    /// What is selected: there is no condition.
+    Selected,
+    /// The elements of the list in these members: `$.data[?@.open]`.
+    In(Vec<String>),
+    /// Nobody knows: the condition is not the last of the path, or what is before it is no single list.
+    Unknown,
 }
 
 impl Select {
@@ -30,22 +44,58 @@ impl Select {
     pub(crate) fn parse(text: Option<&str>) -> Result<Self, String> {
         let Some(text) = text else { return Ok(Select::Found) };
         let path = json_path(text)?;
-        Ok(plain_members(text).map_or(Select::Path(path), |(names, each)| Select::Members { names, each }))
+        Ok(match plain_members(text) {
+            Some((names, each)) => Select::Members { names, each },
+            None => Select::Path { path, listed: listed(text.trim()) },
+        })
+    }
+
+    /// Whether it can be told how many records a page had before a condition left any out.
+    pub(crate) fn is_countable(&self) -> bool {
+        !matches!(self, Select::Path { listed: Listed::Unknown, .. })
+    }
+
+    /// How many records a page had before a condition left any out, if that can be told.
+    pub(crate) fn listed(&self, body: &[u8], selected: usize) -> Option<u64> {
+        match self {
+            Select::Path { listed: Listed::Unknown, .. } => None,
+            Select::Path { listed: Listed::In(names), .. } => {
+                let body: Value = serde_json::from_slice(body).unwrap_or_default();
+                let list = names.iter().try_fold(&body, |value, name| value.get(name.as_str()));
+                Some(match list {
+                    Some(Value::Array(elements)) => elements.len() as u64,
+                    Some(Value::Object(members)) => members.len() as u64,
+                    _ => 0,
+                })
+            }
+            _ => Some(selected as u64),
+        }
     }
 
     /// The records of an answer. `null` where they should be is none, nothing at all there an error.
     pub(crate) fn records(&self, body: &[u8], what: &str) -> Result<Vec<Record>, CollectError> {
         let refuse = |why: String| CollectError::Answer { what: what.to_owned(), why };
         if body.iter().all(u8::is_ascii_whitespace) {
-            return Ok(Vec::new());
+            return match self {
+                Select::Members { names, .. } if !names.is_empty() => {
+                    Err(refuse(format!("its answer is empty, and `$.{}` is not in it", names.join("."))))
+                }
+                _ => Ok(Vec::new()),
+            };
         }
         let unreadable = |error: serde_json::Error| {
-            refuse(format!(
-                "its answer is no JSON: {error}; is `path` the address of an API and not of a page?"
-            ))
+            refuse(match error.to_string() {
+                // The kind of error does not tell it from others.
+                said if said.starts_with("recursion limit") => format!(
+                    "its answer is nested too deep to be looked into ({said}); with a `select` such as `$.data[*]`, without a condition, only the record that is too deep is left out"
+                ),
+                said => format!(
+                    "its answer is no JSON: {said}; is `path` the address of an API and not of a page?"
+                ),
+            })
         };
         match self {
-            Select::Path(path) => {
+            Select::Path { path, .. } => {
                 let value: Value = serde_json::from_slice(body).map_err(unreadable)?;
                 path.query(&value).iter().map(|value| written((*value).clone())).collect()
             }
@@ -66,7 +116,7 @@ impl Select {
                     Some(b'n') => Ok(Vec::new()),
                     Some(b'[') => elements(raw),
                     _ if *each => Err(refuse(not_there(names, "is no list"))),
-                    _ => Ok(vec![understood(raw)?]),
+                    _ => Ok(vec![understood(raw)]),
                 }
             }
             Select::Found => {
@@ -110,10 +160,45 @@ fn plain_members(text: &str) -> Option<(Vec<String>, bool)> {
     names.iter().all(|name| is_name(name)).then_some((names, each))
 }
 
+fn listed(text: &str) -> Listed {
+    match condition(text) {
+        None => Listed::Selected,
+        Some((start, end)) => match plain_members(&text[..start]) {
+            Some((names, false)) if end == text.len() => Listed::In(names),
+            _ => Listed::Unknown,
+        },
+    }
+}
+
+/// Where the first bracket of a path begins that has a condition, and where it ends. The path is one.
+fn condition(text: &str) -> Option<(usize, usize)> {
+    let (mut quote, mut is_escaped): (Option<char>, bool) = (None, false);
+    let (mut open, mut found): (Vec<usize>, Option<usize>) = (Vec::new(), None);
+    for (at, letter) in text.char_indices() {
+        match (quote, letter) {
+            (Some(_), _) if is_escaped => is_escaped = false,
+            (Some(_), '\\') => is_escaped = true,
+            (Some(end), _) if letter == end => quote = None,
+            (Some(_), _) => {}
+            (None, '\'' | '"') => quote = Some(letter),
+            (None, '[') => open.push(at),
+            (None, '?') => found = found.or(open.first().copied()),
+            (None, ']') => {
+                let start = open.pop()?;
+                if found == Some(start) {
+                    return Some((start, at + 1));
+                }
+            }
+            (None, _) => {}
+        }
+    }
+    None
+}
+
 /// Every element of a list.
 fn elements(raw: &RawValue) -> Result<Vec<Record>, CollectError> {
     let list: Vec<&RawValue> = serde_json::from_str(raw.get()).map_err(CollectError::Unwritable)?;
-    list.into_iter().map(understood).collect()
+    Ok(list.into_iter().map(understood).collect())
 }
 
 /// The only list of objects among the members, or the object itself.
@@ -126,7 +211,7 @@ fn found(raw: &RawValue) -> Result<Result<Vec<Record>, CollectError>, String> {
     };
     let lists: Vec<(&String, &&RawValue)> = members.iter().filter(|(_, raw)| is_list(raw)).collect();
     match lists.as_slice() {
-        [] => Ok(understood(raw).map(|record| vec![record])),
+        [] => Ok(Ok(vec![understood(raw)])),
         [(_, list)] => Ok(elements(list)),
         several => {
             let names: Vec<&str> = several.iter().map(|(name, _)| name.as_str()).collect();
@@ -139,12 +224,46 @@ fn found(raw: &RawValue) -> Result<Result<Vec<Record>, CollectError>, String> {
     }
 }
 
-fn understood(raw: &RawValue) -> Result<Record, CollectError> {
-    let value = serde_json::from_str(raw.get()).map_err(CollectError::Unwritable)?;
-    Ok(Record { raw: raw.to_owned(), value })
+/// One that is too deep, say, is no reason to lose those beside it.
+fn understood(raw: &RawValue) -> Record {
+    let (value, unread) = match serde_json::from_str(raw.get()) {
+        Ok(value) => (value, None),
+        Err(error) => (Value::from(raw.get()), Some(error.to_string())),
+    };
+    Record { raw: raw.to_owned(), value, unread }
 }
 
 pub(crate) fn written(value: Value) -> Result<Record, CollectError> {
     let raw = to_raw_value(&value).map_err(CollectError::Unwritable)?;
-    Ok(Record { raw, value })
+    Ok(Record { raw, value, unread: None })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Select;
+
+    #[test]
+    fn records_are_counted_before_a_condition() {
+        let body = br#"{"data": {"items": [{"x": 1}, {"x": 2}, {"x": "]?'"}]}, "by": {"a": {}, "b": {}}}"#;
+        let check = |text: &str, expect: Option<u64>| {
+            let select = Select::parse(Some(text)).unwrap();
+            let selected = select.records(body, "").unwrap().len();
+            assert_eq!(select.listed(body, selected), expect, "{text}");
+            assert_eq!(select.is_countable(), expect.is_some(), "{text}");
+        };
+        check("$.data.items[*]", Some(3));
+        check("$.data.items[?@.x==1]", Some(3));
+        check("$.data.items[?@.x==']?\\'']", Some(3));
+        check("$.data.items[?@.y[?@.z]]", Some(3));
+        check("$.by[?@.a]", Some(2));
+        check("$.nowhere[?@.a]", Some(0));
+        check("$[?@.a]", Some(2));
+        // Without a condition what is selected is what there is.
+        check("$.data['items'][*]", Some(3));
+        check("$.data.items[0:2]", Some(2));
+        // What is counted by its service is not to be seen.
+        check("$.data[?@.x].items[*]", None);
+        check("$..[?@.x==1]", None);
+        check("$['data'].items[?@.x==1]", None);
+    }
 }

@@ -11,7 +11,7 @@ use stele_collect::{
     Budget, CacheKey, CircuitBreaker, CollectError, Heard, Kept, Known, Level, Means, Price, RateLimiter,
     ResponseCache, Stopwatch, Watch,
 };
-use stele_http::{Cancelled, Client, HttpError, Method, Pace, Reply, Secret, shown_address, wait};
+use stele_http::{Cancelled, Client, HttpError, Method, Pace, Reply, Secret, wait};
 use stele_model::Clock;
 use url::Url;
 
@@ -21,6 +21,9 @@ use crate::paginate::header_of;
 
 /// Seconds since 1970 as services write them in `Reset`: what is smaller is a stretch of time.
 const EPOCH_MIN: f64 = 1e9;
+
+/// What some programs write in front of a text in UTF-8. It is no part of the JSON.
+const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
 /// What a request needs from outside, for a worker.
 pub(crate) struct Moment<'a> {
@@ -143,7 +146,8 @@ impl Service {
                     let may_pass = matches!(error, HttpError::Unreachable { .. });
                     if !may_pass || tries >= self.retry.max || !self.retry.on.iter().any(|on| on == "network")
                     {
-                        return Err(self.failed(terms, with_tries(error, tries)));
+                        let error = self.authority.in_vain(error, asked.url.as_str(), tries);
+                        return Err(self.failed(terms, error));
                     }
                     self.pause(self.backoff(tries), moment)?;
                     continue;
@@ -151,6 +155,7 @@ impl Service {
             };
             match self.verdict(&reply, terms, kept.is_some()) {
                 Verdict::Take => {
+                    let reply = plain(reply);
                     self.count_tokens(&reply.body, terms, moment);
                     if let Some(cache) = cache {
                         cache.put(&key, &kept_of(&reply), moment.clock.now());
@@ -181,7 +186,7 @@ impl Service {
                             why: format!(
                                 "source {}: {} still asks to wait after {} s; run it again later: it goes on where it stopped",
                                 self.source_id,
-                                shown_address(asked.url.as_str()),
+                                self.shown(&asked.url),
                                 waited.as_secs()
                             ),
                         });
@@ -200,7 +205,7 @@ impl Service {
                     return Err(self.failed(
                         terms,
                         HttpError::Refused {
-                            service: shown_address(asked.url.as_str()),
+                            service: self.shown(&asked.url),
                             status: reply.status,
                             reason: self.said_alone(&reply),
                             explained: true,
@@ -341,11 +346,16 @@ impl Service {
 
     fn busy(&self, reply: &Reply, asked: &Outgoing, tries: u32) -> HttpError {
         HttpError::Busy {
-            service: shown_address(asked.url.as_str()),
+            service: self.shown(&asked.url),
             status: reply.status,
             reason: self.said_alone(reply),
             tries,
         }
+    }
+
+    /// An address, without secrets.
+    pub(crate) fn shown(&self, url: &Url) -> String {
+        self.authority.shown(url.as_str())
     }
 
     /// Status and words, without secrets.
@@ -370,19 +380,23 @@ pub(crate) fn is_fatal(error: &CollectError) -> bool {
     )
 }
 
-fn with_tries(error: HttpError, tries: u32) -> HttpError {
-    match error {
-        HttpError::Unreachable { service, reason, .. } => HttpError::Unreachable { service, reason, tries },
-        other => other,
-    }
-}
-
 /// `404`, `4xx`, `*`.
 fn is_status(pattern: &str, status: u16) -> bool {
     let status = status.to_string();
     pattern == "*"
         || (pattern.len() == status.len()
             && pattern.chars().zip(status.chars()).all(|(p, s)| p == s || p.eq_ignore_ascii_case(&'x')))
+}
+
+/// An answer as it is read. One that is said to have no content has `null`; an empty one of 200 says nothing at all.
+fn plain(mut reply: Reply) -> Reply {
+    if reply.body.starts_with(BYTE_ORDER_MARK) {
+        reply.body.drain(..BYTE_ORDER_MARK.len());
+    }
+    if matches!(reply.status, 204 | 205) && reply.body.is_empty() {
+        reply.body = b"null".to_vec();
+    }
+    reply
 }
 
 fn kept_of(reply: &Reply) -> Kept {

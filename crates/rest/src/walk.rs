@@ -87,7 +87,8 @@ pub(crate) fn walk(
             }
         };
         let records = resource.select.records(&body, &what)?;
-        let page = Page { url: &outgoing.url, headers: &headers, body: &body, records: &records };
+        let select = &resource.select;
+        let page = Page { url: &outgoing.url, headers: &headers, body: &body, records: &records, select };
         // Asked before anything is taken out, and answered after what came is handed over: an error loses no page.
         let after = pager.next(&page, &what);
         let (came, mut known) = (records.len(), 0);
@@ -95,6 +96,8 @@ pub(crate) fn walk(
         for record in records {
             let fate = match &mut track {
                 None => Fate::New,
+                // Its cursor cannot be read either; whoever takes it sets it aside.
+                Some(_) if record.unread.is_some() => Fate::New,
                 Some(track) => track
                     .meet(&record.value)
                     .map_err(|why| CollectError::Answer { what: what.clone(), why })?,

@@ -7,11 +7,13 @@
 //! - [`faults`]: failures at named points, and a child process that is killed.
 //! - [`server`]: an HTTP service that fails, limits, cuts short and lies as it is told to.
 //! - [`freshdesk`]: a help desk with lists, limits and files, and how it misbehaves.
+//! - [`docx`]: paragraphs of an office suite.
 //! - [`pdf`]: pages with text, and pages that are pictures of text.
 //! - [`rng`]: the random numbers behind all of it.
 //!
 //! Only tests, benchmarks and `xtask` use this crate; nothing of it is in the program.
 
+pub mod docx;
 pub mod faults;
 pub mod freshdesk;
 pub mod json;

@@ -98,8 +98,10 @@ impl SourcesConfig {
             }
             is_known
         });
+        let cache_ttl_set = defaults.contains_key("cache_ttl_seconds");
         config.defaults = serde_json::from_value(Value::Object(defaults))
             .map_err(|error| CollectError::Sources { why: format!("defaults: {error}") })?;
+        config.defaults.cache_ttl_set = cache_ttl_set;
         for (index, entry) in entries.into_iter().enumerate() {
             let entry = plain(entry);
             let name = ["source_id", "id"].iter().find_map(|name| entry.get(name)?.as_str());
@@ -146,6 +148,7 @@ impl SourcesConfig {
             return Err(format!("`trust_score` is {trust_score}; it has to be between 0 and 1"));
         }
         let allow_insecure = take(&mut entry, &["allow_insecure"])?.unwrap_or(false);
+        let (cache_ttl, cache_ttl_set) = self.cache_ttl(&mut entry)?;
         let source = Source {
             index,
             allow_insecure,
@@ -156,7 +159,8 @@ impl SourcesConfig {
                 Some(value) => windows_of(&value).map_err(|why| format!("`rate_limit`: {why}"))?,
             },
             cost: self.price(&mut entry)?,
-            cache_ttl: self.cache_ttl(&mut entry)?,
+            cache_ttl,
+            cache_ttl_set,
             settings: self.settings(&id, kind, entry, keys),
             id,
             kind,
@@ -191,14 +195,18 @@ impl SourcesConfig {
         Ok(Price { day_tokens_max, ..price })
     }
 
-    fn cache_ttl(&self, entry: &mut Map<String, Value>) -> Result<Option<Duration>, String> {
+    /// How long answers are used again, and whether somebody chose that time.
+    fn cache_ttl(&self, entry: &mut Map<String, Value>) -> Result<(Option<Duration>, bool), String> {
+        let is_set = self.defaults.cache_ttl_set;
         let default = Duration::from_secs(self.defaults.cache_ttl_seconds);
         match entry.remove("cache") {
-            None => Ok(self.defaults.enable_cache.then_some(default)),
-            Some(Value::Bool(cache)) => Ok(cache.then_some(default)),
-            Some(value) => super::duration::duration_of(&value).map(Some).ok_or_else(|| {
-                "`cache` has to be true, false or a stretch of time such as \"10m\"".to_owned()
-            }),
+            None => Ok((self.defaults.enable_cache.then_some(default), is_set)),
+            Some(Value::Bool(cache)) => Ok((cache.then_some(default), is_set)),
+            Some(value) => {
+                super::duration::duration_of(&value).map(|ttl| (Some(ttl), true)).ok_or_else(|| {
+                    "`cache` has to be true, false or a stretch of time such as \"10m\"".to_owned()
+                })
+            }
         }
     }
 

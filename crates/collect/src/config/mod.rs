@@ -52,6 +52,9 @@ pub struct Defaults {
     pub enable_cache: bool,
     /// How long an answer is used without asking again, in seconds.
     pub cache_ttl_seconds: u64,
+    /// Whether somebody set `cache_ttl_seconds`.
+    #[serde(skip)]
+    pub cache_ttl_set: bool,
     /// Requests of one source in a minute, an hour and a day. Only what the service says holds them back if they are
     /// not set: a number that fits nobody would end a run that is allowed.
     pub max_requests_per_minute: Option<u32>,
@@ -76,6 +79,7 @@ impl Default for Defaults {
             filter_invalid_data: true,
             enable_cache: true,
             cache_ttl_seconds: 3_600,
+            cache_ttl_set: false,
             max_requests_per_minute: None,
             max_requests_per_hour: None,
             max_requests_per_day: None,
@@ -175,6 +179,8 @@ pub struct Source {
     pub cost: Price,
     /// How long an answer is used again; `None` keeps none.
     pub cache_ttl: Option<Duration>,
+    /// Whether somebody chose that time. If not, answers are used again only by a run that goes on where another was cut short.
+    pub cache_ttl_set: bool,
     /// What its kind has of its own, with variables by their names.
     settings: Map<String, Value>,
 }

@@ -20,6 +20,9 @@ const NO_SECRETS: [&str; 5] = ["key", "token_usage_tracking", "token_url", "keys
 /// Shortest value that is looked for in a text that is shown. Less would spoil every text.
 const HIDDEN_CHARS_MIN: usize = 4;
 
+/// What is sent, where any name is that of a value. Elsewhere `key` names members.
+const SENT: [&str; 2] = ["params", "body"];
+
 /// What is shown instead of a secret.
 const HIDDEN: &str = "***";
 
@@ -64,6 +67,13 @@ impl Resolved {
         T::deserialize(value).map_err(|error| self.refuse(error.to_string()))
     }
 
+    /// What is shown nowhere: what the variables brought, and what is a key by the name under which it is sent.
+    pub fn secrets(&self) -> Vec<Secret> {
+        let mut secrets = self.secrets.clone();
+        sent_keys(&self.value, false, &mut secrets);
+        secrets
+    }
+
     fn refuse(&self, why: String) -> CollectError {
         let hide = |text: String, secret: &Secret| match secret.reveal().len() < HIDDEN_CHARS_MIN {
             true => text,
@@ -100,47 +110,98 @@ pub(crate) fn missing(value: &Value, lookup: Lookup<'_>) -> Vec<String> {
 
 /// The value as it may be shown: `***` for each secret that stands in it as such. A variable is shown by its name.
 pub fn shown(value: &Value) -> Value {
+    shown_below(value, false)
+}
+
+/// The same of a part; of what is sent, every name is that of a value.
+fn shown_below(value: &Value, is_sent: bool) -> Value {
     match value {
         Value::Object(members) => {
             let show = |(name, value): (&String, &Value)| {
-                let value = match (is_secret(name), value) {
-                    (true, Value::String(text)) if variables(text).is_empty() => Value::from(HIDDEN),
-                    (_, Value::Object(headers)) if name.eq_ignore_ascii_case("headers") => headers
+                let is_sent = is_sent || SENT.contains(&name.as_str());
+                let value = match value {
+                    Value::Object(headers) if name.eq_ignore_ascii_case("headers") => headers
                         .iter()
-                        .map(|(name, value)| (name.clone(), shown_header(value)))
+                        .map(|(name, value)| (name.clone(), without_literals(value)))
                         .collect::<serde_json::Map<_, _>>()
                         .into(),
-                    _ => shown(value),
+                    Value::Object(_) => shown_below(value, is_sent),
+                    Value::Number(_) if is_sent && is_sent_key(name) => Value::from(HIDDEN),
+                    _ if is_secret(name) || is_sent && is_sent_key(name) => without_literals(value),
+                    _ => shown_below(value, is_sent),
                 };
                 (name.clone(), value)
             };
             // A password may also be called `value`, beside what says where it is sent.
             let auth = members.contains_key("in") || members.get("type").is_some();
             let mut members: serde_json::Map<String, Value> = members.iter().map(show).collect();
-            if auth
-                && let Some(Value::String(text)) = members.get_mut("value")
-                && variables(text).is_empty()
-            {
-                HIDDEN.clone_into(text);
+            if auth && let Some(value) = members.get_mut("value") {
+                *value = without_literals(value);
             }
             Value::Object(members)
         }
-        Value::Array(elements) => elements.iter().map(shown).collect(),
-        Value::String(text) => Value::String(without_passwords(text)),
+        Value::Array(elements) => elements.iter().map(|value| shown_below(value, is_sent)).collect(),
+        Value::String(text) => Value::String(without_query_keys(&without_passwords(text))),
         other => other.clone(),
     }
 }
 
-fn shown_header(value: &Value) -> Value {
-    match value.as_str() {
-        Some(text) if variables(text).is_empty() => Value::from(HIDDEN),
-        _ => value.clone(),
+/// An address without the keys behind its `?`.
+fn without_query_keys(text: &str) -> String {
+    let Some((head, query)) = text.split_once('?').filter(|(head, _)| head.contains("://")) else {
+        return text.to_owned();
+    };
+    let shown = |pair: &str| match pair.split_once('=') {
+        Some((name, value)) if is_sent_key(name) && variables(value).is_empty() => format!("{name}={HIDDEN}"),
+        _ => pair.to_owned(),
+    };
+    format!("{head}?{}", query.split('&').map(shown).collect::<Vec<_>>().join("&"))
+}
+
+/// Something secret, of which names of variables alone are shown.
+fn without_literals(value: &Value) -> Value {
+    match value {
+        Value::String(text) if variables(text).is_empty() => Value::from(HIDDEN),
+        Value::Array(elements) => elements.iter().map(without_literals).collect(),
+        other => other.clone(),
     }
 }
 
 fn is_secret(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
-    !NO_SECRETS.contains(&name.as_str()) && SECRET_NAMES.iter().any(|part| name.contains(part))
+    // Where a key stands is no key.
+    let is_elsewhere = ["_variable", "_file", "_path"].iter().any(|end| name.ends_with(end));
+    !is_elsewhere
+        && !NO_SECRETS.contains(&name.as_str())
+        && SECRET_NAMES.iter().any(|part| name.contains(part))
+}
+
+/// Keys in what is sent and behind the `?` of addresses, wherever they came from.
+fn sent_keys(value: &Value, is_sent: bool, keys: &mut Vec<Secret>) {
+    match value {
+        Value::String(text) => {
+            let query = text.split_once('?').map_or("", |(_, query)| query);
+            let pairs = query.split(['&', '#']).filter_map(|pair| pair.split_once('='));
+            keys.extend(pairs.filter(|(name, _)| is_sent_key(name)).map(|(_, value)| Secret::new(value)));
+        }
+        Value::Array(elements) => elements.iter().for_each(|value| sent_keys(value, is_sent, keys)),
+        Value::Object(members) => {
+            for (name, value) in members {
+                if is_sent && is_sent_key(name) {
+                    each_text(value, &mut |text| keys.push(Secret::new(text)));
+                    if let Value::Number(number) = value {
+                        keys.push(Secret::new(number.to_string()));
+                    }
+                }
+                sent_keys(value, is_sent || SENT.contains(&name.as_str()), keys);
+            }
+        }
+        _ => {}
+    }
+}
+
+fn is_sent_key(name: &str) -> bool {
+    name.eq_ignore_ascii_case("key") || is_secret(name)
 }
 
 fn fill(value: &mut Value, lookup: Lookup<'_>, secrets: &mut Vec<Secret>) -> Result<(), String> {

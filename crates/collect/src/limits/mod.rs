@@ -3,6 +3,7 @@
 //! One limiter serves all workers that speak to one account. Time is handed in, nothing is slept here but through
 //! a [`Pace`].
 
+mod lasting;
 mod window;
 
 use std::collections::BTreeMap;
@@ -11,6 +12,7 @@ use std::time::Duration;
 
 use stele_http::{Cancelled, Pace};
 
+pub(crate) use lasting::{LASTING, Made};
 pub use window::Window;
 pub(crate) use window::windows_of;
 
@@ -56,6 +58,8 @@ pub struct RateLimiter {
     /// Part of each window that is left to others who use the account.
     reserve: f64,
     wait_max: Duration,
+    /// The longest window: so much time lies before moment zero of those who ask, for what was spent by then.
+    before: Duration,
     state: Mutex<State>,
 }
 
@@ -82,8 +86,24 @@ struct PathState {
 impl RateLimiter {
     /// Of these windows, all of which hold. None at all leaves it to the service.
     pub fn new(windows: &[Window]) -> Self {
+        let before = windows.iter().map(|window| window.per).max().unwrap_or_default();
         let windows = windows.iter().map(|window| Spent::new(*window)).collect();
-        Self { reserve: 0.0, wait_max: WAIT_MAX, state: Mutex::new(State { windows, ..State::default() }) }
+        let state = Mutex::new(State { windows, ..State::default() });
+        Self { reserve: 0.0, wait_max: WAIT_MAX, before, state }
+    }
+
+    /// Counts in its windows of this length what was spent before moment zero of those who ask: how long before, and how
+    /// much, the oldest first.
+    #[must_use]
+    pub fn with_spent(mut self, per: Duration, spent: impl IntoIterator<Item = (Duration, u64)>) -> Self {
+        let spent: Vec<(Duration, u64)> = spent.into_iter().collect();
+        let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
+        for window in state.windows.iter_mut().filter(|window| window.per == per) {
+            for (ago, credits) in &spent {
+                window.spend(self.before.saturating_sub(*ago), *credits as f64);
+            }
+        }
+        self
     }
 
     /// Leaves a part of every window, from 0 to 1, to others.
@@ -134,6 +154,7 @@ impl RateLimiter {
     /// # Errors
     /// The time after which it is worth to ask again.
     pub fn try_acquire(&self, now: Duration, path: &str, credits: u32) -> Result<(), Duration> {
+        let now = now + self.before;
         let (mut state, credits) = (self.state(), f64::from(credits));
         let share = 1.0 - self.reserve;
         let mut wait = state.until.max(state.empty_until).saturating_sub(now);
@@ -165,6 +186,7 @@ impl RateLimiter {
 
     /// Learns from an answer to a request for `path`.
     pub fn heard(&self, now: Duration, path: &str, heard: &Heard) {
+        let now = now + self.before;
         let mut state = self.state();
         match (heard.window, heard.total, heard.remaining) {
             (Some(per), Some(total), Some(remaining)) => state.learn(now, per, total, remaining),

@@ -52,6 +52,30 @@ fn sources_08_an_answer_is_fresh_then_stale_then_fresh_again() {
 }
 
 #[test]
+fn sources_08_an_answer_from_before_the_end_of_a_run_is_old() {
+    let (directory, cache) = cache(1 << 20);
+    let cache = cache.until_ended();
+    let (told, untold) = (kept("[1]", Some("\"v1\"")), kept("[2]", None));
+    // Nothing is there that could be old.
+    cache.ended(0);
+    cache.put(&key("/a"), &told, 1);
+    cache.put(&key("/b"), &untold, 1);
+    assert_eq!(cache.get(&key("/a"), 2), Known::Fresh(told.clone()));
+    cache.ended(2);
+    assert_eq!(cache.get(&key("/a"), 3), Known::Stale(told.clone()));
+    assert_eq!(cache.get(&key("/b"), 3), Known::Nothing);
+    // The next run may be cut short, and go on from what it was told.
+    cache.holds(&key("/a"), &told, 3);
+    assert_eq!(cache.get(&key("/a"), 4), Known::Fresh(told.clone()));
+    // Another program on the same directory; one to which somebody gave a time; and a mark that nobody can read.
+    let of = || ResponseCache::new(directory.path().join("answers"), TTL, 1 << 20);
+    assert_eq!(of().until_ended().get(&key("/b"), 4), Known::Nothing);
+    assert_eq!(of().get(&key("/b"), 4), Known::Fresh(untold));
+    fs::write(directory.path().join("answers/ended"), "soon").unwrap();
+    assert_eq!(cache.get(&key("/a"), 4), Known::Stale(told));
+}
+
+#[test]
 fn sources_08_every_part_of_a_request_tells_it_from_others() {
     let (directory, cache) = cache(1 << 20);
     cache.put(&key("/a?x=1"), &kept("x", None), 0);

@@ -266,3 +266,19 @@ fn sources_16_what_is_written_down_is_hidden() {
     let settings: Value = parse(text).sources[0].settings(&lookup).unwrap().read().unwrap();
     assert_eq!(settings["path"], "/a/${b}/sk-geheim/c");
 }
+
+#[test]
+fn whether_somebody_chose_how_long_answers_are_kept_is_known() {
+    let check = |defaults: Value, cache: Value, seconds: Option<u64>, is_set: bool| {
+        let entry = json!({"source_id": "x", "source_type": "api", "cache": cache});
+        let defaults = defaults.as_object().unwrap().clone();
+        let config = SourcesConfig::of(vec![entry], defaults, &[], &|_| None).unwrap();
+        let source = &config.sources[0];
+        let found = (source.cache_ttl.map(|ttl| ttl.as_secs()), source.cache_ttl_set);
+        assert_eq!(found, (seconds, is_set), "{cache}");
+    };
+    check(json!({}), json!(true), Some(3_600), false);
+    check(json!({"enable_cache": true}), json!(true), Some(3_600), false);
+    check(json!({}), json!("10m"), Some(600), true);
+    check(json!({"cache_ttl_seconds": 3_600}), json!(true), Some(3_600), true);
+}

@@ -3,8 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use stele_collect::{CircuitBreaker, Closed, CollectError, Heard, RateLimiter, Window};
+use stele_collect::{
+    Budget, BudgetState, CircuitBreaker, Closed, CollectError, Heard, Price, RateLimiter, Window,
+};
 use stele_http::{Pace, Still, never};
+use stele_model::civil;
 
 fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
@@ -142,6 +145,45 @@ fn sources_06_every_window_rolls_over() {
     check(Window::minute(50), 50);
     check(Window::hour(100), 100);
     check(Window::day(1_000), 1_000);
+}
+
+#[test]
+fn sources_06_what_earlier_runs_have_used_holds_the_next_one_back() {
+    let windows = [Window::minute(50), Window::hour(3), Window::day(4)];
+    let noon = civil::parse_iso("2026-11-28T12:00:00Z").unwrap();
+    let mut kept = String::from("{}");
+    // A run asks as often as it may: how often that is, and how long it would have to wait then.
+    let mut run = |source: &str, windows: &[Window], minutes: i64| {
+        let now = noon + minutes * 60_000_000;
+        let read = |kept: &str| serde_json::from_str::<BudgetState>(kept).unwrap();
+        let budget = Budget::new(1.0, 1.0, read(&kept));
+        let limiter = budget.limiter(source, windows, now);
+        let mut made = 0;
+        let wait = loop {
+            match limiter.try_acquire(Duration::ZERO, "/a", 1) {
+                Ok(()) => budget.promise(source, &Price::default(), 0, now).unwrap(),
+                Err(wait) => break wait,
+            };
+            made += 1;
+        };
+        let before = read(&kept);
+        let keep = |state: &BudgetState| serde_json::to_string(state).map(|state| kept = state);
+        budget.settle(before, now, keep).unwrap();
+        (made, wait)
+    };
+    assert_eq!(run("news", &windows, 0), (3, seconds(3_600)));
+    assert_eq!(run("news", &windows, 0), (0, seconds(3_600)), "of an hour nothing is left");
+    // Others are not held back by it.
+    assert_eq!(run("other", &windows, 0).0, 3);
+    // Calls of a minute are counted at its end, of an hour; of a day, those of 24.
+    assert_eq!(run("news", &windows, 30), (0, seconds(1_860)));
+    assert_eq!(run("news", &windows, 61), (1, seconds((23 * 60 + 23) * 60)), "the fourth of the day");
+    assert_eq!(run("news", &windows, 122).0, 0);
+    // The first three have left the day.
+    assert_eq!(run("news", &windows, 24 * 60 + 24).0, 3);
+    // What a run waits for itself is not remembered.
+    assert_eq!(run("quick", &[Window::minute(2)], 0).0, 2);
+    assert_eq!(run("quick", &[Window::minute(2)], 0).0, 2);
 }
 
 #[test]

@@ -39,7 +39,8 @@ impl SourceDesk<'_> {
                 Err(_) => Arc::new(NoTexts),
             }
         };
-        self.collector_with(source, || self.shared(source), texts)
+        let shared = |config: &RestConfig| self.shared(source, config.retry.max_total_wait);
+        self.collector_with(source, shared, texts)
     }
 
     /// Every entry of the list that cannot be used, in its order: those that make no sense, and those that are switched on
@@ -48,7 +49,7 @@ impl SourceDesk<'_> {
     pub fn unusable(&self) -> Vec<SourceProblem> {
         let config = self.config();
         let refused = config.sources.iter().filter(|source| source.enabled).filter_map(|source| {
-            let why = match self.collector_with(source, Shared::default, || Arc::new(NoTexts)).err()? {
+            let why = match self.collector_with(source, |_| Shared::default(), || Arc::new(NoTexts)).err()? {
                 EngineError::Collect(CollectError::Config { why, .. }) => why,
                 error => in_full(&error),
             };
@@ -62,7 +63,7 @@ impl SourceDesk<'_> {
     fn collector_with(
         &self,
         source: &Source,
-        shared: impl FnOnce() -> Shared,
+        shared: impl FnOnce(&RestConfig) -> Shared,
         texts: impl FnOnce() -> Arc<dyn Texts>,
     ) -> Result<Box<dyn Collector>, EngineError> {
         let refuse = |why: &str| CollectError::Config { source_id: source.id.clone(), why: why.to_owned() };
@@ -70,7 +71,8 @@ impl SourceDesk<'_> {
             SourceKind::Rest => {
                 let config = RestConfig::of(source, self.variable)?;
                 let pace = Arc::new(Paced::new(self.engine.shared_clock()));
-                Box::new(RestCollector::new(source.clone(), config, shared(), pace)?)
+                let shared = shared(&config);
+                Box::new(RestCollector::new(source.clone(), config, shared, pace)?)
             }
             SourceKind::Database => {
                 let config: TablesConfig = source.settings(self.variable)?.read_as(Ok)?;

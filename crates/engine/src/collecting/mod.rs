@@ -25,8 +25,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 use stele_collect::{
-    Batch, CACHE_BYTES_MAX, Cursors, KnownKeys, Means, OWN, Preview, ResponseCache, Sieve, Sifted, Sink,
-    Source, SourceKind, SourcesConfig, Stopwatch, StreamInfo,
+    Batch, CACHE_BYTES_MAX, Cursors, KnownKeys, Means, OWN, Preview, RateLimiter, ResponseCache, Sieve,
+    Sifted, Sink, Source, SourceKind, SourcesConfig, Stopwatch, StreamInfo,
 };
 use stele_http::Pace;
 use stele_model::ErrorKind;
@@ -214,6 +214,8 @@ impl<'a> SourceDesk<'a> {
                 others.push((name.to_owned(), Value::Null));
             }
         }
+        // What begins anew is asked anew.
+        self.kept_answers(source, Duration::ZERO).clear();
         sink.take(Batch { stream: RESET.to_owned(), others, ..Batch::default() })?;
         self.forget_cursors(&source.id, &streams)?;
         Ok(streams)
@@ -381,12 +383,26 @@ impl<'a> SourceDesk<'a> {
         })
     }
 
-    fn shared(&self, source: &Source) -> Shared {
+    /// What a REST source is given beside its settings. `wait_max` is how long its limiter waits at most.
+    fn shared(&self, source: &Source, wait_max: Duration) -> Shared {
         let cache = source.cache_ttl.filter(|ttl| *ttl > Duration::ZERO).map(|ttl| {
-            let dir = self.engine.data_dir().join(CACHE_DIR).join(&source.id);
-            Arc::new(ResponseCache::new(dir, ttl, CACHE_BYTES_MAX))
+            let cache = self.kept_answers(source, ttl);
+            // A time that nobody chose would hide what is new.
+            Arc::new(if source.cache_ttl_set { cache } else { cache.until_ended() })
         });
-        Shared { budget: Some(Arc::clone(self.spending.budget())), cache, limiter: None }
+        let budget = Some(Arc::clone(self.spending.budget()));
+        Shared { budget, cache, limiter: Some(self.limiter(source, wait_max)) }
+    }
+
+    fn kept_answers(&self, source: &Source, ttl: Duration) -> ResponseCache {
+        ResponseCache::new(self.engine.data_dir().join(CACHE_DIR).join(&source.id), ttl, CACHE_BYTES_MAX)
+    }
+
+    /// The limiter of a REST source, which knows what earlier runs have used of an hour and of a day. A source with
+    /// several keys has one of its own for each: which key made a call is not remembered.
+    fn limiter(&self, source: &Source, wait_max: Duration) -> Arc<RateLimiter> {
+        let limiter = self.spending.budget().limiter(&source.id, &source.rate_limit, self.engine.now());
+        Arc::new(limiter.with_wait_max(wait_max))
     }
 }
 

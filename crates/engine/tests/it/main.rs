@@ -14,6 +14,7 @@ mod many;
 mod place;
 mod prune;
 mod rebuilt;
+mod sources;
 mod standing;
 mod stop;
 mod tenants;

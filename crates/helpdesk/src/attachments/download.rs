@@ -4,6 +4,7 @@ use std::sync::{Condvar, Mutex, PoisonError};
 
 use serde_json::Value;
 use stele_http::{HttpError, Reply};
+use stele_model::ErrorKind;
 
 use super::{Extract, Extracted, FILE_BYTES_MAX, File, Known, TEXT_BYTES_MAX, Texts};
 use crate::HelpdeskError;
@@ -15,6 +16,9 @@ const AT_ONCE: usize = 3;
 
 /// Times that an address sends on to another. A store of files does so once.
 const REDIRECTS_MAX: usize = 3;
+
+/// The state of a file that is a picture of text where nobody reads these.
+pub(crate) const OCR_UNAVAILABLE: &str = "ocr_unavailable";
 
 /// A file to be read.
 pub(crate) struct Wanted {
@@ -34,6 +38,21 @@ pub(crate) struct Downloads<'a> {
     freed: Condvar,
 }
 
+/// Why a file could not be had.
+#[derive(Debug, Clone)]
+pub(crate) struct Missing {
+    pub(crate) why: String,
+    /// Whether asking again later may help.
+    pub(crate) may_pass: bool,
+}
+
+impl Missing {
+    /// Asking again does not help.
+    pub(crate) fn for_good(why: impl Into<String>) -> Self {
+        Self { why: why.into(), may_pass: false }
+    }
+}
+
 /// What came of an address.
 enum Fetched {
     Bytes(Vec<u8>),
@@ -43,8 +62,18 @@ enum Fetched {
     /// It is not there, or cannot be had.
     Not {
         status: &'static str,
-        why: String,
+        missing: Missing,
     },
+}
+
+impl Fetched {
+    fn not_there(why: &str) -> Self {
+        Self::Not { status: "unavailable", missing: Missing::for_good(why) }
+    }
+
+    fn failed(why: String, may_pass: bool) -> Self {
+        Self::Not { status: "failed", missing: Missing { why, may_pass } }
+    }
 }
 
 impl<'a> Downloads<'a> {
@@ -52,14 +81,14 @@ impl<'a> Downloads<'a> {
         Self { extract, texts, allow_insecure, places: Mutex::new(AT_ONCE), freed: Condvar::new() }
     }
 
-    /// Finds out what a file says, and writes it into `wanted`. `again` gives a new address. Says why if it could not
-    /// be had.
+    /// Finds out what a file says, and writes it into `wanted`. `again` gives a new address, or says why there is none.
+    /// Says why if it could not be had.
     pub(crate) fn read(
         &self,
         caller: &Caller<'_>,
         wanted: &mut Wanted,
-        again: &mut dyn FnMut() -> Result<Option<String>, HelpdeskError>,
-    ) -> Result<Option<String>, HelpdeskError> {
+        again: &mut dyn FnMut() -> Result<Result<String, Missing>, HelpdeskError>,
+    ) -> Result<Option<Missing>, HelpdeskError> {
         let file = &mut wanted.file;
         if let Some(known) = self.texts.get(&file.id, &wanted.updated_at) {
             file.text_status = Some(if known.text.is_some() { "extracted" } else { "unsupported" });
@@ -73,15 +102,14 @@ impl<'a> Downloads<'a> {
         let _place = self.place();
         let mut fetched = match &wanted.url {
             Some(url) => self.fetch(caller, url)?,
-            None => Fetched::Not { status: "unavailable", why: "it has no address".to_owned() },
+            None => Fetched::not_there("it has no address"),
         };
         if matches!(fetched, Fetched::Expired) {
             fetched = match again()? {
-                Some(url) => self.fetch(caller, &url)?,
-                None => Fetched::Not {
-                    status: "unavailable",
-                    why: "it is no longer named by its parent".to_owned(),
-                },
+                Ok(url) => self.fetch(caller, &url)?,
+                Err(missing) => {
+                    Fetched::Not { status: if missing.may_pass { "failed" } else { "unavailable" }, missing }
+                }
             };
         }
         let bytes = match fetched {
@@ -92,13 +120,12 @@ impl<'a> Downloads<'a> {
             }
             Fetched::Expired => {
                 file.text_status = Some("failed");
-                return Ok(Some(
-                    "its address had expired, and so had the one that was asked for then".to_owned(),
-                ));
+                let why = "its address had expired, and so had the one that was asked for then";
+                return Ok(Some(Missing::for_good(why)));
             }
-            Fetched::Not { status, why } => {
+            Fetched::Not { status, missing } => {
                 file.text_status = Some(status);
-                return Ok(Some(why));
+                return Ok(Some(missing));
             }
         };
         let (name, content_type) = (file.safe_name.as_str(), file.content_type.as_deref());
@@ -114,10 +141,10 @@ impl<'a> Downloads<'a> {
                 (Some(text), "extracted", None)
             }
             Extracted::Unsupported => (None, "unsupported", None),
-            Extracted::OcrUnavailable => (None, "ocr_unavailable", None),
-            Extracted::Failed(why) => (None, "failed", Some(why)),
+            Extracted::OcrUnavailable => (None, OCR_UNAVAILABLE, None),
+            Extracted::Failed(why) => (None, "failed", Some(Missing::for_good(why))),
         };
-        // What may be better the next time is tried the next time.
+        // What another reader may make more of is read again whenever its ticket is.
         if ["extracted", "unsupported"].contains(&status) {
             self.texts.put(&file.id, &wanted.updated_at, &Known { text: text.clone() });
         }
@@ -130,14 +157,16 @@ impl<'a> Downloads<'a> {
         let mut url = url.to_owned();
         for _ in 0..=REDIRECTS_MAX {
             if !self.allow_insecure && !url.starts_with("https://") {
-                let why = "its address is not https".to_owned();
-                return Ok(Fetched::Not { status: "unavailable", why });
+                return Ok(Fetched::not_there("its address is not https"));
             }
             let reply: Reply = match caller.elsewhere(&url, FILE_BYTES_MAX) {
                 Ok(reply) => reply,
                 Err(HttpError::Cancelled) => return Err(HelpdeskError::Cancelled),
                 Err(error) if error.is_too_long() => return Ok(Fetched::TooLarge),
-                Err(error) => return Ok(Fetched::Not { status: "failed", why: error.to_string() }),
+                Err(error) => {
+                    let may_pass = error.kind() == ErrorKind::Retry;
+                    return Ok(Fetched::failed(error.to_string(), may_pass));
+                }
             };
             match reply.status {
                 200..=299 => return Ok(Fetched::Bytes(reply.body)),
@@ -147,17 +176,16 @@ impl<'a> Downloads<'a> {
                 },
                 400 | 401 | 403 => return Ok(Fetched::Expired),
                 404 | 410 => {
-                    let why = "it is no longer there".to_owned();
-                    return Ok(Fetched::Not { status: "unavailable", why });
+                    return Ok(Fetched::not_there("it is no longer there"));
                 }
                 status => {
                     let why = format!("the store of files answered {status}");
-                    return Ok(Fetched::Not { status: "failed", why });
+                    return Ok(Fetched::failed(why, matches!(status, 408 | 425 | 429 | 500..=599)));
                 }
             }
         }
         let why = format!("its address sends on to another more than {REDIRECTS_MAX} times, or to none");
-        Ok(Fetched::Not { status: "failed", why })
+        Ok(Fetched::failed(why, false))
     }
 
     fn place(&self) -> Place<'_> {
@@ -183,8 +211,8 @@ impl Drop for Place<'_> {
     }
 }
 
-fn too_large() -> String {
-    format!("it has more than {FILE_BYTES_MAX} bytes, the most that is read")
+fn too_large() -> Missing {
+    Missing::for_good(format!("it has more than {FILE_BYTES_MAX} bytes, the most that is read"))
 }
 
 /// Where an address sends on to: another address, or another path of the same host.

@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-pub(crate) use download::{Downloads, Wanted};
+pub(crate) use download::{Downloads, Missing, OCR_UNAVAILABLE, Wanted};
 pub use texts::{DiskTexts, Known, NoTexts, Texts};
 
 use crate::normal::Attachment;

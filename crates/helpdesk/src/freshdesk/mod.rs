@@ -12,7 +12,7 @@ pub(crate) use normalise::hash;
 pub use normalise::normalise_ticket;
 
 use crate::normal::{Article, Message, Ticket};
-use crate::platform::{Account, Allowance, List, PER_PAGE, Pass, Place, Platform, Question};
+use crate::platform::{Account, Allowance, LIST_PAGES_MAX, List, PER_PAGE, Pass, Place, Platform, Question};
 use crate::rate::{Lane, Start};
 use crate::text::{id, string};
 
@@ -70,12 +70,15 @@ const LISTS: [List; 12] = [
 pub struct Freshdesk {
     /// What goes with each ticket of a list.
     pub include: Vec<String>,
+    /// Pages that lists beside tickets have at most.
+    pub list_pages_max: u32,
 }
 
 impl Default for Freshdesk {
     fn default() -> Self {
         // Without the first, accounts made since 2018 say nothing of what a ticket is about.
-        Self { include: ["description", "requester", "stats"].map(str::to_owned).to_vec() }
+        let include = ["description", "requester", "stats"].map(str::to_owned).to_vec();
+        Self { include, list_pages_max: LIST_PAGES_MAX }
     }
 }
 
@@ -176,6 +179,10 @@ impl Platform for Freshdesk {
 
     fn lists(&self) -> &'static [List] {
         &LISTS
+    }
+
+    fn list_pages_max(&self) -> u32 {
+        self.list_pages_max
     }
 
     fn has_articles(&self) -> bool {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use stele_collect::{Batch, CollectError, Cursors, Outcome, Sink};
+use stele_collect::{Batch, CollectError, Cursors, Outcome, Sink, UNAVAILABLE_MAX};
 use stele_helpdesk::{RetryConfig, Span};
 use stele_http::{Pace, never};
 use stele_model::ErrorKind;
@@ -92,6 +92,21 @@ fn freshdesk_15_one_thing_is_refused() {
 }
 
 #[test]
+fn freshdesk_15_what_comes_with_tickets_is_refused_with_them() {
+    let all = ["tickets", "conversations", "attachments"];
+    let mut rig = with_faults(5, &all, vec![Fault::always("/tickets?", Wrong::Status(403))]);
+    rig.config.include_removed = false;
+    let mut kept = Kept::default();
+    let collected = rig.run(&mut kept).unwrap();
+    assert_eq!(kept.taken.len(), 0);
+    assert!(matches!(outcome(&collected, "tickets").outcome, Outcome::Unavailable { .. }), "{collected:?}");
+    let expect = Outcome::Unavailable { reason: "tickets are not given".to_owned() };
+    for stream in ["conversations", "attachments"] {
+        assert_eq!(outcome(&collected, stream).outcome, expect, "{stream}");
+    }
+}
+
+#[test]
 fn freshdesk_29_recovery() {
     // Twice, and then it works: after one second, and two more.
     let rig = with_faults(
@@ -140,6 +155,86 @@ fn freshdesk_29_recovery() {
     assert_eq!(kept.get("tickets", 104)["normalised"]["conversations_status"], "complete");
     assert!(pending(&kept).is_null());
     assert_eq!(rig.asked("/tickets/104"), 2);
+}
+
+/// Refuses a batch in this way when the desk has refused the key, and keeps the others.
+struct Refusing<'a> {
+    kept: &'a mut Kept,
+    rig: &'a Rig,
+    refusal: Option<CollectError>,
+}
+
+impl Sink for Refusing<'_> {
+    fn cursors(&self) -> Result<Cursors, CollectError> {
+        self.kept.cursors()
+    }
+
+    fn take(&mut self, batch: Batch) -> Result<(), CollectError> {
+        let Some(refusal) = self.refusal.take() else { return self.kept.take(batch) };
+        while !self.rig.mock.log().iter().any(|asked| asked.status == 401) {
+            std::thread::yield_now();
+        }
+        Err(refusal)
+    }
+
+    fn batch_records(&self) -> u64 {
+        1
+    }
+}
+
+#[test]
+fn what_is_not_kept_is_not_collected_whatever_else_goes_wrong() {
+    let frozen = CollectError::Frozen {
+        stream: "tickets".to_owned(),
+        why: "`new` is a new member".to_owned(),
+        record: 0,
+        batch: Box::default(),
+    };
+    for refusal in [CollectError::Sink("the disk is full".into()), CollectError::Cancelled, frozen] {
+        // A thread that is ahead hears it while the first ticket is handed over.
+        let ahead = Fault::always("/tickets/3", Wrong::Status(401));
+        let rig = with_faults(20, &["tickets", "conversations"], vec![ahead]);
+        let mut kept = Kept::default();
+        let mut sink = Refusing { kept: &mut kept, rig: &rig, refusal: Some(refusal) };
+        let result = rig.run_into(&mut sink, &never);
+        assert!(!matches!(result, Err(CollectError::Credentials { .. })), "{result:?}");
+        assert_eq!(kept.cursors.get("tickets"), None, "{result:?}");
+        rig.mock.set(|knobs| knobs.faults.clear());
+        rig.run_well(&mut kept);
+        assert_eq!(kept.ids("tickets"), (1..=20).collect::<Vec<_>>(), "{result:?}");
+    }
+}
+
+#[test]
+fn a_ticket_that_waits_and_is_answered_with_nothing_goes_on_waiting() {
+    let faults = vec![Fault::always("/tickets/4/conversations", Wrong::Status(500))];
+    let rig = with_faults(20, &["tickets", "conversations"], faults);
+    let mut kept = Kept::default();
+    rig.run(&mut kept).unwrap();
+    rig.mock.set(|knobs| knobs.faults = vec![Fault::always("/tickets/4", Wrong::Nothing)]);
+    let collected = rig.run(&mut kept).unwrap();
+    let pending = kept.cursors.get("tickets").unwrap()["pending"].clone();
+    assert_eq!(pending[0]["number"], "4", "{pending}");
+    assert_eq!(pending[0]["runs"], 2, "{pending}");
+    assert!(pending[0]["reason"].as_str().unwrap().contains("no number"), "{pending}");
+    assert_eq!(outcome(&collected, "tickets").unavailable[0].0, "ticket 4");
+    assert!(reason(&collected, "conversations").contains("1 tickets"));
+    rig.mock.set(|knobs| knobs.faults.clear());
+    rig.run_well(&mut kept);
+    assert_eq!(kept.count("conversations"), 3 * 20);
+    assert!(kept.cursors.get("tickets").unwrap()["pending"].is_null());
+}
+
+#[test]
+fn what_is_named_no_more_is_counted() {
+    let refused = |id: u64| Fault::always(&format!("/tickets/{id}"), Wrong::Status(403));
+    let rig = with_faults(1_003, &["tickets", "conversations"], (1..=1_003).map(refused).collect());
+    let collected = rig.run_well(&mut Kept::default());
+    assert_eq!(outcome(&collected, "conversations").unavailable.len(), UNAVAILABLE_MAX);
+    assert_eq!(collected.unavailable_more, 3);
+    let noted =
+        |note: &String| note.starts_with("conversations: ") && note.contains("3 more could not be had");
+    assert!(collected.notes.iter().any(noted), "{:?}", collected.notes);
 }
 
 #[test]

@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::Value;
+use stele_collect::Outcome;
 use stele_helpdesk::attachments::TEXT_BYTES_MAX;
-use stele_helpdesk::{DiskTexts, Extract, Extracted, File, Known, PlainText, Texts};
-use stele_testkit::freshdesk::{Body, File as MockFile, Knobs};
+use stele_helpdesk::{DiskTexts, Extract, Extracted, File, Known, PENDING_MAX, PlainText, Texts};
+use stele_testkit::freshdesk::{Body, Fault, File as MockFile, Knobs, Wrong};
 
-use crate::rig::{Kept, Rig, outcome};
+use crate::rig::{Kept, Rig, outcome, reason};
 
 const STREAMS: [&str; 3] = ["tickets", "conversations", "attachments"];
 
@@ -143,6 +144,68 @@ fn freshdesk_23_bounds() {
     assert!((20 << 20..=64 << 20).contains(&most), "{most}");
 }
 
+/// What waits to be asked for again.
+fn pending(kept: &Kept) -> Value {
+    kept.cursors.get("tickets").unwrap()["pending"].clone()
+}
+
+#[test]
+fn freshdesk_23_a_hundred_files_and_names_that_nobody_should_use() {
+    let long = format!("{}.txt", "x".repeat(296));
+    let files = vec![text("nul\0l.txt"), text(&long), text("../../etc/passwd"), text("a/b.txt")];
+    let rig = Rig::new(Knobs { attachments: 100, ..with_files(2, files) }, &STREAMS);
+    let mut kept = Kept::default();
+    rig.run_well(&mut kept);
+    assert_eq!((kept.count("attachments"), fetched(&rig)), (200, 200));
+    for record in kept.records.values().filter(|record| record["stream"] == "attachments") {
+        let normal = &record["normalised"];
+        assert_eq!(normal["text"], "It says this.", "{normal}");
+        let safe = normal["safe_name"].as_str().unwrap();
+        assert!(!safe.is_empty() && safe.len() <= 200 && !safe.contains(['/', '\\', '\0']), "{safe:?}");
+        // What it was called stays known.
+        assert_eq!(normal["name"], record["data"]["name"]);
+    }
+    let safe = |name: &str| told(&kept, name)["safe_name"].as_str().unwrap().to_owned();
+    assert_eq!((safe("nul\0l.txt"), safe("../../etc/passwd")), ("null.txt".to_owned(), "passwd".to_owned()));
+    assert_eq!((safe(&long).len(), safe("a/b.txt")), (200, "b.txt".to_owned()));
+}
+
+#[test]
+fn freshdesk_23_a_file_that_fails_for_a_while_is_asked_for_again() {
+    for wrong in [Wrong::Status(503), Wrong::Close] {
+        let rig = Rig::new(with_files(30, vec![text("a.txt"), text("b.txt")]), &STREAMS);
+        rig.mock.set(|knobs| knobs.faults = vec![Fault::always("/data/702", wrong)]);
+        let mut kept = Kept::default();
+        let collected = rig.run(&mut kept).unwrap();
+        assert!(reason(&collected, "attachments").contains("1 tickets"), "{collected:?}");
+        assert_eq!(outcome(&collected, "conversations").outcome, Outcome::Ok);
+        assert_eq!(kept.get("attachments", 702)["normalised"]["text_status"], "failed");
+        assert_eq!(pending(&kept)[0]["lacks"], "files");
+
+        rig.run(&mut kept).unwrap();
+        assert_eq!(pending(&kept)[0]["runs"], 2);
+        rig.mock.set(|knobs| knobs.faults.clear());
+        rig.mock.forget();
+        rig.run_well(&mut kept);
+        assert_eq!(kept.get("attachments", 702)["normalised"]["text"], "It says this.");
+        assert!(pending(&kept).is_null());
+        // Of the others nothing was asked for again.
+        assert_eq!(fetched(&rig), 2);
+    }
+
+    // What does not get better waits for nothing.
+    let mut large = text("large.bin");
+    large.body = Body::Zeros(21 << 20);
+    let odd = MockFile::new("macro.exe", "application/x-dosexec", b"MZ");
+    let rig = Rig::new(with_files(1, vec![text("a.txt"), large, odd]), &STREAMS);
+    rig.mock.set(|knobs| knobs.faults = vec![Fault::always("/data/103", Wrong::Status(404))]);
+    let mut kept = Kept::default();
+    let collected = rig.run_well(&mut kept);
+    assert_eq!(told(&kept, "a.txt")["text_status"], "unavailable");
+    assert_eq!(outcome(&collected, "attachments").unavailable.len(), 2);
+    assert!(pending(&kept).is_null());
+}
+
 #[test]
 fn freshdesk_23_once() {
     let knobs = Knobs { attachments_twice: true, ..with_files(3, vec![text("a.txt"), text("b.txt")]) };
@@ -237,7 +300,9 @@ fn freshdesk_24_ocr() {
         let directory = tempfile::tempdir().unwrap();
         rig.texts = Arc::new(DiskTexts::new(directory.path(), 1 << 20).unwrap());
         let mut kept = Kept::default();
-        rig.run_well(&mut kept);
+        let collected = rig.run_well(&mut kept);
+        let noted = collected.notes.iter().any(|note| note.contains("there is no OCR here"));
+        assert_eq!(noted, !ocr, "{:?}", collected.notes);
         let (status, said) = match ocr {
             true => ("extracted", Value::from("ORDER 48213")),
             false => ("ocr_unavailable", Value::Null),
@@ -247,10 +312,46 @@ fn freshdesk_24_ocr() {
             (&Value::from(status), &said)
         );
         assert_eq!(told(&kept, "scan.pdf")["text_status"], status);
-        // Where nobody could read it, it is tried again once somebody can.
+        // As long as nobody reads it nothing is new, and once somebody does the next run has it.
+        kept.taken.clear();
+        rig.run_well(&mut kept);
+        assert!(kept.taken.is_empty(), "{:?}", kept.taken);
         rig.extract = Reader::new(true);
+        rig.run_well(&mut kept);
+        assert_eq!(told(&kept, "order.png")["text"], "ORDER 48213");
+        assert_eq!(told(&kept, "scan.pdf")["text_status"], "extracted");
+        assert!(pending(&kept).is_null());
+        // So has a run from the beginning.
         let mut kept = Kept::default();
         rig.run_well(&mut kept);
         assert_eq!(told(&kept, "order.png")["text"], "ORDER 48213");
     }
+}
+
+#[test]
+fn freshdesk_24_many_that_wait_for_ocr_stop_nobody() {
+    let picture = MockFile::new("order.png", "image/png", b"\x89PNG");
+    let mut rig = Rig::new(with_files(1_005, vec![picture]), &STREAMS);
+    rig.extract = Reader::new(false);
+    let fault = Fault::always("/tickets/1004/conversations", Wrong::Status(500));
+    rig.mock.set(|knobs| knobs.faults = vec![fault]);
+    let mut kept = Kept::default();
+    let collected = rig.run(&mut kept).unwrap();
+    assert_eq!((kept.count("tickets"), kept.count("attachments")), (1_005, 1_005));
+    assert!(reason(&collected, "conversations").contains("to 1 tickets"), "{collected:?}");
+    assert_eq!(pending(&kept).as_array().map(Vec::len), Some(PENDING_MAX));
+    let notes = collected.notes.join(" ");
+    assert!(
+        notes.contains("999 tickets have pictures")
+            && notes.contains("5 tickets with pictures of text are not kept"),
+        "{notes}"
+    );
+
+    // That there is none still is found out with the first; who lacks its messages is not kept waiting by that.
+    rig.mock.set(|knobs| knobs.faults.clear());
+    rig.mock.forget();
+    rig.run_well(&mut kept);
+    let asked = |ticket: u64| rig.asked(&format!("/tickets/{ticket}?"));
+    assert_eq!((asked(1), asked(2), asked(1_004)), (1, 0, 1));
+    assert_eq!(kept.count("conversations"), 1_005);
 }

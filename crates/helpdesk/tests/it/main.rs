@@ -8,6 +8,7 @@ mod files;
 mod issues;
 mod knowledge;
 mod limits;
+mod lists;
 mod normal;
 mod pure;
 mod rig;

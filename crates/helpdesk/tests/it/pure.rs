@@ -1,6 +1,6 @@
-//! Decisions without a desk: promises 25, 28 and 30.
+//! Decisions without a desk: promises 25 and 30.
 
-use stele_helpdesk::{HelpdeskError, Mode, Progress, purge};
+use stele_helpdesk::{HelpdeskError, Mode, purge};
 use stele_model::time::FixedClock;
 
 #[test]
@@ -17,35 +17,6 @@ fn freshdesk_25_modes() {
     {
         assert_eq!(mode.content_max(), max, "{mode:?}");
     }
-}
-
-#[test]
-fn freshdesk_28_progress() {
-    let mut progress = Progress::of(0);
-    assert_eq!(
-        (progress.percentage(), progress.remaining_s(0), progress.remaining_s(1_000)),
-        (0, None, None)
-    );
-    let mut progress = Progress::of(200);
-    let mut before = 0;
-    for step in 0..40 {
-        progress.add(3, u64::from(step % 2 == 0), u64::from(step % 3 == 0));
-        if step == 20 {
-            // More turn up: the share falls, what is shown does not.
-            progress.found(1_000);
-        }
-        let now = progress.percentage();
-        assert!(now >= before && now <= 100);
-        before = now;
-        let sum = progress.processed + progress.failed + progress.skipped + progress.remaining();
-        assert_eq!(progress.total, sum);
-    }
-    assert_eq!(progress.remaining_s(0), None);
-    let mut half = Progress::of(10);
-    half.add(5, 0, 0);
-    assert_eq!((half.percentage(), half.remaining_s(5_000)), (50, Some(5)));
-    half.add(20, 0, 0);
-    assert_eq!((half.percentage(), half.total, half.remaining()), (100, 25, 0));
 }
 
 #[test]

@@ -10,7 +10,9 @@ use stele_collect::{
     Batch, Checked, CollectError, Collected, Collector, Cursors, Means, Outcome, Sink, Stopwatch,
     StreamOutcome, Watch,
 };
-use stele_helpdesk::{Extract, Helpdesk, HelpdeskConfig, NoTexts, PlainText, RateConfig, Span, Texts};
+use stele_helpdesk::{
+    Extract, Freshdesk, Helpdesk, HelpdeskConfig, NoTexts, PlainText, RateConfig, Span, Texts,
+};
 use stele_http::{Cancelled, Pace, Still, never};
 use stele_model::time::FixedClock;
 use stele_testkit::freshdesk::{Knobs, MockFreshdesk};
@@ -110,6 +112,8 @@ pub struct Rig {
     pub texts: Arc<dyn Texts>,
     pub heard: Heard,
     pub fetching: Stopwatch,
+    /// Pages that the desk gives of lists beside tickets, if that is not what it always is.
+    pub list_pages_max: Option<u32>,
 }
 
 impl Rig {
@@ -129,13 +133,21 @@ impl Rig {
         };
         let fetching = Stopwatch::new(Arc::clone(&pace) as Arc<dyn Pace>);
         let (extract, texts) = (Arc::new(PlainText), Arc::new(NoTexts));
-        Self { mock, pace, config, extract, texts, heard: Heard::default(), fetching }
+        Self { mock, pace, config, extract, texts, heard: Heard::default(), fetching, list_pages_max: None }
     }
 
     pub fn desk(&self) -> Helpdesk {
         let lookup = |name: &str| (name == "FRESHDESK_API_KEY").then(|| "mock-key-1".to_owned());
         let (extract, texts) = (Arc::clone(&self.extract), Arc::clone(&self.texts));
-        Helpdesk::new("support", self.config.clone(), &lookup, extract, texts).expect("a configuration")
+        let config = self.config.clone();
+        let desk = match self.list_pages_max {
+            None => Helpdesk::new("support", config, &lookup, extract, texts),
+            Some(list_pages_max) => {
+                let platform = Box::new(Freshdesk { list_pages_max, ..Freshdesk::default() });
+                Helpdesk::with("support", config, &lookup, extract, texts, platform)
+            }
+        };
+        desk.expect("a configuration")
     }
 
     fn with<T>(&self, cancelled: Cancelled<'_>, work: impl FnOnce(&mut Helpdesk, &Means<'_>) -> T) -> T {

@@ -84,6 +84,9 @@ pub struct RestConfig {
     pub http: ClientConfig,
     /// What there is.
     pub resources: Vec<ResourceConfig>,
+    /// What is shown nowhere: what variables brought, wherever it stands, and what is a key by its name.
+    #[serde(skip)]
+    pub(crate) secrets: Vec<Secret>,
 }
 
 /// Something that is asked for page by page.
@@ -112,7 +115,8 @@ pub struct ResourceConfig {
     #[serde(default)]
     pub form: bool,
     /// Where in an answer the records are, as a JSONPath: `$.data[*]`. If it is not set: the list itself, or the only
-    /// list of objects in it; an object with none is one record.
+    /// list of objects in it; an object with none is one record. A condition, such as `$.data[?@.open]`, stands last where
+    /// pages or records are counted.
     #[serde(default)]
     pub select: Option<String>,
     /// Members that identify a record.
@@ -270,6 +274,7 @@ impl RestConfig {
         let refuse = |why: String| CollectError::Config { source_id: source.id.clone(), why };
         let resolved = source.settings(lookup)?;
         let mut config: RestConfig = resolved.read_as(|value| whole(value, &source.id))?;
+        config.secrets = resolved.secrets();
         let resources = config.resources.len();
         if resources == 0 || resources > RESOURCES_MAX {
             return Err(refuse(format!("it has {resources} `resources`; 1 to {RESOURCES_MAX} can be")));

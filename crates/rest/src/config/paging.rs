@@ -12,7 +12,7 @@ pub enum Paginate {
     Auto,
     /// There is one page.
     Single,
-    /// Pages are counted, until one is empty.
+    /// Pages are counted, until one is empty. One of which a condition of `select` leaves nothing is not empty.
     #[serde(alias = "page")]
     PageNumber {
         /// `page` if it is not set.
@@ -27,12 +27,13 @@ pub enum Paginate {
         /// See `size_param`.
         #[serde(default)]
         size: Option<u64>,
-        /// Where the number of pages stands in an answer. It saves the request for the empty one.
+        /// Where the number of pages stands in an answer. It alone says then which is the last, and saves the request for
+        /// the empty one. Ten empty pages in a row before it end the stream with an error.
         #[serde(default)]
         pages_path: Option<String>,
     },
-    /// Records are counted, until a page is empty. What is counted is what came, so that a service that gives fewer than it
-    /// is asked for loses nothing.
+    /// Records are counted, until a page is empty. What is counted is what came, wanted or not, so that a service that gives
+    /// fewer than it is asked for loses nothing.
     Offset {
         /// `offset` if it is not set.
         #[serde(default = "offset_param")]
@@ -43,7 +44,8 @@ pub enum Paginate {
         /// 100 if it is not set.
         #[serde(default = "limit")]
         limit: u64,
-        /// Where the number of records stands in an answer. It saves the request for the empty page.
+        /// Where the number of records stands in an answer. It alone says then where the end is, and saves the request for the
+        /// empty page. Ten empty pages in a row before it end the stream with an error.
         #[serde(default)]
         total_path: Option<String>,
     },

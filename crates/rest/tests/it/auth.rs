@@ -9,7 +9,7 @@ use stele_model::ErrorKind;
 use stele_rest::Shared;
 use stele_testkit::server::{Reply, Request, Server};
 
-use crate::rig::{Lake, ended, param, path, rig, say, try_rig};
+use crate::rig::{Lake, ended, param, path, rig, say, try_rig, try_rig_with};
 
 /// A source with this `auth`, asked once.
 #[track_caller]
@@ -243,7 +243,7 @@ fn rest_16_no_secret_is_in_any_error_or_text() {
     let check = |auth: Value, reply: fn() -> Reply| {
         let server = Server::new(move |_, _| reply());
         let mut rig = rig(
-            json!({"endpoint": format!("{}/?key=sk-geheim", server.url), "auth": auth, "retry": {"max": 2}}),
+            json!({"endpoint": format!("{}/hooks/${{API_KEY}}/?key=wort-geheim", server.url), "auth": auth, "retry": {"max": 2}}),
         );
         let mut lake = Lake::default();
         let told = match rig.collect(&mut lake) {
@@ -261,12 +261,80 @@ fn rest_16_no_secret_is_in_any_error_or_text() {
     check(bearer(), || Reply::Say(500, "", r#"{"message": "who is sk-geheim?"}"#.to_owned()));
     check(bearer(), || Reply::Say(403, "", r#"{"message": "who is sk-geheim?"}"#.to_owned()));
     check(bearer(), || Reply::Say(400, "", "who is sk-geheim?".to_owned()));
+    check(bearer(), || Reply::Say(400, "", "who is wort-geheim?".to_owned()));
     check(bearer(), || Reply::Close);
     check(bearer(), || Reply::Raw("sk-geheim"));
     check(json!({"type": "api_key", "in": "query", "name": "k", "value": "${API_KEY}"}), || Reply::Close);
+    // What a service says to be well is told without it, too.
+    check(json!({"type": "none"}), || Reply::Say(200, "", "[]".to_owned()));
     // What is refused is asked once.
     let server = Server::new(|_, _| Reply::Say(401, "", String::new()));
     let error =
         rig(json!({"endpoint": server.url, "auth": bearer()})).collect(&mut Lake::default()).unwrap_err();
     assert_eq!((error.kind(), server.requests().len()), (ErrorKind::Config, 1));
+}
+
+#[test]
+fn rest_16_an_address_that_is_looked_up_is_shown_by_its_host() {
+    let server = Server::new(|_, _| {
+        Reply::Say(
+            400,
+            "",
+            "no pfad-geheim with frage-geheim/1 or frage-geheim%2f1 of wort-geheim".to_owned(),
+        )
+    });
+    let host = server.url.replace("http://127.0.0.1", "http://localhost");
+    let whole = host.replace("http://localhost", "http://ann:wort-geheim@LocalHost");
+    let whole = format!("{whole}/T0/pfad-geheim?key=frage-geheim%2F1");
+    let lookup = |name: &str| (name == "WEBHOOK_URL").then(|| whole.clone());
+    let settings = json!({"endpoint": "${WEBHOOK_URL}", "name": "items"});
+    let mut rig = try_rig_with(settings, Shared::default(), &lookup).unwrap();
+    let collected = rig.collect(&mut Lake::default()).unwrap();
+    let told = format!("{} {collected:?}", ended(&collected, "items"));
+    assert!(
+        told.contains(&format!("{host} refused the request with 400: no *** with *** or *** of ***")),
+        "{told}"
+    );
+    assert!(!told.contains("geheim") && !told.contains("/T0"), "{told}");
+    // It was asked where it is.
+    assert_eq!(server.requests()[0].path, "/T0/pfad-geheim?key=frage-geheim%2F1");
+}
+
+#[test]
+fn rest_16_what_is_a_key_by_its_name_is_shown_nowhere() {
+    let check = |sent: Value| {
+        let server = Server::new(|_, request| {
+            Reply::Say(400, "", format!("who is {} {}", request.path, request.body))
+        });
+        let mut settings = sent.as_object().unwrap().clone();
+        settings.insert("endpoint".to_owned(), json!(server.url));
+        let collected = rig(Value::Object(settings)).collect(&mut Lake::default()).unwrap();
+        let told = ended(&collected, "news");
+        assert!(told.contains("who is /") && told.contains("***"), "{sent}: {told}");
+        assert!(!told.contains("geheim"), "{sent}: {told}");
+    };
+    check(json!({"params": {"key": "geheim/1", "q": "all"}}));
+    check(json!({"params": {"api_key": ["a-geheim", "b-geheim"]}}));
+    check(json!({"path": "items?q=all&access_token=geheim-1"}));
+    check(json!({"method": "POST", "body": {"who": {"Client_Secret": "geheim-1"}}}));
+    check(json!({"method": "POST", "form": true, "body": {"password": "das geheim"}}));
+}
+
+#[test]
+fn rest_16_where_a_token_is_fetched_is_shown_without_secrets() {
+    let check = |token_url: &str, reply: fn() -> Reply| {
+        let server = Server::new(move |_, _| reply());
+        let mut settings = oauth2(&server.url);
+        settings["auth"]["token_url"] = json!(format!("{}{token_url}", server.url));
+        let collected = rig(settings).collect(&mut Lake::default()).unwrap();
+        let told = ended(&collected, "items");
+        assert!(told.contains("the token") && told.contains(&server.url), "{told}");
+        assert!(!told.contains("geheim"), "{told}");
+    };
+    // Looked up, or the same as what is.
+    for token_url in ["/login/${API_KEY}/token", "/login/sk-geheim/token"] {
+        check(token_url, || Reply::Say(503, "", "sk-geheim".to_owned()));
+        check(token_url, || Reply::Close);
+        check(token_url, || Reply::Raw("sk-geheim"));
+    }
 }

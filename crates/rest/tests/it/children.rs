@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::{Value, json};
+use stele_collect::{CollectError, UNAVAILABLE_MAX};
 use stele_testkit::server::{Reply, Request, Server};
 
-use crate::rig::{Lake, ended, param, path, rig, say};
+use crate::rig::{Lake, ended, param, path, rig, say, say_with};
 
 /// Posts 0, 1 and 2 with 0, 1 and 3 pages of two comments each.
 fn blog(request: &Request) -> Reply {
@@ -107,6 +108,29 @@ fn rest_03_a_parent_that_went_is_told_and_the_others_are_read() {
 }
 
 #[test]
+fn rest_03_what_is_below_one_that_is_not_given_is_not_given_either() {
+    let server = Server::new(|_, request| match path(request) {
+        "/posts" => Reply::Say(403, "", r#"{"message": "not yours"}"#.to_owned()),
+        "/tags" => say(&json!([])),
+        other => panic!("{other}"),
+    });
+    let collected = rig(json!({"base_url": server.url, "resources": [
+        {"name": "posts", "path": "posts", "key": "id"},
+        {"name": "comments", "path": "posts/{resources.posts.id}/comments", "key": "id"},
+        {"name": "replies", "path": "comments/{resources.comments.id}/replies", "key": "id"},
+        {"name": "tags", "path": "tags", "key": "id"},
+        {"name": "uses", "path": "tags/{resources.tags.id}/uses", "key": "id"},
+    ]}))
+    .collect(&mut Lake::default())
+    .unwrap();
+    assert!(ended(&collected, "posts").starts_with("unavailable: "), "{}", ended(&collected, "posts"));
+    assert_eq!(ended(&collected, "comments"), "unavailable: posts is not given");
+    assert_eq!(ended(&collected, "replies"), "unavailable: comments is not given");
+    // That there is none is no refusal.
+    assert_eq!((ended(&collected, "tags"), ended(&collected, "uses")), ("ok".into(), "ok".into()));
+}
+
+#[test]
 fn rest_05_a_parent_is_not_done_before_its_children_are() {
     let fails = Arc::new(AtomicUsize::new(1));
     let failing = Arc::clone(&fails);
@@ -161,6 +185,75 @@ fn rest_05_cursors_of_parents_are_their_own() {
     assert_eq!(lake.ids("comments"), [11, 21, 22]);
     let parents = &lake.cursors.get("comments").unwrap()["parents"];
     assert_eq!((&parents["1"]["at"], &parents["2"]["at"]), (&json!(1_000), &json!(5)));
+}
+
+#[test]
+fn rest_05_parents_that_went_are_forgotten() {
+    let check = |incremental: Value, then: fn() -> Reply, kept: &[&str]| {
+        let server = Server::new(move |number, request| match path(request) {
+            "/posts" if number == 0 => say(&json!([{"id": 1, "at": 1}, {"id": 2, "at": 2}])),
+            "/posts" => then(),
+            "/more" => Reply::Say(400, "", "no".to_owned()),
+            _ => say(&json!([{"id": 9, "at": 9}])),
+        });
+        let settings = json!({"base_url": server.url, "resources": [
+            {"name": "posts", "path": "posts", "incremental": incremental},
+            {"name": "comments", "path": "posts/{resources.posts.id}/comments", "incremental": {"cursor": "at"}},
+        ]});
+        let mut lake = Lake::default();
+        for _ in 0..2 {
+            rig(settings.clone()).collect(&mut lake).unwrap();
+        }
+        let cursor = lake.cursors.get("comments").unwrap();
+        let parents: Vec<&String> = cursor["parents"].as_object().unwrap().keys().collect();
+        assert_eq!(parents, kept, "{incremental}");
+    };
+    let others = || say(&json!([{"id": 2, "at": 2}, {"id": 3, "at": 3}]));
+    check(Value::Null, others, &["2", "3"]);
+    // What is not new did not go.
+    check(json!({"cursor": "at"}), others, &["1", "2", "3"]);
+    // Nobody knows that they went.
+    check(Value::Null, || say(&json!([])), &["1", "2"]);
+    check(Value::Null, || Reply::Say(403, "", String::new()), &["1", "2"]);
+    let half = || say_with(200, "Link: </more>; rel=next\r\n".to_owned(), &json!([{"id": 2}]));
+    check(Value::Null, half, &["1", "2"]);
+}
+
+#[test]
+fn rest_05_a_stop_while_a_batch_is_handed_over_moves_no_parent() {
+    let server = Server::new(|_, request| match path(request) {
+        "/posts" => say(&json!([{"id": 1}, {"id": 2}, {"id": 3}])),
+        path => {
+            let id: i64 = path.split('/').nth(2).unwrap().parse().unwrap();
+            say(&json!([{"id": id, "at": 5}]))
+        }
+    });
+    let settings = json!({"base_url": server.url, "workers": 1, "dedup": "content", "resources": [
+        {"name": "posts", "path": "posts"},
+        {"name": "comments", "path": "posts/{resources.posts.id}/comments", "incremental": {"cursor": "at"}},
+    ]});
+    // The posts, the comment of the first, and no further.
+    let mut lake = Lake { stops: Some(2), size: Some(1), ..Lake::default() };
+    let error = rig(settings.clone()).collect(&mut lake).unwrap_err();
+    assert!(matches!(error, CollectError::Cancelled), "{error}");
+    assert_eq!((lake.ids("comments"), lake.batches.len()), (vec![1], 2));
+    assert!(lake.cursors.get("comments").is_none());
+    rig(settings).collect(&mut lake).unwrap();
+    assert_eq!(lake.ids("comments"), [1, 2, 3]);
+    assert_eq!(lake.cursors.get("comments").unwrap()["parents"].as_object().unwrap().len(), 3);
+}
+
+#[test]
+fn rest_03_what_cannot_be_had_is_counted_beyond_what_is_named() {
+    let server = Server::new(|_, _| say(&(0..UNAVAILABLE_MAX + 3).map(|n| json!({"n": n})).collect()));
+    let collected = rig(json!({"base_url": server.url, "resources": [
+        {"name": "posts", "path": "posts"}, {"name": "comments", "path": "posts/{resources.posts.id}/comments"},
+    ]}))
+    .collect(&mut Lake::default())
+    .unwrap();
+    assert_eq!((collected.streams[0].unavailable.len(), collected.unavailable_more), (UNAVAILABLE_MAX, 3));
+    let note = "posts: beside the 1000 things that are named, 3 more could not be had";
+    assert!(collected.notes.iter().any(|said| said == note), "{:?}", collected.notes);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
+use stele_collect::CollectError;
 use stele_testkit::server::{Reply, Request, Server};
 
 use crate::rig::{Lake, ended, param, rig, say};
@@ -198,6 +199,38 @@ fn rest_05_a_batch_that_is_not_kept_moves_no_cursor() {
     lake.takes = None;
     rig(settings).collect(&mut lake).unwrap();
     assert_eq!((lake.ids("items"), asked(&server)), (vec![1], vec![None, None]));
+}
+
+#[test]
+fn rest_05_a_stop_while_a_batch_is_handed_over_moves_no_cursor() {
+    let server = pages(false, 0);
+    let settings = json!({
+        "endpoint": server.url, "name": "items", "paginate": {"type": "page_number"},
+        "incremental": {"cursor": "at", "param": "since", "order": "asc"},
+    });
+    let mut lake = Lake { stops: Some(2), size: Some(2), ..Lake::default() };
+    let error = rig(settings.clone()).collect(&mut lake).unwrap_err();
+    assert!(matches!(error, CollectError::Cancelled), "{error}");
+    // Nothing comes after what was not kept, and nothing is missed.
+    assert_eq!((lake.ids("items"), lake.batches.len()), (vec![1, 2, 3, 4], 2));
+    assert_eq!(lake.cursors.get("items").unwrap()["at"], 4);
+    rig(settings).collect(&mut lake).unwrap();
+    assert_eq!(lake.ids("items"), (1..=10).collect::<Vec<i64>>());
+}
+
+#[test]
+fn rest_05_numbers_that_are_texts_are_compared_as_numbers() {
+    let records: Records =
+        Arc::new(Mutex::new(vec![json!({"id": 1, "at": "998"}), json!({"id": 2, "at": "999"})]));
+    let server = service(&records);
+    let settings = settings(&server, json!({"cursor": "at"}));
+    let mut lake = Lake::default();
+    rig(settings.clone()).collect(&mut lake).unwrap();
+    assert_eq!(lake.cursors.get("items").unwrap()["at"], "999");
+    records.lock().unwrap().push(json!({"id": 3, "at": "1000"}));
+    rig(settings).collect(&mut lake).unwrap();
+    assert_eq!(lake.ids("items"), [1, 2, 3]);
+    assert_eq!(lake.cursors.get("items").unwrap()["at"], "1000");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use stele_collect::{Budget, BudgetState, CollectError, Collector, ResponseCache};
+use stele_collect::{Budget, BudgetState, CollectError, Collector, Preview, ResponseCache};
 use stele_http::Pace;
 use stele_model::time::FixedClock;
 use stele_rest::Shared;
@@ -229,8 +229,9 @@ fn rest_07_somebody_is_warned() {
         })
     });
     let budget = Arc::new(Budget::new(0.005, 50.0, BudgetState::default()));
-    let settings =
-        json!({"endpoint": server.url, "paginate": {"type": "page_number"}, "cost": {"per_call_usd": 0.001}});
+    let settings = json!({
+        "endpoint": server.url, "key": "id", "paginate": {"type": "page_number"}, "cost": {"per_call_usd": 0.001},
+    });
     let shared = Shared { budget: Some(budget), ..Shared::default() };
     let collected = try_rig(settings, shared).unwrap().collect(&mut Lake::default()).unwrap();
     assert_eq!(collected.notes, ["source news: more than 70 % of what it may cost is spent"]);
@@ -239,9 +240,14 @@ fn rest_07_somebody_is_warned() {
 /// A source with a cache in a directory, at a time in seconds.
 fn cached(server: &Server, directory: &tempfile::TempDir, key: &str, at: i64) -> Rig {
     let cache = ResponseCache::new(directory.path(), Duration::from_secs(60), 1 << 20);
+    kept_by(server, cache, key, at)
+}
+
+fn kept_by(server: &Server, cache: ResponseCache, key: &str, at: i64) -> Rig {
     let shared = Shared { cache: Some(Arc::new(cache)), ..Shared::default() };
-    let settings =
-        json!({"endpoint": server.url, "headers": {"X-Key": key}, "paginate": {"type": "link_header"}});
+    let settings = json!({
+        "endpoint": server.url, "key": "id", "headers": {"X-Key": key}, "paginate": {"type": "link_header"},
+    });
     let mut rig = try_rig(settings, shared).unwrap();
     rig.clock = FixedClock(at * 1_000_000);
     rig
@@ -290,6 +296,44 @@ fn rest_08_what_is_known_is_not_asked_again() {
     let before = server.requests().len();
     cached(&server, &directory, "a", 61).with(|collector, means| collector.check(means)).unwrap();
     assert_eq!(server.requests().len(), before + 1);
+}
+
+#[test]
+fn rest_08_what_a_whole_run_was_told_is_old_to_the_next() {
+    // The second page fails for as long as somebody says so.
+    let is_down = Arc::new(Mutex::new(true));
+    let down = Arc::clone(&is_down);
+    let server = Server::new(move |_, request| match path(request) {
+        "/" => versioned(1, request),
+        _ if *down.lock().unwrap() => no(400, ""),
+        _ => versioned(1, request),
+    });
+    let directory = tempfile::tempdir().unwrap();
+    let rig = |at: i64| {
+        let cache = ResponseCache::new(directory.path(), Duration::from_secs(60), 1 << 20).until_ended();
+        kept_by(&server, cache, "a", at)
+    };
+    let run = |at: i64, ids: &[i64]| {
+        let before = server.requests().len();
+        let mut lake = Lake::default();
+        rig(at).collect(&mut lake).unwrap();
+        assert_eq!(lake.ids("news"), ids);
+        let asked = &server.requests()[before..];
+        (asked.len(), asked.iter().filter(|request| request.header("if-none-match").is_some()).count())
+    };
+    assert_eq!(run(0, &[1]), (2, 0));
+    *is_down.lock().unwrap() = false;
+    // Whoever looks is told by the service.
+    let before = server.requests().len();
+    let mut preview = Preview::new(1);
+    rig(1).with(|collector, means| collector.collect(&Default::default(), &mut preview, means)).unwrap();
+    rig(1).with(|collector, means| collector.discover(means)).unwrap();
+    assert_eq!(server.requests().len(), before + 2);
+    // It goes on behind what the one before was told.
+    assert_eq!(run(1, &[1, 2]), (1, 0));
+    // That one came to its end: whether the first page still holds is asked, and the second comes again.
+    assert_eq!(run(2, &[1, 2]), (2, 1));
+    assert_eq!(run(3, &[1, 2]), (2, 1));
 }
 
 #[test]

@@ -182,6 +182,68 @@ fn rest_03_as_the_first_answer_shows() {
     check(auto(), answer, [(0, 1), (1, 1), (2, 1), (4, 1), (5, 1)]);
 }
 
+#[test]
+fn rest_03_a_page_of_which_nothing_is_wanted_is_no_end() {
+    let check = |select: &str,
+                 paginate: Value,
+                 answer: fn(&Request) -> Reply,
+                 expect: &str,
+                 requests: usize| {
+        let server = Server::new(move |_, request| answer(request));
+        let mut rig = rig(json!({
+            "base_url": server.url,
+            "resources": [{"name": "items", "path": "items", "select": select, "key": "id", "paginate": paginate}],
+        }));
+        let mut lake = Lake::default();
+        let collected = rig.collect(&mut lake).unwrap();
+        let ended = ended(&collected, "items");
+        assert!(ended.contains(expect), "{paginate}: {ended}");
+        let ids: &[i64] = if expect == "ok" { &[4] } else { &[] };
+        assert_eq!((lake.ids("items").as_slice(), server.requests().len()), (ids, requests), "{paginate}");
+    };
+    // Three pages, of which the last has what is wanted.
+    let last = "$.items[?@.id>=4]";
+    let numbered =
+        |request: &Request| say(&json!({"items": page(5, (at(request, "page") - 1) * SIZE), "pages": 3}));
+    check(last, json!({"type": "page_number"}), numbered, "ok", 4);
+    check(last, json!({"type": "page_number", "pages_path": "$.pages"}), numbered, "ok", 3);
+    let offset = |request: &Request| say(&json!({"items": page(5, at(request, "offset")), "total": 5}));
+    check(last, json!({"type": "offset", "limit": 10}), offset, "ok", 4);
+    check(last, json!({"type": "offset", "limit": 2, "total_path": "$.total"}), offset, "ok", 3);
+    // Where nobody sees how many there are, the service has to say it.
+    let nested = "$.by[*].items[?@.id>=4]";
+    let numbered = |request: &Request| {
+        let items = page(5, (at(request, "page") - 1) * SIZE);
+        say(&json!({"by": [{"items": items}], "pages": 3}))
+    };
+    check(nested, json!({"type": "page_number", "pages_path": "$.pages"}), numbered, "ok", 3);
+    let why = "the number of pages is not where `pages_path` says";
+    check(nested, json!({"type": "page_number", "pages_path": "$.all"}), numbered, why, 1);
+    // The same page for ever is still one.
+    let same = |_: &Request| say(&json!({"items": page(2, 0)}));
+    check(last, json!({"type": "page_number"}), same, "pagination_loop", 2);
+}
+
+#[test]
+fn rest_03_the_number_of_all_says_where_the_end_is() {
+    // A page with nothing on it in the middle, as services have it that leave out what one may not see.
+    let check = |paginate: Value| {
+        let server = Server::new(|_, request| {
+            let from = param(request, "offset")
+                .map_or_else(|| (at(request, "page") - 1) * SIZE, |offset| offset.parse().unwrap());
+            let items = if from == SIZE { Vec::new() } else { page(6, from) };
+            say(&json!({"items": items, "pages": 3, "total": 6}))
+        });
+        let settings =
+            json!({"endpoint": server.url, "name": "items", "select": "$.items[*]", "paginate": paginate});
+        let mut lake = Lake::default();
+        rig(settings).collect(&mut lake).unwrap();
+        assert_eq!((lake.ids("items"), server.requests().len()), (vec![0, 1, 4, 5], 3), "{paginate}");
+    };
+    check(json!({"type": "page_number", "pages_path": "$.pages"}));
+    check(json!({"type": "offset", "limit": 2, "total_path": "$.total"}));
+}
+
 /// What a stream says that comes to no end, after how many requests, and how many records are kept of it.
 fn stopped(
     settings: Value,
@@ -195,6 +257,45 @@ fn stopped(
     let mut lake = Lake::default();
     let collected = rig.collect(&mut lake).unwrap();
     (ended(&collected, "items"), server.requests().len(), lake.lines("items").len())
+}
+
+#[test]
+fn rest_03_a_number_of_all_is_not_believed_for_ever() {
+    // Three pages, so many empty ones, and perhaps one more.
+    let read = |paginate: Value, gap: usize| {
+        let settings = json!({"paginate": paginate, "select": "$.items[*]"});
+        stopped(settings, move |_, request| {
+            let from = param(request, "offset")
+                .map_or_else(|| (at(request, "page") - 1) * SIZE, |offset| offset.parse().unwrap());
+            let is_gap = (3..3 + gap).contains(&(from / SIZE));
+            let items = if is_gap { Vec::new() } else { page(usize::MAX, from) };
+            say(&json!({"items": items, "pages": 13, "total": 26}))
+        })
+    };
+    let check = |paginate: Value, why: &str| {
+        let (ended, requests, kept) = read(paginate.clone(), 9);
+        assert_eq!((ended.as_str(), requests, kept), ("ok", 13, 8), "{paginate}");
+        // The end of all is where it is said to be, whatever is on the last page.
+        let (ended, requests, kept) = read(paginate.clone(), 10);
+        assert_eq!((ended.as_str(), requests, kept), ("ok", 13, 6), "{paginate}");
+        let settings = json!({"paginate": paginate, "select": "$.items[*]"});
+        let (ended, requests, kept) = stopped(settings, |number, _| {
+            let items = if number < 3 { page(usize::MAX, number * SIZE) } else { Vec::new() };
+            say(&json!({"items": items, "pages": 500_000, "total": 1_000_000}))
+        });
+        let expect = format!("failed: pagination_empty: source news, items: {why}");
+        assert!(ended.starts_with(&expect), "{paginate}: {ended}");
+        // What was read is kept.
+        assert_eq!((requests, kept), (13, 6), "{paginate}");
+    };
+    check(
+        json!({"type": "page_number", "pages_path": "$.pages"}),
+        "it says that there are 500000 pages, and gives nothing from page 4 on: 10 pages in a row are empty",
+    );
+    check(
+        json!({"type": "offset", "limit": 2, "total_path": "$.total"}),
+        "it says that there are 1000000 records, and gives nothing from offset 6 on: 10 pages in a row are empty",
+    );
 }
 
 #[test]
@@ -277,6 +378,13 @@ fn rest_03_mistakes_of_the_configuration_are_named() {
     check(resource(json!({"select": "data["})), "resource a: `data[` is no JSONPath");
     check(resource(json!({"paginate": {"type": "guess"}})), "unknown variant `guess`");
     check(resource(json!({"paginate": {"type": "page_number", "size": 5}})), "belong together");
+    for (paginate, would) in
+        [("offset", "such as `$.data[?@.open]`"), ("page_number", "or say by `pages_path`")]
+    {
+        let settings = json!({"select": "$..[?@.open]", "paginate": {"type": paginate}});
+        check(resource(settings.clone()), "let the condition be the last of the path");
+        check(resource(settings), would);
+    }
     check(resource(json!({"path": "{incremental.start}"})), "`incremental` is missing");
     check(resource(json!({"path": "b/{resources.b.id}"})), "there is no resource b; there are a");
     check(resource(json!({"path": "a/{resources.a.id}"})), "it is below itself");

@@ -26,6 +26,73 @@ fn rest_02_nothing_is_not_a_failure() {
 }
 
 #[test]
+fn rest_02_an_empty_answer_is_no_list_that_is_empty() {
+    let check = |status: u16, body: &'static str, expect: &str, ids: &[i64]| {
+        let server = Server::new(move |_, _| Reply::Say(status, "", body.to_owned()));
+        let mut lake = Lake::default();
+        let settings = json!({"endpoint": server.url, "select": "$.data[*]"});
+        let collected = rig(settings).collect(&mut lake).unwrap();
+        let ended = ended(&collected, "news");
+        assert!(ended.contains(expect), "{ended}");
+        assert_eq!(lake.ids("news"), ids);
+    };
+    check(200, "", "failed: source news, news: its answer is empty, and `$.data` is not in it", &[]);
+    check(200, r#"{"nodata": 1}"#, "`$.data` is not in its answer", &[]);
+    check(204, "", "ok", &[]);
+    // Some programs write a mark in front of UTF-8.
+    check(200, "\u{feff}{\"data\": [{\"id\": 1}]}", "ok", &[1]);
+}
+
+#[test]
+fn rest_03_a_record_that_is_too_deep_stops_no_other() {
+    let deep = format!("{{\"id\": 2, \"x\": {}{}}}", "[".repeat(200), "]".repeat(200));
+    let body = format!("{{\"data\": [{{\"id\": 1}}, {deep}, {{\"id\": 3}}], \"next\": \"/two\"}}");
+    let check = |settings: Value, expect: &str, ids: &[i64], rejected: u64| {
+        let body = body.clone();
+        let server = Server::new(move |_, request| match path(request) {
+            "/" => Reply::Say(200, "", body.clone()),
+            _ => say(&json!({"data": [{"id": 4}]})),
+        });
+        let mut all = settings.as_object().unwrap().clone();
+        all.insert("endpoint".to_owned(), json!(server.url));
+        all.insert("paginate".to_owned(), json!({"type": "json_link", "path": "$.next"}));
+        let (mut rig, mut lake) = (rig(Value::Object(all)), Lake::default());
+        let collected = rig.collect(&mut lake).unwrap();
+        let ended = ended(&collected, "news");
+        assert!(ended.contains(expect), "{settings}: {ended}");
+        assert_eq!((lake.ids("news").as_slice(), rig.sifted.rejected), (ids, rejected), "{settings}");
+        lake.rejected()
+    };
+    // The next page is found all the same.
+    let rejected = check(json!({"select": "$.data[*]"}), "ok", &[1, 3, 4], 1);
+    assert!(rejected[0].starts_with("news, record 2: it cannot be looked into: recursion"), "{rejected:?}");
+    check(json!({}), "ok", &[1, 3, 4], 1);
+    check(json!({"select": "$.data[*]", "incremental": {"cursor": "id"}}), "ok", &[1, 3, 4], 1);
+    check(json!({"select": "$.data[*]", "dedup": "content"}), "ok", &[1, 3, 4], 1);
+    check(json!({"select": "$.data[?@.id>0]"}), "its answer is nested too deep to be looked into", &[], 0);
+}
+
+#[test]
+fn rest_09_records_that_nothing_tells_apart_are_spoken_of() {
+    let check = |extra: Value, is_said: bool| {
+        let server = Server::new(|_, _| say(&json!([{"id": 1}])));
+        let mut settings = extra.as_object().unwrap().clone();
+        settings.insert("endpoint".to_owned(), json!(server.url));
+        let mut rig = rig(Value::Object(settings));
+        let ran = rig.collect(&mut Lake::default()).unwrap().notes;
+        let checked = rig.with(|collector, means| collector.check(means)).unwrap().notes;
+        for notes in [ran, checked] {
+            let said = notes.iter().filter(|note| note.starts_with("news: it has no `key`")).count();
+            assert_eq!(said, usize::from(is_said), "{extra}: {notes:?}");
+        }
+    };
+    check(json!({}), true);
+    check(json!({"key": "id"}), false);
+    check(json!({"dedup": "content"}), false);
+    check(json!({"incremental": {"cursor": "id"}}), false);
+}
+
+#[test]
 fn rest_03_records_are_where_the_path_says_and_as_they_were_said() {
     let body = "{\n \"data\" : { \"items\" : [ {\"id\":1, \"n\": 1.00,\n \"s\":\"\\u00e9\"},\r\n {\"id\":2} ] }, \"one\": {\"id\": 3}, \"nothing\": null }";
     let check = |select: Option<&str>, expect: &[&str]| {
@@ -144,8 +211,8 @@ fn rest_17_check_discover_and_preview() {
     });
     let mut rig = rig(json!({"base_url": server.url, "resources": [
         {"name": "posts", "path": "posts", "key": ["id"], "incremental": {"cursor": "at", "missing": "include"}},
-        {"name": "comments", "path": "posts/{resources.posts.id}/comments"},
-        {"name": "secret", "path": "secret"},
+        {"name": "comments", "path": "posts/{resources.posts.id}/comments", "key": "id"},
+        {"name": "secret", "path": "secret", "key": "id"},
     ]}));
     let checked = rig.with(|collector, means| collector.check(means)).unwrap();
     assert_eq!(
@@ -219,4 +286,10 @@ fn rest_17_a_check_that_fails_says_why() {
         rig(json!({"endpoint": server.url})).with(|collector, means| collector.check(means)).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Fix);
     assert!(matches!(error, CollectError::Http { .. }));
+    // Of several, one that is given is enough; see `rest_17_check_discover_and_preview`.
+    let server = Server::new(|_, _| Reply::Say(403, "", r#"{"message": "not for you"}"#.to_owned()));
+    let error =
+        rig(json!({"endpoint": server.url})).with(|collector, means| collector.check(means)).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Config);
+    assert!(error.to_string().contains("none of its streams can be had; news: 403: not for you"), "{error}");
 }

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 use stele_collect::{
-    Batch, CollectError, Collected, Collector, Cursors, Means, Outcome, Sieve, Sifted, Sink, Source,
-    SourceKind, SourcesConfig, Watch,
+    BATCH_RECORDS, Batch, CollectError, Collected, Collector, Cursors, Lookup, Means, Outcome, Sieve, Sifted,
+    Sink, Source, SourceKind, SourcesConfig, Watch,
 };
 use stele_http::{Pace, Still, never};
 use stele_model::time::FixedClock;
@@ -21,6 +21,10 @@ pub struct Lake {
     pub batches: Vec<Batch>,
     /// Batches that are taken before one is not.
     pub takes: Option<usize>,
+    /// Batches that are taken before somebody stops the one that follows. What comes after that is taken.
+    pub stops: Option<usize>,
+    /// Records of a batch.
+    pub size: Option<u64>,
 }
 
 impl Sink for Lake {
@@ -32,6 +36,10 @@ impl Sink for Lake {
         if self.takes == Some(self.batches.len()) {
             return Err(CollectError::Sink("no room".into()));
         }
+        if self.stops == Some(self.batches.len()) {
+            self.stops = None;
+            return Err(CollectError::Cancelled);
+        }
         if let Some(cursor) = &batch.cursor {
             self.cursors.set(batch.stream.clone(), cursor.clone());
         }
@@ -40,6 +48,10 @@ impl Sink for Lake {
         }
         self.batches.push(batch);
         Ok(())
+    }
+
+    fn batch_records(&self) -> u64 {
+        self.size.unwrap_or(BATCH_RECORDS)
     }
 }
 
@@ -100,15 +112,20 @@ pub fn lookup(name: &str) -> Option<String> {
 
 /// A source of these settings.
 pub fn try_rig(settings: Value, shared: Shared) -> Result<Rig, CollectError> {
+    try_rig_with(settings, shared, &lookup)
+}
+
+/// The same with other variables.
+pub fn try_rig_with(settings: Value, shared: Shared, lookup: Lookup<'_>) -> Result<Rig, CollectError> {
     let mut entry = settings.as_object().unwrap().clone();
     entry.insert("source_id".to_owned(), json!("news"));
     entry.insert("source_type".to_owned(), json!("api"));
     let config =
-        SourcesConfig::of(vec![Value::Object(entry)], Map::new(), &[(SourceKind::Rest, KEYS)], &lookup)?;
+        SourcesConfig::of(vec![Value::Object(entry)], Map::new(), &[(SourceKind::Rest, KEYS)], lookup)?;
     assert_eq!((config.problems.as_slice(), config.warnings.as_slice()), (&[][..], &[][..]));
     let source = config.sources[0].clone();
     let pace = Arc::new(Still::default());
-    let settings = RestConfig::of(&source, &lookup)?;
+    let settings = RestConfig::of(&source, lookup)?;
     let collector = RestCollector::new(source.clone(), settings, shared, Arc::clone(&pace) as Arc<dyn Pace>)?;
     let clock = FixedClock(civil::parse_iso("2026-11-28T12:00:00Z").unwrap());
     Ok(Rig { source, sifted: Sifted::default(), collector, pace, clock, waits: Waits::default() })

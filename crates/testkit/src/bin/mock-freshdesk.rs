@@ -27,12 +27,15 @@ mock-freshdesk: a help desk like Freshdesk on this machine
   --retry-after FORM     7 (seconds), date:7, or absent
   --fault PATH,AFTER,TIMES,WRONG
                          requests whose path begins so go wrong, some later, so many (or `ever`): a status such as
-                         503, html:502, close, limited, nothing-left. May be given more than once
+                         503, html:502, close, limited, nothing-left, nothing. May be given more than once
   --folders LEVELS,N     levels of folders, and folders in each
   --articles N           articles of each folder (3)
   --draft-every N        the first of so many articles is a draft
   --no-subfolders        a plan without folders in folders
   --contacts N           contacts (5)
+  --contacts-alike N     so many neighbours among them share one time (1)
+  --contacts-newest-first
+                         those that changed last stand first
   --entries N            agents, groups, companies … (3)
   --attachments N        files of each ticket
   --conversation-attachments N
@@ -100,6 +103,7 @@ fn fault(text: &str) -> Result<Fault, String> {
         "close" => Wrong::Close,
         "limited" => Wrong::Limited(RetryAfter::Seconds(7)),
         "nothing-left" => Wrong::NothingLeft,
+        "nothing" => Wrong::Nothing,
         status => match status.strip_prefix("html:") {
             Some(status) => Wrong::Html(number("--fault", status)?),
             None => Wrong::Status(number("--fault", status)?),
@@ -154,6 +158,8 @@ fn read(arguments: &[String]) -> Result<(u16, Knobs), String> {
             "--draft-every" => knobs.draft_every = number(name, value()?)?,
             "--no-subfolders" => knobs.subfolders = false,
             "--contacts" => knobs.contacts = number(name, value()?)?,
+            "--contacts-alike" => knobs.contacts_alike = number(name, value()?)?,
+            "--contacts-newest-first" => knobs.contacts_newest_first = true,
             "--entries" => knobs.entries = number(name, value()?)?,
             "--attachments" => knobs.attachments = number(name, value()?)?,
             "--conversation-attachments" => knobs.conversation_attachments = number(name, value()?)?,

@@ -49,8 +49,12 @@ pub struct Knobs {
     pub articles_removed: Vec<u64>,
     /// Whether the plan knows folders in folders.
     pub subfolders: bool,
-    /// Contacts.
+    /// Contacts, a minute between the last changes of two neighbours.
     pub contacts: u64,
+    /// So many neighbours among them share one time; 1 is none.
+    pub contacts_alike: u64,
+    /// Whether those that changed last stand first.
+    pub contacts_newest_first: bool,
     /// Entries of agents, companies and the other short lists.
     pub entries: u64,
     /// Files of each ticket, taken in turn from `files`.
@@ -101,6 +105,8 @@ impl Default for Knobs {
             articles_removed: Vec::new(),
             subfolders: true,
             contacts: 5,
+            contacts_alike: 1,
+            contacts_newest_first: false,
             entries: 3,
             attachments: 0,
             conversation_attachments: 0,
@@ -184,7 +190,8 @@ pub enum RetryAfter {
 /// Something that goes wrong.
 #[derive(Debug, Clone)]
 pub struct Fault {
-    /// Which requests: the beginning of the path behind `/api/v2`, with what stands behind `?` if it is given.
+    /// Which requests: the beginning of the path behind `/api/v2`, with what stands behind `?` if it is given. Those to the
+    /// host of the files begin with `/data`.
     pub path: String,
     /// How many of them go well before.
     pub after: usize,
@@ -203,6 +210,8 @@ pub enum Wrong {
     Html(u16),
     /// The connection is closed without a word.
     Close,
+    /// 200, and an object that has nothing in it.
+    Nothing,
     /// 429, with this about the time, and as if much were left.
     Limited(RetryAfter),
     /// A normal answer that claims that nothing is left.

@@ -155,7 +155,7 @@ impl MockFreshdesk {
         let at = self.pace.now();
         let mut desk = self.lock();
         let (answer, credits) = match files {
-            true => (Some(desk.file(&self.files_url, asking, at)), 0),
+            true => (desk.kept(&self.files_url, asking, at), 0),
             false => desk.api(&self.files_url, asking, at),
         };
         let asked = Asked {
@@ -203,6 +203,7 @@ impl Desk {
             Some(Wrong::Close) => return (None, credits),
             Some(Wrong::Limited(retry_after)) => limits::refusal(retry_after, at),
             Some(Wrong::Html(status)) => Answer::html(status),
+            Some(Wrong::Nothing) => Answer::json(200, "{}".to_owned()),
             Some(Wrong::Status(status)) => routes::refusal(status),
         };
         answer = self.limits.dress(&self.knobs, at, credits, answer);
@@ -222,6 +223,15 @@ impl Desk {
             }
         }
         (Some(answer), credits)
+    }
+
+    /// Answers a request to the host of the files. `None` closes the connection.
+    fn kept(&mut self, files_url: &str, asking: &Asking, at: Duration) -> Option<Answer> {
+        match self.wrong(&asking.path) {
+            Some(Wrong::Close) => None,
+            Some(Wrong::Status(status)) => Some(Answer::empty(status)),
+            _ => Some(self.file(files_url, asking, at)),
+        }
     }
 
     fn wrong(&mut self, path: &str) -> Option<Wrong> {

@@ -131,12 +131,15 @@ impl Desk {
             ["solutions", "folders", id, "articles"] => self.articles(path, number(id)),
             ["contacts"] => {
                 let count = self.knobs.contacts as usize;
-                let first_s = self.knobs.first_update_s;
+                let (first_s, newest_first) = (self.knobs.first_update_s, self.knobs.contacts_newest_first);
+                let alike = self.knobs.contacts_alike.max(1) as usize;
                 let since_s = value(path, "_updated_since").and_then(|text| seconds(&text)).unwrap_or(0);
-                let earlier = usize::try_from((since_s - first_s + 59) / 60).unwrap_or(0).min(count);
+                let minutes = usize::try_from((since_s - first_s + 59) / 60).unwrap_or(0);
+                let earlier = minutes.saturating_mul(alike).min(count);
                 self.listed(path, count - earlier, |_, n| {
-                    let id = 9_000 + earlier + n;
-                    let at = data::text(first_s + 60 * (earlier + n) as i64, false);
+                    let place = if newest_first { count - 1 - n } else { earlier + n };
+                    let id = 9_000 + place;
+                    let at = data::text(first_s + 60 * (place / alike) as i64, false);
                     json!({ "id": id, "name": format!("person {id}"), "updated_at": at, "created_at": at })
                 })
             }
