@@ -73,6 +73,12 @@ bench-helpdesk: build ## Collects 10,000 tickets beside dlt, and 100,000 alone.
 	@scripts/setup.sh bench-helpdesk
 	@env -u LD_LIBRARY_PATH "$(STELE_CACHE)/venv-sqlbench/bin/python" scripts/bench_helpdesk.py $(out)/stele $(out)/mock-freshdesk
 
+.PHONY: bench-tables
+bench-tables: build ## Reads a million rows of PostgreSQL beside dlt and ConnectorX.
+	@scripts/setup.sh bench-tables
+	cargo build --locked --workspace --example rows --profile $(PROFILE)
+	@env -u LD_LIBRARY_PATH "$(STELE_CACHE)/venv-sqlbench/bin/python" scripts/bench_tables.py $(out)/examples/rows 1000000 postgresql
+
 .PHONY: bench-documents
 bench-documents: models ## Reads the Markdown below CORPUS beside markdown-it-py and markitdown.
 	@scripts/setup.sh bench-documents

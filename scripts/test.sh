@@ -36,6 +36,22 @@ show() {
     printf '%s\t%s\t%s\n' "$name" "$state" "$((SECONDS - start))" >>"$results"
 }
 
+# servers: whatever a test starts is there. One whose server is not passes by testing nothing, and nobody would see it.
+servers() {
+    local name path missing=0
+    for name in $(grep -rhoE 'STELE_TEST_[A-Z0-9]+' crates --include='*.rs' | sort -u); do
+        path="${!name:-}"
+        # Of Socket.IO it is the directory, which is there before what it is for.
+        [ "$name" = STELE_TEST_SOCKETIO ] && path="$path/node_modules"
+        [ -e "$path" ] || { echo "$name: there is no ${path:-such variable}"; missing=1; }
+    done
+    for name in node pdfinfo pdftotext pdftoppm tesseract; do
+        command -v "$name" >/dev/null || { echo "$name is not installed"; missing=1; }
+    done
+    return "$missing"
+}
+
+check servers servers
 check fmt cargo fmt --all --check
 check typos typos --quiet
 check build cargo build --locked --workspace

@@ -311,6 +311,8 @@ fn desk_27_a_source_that_fails_is_none_that_is_empty() {
 #[test]
 fn desk_28_progress_never_falls_and_says_nothing_that_nobody_knows() {
     let rig = Rig::new(127, slow());
+    // One thing of it cannot be had.
+    rig.mock.set(|knobs| knobs.faults = vec![Fault::always("/tickets/7", Wrong::Status(403))]);
     let id = rig.queued();
     let waiting = rig.job(&id);
     assert_eq!(waiting["progress"]["percent"], 0.0, "{waiting}");
@@ -325,6 +327,9 @@ fn desk_28_progress_never_falls_and_says_nothing_that_nobody_knows() {
         );
         assert!(far >= percent && counted >= records, "{job}");
         (percent, records) = (far, counted);
+        // Where it is known how much there is, what is done is a part of it, and the others remain.
+        let (done, total) = (progress["done"].as_u64().unwrap(), progress["total"].as_u64());
+        assert!(total.is_none_or(|total| done <= total), "{job}");
         if job["state"] == "parsing" {
             looks += 1;
             // No help desk says how many tickets there will be.
@@ -340,6 +345,21 @@ fn desk_28_progress_never_falls_and_says_nothing_that_nobody_knows() {
         .parse::<u64>()
         .unwrap();
     assert_eq!(records, rows, "what was counted is what is there");
+
+    // The counts add up: each thing that the desk has was kept, was there already, or could not be had, and none remains. Once
+    // as it was new, and once as it was known.
+    let has = TICKETS + 3 * (TICKETS - 1) + 1;
+    let parts = |job: &Value| {
+        let of = |name: &str| job["progress"]["counts"][name].as_u64().unwrap_or_default();
+        (of("records"), of("unchanged"), of("unavailable"))
+    };
+    assert_eq!(parts(&rig.job(&id)), (has - 1, 0, 1));
+    rig.mock.set(|knobs| knobs.latency_ms = 0);
+    // Its worker may have the lake for a moment still.
+    rig.until("it begins anew", |rig| rig.run("sources state reset desk").code == Some(0));
+    let again = rig.queued();
+    rig.until("it is done again", |rig| rig.job(&again)["state"] == "done");
+    assert_eq!(parts(&rig.job(&again)), (0, has - 1, 1));
 }
 
 #[test]

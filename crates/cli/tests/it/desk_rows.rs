@@ -4,8 +4,9 @@
 use std::path::Path;
 
 use serde_json::{Value, json};
-use stele_testkit::freshdesk::{Knobs, Place};
+use stele_testkit::freshdesk::{File, Knobs, Place};
 use stele_testkit::server::{Reply, Server};
+use stele_testkit::{docx, pdf};
 
 use crate::desk::Rig;
 
@@ -101,6 +102,28 @@ fn freshdesk_25_rows_hold_what_the_mode_says() {
         assert_eq!(one(&rig, "SELECT count(*) FROM integrated_objects WHERE tenant_metadata IS NULL"), "0");
     }
     rig.world.covered();
+}
+
+#[test]
+fn freshdesk_23_files_are_read_as_documents_are() {
+    let kind = "application/vnd.openxmlformats-officedocument.wordprocessingml.document";
+    let files = vec![
+        File::new(
+            "berth.pdf",
+            "application/pdf",
+            &pdf::written(&[&["The crane of berth seven stands still."]]),
+        ),
+        File::new("berth.docx", kind, &docx::written(&["The pump of berth nine hums."])),
+    ];
+    let rig = Rig::of(139, Knobs { tickets: 1, attachments: 2, files, ..Knobs::default() }, STREAMS);
+    collect(&rig);
+    for said in ["crane of berth seven", "pump of berth nine"] {
+        let found = format!(
+            "SELECT count(*) FROM integrated_objects WHERE object_type = 'attachment' AND \
+             contains(integrated_content, '{said}')"
+        );
+        assert_eq!(one(&rig, &found), "1", "{said}");
+    }
 }
 
 /// Objects that have no text in the index, which is all that the lake comes to and nothing else.

@@ -1,12 +1,15 @@
 //! One lake of everything: recordings and every kind of source. Its ledger holds, and what each gave is there once.
 
 use std::io::Write;
+use std::net::{TcpListener, TcpStream};
 use std::process::Stdio;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 use stele_testkit::freshdesk::{Knobs, MockFreshdesk, Real};
-use stele_testkit::server::{Reply, Server};
+use stele_testkit::server::{Reply, Request, Server};
+use tungstenite::Message;
 
 use crate::world::{Ran, World};
 
@@ -28,10 +31,39 @@ const ROWS: [&str; 2] = [
 /// What is said to a capture; number 4 is missing.
 const SAID: &str = "{\"seq\":1,\"tide\":2.5}\n{\"seq\":2,\"tide\":2.6}\n{\"seq\":3}\nno JSON at all\n{\"seq\":5,\"tide\":2.8}\n";
 
+/// Numbers of what a server of Socket.IO says.
+const TICKS: [u64; 3] = [1, 2, 5];
+
+/// Issues of the other help desk, and how many comments each has.
+const COMMENTS: [u64; 4] = [1, 2, 0, 1];
+
+/// As much of the service of issues as is asked; all of it is on one page.
+fn issues(request: &Request) -> Reply {
+    let at = "2024-01-01T00:00:00Z";
+    let issue = |number: usize| {
+        json!({ "id": 900 + number, "number": number, "title": format!("Pump {number}"), "body": "It leaks.",
+            "state": "open", "labels": [], "user": { "id": 1, "login": "auk" }, "assignee": null,
+            "created_at": at, "updated_at": at })
+    };
+    let comment = |id: u64| json!({ "id": id, "body": "Here too.", "user": { "id": 2 }, "created_at": at });
+    let mut words = request.path.split('?').next().unwrap_or_default().rsplit('/');
+    let all: Vec<_> = match words.next() {
+        Some("issues") => (1..=COMMENTS.len()).map(issue).collect(),
+        Some("comments") => {
+            let number: usize = words.next().unwrap().parse().unwrap();
+            (0..COMMENTS[number - 1]).map(|n| comment(1_000 * number as u64 + n)).collect()
+        }
+        Some("milestones") => vec![json!({ "id": 1, "title": "v1" })],
+        _ => return Reply::Say(200, "", json!({ "full_name": "harbour/pumps" }).to_string()),
+    };
+    Reply::Say(200, "x-ratelimit-limit: 5000\r\nx-ratelimit-remaining: 4000\r\n", json!(all).to_string())
+}
+
 struct All {
     world: World,
     _desk: MockFreshdesk,
     _articles: Server,
+    _issues: Server,
 }
 
 impl All {
@@ -48,6 +80,7 @@ impl All {
             let part: Vec<_> = all.skip((page - 1) * 2).take(2).collect();
             Reply::Say(200, "", json!({ "data": part }).to_string())
         });
+        let pumps = Server::new(|_, request| issues(request));
         let world = World::of_size(77, 60_000);
         world.write("rows/a.jsonl", ROWS[0]);
         world.write("rows/b.csv", ROWS[1]);
@@ -57,16 +90,19 @@ impl All {
              [[sources]]\nsource_id = \"desk\"\nsource_type = \"freshdesk\"\ndomain = \"{}\"\nallow_insecure = true\n\
              api_key = \"${{DESK_KEY}}\"\nstreams = [\"tickets\", \"conversations\", \"articles\"]\n\
              rate = {{ credits_per_minute = 90000, lists_per_minute = 9000 }}\n\
+             [[sources]]\nsource_id = \"pumps\"\nsource_type = \"github_issues\"\ndomain = \"{}/repos/harbour/pumps\"\n\
+             allow_insecure = true\napi_key = \"${{DESK_KEY}}\"\nstreams = [\"tickets\", \"conversations\", \"milestones\"]\n\
              [[sources]]\nsource_id = \"news\"\nsource_type = \"api\"\nendpoint = \"{}/articles\"\n\
              paginate = {{ type = \"page_number\" }}\nselect = \"$.data[*]\"\nkey = [\"id\"]\n\
              [[sources]]\nsource_id = \"rows\"\nsource_type = \"file\"\npath = \"rows\"\nfile_pattern = \"*.{{jsonl,csv}}\"\nkey = [\"id\"]\n\
              [[sources]]\nsource_id = \"queue\"\nsource_type = \"database\"\nconnection_string = \"sqlite:{}\"\ntable = \"jobs\"\n",
             desk.url,
+            pumps.url,
             articles.url,
             world.path("d/state.db").display()
         );
         world.write("stele.toml", config);
-        All { world, _desk: desk, _articles: articles }
+        All { world, _desk: desk, _articles: articles, _issues: pumps }
     }
 
     fn run(&self, line: &str) -> Ran {
@@ -83,6 +119,34 @@ impl All {
         Ran::of(child.wait_with_output().unwrap()).is(0)
     }
 
+    /// Listens to a server of Socket.IO until all that it says is heard.
+    fn listen(&self) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("socketio+http://{}", listener.local_addr().unwrap());
+        let served = std::thread::spawn(move || {
+            let mut socket = tungstenite::accept(come(&listener)).unwrap();
+            let open = json!({ "sid": "a", "upgrades": [], "pingInterval": 60_000, "pingTimeout": 60_000 });
+            socket.send(Message::text(format!("0{open}"))).unwrap();
+            assert_eq!(socket.read().unwrap(), Message::text("40"));
+            socket.send(Message::text("40{\"sid\":\"b\"}")).unwrap();
+            for n in TICKS {
+                socket.send(Message::text(format!("42[\"tick\",{{\"n\":{n},\"price\":1.50}}]"))).unwrap();
+            }
+            socket.close(None).unwrap();
+            while socket.read().is_ok() {}
+            // Who comes back has heard all of it.
+            come(&listener);
+        });
+        let mut command = self
+            .world
+            .stele(&format!("capture {url} --name fair --number /n --no-embed --json --data-dir d"));
+        let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        served.join().unwrap();
+        let control = self.world.write("d/captures/fair/control.test", "stop\n");
+        std::fs::rename(&control, control.with_extension("")).unwrap();
+        Ran::of(child.wait_with_output().unwrap()).is(0);
+    }
+
     /// Records of each kind that are in the lake, and different things among them.
     #[track_caller]
     fn holds(&self, jobs: u64) {
@@ -93,8 +157,14 @@ impl All {
             self.world.sql(&query).trim().to_owned()
         };
         let both = |count: u64| format!("{count}/{count}");
-        assert_eq!(of("event_type = 'tickets'"), both(TICKETS));
-        assert_eq!(of("event_type = 'conversations'"), both(3 * TICKETS));
+        let stream = |source: &str, name: &str| {
+            of(&format!("starts_with(source, 'collected://{source}/') AND event_type = '{name}'"))
+        };
+        assert_eq!(stream("desk", "tickets"), both(TICKETS));
+        assert_eq!(stream("desk", "conversations"), both(3 * TICKETS));
+        assert_eq!(stream("pumps", "tickets"), both(COMMENTS.len() as u64));
+        assert_eq!(stream("pumps", "conversations"), both(COMMENTS.iter().sum()));
+        assert_eq!(stream("pumps", "milestones"), both(1));
         assert_eq!(
             of("starts_with(source, 'collected://news/') AND doc_type <> 'system_event'"),
             both(ARTICLES as u64)
@@ -105,10 +175,31 @@ impl All {
             both(jobs)
         );
         assert_eq!(of("starts_with(source, 'capture://tides/') AND event_type = 'message'"), "5/0");
-        let gap = self.world.sql(
-            "SELECT json_extract_string(raw, '$.data.missing') FROM events WHERE event_type = 'gap' AND starts_with(source, 'capture://')",
-        );
-        assert_eq!(gap.trim(), "1");
+        assert_eq!(of("starts_with(source, 'capture://fair/') AND event_type = 'tick'"), "3/0");
+        let missing = |feed: &str| {
+            let query = format!(
+                "SELECT sum(TRY_CAST(json_extract_string(raw, '$.data.missing') AS BIGINT)) FROM events \
+                 WHERE event_type = 'gap' AND starts_with(source, 'capture://{feed}/')"
+            );
+            self.world.sql(&query).trim().to_owned()
+        };
+        assert_eq!((missing("tides").as_str(), missing("fair").as_str()), ("1", "2"));
+    }
+}
+
+/// Who comes next; a minute without anybody is a program that has ended.
+fn come(listener: &TcpListener) -> TcpStream {
+    listener.set_nonblocking(true).unwrap();
+    let until = Instant::now() + Duration::from_secs(60);
+    loop {
+        match listener.accept() {
+            Ok((stream, _)) => {
+                stream.set_nonblocking(false).unwrap();
+                return stream;
+            }
+            Err(error) => assert!(Instant::now() < until, "nobody came: {error}"),
+        }
+        std::thread::sleep(Duration::from_millis(20));
     }
 }
 
@@ -122,6 +213,7 @@ fn the_ledger_of_a_lake_of_every_kind_of_source_holds() {
         all.run(&format!("ingest later/{name}.jsonl --no-wait --json")).is(0);
     }
     all.capture(SAID);
+    all.listen();
     let collected = all.run("ingest --all-sources --no-embed --json").is(0).events();
     let run = collected.iter().find(|event| event["source"] == "desk").unwrap();
     // What the time went into: at the desk it is told by how slow it is.
@@ -157,7 +249,7 @@ fn sources_12_a_source_never_takes_the_lake_it_is_kept_in() {
         world.write("a/next.json", format!("{{\"id\":{n}}}"));
     }
     world.write("stele.toml", source("a/lake/lake"));
-    world.run("ingest --source all --data-dir a/lake").is(1).says(&["belongs to the program"]);
+    world.run("ingest --source all --data-dir a/lake").is(78).says(&["belongs to the program"]);
     // Nor its own settings, wherever they are.
     world.write("a/stele.toml", source("a").replace("lock}", "lock,toml}"));
     world.write("a/other.toml", "{\"id\":4}\n");
@@ -165,7 +257,7 @@ fn sources_12_a_source_never_takes_the_lake_it_is_kept_in() {
     assert!(world.path("a/stele.toml").exists() && !world.path("a/other.toml").exists());
     world.write("a/stele.toml", source("a/stele.toml"));
     let refused = world.run("ingest --source all --config a/stele.toml --data-dir a/lake");
-    refused.is(1).says(&["belongs to the program"]);
+    refused.is(78).says(&["belongs to the program"]);
     assert!(world.path("a/stele.toml").exists());
     world.run("coverage --data-dir a/lake").is(0);
 }

@@ -29,5 +29,6 @@ mod shared;
 mod sinks;
 mod sources;
 mod telling;
+mod tried;
 mod unusable;
 mod world;

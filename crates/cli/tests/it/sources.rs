@@ -199,6 +199,47 @@ fn what_is_wrong_with_a_source_is_said_and_the_others_go_on() {
 }
 
 #[test]
+fn sources_16_what_holds_is_shown_without_secrets() {
+    let news = News::new();
+    let world = news.world(118);
+    let config = String::from_utf8(world.read("stele.toml")).unwrap()
+        + "[[sources]]\nsource_id = \"rows\"\nsource_type = \"database\"\n\
+           connection_string = \"postgres://me:hunter2@db.example/shop\"\nqueries = [{ name = \"a\", query = \"SELECT 1\" }]\n\
+           [[sources]]\nsource_id = \"more\"\nsource_type = \"api\"\nendpoint = \"https://api.example/x?a=1&api_key=hunter2\"\n\
+           auth = { type = \"tokens\", tokens = [\"hunter2\"] }\nparams = { key = \"hunter2\", page = 3 }\ntokens_path = \"$.used\"\n\
+           [sinks.points]\nkind = \"qdrant\"\nurl = \"http://u:hunter2@127.0.0.1:1\"\nkey_variable = \"POINTS_KEY\"\n";
+    world.write("stele.toml", config);
+    let run = |line: &str| {
+        let mut command = world.stele(line);
+        let set = [
+            ("NEWS_KEY", "a-secret-key"),
+            ("POINTS_KEY", "hunter2"),
+            ("STELE_QUEUE", "redis://:hunter2@127.0.0.1:1"),
+        ];
+        let ran = Ran::of(command.envs(set).output().unwrap());
+        assert!(!ran.stdout.contains("hunter2") && !ran.stdout.contains("a-secret"), "{}", ran.stdout);
+        ran.is(0)
+    };
+    let shown = run("config show --json").last();
+    assert_eq!(shown["settings"]["sources"][0]["auth"]["value"], "${NEWS_KEY}", "{shown}");
+    assert_eq!(shown["settings"]["sources"][1]["connection_string"], "***", "{shown}");
+    assert_eq!(shown["settings"]["sinks"]["points"]["key_variable"], "POINTS_KEY", "{shown}");
+    assert_eq!(
+        shown["settings"]["sources"][2]["endpoint"], "https://api.example/x?a=1&api_key=***",
+        "{shown}"
+    );
+    assert_eq!(shown["settings"]["sources"][2]["params"], json!({"key": "***", "page": 3}), "{shown}");
+    assert_eq!(shown["settings"]["sources"][2]["tokens_path"], "$.used", "{shown}");
+    assert_eq!(shown["variables"]["POINTS_KEY"], "***", "{shown}");
+    assert!(shown["variables"]["STELE_QUEUE"].as_str().unwrap().contains("127.0.0.1"), "{shown}");
+    // The text is a configuration again.
+    let text = run("config show").stdout;
+    assert!(text.contains("per_call_usd = 0.001"), "{text}");
+    world.write("again.toml", text);
+    assert_eq!(run("config show --config again.toml --json").last()["settings"], shown["settings"]);
+}
+
+#[test]
 fn what_cannot_be_begun_says_what_to_do() {
     let world = World::of_size(114, 20_000);
     world.write("stele.toml", WORDS);
