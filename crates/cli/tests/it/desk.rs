@@ -11,7 +11,7 @@ use stele_testkit::freshdesk::{Fault, Knobs, MockFreshdesk, Real, Wrong};
 use crate::world::{Ran, World};
 
 /// The key of the desk, which stands nowhere but in an environment.
-const KEY: &str = "mock-key-1";
+pub const KEY: &str = "mock-key-1";
 
 /// Tickets of the desk: some seconds of work.
 const TICKETS: u64 = 200;

@@ -1,9 +1,12 @@
 //! What a person does with a source of each kind, whatever it is, and how a run of one ends.
 
+use std::process::Stdio;
+use std::time::Duration;
+
 use serde_json::{Value, json};
 use stele_testkit::freshdesk::Knobs;
 
-use crate::desk::Rig;
+use crate::desk::{KEY, Rig};
 
 /// A help desk, files, and a database beside it: a queue of jobs is one like any other.
 fn every_kind() -> Rig {
@@ -51,6 +54,38 @@ fn sources_17_each_kind_is_tried_shown_described_and_begun_anew() {
     }
 }
 
+/// All that a data directory has of the desk: each version of each thing, as it lies there.
+fn kept(rig: &Rig, dir: &str) -> String {
+    let query = "SELECT event_type, original_id, raw FROM events WHERE starts_with(source, 'collected://desk/') \
+                 AND doc_type <> 'system_event' ORDER BY ALL";
+    rig.world.run_args(["sql", query, "--data-dir", dir, "--format", "csv"]).is(0).stdout
+}
+
+#[test]
+fn freshdesk_06_twenty_kills_leave_what_an_undisturbed_run_leaves() {
+    let knobs = Knobs { tickets: 150, latency_ms: 5, ..Knobs::default() };
+    let rig = Rig::of(134, knobs, "streams = [\"tickets\", \"conversations\"]\ncheckpoint = \"0s\"\n");
+    let collect = |dir: &str| {
+        let mut command = rig.world.stele(&format!("ingest --source desk --no-embed --data-dir {dir}"));
+        command.env("FRESHDESK_API_KEY", KEY).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+    };
+    assert!(collect("undisturbed").wait().unwrap().success());
+    // From before the first request until after the first batches; the numbers are as good as drawn.
+    let mut died_at_work = 0;
+    for kill in 0..20_u64 {
+        let mut child = collect("d");
+        std::thread::sleep(Duration::from_millis(60 + kill * 7_919 % 700));
+        child.kill().unwrap();
+        died_at_work += u32::from(!child.wait().unwrap().success());
+    }
+    assert!(died_at_work >= 10, "{died_at_work} of 20 runs were killed before they ended");
+    assert!(collect("d").wait().unwrap().success());
+    let (killed, undisturbed) = (kept(&rig, "d"), kept(&rig, "undisturbed"));
+    assert_eq!(killed.lines().count(), 1 + 150 + 3 * 150, "{killed}");
+    assert!(killed == undisturbed, "what was killed differs");
+    rig.world.covered();
+}
+
 #[test]
 fn freshdesk_14_credentials_that_are_refused_have_a_code_of_their_own() {
     let rig =
@@ -73,4 +108,37 @@ fn freshdesk_03_too_many_of_one_time_end_with_a_code_and_a_name() {
     let ended = rig.run("ingest --source desk --no-embed --json").is(3);
     assert!(ended.stdout.contains("freshdesk_cap_same_timestamp"), "{}", ended.stdout);
     assert!(rig.mock.count() < 320, "{}", rig.mock.count());
+}
+
+/// The most memory that a process has had, in KiB; none once it is gone.
+fn peak(process: u32) -> Option<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.split_whitespace().next()?.parse().ok()
+}
+
+/// A tenth of the volume; `make bench-helpdesk` collects all of it, and fails beyond the same bound.
+#[test]
+fn freshdesk_32_many_tickets_take_little_memory() {
+    let knobs = Knobs { tickets: 10_000, ..Knobs::default() };
+    let streams = "streams = [\"tickets\", \"conversations\"]\ninclude_removed = false\n";
+    let rig = Rig::of(135, knobs, streams);
+    let config = String::from_utf8(rig.world.read("stele.toml")).unwrap();
+    let fast = "lists_per_minute = 9000000, credits_per_minute = 9000000 }";
+    rig.world.write("stele.toml", config.replace("credits_per_minute = 90000 }", fast));
+    let mut command = rig.world.stele("ingest --source desk --no-embed --json --data-dir d");
+    let command = command.env("FRESHDESK_API_KEY", KEY).stdout(Stdio::null()).stderr(Stdio::null());
+    let mut child = command.spawn().unwrap();
+    let mut most = 0;
+    let ended = loop {
+        most = most.max(peak(child.id()).unwrap_or(0));
+        if let Some(ended) = child.try_wait().unwrap() {
+            break ended;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    };
+    assert!(ended.success(), "{ended}");
+    let kept = "SELECT count(*) FROM events WHERE event_type IN ('tickets', 'conversations')";
+    assert_eq!(rig.world.sql(kept).trim(), "40000");
+    assert!((20_000..300_000).contains(&most), "{most} KiB");
 }
